@@ -1,0 +1,1 @@
+"""The `ds01` program."""

@@ -1,0 +1,4 @@
+"""The ports' real halves: NVML, the Docker engine, the SQLite ledger, cgroups, files.
+
+Imports `ports`, `policy` and `domain`; never an operation.
+"""

@@ -1,0 +1,81 @@
+"""The facts that allocation decides on: reservations, tickets, usage intervals."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ds01_spawner.domain.request import GpuRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Slots (or only a place among a person's containers) promised to a launch for seconds.
+
+    It stands for a container between the decision and the moment the engine shows it.
+
+    Attributes:
+        id: Opaque.
+        user: Whom it is for.
+        container_name: Engine name of the container to be.
+        gpu_uuids: Devices promised; empty for a launch without a GPU.
+        gpu_equivalents: Their sum.
+        created_at: When it was decided.
+        expires_at: After this it counts for nothing.
+        process: `pid@start-time` of the process that asked; it dies with that process.
+    """
+
+    id: str
+    user: str
+    container_name: str
+    gpu_uuids: tuple[str, ...]
+    gpu_equivalents: float
+    created_at: datetime
+    expires_at: datetime
+    process: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A place in the GPU queue.
+
+    Attributes:
+        id: Opaque.
+        user: Who waits.
+        container_name: Engine name of the container to be.
+        gpu: What for.
+        priority: The person's rank, 0 to 100; higher first.
+        created_at: Arrival.
+        seen_at: When the waiting process last said that it still waits.
+        overtaken: How many later arrivals were served first.
+        process: `pid@start-time` of the waiting process.
+    """
+
+    id: str
+    user: str
+    container_name: str
+    gpu: GpuRequest
+    priority: int
+    created_at: datetime
+    seen_at: datetime
+    overtaken: int
+    process: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsageInterval:
+    """Somebody held a slot from one moment to another.
+
+    Attributes:
+        container_id: Engine id of the container that held it.
+        gpu_uuid: The slot's device.
+        user: Who.
+        gpu_equivalents: Share of a whole GPU.
+        started_at: Begin.
+        ended_at: End, or `None` while it lasts.
+    """
+
+    container_id: str
+    gpu_uuid: str
+    user: str
+    gpu_equivalents: float
+    started_at: datetime
+    ended_at: datetime | None = None

@@ -1,0 +1,133 @@
+"""The labels on every container: `ds01.*`, and the allocation database.
+
+What holds a slot is what the engine says exists, so these labels are written in one place and
+read in one place.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+MANAGED = "ds01.managed"
+USER = "ds01.user"
+GROUP = "ds01.group"
+INTERFACE = "ds01.interface"
+NAME = "ds01.name"
+PROJECT = "ds01.project"
+IMAGE = "ds01.image"
+CREATED_AT = "ds01.created_at"
+CGROUP_PARENT = "ds01.cgroup_parent"
+GPU_SLOTS = "ds01.gpu.slots"
+GPU_UUIDS = "ds01.gpu.uuids"
+GPU_EQUIVALENTS = "ds01.gpu.equivalents"
+GPU_ALLOCATED_AT = "ds01.gpu.allocated_at"
+PRIORITY = "ds01.priority"
+PROTECTED = "ds01.protected"
+INSTANCE = "ds01.instance"
+"""Which installation made the container, so that one never cleans up after another."""
+
+LEGACY_USER = "aime.mlc.USER"
+LEGACY_MARK = "aime.mlc"
+
+
+class Interface(StrEnum):
+    """The door a container came through."""
+
+    HUB = "hub"
+    CLI = "cli"
+    DOCKER = "docker"
+    COMPOSE = "compose"
+    DEVCONTAINER = "devcontainer"
+    BATCH = "batch"
+    API = "api"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerLabels:
+    """The facts that the labels carry, typed.
+
+    Attributes:
+        user: Owner.
+        name: What the owner calls the container.
+        interface: The door it came through.
+        instance: Id of the installation that made it.
+        group: Policy group at creation, or `None`.
+        project: Project name, or `None`.
+        image: Image reference as requested.
+        created_at: When the platform made it.
+        cgroup_parent: Where the kernel accounts it.
+        gpu_slots: Slot ids, for people.
+        gpu_uuids: Devices it holds.
+        gpu_equivalents: Sum over its slots.
+        gpu_allocated_at: Since when, or `None` without a GPU.
+        priority: The owner's queue rank at creation.
+        protected: Exempt from removal by rule.
+    """
+
+    user: str
+    name: str
+    interface: Interface
+    instance: str
+    image: str
+    created_at: datetime
+    cgroup_parent: str
+    priority: int
+    group: str | None = None
+    project: str | None = None
+    gpu_slots: tuple[str, ...] = ()
+    gpu_uuids: tuple[str, ...] = ()
+    gpu_equivalents: float = 0.0
+    gpu_allocated_at: datetime | None = None
+    protected: bool = False
+
+    def to_labels(self) -> dict[str, str]:
+        """The labels that Docker is given."""
+        labels = {
+            MANAGED: "true",
+            USER: self.user,
+            INTERFACE: self.interface.value,
+            NAME: self.name,
+            IMAGE: self.image,
+            CREATED_AT: format_timestamp(self.created_at),
+            CGROUP_PARENT: self.cgroup_parent,
+            PRIORITY: str(self.priority),
+            PROTECTED: "true" if self.protected else "false",
+            INSTANCE: self.instance,
+        }
+        if self.group is not None:
+            labels[GROUP] = self.group
+        if self.project is not None:
+            labels[PROJECT] = self.project
+        if self.gpu_uuids:
+            labels[GPU_SLOTS] = ",".join(self.gpu_slots)
+            labels[GPU_UUIDS] = ",".join(self.gpu_uuids)
+            labels[GPU_EQUIVALENTS] = f"{self.gpu_equivalents:.4g}"
+            allocated_at = self.gpu_allocated_at or self.created_at
+            labels[GPU_ALLOCATED_AT] = format_timestamp(allocated_at)
+        return labels
+
+
+def gpu_uuids_of(labels: Mapping[str, str]) -> tuple[str, ...]:
+    """The devices that a container's labels say it holds."""
+    return tuple(part for part in labels.get(GPU_UUIDS, "").split(",") if part)
+
+
+def owner_of(labels: Mapping[str, str]) -> str | None:
+    """The person a container belongs to by its labels, or `None`; knows the older `aime.mlc`."""
+    return labels.get(USER) or labels.get(LEGACY_USER) or None
+
+
+def format_timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds: `2026-01-31T12:00:00.000000Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def parse_timestamp(text: str) -> datetime | None:
+    """The moment an RFC 3339 string names, or `None` when it is not one."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,104 @@
+"""What one person may use: every limit resolved to a value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateLimits:
+    """Bounds on all containers of one person together, enforced by the kernel.
+
+    Attributes:
+        cpus: CPUs; `None` is unlimited.
+        memory_bytes: Hard memory bound.
+        memory_high_bytes: Bound above which the kernel throttles and reclaims (cgroup v2 only).
+        pids: Processes and threads.
+    """
+
+    cpus: float | None = None
+    memory_bytes: int | None = None
+    memory_high_bytes: int | None = None
+    pids: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LifecyclePolicy:
+    """When a container counts as idle, and how it is stopped. Shares are 0 to 1."""
+
+    gpu_idle_threshold: float = 0.05
+    cpu_idle_threshold: float = 0.02
+    network_idle_threshold_bytes: int = 1024**2
+    idle_detection_window: int = 3
+    startup_grace: timedelta = timedelta(minutes=30)
+    sigterm_grace: timedelta = timedelta(seconds=60)
+    keep_alive_max: timedelta | None = timedelta(hours=24)
+    high_demand_threshold: float = 0.8
+    high_demand_idle_reduction: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleOverride:
+    """Timeouts that replace the person's own for containers of one origin.
+
+    A key that is not in `given` is not overridden; a given `None` means never.
+    """
+
+    idle_timeout: timedelta | None = None
+    max_runtime: timedelta | None = None
+    gpu_hold_after_stop: timedelta | None = None
+    container_hold_after_stop: timedelta | None = None
+    given: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of one person. `None` is unlimited, or never for a duration.
+
+    Attributes:
+        group: The policy group that names the person's cgroup, or `None` for defaults alone.
+        priority: Rank in the GPU queue, 0 to 100; higher is served first.
+        max_gpu_slots: Slots held at once over all containers.
+        max_gpu_slots_per_container: Slots of one container.
+        max_gpu_equivalents: Share ceiling; a whole GPU is 1.0.
+        allow_full_gpu: May hold a whole GPU, not only MIG instances.
+        max_cpus: CPUs of one container.
+        memory_bytes: Memory of one container.
+        memory_swap_bytes: Memory plus swap of one container, as Docker counts it.
+        shm_size_bytes: `/dev/shm` of one container.
+        pids_limit: Processes and threads of one container.
+        io_read_bps: Bytes per second read from the data disk by one container.
+        io_write_bps: Bytes per second written to the data disk by one container.
+        storage_bytes: Bytes in home and workspace.
+        max_containers_per_user: Containers running at once.
+        idle_timeout: Stop after this long idle.
+        max_runtime: Stop after this long in total.
+        gpu_hold_after_stop: A stopped container keeps its GPU this long.
+        container_hold_after_stop: A stopped container is removed after this long.
+        aggregate: Bounds on all containers together.
+        policies: Idle detection and stopping.
+        container_types: Timeouts by origin (`hub`, `cli`, `docker`, …).
+    """
+
+    group: str | None = None
+    priority: int = 50
+    max_gpu_slots: int | None = 1
+    max_gpu_slots_per_container: int | None = 1
+    max_gpu_equivalents: float | None = 1.0
+    allow_full_gpu: bool = False
+    max_cpus: float | None = 4.0
+    memory_bytes: int | None = 16 * 1024**3
+    memory_swap_bytes: int | None = 16 * 1024**3
+    shm_size_bytes: int | None = 4 * 1024**3
+    pids_limit: int | None = 4096
+    io_read_bps: int | None = None
+    io_write_bps: int | None = None
+    storage_bytes: int | None = None
+    max_containers_per_user: int | None = 3
+    idle_timeout: timedelta | None = timedelta(hours=2)
+    max_runtime: timedelta | None = timedelta(hours=24)
+    gpu_hold_after_stop: timedelta | None = timedelta(minutes=15)
+    container_hold_after_stop: timedelta | None = timedelta(minutes=30)
+    aggregate: AggregateLimits = AggregateLimits()
+    policies: LifecyclePolicy = LifecyclePolicy()
+    container_types: Mapping[str, LifecycleOverride] = field(default_factory=dict)

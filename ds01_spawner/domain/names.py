@@ -1,0 +1,106 @@
+"""Names that Docker, systemd and the file system accept, made from names that people have.
+
+People's names carry dots, `@`, capitals and Unicode. Every derived name is injective: two people
+never share a container, a volume or a cgroup.
+"""
+
+import hashlib
+import re
+import unicodedata
+
+from ds01_spawner.domain.errors import InvalidRequest
+
+SEPARATOR = "._."
+"""Between a container's own name and its owner's, as in `jupyter._.alice`."""
+
+MAX_USER_LENGTH = 255
+_DIGEST = 8
+_SLUG_LENGTH = 40
+_PLAIN_USER = re.compile(r"^[a-z0-9](?:[a-z0-9_-]{0,38}[a-z0-9])?$")
+_PLAIN_CGROUP = re.compile(r"^[a-z0-9_]{1,40}$")
+_NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$")
+_PROJECT = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
+
+
+def check_user(user: str) -> str:
+    """`user`, unchanged.
+
+    Raises:
+        InvalidRequest: It is empty, too long, or holds control characters or a slash.
+    """
+    if not user or len(user) > MAX_USER_LENGTH:
+        raise InvalidRequest(
+            f"A user name has 1 to {MAX_USER_LENGTH} characters; this one has {len(user)}."
+        )
+    if "/" in user or any(unicodedata.category(char).startswith("C") for char in user):
+        raise InvalidRequest(f"The user name {user!r} holds a slash or a control character.")
+    return user
+
+
+def check_name(name: str) -> str:
+    """`name`, unchanged, when it can name a container.
+
+    Raises:
+        InvalidRequest: It is not 1 to 48 of `a-z`, `0-9` and inner hyphens.
+    """
+    if not _NAME.match(name):
+        raise InvalidRequest(
+            f"{name!r} cannot name a container.",
+            "Use 1 to 48 lower-case letters, digits and inner hyphens, such as thesis-run.",
+        )
+    return name
+
+
+def check_project(project: str) -> str:
+    """`project`, unchanged, when it can name a project.
+
+    Raises:
+        InvalidRequest: It is not 1 to 63 of letters, digits, `_`, `.` and `-`.
+    """
+    if not _PROJECT.match(project):
+        raise InvalidRequest(
+            f"{project!r} cannot name a project.",
+            "Use 1 to 63 letters, digits, dots, hyphens and underscores, such as thesis-2026.",
+        )
+    return project
+
+
+def user_slug(user: str) -> str:
+    """A part of Docker names that stands for `user` alone.
+
+    A plain name (lower-case letters, digits, inner `-` and `_`, at most 40) is kept. Any other
+    becomes its safe letters, a dot and eight hex digits of its SHA-256; a plain name has no dot,
+    so no two people share a slug.
+    """
+    return user if _PLAIN_USER.match(user) else _hashed(user, "-")
+
+
+def cgroup_slug(name: str) -> str:
+    """A part of a cgroup path or slice name that stands for `name` alone.
+
+    Like `user_slug`, but without hyphens: systemd reads `a-b.slice` as `b` inside `a`
+    (https://www.freedesktop.org/software/systemd/man/latest/systemd.slice.html).
+    """
+    return name if _PLAIN_CGROUP.match(name) else _hashed(name, "_")
+
+
+def container_name(name: str, user: str) -> str:
+    """The engine's name for a person's container: `jupyter._.alice`."""
+    return f"{name}{SEPARATOR}{user_slug(user)}"
+
+
+def home_volume(user: str) -> str:
+    """The named volume that is the home of somebody without a Unix account."""
+    return f"ds01-home-{user_slug(user)}"
+
+
+def network_name(user: str) -> str:
+    """The bridge network that only this person's containers join."""
+    return f"ds01-{user_slug(user)}"
+
+
+def _hashed(name: str, filler: str) -> str:
+    digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    safe = re.sub(r"[^a-z0-9]+", filler, ascii_name).strip(filler)[:_SLUG_LENGTH].strip(filler)
+    return f"{safe or 'user'}.{digest}"

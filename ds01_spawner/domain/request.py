@@ -1,0 +1,119 @@
+"""What a person asks for: a container, and how much GPU with it."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ds01_spawner.domain.errors import InvalidRequest
+from ds01_spawner.domain.gpu import MigProfile, Slot
+from ds01_spawner.domain.labels import Interface
+
+MAX_SLOTS_PER_REQUEST = 64
+_AT_LEAST_GB = re.compile(r"^(?P<gigabytes>[1-9]\d{0,4})\s*gb?$")
+
+
+class GpuKind(StrEnum):
+    """The five ways to say which slots will do."""
+
+    NONE = "none"
+    MIG = "mig"
+    FULL = "full"
+    PROFILE = "profile"
+    AT_LEAST = "at_least"
+
+
+@dataclass(frozen=True, slots=True)
+class GpuRequest:
+    """A count of slots and what each must be.
+
+    Attributes:
+        kind: How a slot is recognised.
+        count: Slots wanted; 0 when `kind` is none.
+        profile: Profile name, for `PROFILE`.
+        min_memory_bytes: Smallest memory of a slot, for `AT_LEAST`.
+    """
+
+    kind: GpuKind = GpuKind.NONE
+    count: int = 0
+    profile: str = ""
+    min_memory_bytes: int = 0
+
+    @classmethod
+    def parse(cls, size: str, count: int = 1) -> "GpuRequest":
+        """The request that `size` spells: `none`, `mig`, `full`, `2g.10gb` or `20gb`.
+
+        `20gb` is "at least 20 GB", binary gigabytes.
+
+        Raises:
+            InvalidRequest: `size` is none of these, or `count` is not 1 to 64.
+        """
+        text = size.strip().lower()
+        if text in {"none", "0", ""}:
+            return cls()
+        if isinstance(count, bool) or not 1 <= count <= MAX_SLOTS_PER_REQUEST:
+            raise InvalidRequest(
+                f"{count} GPU slots cannot be requested.",
+                f"Ask for 1 to {MAX_SLOTS_PER_REQUEST}.",
+            )
+        if text in {"mig", "full"}:
+            return cls(GpuKind(text), count)
+        if (profile := MigProfile.parse(text)) is not None:
+            return cls(GpuKind.PROFILE, count, profile=str(profile))
+        if match := _AT_LEAST_GB.match(text):
+            wanted = int(match["gigabytes"]) * 1024**3
+            return cls(GpuKind.AT_LEAST, count, min_memory_bytes=wanted)
+        raise InvalidRequest(
+            f"{size!r} is not a GPU size.",
+            "Use none, mig, full, a profile such as 2g.10gb, or a memory size such as 20gb.",
+        )
+
+    def accepts(self, slot: Slot) -> bool:
+        """Whether `slot` is of the size asked for, free or not."""
+        match self.kind:
+            case GpuKind.NONE:
+                return False
+            case GpuKind.MIG:
+                return not slot.is_full
+            case GpuKind.FULL:
+                return slot.is_full
+            case GpuKind.PROFILE:
+                return slot.profile == self.profile
+            case GpuKind.AT_LEAST:
+                return slot.memory_bytes >= self.min_memory_bytes
+
+    def __str__(self) -> str:
+        match self.kind:
+            case GpuKind.NONE:
+                return "no GPU"
+            case GpuKind.MIG:
+                size = "MIG slot"
+            case GpuKind.FULL:
+                size = "whole GPU"
+            case GpuKind.PROFILE:
+                size = f"{self.profile} slot"
+            case GpuKind.AT_LEAST:
+                size = f"GPU slot with at least {self.min_memory_bytes // 1024**3} GB"
+        return f"{self.count} {size}" if self.count == 1 else f"{self.count} times a {size}"
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRequest:
+    """A container somebody wants, as a door gathered it; nothing in it is trusted.
+
+    Attributes:
+        user: The person, already authenticated by the door.
+        name: What the person calls the container.
+        interface: The door.
+        image: Image reference.
+        gpu: Slots wanted.
+        project: Project name, or `None`.
+        hub_groups: The person's JupyterHub groups, one of the sources of policy groups.
+    """
+
+    user: str
+    name: str
+    interface: Interface
+    image: str
+    gpu: GpuRequest = GpuRequest()
+    project: str | None = None
+    hub_groups: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Notebook wizards for people who never see a terminal."""
