@@ -51,7 +51,7 @@ class Container:
         state: The engine's state.
         labels: All labels.
         created_at: When it was created.
-        started_at: Start of the present or last run; `None` where it was not looked up or never ran.
+        started_at: Start of the present or last run; `None` if it was not looked up or never ran.
         finished_at: End of the last run; `None` while it runs or where it was not looked up.
         demand: GPUs that the engine gave it, whatever its labels say.
         pid: Host process id of its first process; `None` when not running or not looked up.
@@ -99,7 +99,7 @@ class ContainerSpec:
         user: `uid:gid` inside, or `None` for the image's own user.
         group_add: Supplementary group ids.
         cgroup_parent: Parent in the form that the engine's cgroup driver wants.
-        nano_cpus: CPUs × 10⁹.
+        nano_cpus: CPUs in billionths.
         memory_bytes: Memory.
         memory_swap_bytes: Memory plus swap.
         shm_size_bytes: `/dev/shm`.

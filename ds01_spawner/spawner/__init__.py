@@ -1,0 +1,1 @@
+"""Door 1: JupyterHub. Imports `composition` and below, JupyterHub and dockerspawner."""
