@@ -1,0 +1,229 @@
+"""A container engine in memory, with the real one's states, errors and omissions."""
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from ds01_spawner.domain.container import (
+    Container,
+    ContainerSpec,
+    ContainerState,
+    DeviceDemand,
+)
+from ds01_spawner.domain.errors import Conflict, DeviceDriverMissing, NotFound, Unavailable
+from ds01_spawner.domain.labels import gpu_uuids_of
+from ds01_spawner.ports import Clock, EngineInfo
+from fakes.clock import FakeClock
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    error: Exception
+    after: bool
+
+
+class FakeEngine:
+    """The `Engine` port, for threads of one process.
+
+    Attributes:
+        stuck: When set, every call raises `Unavailable`, as after its deadline.
+        has_device_driver: Whether device requests can be served.
+        images: References that are present.
+        registry: References that can be pulled.
+        networks: Labels of each network by name.
+        specs: What each container was made from, by engine id; kept after its removal.
+        outputs: Text that `logs` shows, by engine id.
+        calls: (method, subject) of every call, refused ones included.
+        on_call: Called with the method's name before each call, outside the lock: a place for a
+            test to wait or to change something.
+    """
+
+    def __init__(self, clock: Clock | None = None, images: tuple[str, ...] = ("image",)) -> None:
+        self.clock: Clock = clock or FakeClock()
+        self.stuck = False
+        self.has_device_driver = True
+        self.images = set(images)
+        self.registry: set[str] = set()
+        self.networks: dict[str, dict[str, str]] = {}
+        self.specs: dict[str, ContainerSpec] = {}
+        self.outputs: dict[str, str] = {}
+        self.calls: list[tuple[str, str]] = []
+        self.on_call: Callable[[str], None] = lambda _method: None
+        self._containers: dict[str, Container] = {}
+        self._planned: dict[str, list[_Planned]] = {}
+        self._lock = threading.RLock()
+        self._next_pid = 1000
+
+    def fail_next(
+        self, method: str, error: Exception, *, times: int = 1, after: bool = False
+    ) -> None:
+        """Let the next calls of `method` raise; with `after`, the deed is done all the same."""
+        self._planned.setdefault(method, []).extend([_Planned(error, after)] * times)
+
+    def kill(self, name_or_id: str) -> None:
+        """The container's first process dies by itself."""
+        with self._lock:
+            self._finish(self._existing(name_or_id))
+
+    def put(self, container: Container) -> None:
+        """Let a container exist that another program made."""
+        with self._lock:
+            self._containers[container.id] = container
+
+    def info(self) -> EngineInfo:
+        self._enter("info")
+        return EngineInfo(
+            id="FAKE",
+            version="20.10.24",
+            cgroup_driver="cgroupfs",
+            cgroup_version=1,
+            data_root="/var/lib/docker",
+        )
+
+    def containers(self) -> tuple[Container, ...]:
+        self._enter("containers")
+        with self._lock:
+            return tuple(_as_listed(container) for container in self._containers.values())
+
+    def container(self, name_or_id: str) -> Container | None:
+        self._enter("container", name_or_id)
+        with self._lock:
+            return self._find(name_or_id)
+
+    def address(self, container_id: str, network: str) -> str | None:
+        self._enter("address", container_id)
+        with self._lock:
+            container = self._find(container_id)
+            if container is None or not container.state.is_live:
+                return None
+            if self.specs[container.id].network != network:
+                return None
+            order = list(self._containers).index(container.id)
+            return f"10.201.{order // 250}.{order % 250 + 2}"
+
+    def has_image(self, reference: str) -> bool:
+        self._enter("has_image", reference)
+        return reference in self.images
+
+    def pull(self, reference: str) -> None:
+        self._enter("pull", reference)
+        if reference not in self.registry:
+            raise NotFound(f"The registry has no image {reference}.")
+        self.images.add(reference)
+
+    def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
+        self._enter("ensure_network", name)
+        with self._lock:
+            self.networks.setdefault(name, dict(labels))
+
+    def create(self, spec: ContainerSpec) -> str:
+        answer_lost = self._enter("create", spec.name)
+        with self._lock:
+            if spec.image not in self.images:
+                raise NotFound(f"The image {spec.image} is not on this machine.")
+            if self._find(spec.name) is not None:
+                raise Conflict(f"A container named {spec.name} exists already.")
+            container = Container(
+                id=secrets.token_hex(32),
+                name=spec.name,
+                state=ContainerState.CREATED,
+                labels=dict(spec.labels),
+                created_at=self.clock.now(),
+                demand=DeviceDemand(uuids=spec.gpu_uuids),
+            )
+            self._containers[container.id] = container
+            self.specs[container.id] = spec
+        if answer_lost is not None:
+            raise answer_lost
+        return container.id
+
+    def start(self, container_id: str) -> None:
+        answer_lost = self._enter("start", container_id)
+        with self._lock:
+            container = self._existing(container_id)
+            spec = self.specs.get(container.id)
+            needs_driver = spec is not None and spec.use_device_requests and spec.gpu_uuids
+            if needs_driver and not self.has_device_driver:
+                raise DeviceDriverMissing("The container engine has no GPU driver.")
+            if spec is not None and spec.network not in {*self.networks, "bridge", "none"}:
+                raise NotFound(f"The network {spec.network} does not exist.")
+            if not container.state.is_live:
+                self._next_pid += 1
+                self._containers[container.id] = replace(
+                    container,
+                    state=ContainerState.RUNNING,
+                    started_at=self.clock.now(),
+                    finished_at=None,
+                    pid=self._next_pid,
+                )
+        if answer_lost is not None:
+            raise answer_lost
+
+    def stop(self, container_id: str, grace: timedelta) -> None:
+        del grace
+        answer_lost = self._enter("stop", container_id)
+        with self._lock:
+            container = self._find(container_id)
+            if container is not None and container.state.is_live:
+                self._finish(container)
+        if answer_lost is not None:
+            raise answer_lost
+
+    def remove(self, container_id: str) -> None:
+        answer_lost = self._enter("remove", container_id)
+        with self._lock:
+            container = self._find(container_id)
+            if container is not None:
+                del self._containers[container.id]
+        if answer_lost is not None:
+            raise answer_lost
+
+    def logs(self, container_id: str, lines: int) -> str:
+        self._enter("logs", container_id)
+        with self._lock:
+            container = self._find(container_id)
+            text = self.outputs.get(container.id, "") if container is not None else ""
+        return "".join(text.splitlines(keepends=True)[-lines:])
+
+    def _enter(self, method: str, subject: str = "") -> Exception | None:
+        self.on_call(method)
+        with self._lock:
+            self.calls.append((method, subject))
+            if self.stuck:
+                raise Unavailable(f"The container engine did not answer {method} within 10 s.")
+            planned = self._planned.get(method)
+            if not planned:
+                return None
+            first = planned.pop(0)
+        if not first.after:
+            raise first.error
+        return first.error
+
+    def _find(self, name_or_id: str) -> Container | None:
+        by_id = self._containers.get(name_or_id)
+        if by_id is not None:
+            return by_id
+        return next((one for one in self._containers.values() if one.name == name_or_id), None)
+
+    def _existing(self, name_or_id: str) -> Container:
+        container = self._find(name_or_id)
+        if container is None:
+            raise NotFound(f"The container {name_or_id} is gone.")
+        return container
+
+    def _finish(self, container: Container) -> None:
+        self._containers[container.id] = replace(
+            container,
+            state=ContainerState.EXITED,
+            finished_at=self.clock.now(),
+            pid=None,
+        )
+
+
+def _as_listed(container: Container) -> Container:
+    """What a list shows: no start, no pid, an end only where labels hold a GPU."""
+    holds = bool(gpu_uuids_of(container.labels)) and not container.state.is_live
+    finished_at = container.finished_at if holds else None
+    return replace(container, started_at=None, pid=None, finished_at=finished_at)

@@ -1,0 +1,35 @@
+"""An audit log in memory."""
+
+import threading
+
+from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.event import Event
+
+
+class FakeEventLog:
+    """The `EventLog` port.
+
+    Attributes:
+        events: Everything appended, oldest first.
+        full: When set, nothing can be written, as on a full disk.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.full = False
+        self._lock = threading.Lock()
+
+    def append(self, event: Event) -> None:
+        with self._lock:
+            if self.full:
+                raise Unavailable("The event log cannot be written: no space left on device.")
+            self.events.append(event)
+
+    @property
+    def actions(self) -> list[str]:
+        """The actions of all events, in order."""
+        return [event.action for event in self.events]
+
+    def of(self, action: str) -> list[Event]:
+        """The events of one action, in order."""
+        return [event for event in self.events if event.action == action]
