@@ -11,17 +11,28 @@ from dataclasses import dataclass, field
 FULL_PROFILE = "full"
 """The profile name of a slot that is a whole GPU."""
 
-_PROFILE = re.compile(r"^(?P<slices>\d+)g\.(?P<memory>\d+)gb(?P<attributes>(\+[a-z.]+)*)$")
+UNKNOWN_PROFILE = "unknown"
+"""The profile name of a slot on a card that was never read."""
+
+_PROFILE = re.compile(
+    r"^(?:(?P<compute>[1-9]\d?)c\.)?(?P<slices>[1-9]\d?)g\.(?P<memory>[1-9]\d{0,3})gb"
+    r"(?P<attributes>(?:[+-][a-z][a-z0-9.]*)*)$"
+)
+_ATTRIBUTE = re.compile(r"[+-][^+-]+")
+_MEMORY_FRACTIONS = 8
+_GIB = 1024**3
 
 
 @dataclass(frozen=True, slots=True)
 class MigProfile:
-    """The shape of a MIG instance, written `1g.5gb` or `1g.10gb+me`.
+    """The shape of a MIG instance, written `1g.5gb`, `1g.10gb+me` or `1c.2g.10gb`.
 
     Attributes:
         compute_slices: GPU slices, the number before `g`.
         memory_gb: Marketing gigabytes, the number before `gb`; real bytes come from the device.
-        attributes: What follows a `+`, such as `me` (media engines).
+        attributes: What follows, with its sign: `+me` (media engines), `-me`, `+gfx`.
+        compute_instance_slices: The number before `c`: slices of a compute instance that is only
+            a part of its GPU instance and shares its memory; `None` when it is all of it.
 
     See https://docs.nvidia.com/datacenter/tesla/mig-user-guide/ ("Supported MIG Profiles").
     """
@@ -29,10 +40,16 @@ class MigProfile:
     compute_slices: int
     memory_gb: int
     attributes: tuple[str, ...] = ()
+    compute_instance_slices: int | None = None
 
     def __str__(self) -> str:
-        suffix = "".join(f"+{attribute}" for attribute in self.attributes)
-        return f"{self.compute_slices}g.{self.memory_gb}gb{suffix}"
+        part = "" if self.compute_instance_slices is None else f"{self.compute_instance_slices}c."
+        return f"{part}{self.compute_slices}g.{self.memory_gb}gb{''.join(self.attributes)}"
+
+    @property
+    def usable_slices(self) -> int:
+        """Slices that a process on such an instance computes on."""
+        return self.compute_instance_slices or self.compute_slices
 
     @classmethod
     def parse(cls, text: str) -> "MigProfile | None":
@@ -40,8 +57,38 @@ class MigProfile:
         match = _PROFILE.match(text.strip().lower())
         if match is None:
             return None
-        attributes = tuple(part for part in match["attributes"].split("+") if part)
-        return cls(int(match["slices"]), int(match["memory"]), attributes)
+        slices = int(match["slices"])
+        compute = int(match["compute"]) if match["compute"] else None
+        if compute is not None and compute >= slices:
+            return None
+        attributes = tuple(_ATTRIBUTE.findall(match["attributes"]))
+        return cls(slices, int(match["memory"]), attributes, compute)
+
+    @classmethod
+    def derive(
+        cls,
+        *,
+        gpu_slices: int,
+        compute_slices: int,
+        memory_bytes: int,
+        gpu_memory_bytes: int,
+        media_extensions: bool,
+    ) -> "MigProfile":
+        """The profile whose name NVIDIA's tools give to an instance with these figures.
+
+        Memory is named after the card's: the share of the framebuffer, rounded up to eighths,
+        times the card's gigabytes rounded up. That names 16 GiB of an H200 `18gb`
+        (https://github.com/NVIDIA/go-nvlib, `getMigMemorySizeGB`).
+        """
+        eighths = -(-memory_bytes * _MEMORY_FRACTIONS // gpu_memory_bytes)
+        card_gb = -(-gpu_memory_bytes // _GIB)
+        memory_gb = (2 * eighths * card_gb + _MEMORY_FRACTIONS) // (2 * _MEMORY_FRACTIONS)
+        return cls(
+            compute_slices=gpu_slices,
+            memory_gb=memory_gb,
+            attributes=("+me",) if media_extensions else (),
+            compute_instance_slices=compute_slices if compute_slices < gpu_slices else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +175,14 @@ class Inventory:
         source: `nvml` or `simulated`.
         gpus: Every card that could be read.
         problems: Sentences about what could not be read; a slot that is not listed is not free.
+        unavailable: Slots that are there and cannot be read now, as far as they are known; never
+            handed out. One of a card that was never read has no UUID and the profile `unknown`.
     """
 
     source: str
     gpus: tuple[Gpu, ...]
     problems: tuple[str, ...] = ()
+    unavailable: tuple[Slot, ...] = ()
     slots: tuple[Slot, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -177,8 +227,11 @@ class SlotActivity:
         utilisation: Share of time a kernel ran, 0 to 1.
         memory_used_bytes: Memory in use.
         pids: Host process ids that compute on it.
+        graphics_pids: Host process ids that draw on it; a display server is one of them, so
+            these alone do not say that somebody computes.
     """
 
     utilisation: float | None = None
     memory_used_bytes: int | None = None
     pids: tuple[int, ...] = ()
+    graphics_pids: tuple[int, ...] = ()
