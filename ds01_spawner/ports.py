@@ -156,6 +156,10 @@ class LedgerTransaction(Protocol):
         """Remember a promise."""
         ...
 
+    def set_expiry(self, reservation_id: str, expires_at: datetime) -> None:
+        """Move the end of a reservation; nothing happens when it is unknown."""
+        ...
+
     def remove_reservations(self, ids: Sequence[str]) -> None:
         """Forget promises; unknown ids are ignored."""
         ...
@@ -178,10 +182,6 @@ class LedgerTransaction(Protocol):
 
     def put_usage(self, intervals: Sequence[UsageInterval]) -> None:
         """Add intervals or replace those of the same container and device."""
-        ...
-
-    def sequence(self) -> int:
-        """A number that grows with every committed change of reservations."""
         ...
 
 

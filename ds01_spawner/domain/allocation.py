@@ -20,7 +20,6 @@ class Reservation:
         gpu_equivalents: Their sum.
         created_at: When it was decided.
         expires_at: After this it counts for nothing.
-        process: `pid@start-time` of the process that asked; it dies with that process.
     """
 
     id: str
@@ -30,7 +29,6 @@ class Reservation:
     gpu_equivalents: float
     created_at: datetime
     expires_at: datetime
-    process: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +43,7 @@ class Ticket:
         priority: The person's rank, 0 to 100; higher first.
         created_at: Arrival.
         seen_at: When the waiting process last said that it still waits.
-        overtaken: How many later arrivals were served first.
-        process: `pid@start-time` of the waiting process.
+        overtaken: How many others were given slots that would have suited it while it waited.
     """
 
     id: str
@@ -56,8 +53,7 @@ class Ticket:
     priority: int
     created_at: datetime
     seen_at: datetime
-    overtaken: int
-    process: str
+    overtaken: int = 0
 
 
 @dataclass(frozen=True, slots=True)

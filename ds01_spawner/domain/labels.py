@@ -56,7 +56,7 @@ class ContainerLabels:
         group: Policy group at creation, or `None`.
         project: Project name, or `None`.
         image: Image reference as requested.
-        created_at: When the platform made it.
+        created_at: When the platform granted it; equals its reservation's `created_at`.
         cgroup_parent: Where the kernel accounts it.
         gpu_slots: Slot ids, for people.
         gpu_uuids: Devices it holds.

@@ -1,0 +1,279 @@
+"""Who has which slot at this moment, from what the engine shows and what is promised."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ds01_spawner.domain import labels
+from ds01_spawner.domain.allocation import Reservation
+from ds01_spawner.domain.container import Container, ContainerState
+from ds01_spawner.domain.gpu import Inventory, Slot, SlotActivity
+
+
+class SlotState(StrEnum):
+    """What a slot is doing, for people and for the allocator. Only `FREE` can be given."""
+
+    FREE = "free"
+    RESERVED = "reserved"
+    ALLOCATED = "allocated"
+    HELD = "held"
+    FOREIGN = "foreign"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class SlotUse:
+    """One slot and who has it.
+
+    Attributes:
+        slot: The slot.
+        state: What it is doing.
+        user: Who has it; `None` when free or when nobody can be named.
+        container: Engine name of the container that has it, or is being made for it.
+        since: Since when.
+        until: When a hold or a reservation ends; `None` for the others, and for a hold without end.
+    """
+
+    slot: Slot
+    state: SlotState = SlotState.FREE
+    user: str | None = None
+    container: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything a decision looks at, read at one moment.
+
+    Attributes:
+        taken_at: When the reading began.
+        inventory: The GPUs.
+        activity: What runs on each device, by UUID; a device that is missing could not be read.
+        containers: Every container of the engine.
+    """
+
+    taken_at: datetime
+    inventory: Inventory
+    activity: Mapping[str, SlotActivity]
+    containers: tuple[Container, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """The state of every slot, and what each person has.
+
+    Attributes:
+        uses: One entry a slot, in the order people read them.
+        containers: (user, engine name) of everything that counts as running or about to run.
+        conflicts: Sentences about slots that more than one container has.
+        excluded_gpus: Cards (UUID) that are never given through this door, such as those for batch
+            work; what somebody has on them still counts against their limits.
+    """
+
+    uses: tuple[SlotUse, ...]
+    containers: tuple[tuple[str, str], ...]
+    conflicts: tuple[str, ...] = ()
+    excluded_gpus: frozenset[str] = frozenset()
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """Every slot that may be given, whatever it is doing."""
+        return tuple(use.slot for use in self.uses if use.slot.gpu_uuid not in self.excluded_gpus)
+
+    def free(self) -> tuple[Slot, ...]:
+        """Slots that can be given to anybody."""
+        return tuple(
+            use.slot
+            for use in self.uses
+            if use.state is SlotState.FREE and use.slot.gpu_uuid not in self.excluded_gpus
+        )
+
+    def with_reserved(self, slots: Collection[Slot], user: str, container: str) -> "Occupancy":
+        """As if these slots, and a place among the person's containers, were promised."""
+        taken = {slot.uuid for slot in slots}
+        uses = tuple(
+            SlotUse(use.slot, SlotState.RESERVED, user, container)
+            if use.slot.uuid in taken
+            else use
+            for use in self.uses
+        )
+        return replace(self, uses=uses, containers=(*self.containers, (user, container)))
+
+    def of(self, user: str) -> tuple[SlotUse, ...]:
+        """What a person has: allocated, reserved or held."""
+        mine = {SlotState.ALLOCATED, SlotState.RESERVED, SlotState.HELD}
+        return tuple(use for use in self.uses if use.user == user and use.state in mine)
+
+    def containers_of(self, user: str) -> tuple[str, ...]:
+        """Names of a person's running containers and launches under way."""
+        return tuple(name for owner, name in self.containers if owner == user)
+
+
+Claim = SlotUse
+HoldOf = Callable[[str, Container], timedelta | None]
+"""How long a person's stopped container keeps its slots; `None` is for ever."""
+
+_RANK = {
+    SlotState.ALLOCATED: 0,
+    SlotState.FOREIGN: 1,
+    SlotState.RESERVED: 2,
+    SlotState.HELD: 3,
+    SlotState.UNAVAILABLE: 4,
+}
+
+
+def occupancy(
+    snapshot: Snapshot,
+    reservations: Iterable[Reservation],
+    hold_of: HoldOf,
+    now: datetime,
+    excluded_gpus: frozenset[str] = frozenset(),
+) -> Occupancy:
+    """The state of every slot at `now`.
+
+    A running container has the slots its labels name and the devices the engine gave it. A stopped
+    one keeps them for its hold. A created one that never ran has nothing but its reservation.
+    Whatever else computes on a slot makes it foreign. A card that could not be read, or a slot
+    whose activity could not be read, is unavailable.
+    """
+    slots = {slot.uuid: slot for slot in snapshot.inventory.slots}
+    claims: dict[str, list[Claim]] = {uuid: [] for uuid in slots}
+    shown = {
+        container.name: labels.parse_timestamp(container.labels.get(labels.CREATED_AT, ""))
+        for container in snapshot.containers
+        if container.state is not ContainerState.CREATED
+    }
+    running: dict[tuple[str, str], None] = {}
+    for container in snapshot.containers:
+        owner = labels.owner_of(container.labels)
+        if container.state.is_live and owner is not None:
+            running[owner, container.name] = None
+        for claim in _container_claims(container, snapshot.inventory, hold_of, now):
+            claims.setdefault(claim.slot.uuid, []).append(claim)
+    for reservation in reservations:
+        if reservation.expires_at <= now:
+            continue
+        if reservation.created_at == shown.get(reservation.container_name):
+            continue  # the engine shows the container it was for: labels are the truth now
+        running[reservation.user, reservation.container_name] = None
+        for uuid in reservation.gpu_uuids:
+            slot = slots.get(uuid)
+            if slot is not None:
+                claims[uuid].append(_reserved(slot, reservation))
+    uses = [
+        _resolve(slots[uuid], found, snapshot.activity.get(uuid), now)
+        for uuid, found in claims.items()
+        if uuid in slots
+    ]
+    lost = [found[0] for uuid, found in claims.items() if uuid not in slots and found]
+    return Occupancy(
+        uses=tuple(sorted([*uses, *lost], key=lambda use: use.slot.sort_key)),
+        containers=tuple(running),
+        conflicts=tuple(_conflicts(claims)),
+        excluded_gpus=excluded_gpus,
+    )
+
+
+def _container_claims(
+    container: Container, inventory: Inventory, hold_of: HoldOf, now: datetime
+) -> Iterable[Claim]:
+    owner = labels.owner_of(container.labels)
+    labelled = labels.gpu_uuids_of(container.labels)
+    managed = container.labels.get(labels.MANAGED) == "true"
+    known = {slot.uuid: slot for slot in inventory.slots}
+    if container.state is ContainerState.CREATED:
+        return
+    if container.state.is_live or container.state is ContainerState.REMOVING:
+        since = labels.parse_timestamp(container.labels.get(labels.GPU_ALLOCATED_AT, ""))
+        state = SlotState.ALLOCATED if managed else SlotState.FOREIGN
+        demanded = [slot.uuid for slot in demanded_slots(container, inventory)]
+        for uuid in dict.fromkeys([*(labelled if managed else ()), *demanded]):
+            slot = known.get(uuid) or _lost_slot(uuid, container)
+            lost = uuid not in known
+            yield SlotUse(
+                slot=slot,
+                state=SlotState.UNAVAILABLE if lost else state,
+                user=owner,
+                container=container.name,
+                since=since or container.started_at or container.created_at,
+            )
+        return
+    if not managed or owner is None or not labelled:
+        return
+    hold = hold_of(owner, container)
+    until = None
+    if hold is not None and container.finished_at is not None:
+        until = container.finished_at + hold
+        if until <= now:
+            return
+    for uuid in labelled:
+        if uuid in known:
+            yield SlotUse(
+                slot=known[uuid],
+                state=SlotState.HELD,
+                user=owner,
+                container=container.name,
+                since=container.finished_at,
+                until=until,
+            )
+
+
+def demanded_slots(container: Container, inventory: Inventory) -> tuple[Slot, ...]:
+    """Slots that the engine gave a container, whatever its labels say.
+
+    A card given whole covers all of its MIG instances.
+    """
+    demand = container.demand
+    if demand.count < 0:
+        return inventory.slots
+    wanted = {*demand.uuids, *demand.indices}
+    first = sorted({slot.gpu_index for slot in inventory.slots})[: demand.count]
+    return tuple(
+        slot
+        for slot in inventory.slots
+        if not wanted.isdisjoint({slot.uuid, slot.gpu_uuid, slot.id, str(slot.gpu_index)})
+        or slot.gpu_index in first
+    )
+
+
+def _reserved(slot: Slot, reservation: Reservation) -> Claim:
+    return SlotUse(
+        slot=slot,
+        state=SlotState.RESERVED,
+        user=reservation.user,
+        container=reservation.container_name,
+        since=reservation.created_at,
+        until=reservation.expires_at,
+    )
+
+
+def _resolve(
+    slot: Slot, claims: Sequence[Claim], activity: SlotActivity | None, now: datetime
+) -> SlotUse:
+    best = min(claims, key=lambda claim: _RANK[claim.state], default=None)
+    if best is not None and best.state is not SlotState.HELD:
+        return best
+    if activity is None:
+        return SlotUse(slot=slot, state=SlotState.UNAVAILABLE, since=now)
+    if activity.pids:
+        return SlotUse(slot=slot, state=SlotState.FOREIGN, since=now)
+    return best or SlotUse(slot=slot)
+
+
+def _conflicts(claims: Mapping[str, Sequence[Claim]]) -> Iterable[str]:
+    for found in claims.values():
+        live = [claim for claim in found if claim.state in {SlotState.ALLOCATED, SlotState.FOREIGN}]
+        if len(live) > 1:
+            names = ", ".join(sorted(claim.container or "?" for claim in live))
+            yield f"GPU slot {live[0].slot.id} is used by {len(live)} containers: {names}."
+
+
+def _lost_slot(uuid: str, container: Container) -> Slot:
+    """A slot that a container has and the driver no longer lists."""
+    uuids = labels.gpu_uuids_of(container.labels)
+    ids = container.labels.get(labels.GPU_SLOTS, "").split(",")
+    slot_id = dict(zip(uuids, ids, strict=False)).get(uuid, "0")
+    gpu_index = int(slot_id.partition(":")[0])
+    return Slot(slot_id, uuid, uuid, gpu_index, "unknown", 0, 0.0)
