@@ -17,7 +17,11 @@ MAX_USER_LENGTH = 255
 _DIGEST = 8
 _SLUG_LENGTH = 40
 _PLAIN_USER = re.compile(r"^[a-z0-9](?:[a-z0-9_-]{0,38}[a-z0-9])?$")
-_PLAIN_CGROUP = re.compile(r"^[a-z0-9_]{1,40}$")
+_PLAIN_CGROUP = re.compile(r"^[a-z0-9_]{1,40}\Z")
+_CGROUP_FILES = frozenset({"tasks", "notify_on_release", "release_agent"})
+NO_GROUP = "no.group"
+"""The cgroup level of people without a group; no slug has this form."""
+
 _NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$")
 _PROJECT = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
 
@@ -79,9 +83,16 @@ def cgroup_slug(name: str) -> str:
     """A part of a cgroup path or slice name that stands for `name` alone.
 
     Like `user_slug`, but without hyphens: systemd reads `a-b.slice` as `b` inside `a`
-    (https://www.freedesktop.org/software/systemd/man/latest/systemd.slice.html).
+    (https://www.freedesktop.org/software/systemd/man/latest/systemd.slice.html). The kernel's own
+    files without a dot (cgroup v1) are no slug either.
     """
-    return name if _PLAIN_CGROUP.match(name) else _hashed(name, "_")
+    plain = _PLAIN_CGROUP.match(name) and name not in _CGROUP_FILES
+    return name if plain else _hashed(name, "_")
+
+
+def cgroup_slugs(group: str | None, user: str) -> tuple[str, str]:
+    """The two levels, group and person, of a person's cgroup."""
+    return NO_GROUP if group is None else cgroup_slug(group), cgroup_slug(user)
 
 
 def container_name(name: str, user: str) -> str:
