@@ -99,7 +99,7 @@ class ContainerSpec:
         user: `uid:gid` inside, or `None` for the image's own user.
         group_add: Supplementary group ids.
         cgroup_parent: Parent in the form that the engine's cgroup driver wants.
-        nano_cpus: CPUs in billionths.
+        cpus: CPUs, in fractions; may exceed what the host has.
         memory_bytes: Memory.
         memory_swap_bytes: Memory plus swap.
         shm_size_bytes: `/dev/shm`.
@@ -130,7 +130,7 @@ class ContainerSpec:
     network: str
     user: str | None = None
     group_add: tuple[int, ...] = ()
-    nano_cpus: int | None = None
+    cpus: float | None = None
     memory_bytes: int | None = None
     memory_swap_bytes: int | None = None
     shm_size_bytes: int | None = None
