@@ -1,0 +1,248 @@
+"""The container engine, through its Unix socket."""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from ipaddress import IPv4Network, ip_network
+from math import ceil
+from typing import Any
+from urllib.parse import quote
+
+from ds01_spawner.adapters.docker_engine.breaker import Breaker
+from ds01_spawner.adapters.docker_engine.connection import Call, Connection, Deadlines
+from ds01_spawner.adapters.docker_engine.facts import ContainerFacts
+from ds01_spawner.adapters.docker_engine.inspection import inspected_container
+from ds01_spawner.adapters.docker_engine.networks import ensure_network
+from ds01_spawner.adapters.docker_engine.payload import container_payload
+from ds01_spawner.adapters.docker_engine.pulling import pull_image
+from ds01_spawner.domain.container import Container, ContainerSpec
+from ds01_spawner.domain.errors import Conflict, NotFound, Unavailable
+from ds01_spawner.ports import EngineInfo
+
+DEFAULT_SOCKET = "/var/run/docker.sock"
+DEFAULT_NETWORK_POOL = "10.201.0.0/16"
+
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+_MAX_LOG_LINES = 1000
+_POLL_SECONDS = 0.1
+
+
+class DockerEngine:
+    """The `Engine` port; one object serves every thread of a process.
+
+    Args:
+        socket_path: The engine's Unix socket.
+        deadlines: How long each kind of call may take.
+        network_pool: Where the address ranges of persons' networks come from.
+        network_prefix: Size of one such range; /27 is 29 containers.
+        threads: How many calls may be under way at once before connections are not kept.
+        new_breaker: Makes a breaker from its complaint; a test gives it another clock.
+    """
+
+    def __init__(  # noqa: PLR0913 - settings of the composition root
+        self,
+        socket_path: str = DEFAULT_SOCKET,
+        *,
+        deadlines: Deadlines | None = None,
+        network_pool: str = DEFAULT_NETWORK_POOL,
+        network_prefix: int = 27,
+        threads: int = 64,
+        new_breaker: Callable[[str], Breaker] = Breaker,
+    ) -> None:
+        self._deadlines = deadlines or Deadlines()
+        self._connection = Connection(
+            socket_path, self._deadlines, threads=threads, new_breaker=new_breaker
+        )
+        pool = ip_network(network_pool)
+        if not isinstance(pool, IPv4Network):
+            raise TypeError(f"The network pool {network_pool} is not an IPv4 range.")
+        self._network_pool = pool
+        self._network_prefix = network_prefix
+        self._facts = ContainerFacts(self._inspect)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._connection.close()
+
+    def info(self) -> EngineInfo:
+        """Facts about the engine."""
+        facts = self._connection.json(Call("GET", "/info", "info"))
+        return EngineInfo(
+            id=facts["ID"],
+            version=facts["ServerVersion"],
+            cgroup_driver=facts["CgroupDriver"],
+            cgroup_version=int(facts.get("CgroupVersion") or 1),
+            data_root=facts["DockerRootDir"],
+        )
+
+    def containers(self) -> tuple[Container, ...]:
+        """Every container; what the engine's list leaves out is looked up once and remembered."""
+        listed = self._connection.json(
+            Call("GET", "/containers/json", "list containers", query={"all": 1})
+        )
+        return self._facts.complete(listed)
+
+    def container(self, name_or_id: str) -> Container | None:
+        """One container with every field filled, or `None` when the engine says it is gone."""
+        inspected = self._inspect(name_or_id)
+        return None if inspected is None else inspected_container(inspected)
+
+    def address(self, container_id: str, network: str) -> str | None:
+        """The container's IP address on `network`, or `None` when it has none now."""
+        inspected = self._inspect(container_id)
+        if inspected is None:
+            return None
+        endpoint = inspected["NetworkSettings"]["Networks"].get(network) or {}
+        return endpoint.get("IPAddress") or None
+
+    def has_image(self, reference: str) -> bool:
+        """Whether the image is present locally."""
+        path = f"/images/{quote(reference, safe='/:@')}/json"
+        if ".." in reference:
+            return False
+        try:
+            self._connection.json(Call("GET", path, f"inspect image {reference}"))
+        except NotFound:
+            return False
+        return True
+
+    def pull(self, reference: str) -> None:
+        """Fetch an image; neither waits for the other calls' breaker nor trips it."""
+        pull_image(self._connection, reference)
+
+    def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """Make the bridge network `name` unless it exists."""
+        ensure_network(
+            self._connection,
+            name,
+            labels,
+            pool=self._network_pool,
+            prefix=self._network_prefix,
+        )
+
+    def create(self, spec: ContainerSpec) -> str:
+        """Make a container and return its id."""
+        call = Call(
+            "POST",
+            "/containers/create",
+            f"create {spec.name}",
+            kind="create",
+            subject=spec.name,
+            query={"name": spec.name},
+            body=container_payload(spec),
+            seconds=self._deadlines.create,
+        )
+        try:
+            return str(self._connection.json(call)["Id"])
+        except NotFound as exc:
+            raise NotFound(f"The image {spec.image} is not on this machine.") from exc
+        except Conflict as exc:
+            raise Conflict(f"A container named {spec.name} exists already.") from exc
+
+    def start(self, container_id: str) -> None:
+        """Start a container; a running one answers 304 and goes on."""
+        if not _NAME.match(container_id):
+            raise NotFound(f"The container {container_id} is gone.")
+        self._connection.json(
+            Call(
+                "POST",
+                f"/containers/{container_id}/start",
+                f"start {container_id}",
+                kind="start",
+                subject=container_id,
+                seconds=self._deadlines.start,
+            )
+        )
+
+    def stop(self, container_id: str, grace: timedelta) -> None:
+        """SIGTERM, then SIGKILL after `grace`; the deadline is the grace and a margin."""
+        seconds = max(0, ceil(grace.total_seconds()))
+        self._unless_gone(
+            Call(
+                "POST",
+                f"/containers/{container_id}/stop",
+                f"stop {container_id}",
+                kind="stop",
+                subject=container_id,
+                query={"t": seconds},
+                seconds=seconds + self._deadlines.stop_margin,
+            )
+        )
+
+    def remove(self, container_id: str) -> None:
+        """Remove a container, killing it if it runs; returns when it is gone."""
+        call = Call(
+            "DELETE",
+            f"/containers/{container_id}",
+            f"remove {container_id}",
+            kind="remove",
+            subject=container_id,
+            query={"force": 1, "v": 1},
+            seconds=self._deadlines.remove,
+        )
+        until = time.monotonic() + self._deadlines.remove
+        while True:
+            try:
+                return self._unless_gone(call)
+            except Conflict as exc:
+                # "removal of container … is already in progress": somebody else's, or our own
+                # that timed out. It may fail, so the request is repeated, not only watched.
+                if time.monotonic() > until:
+                    raise Unavailable(
+                        f"The container {container_id} is still being removed"
+                        f" after {self._deadlines.remove:.0f} s.",
+                    ) from exc
+                time.sleep(_POLL_SECONDS)
+
+    def logs(self, container_id: str, lines: int) -> str:
+        """The last lines of its output."""
+        if not _NAME.match(container_id):
+            return ""
+        call = Call(
+            "GET",
+            f"/containers/{container_id}/logs",
+            f"logs of {container_id}",
+            subject=container_id,
+            query={"stdout": 1, "stderr": 1, "tail": max(1, min(lines, _MAX_LOG_LINES))},
+        )
+        try:
+            return _without_frames(self._connection.bytes(call)).decode(errors="replace")
+        except NotFound:
+            return ""
+
+    def _inspect(self, name_or_id: str) -> dict[str, Any] | None:
+        if not _NAME.match(name_or_id):
+            return None
+        path = f"/containers/{name_or_id}/json"
+        try:
+            answer = self._connection.json(
+                Call("GET", path, f"inspect {name_or_id}", subject=name_or_id)
+            )
+        except NotFound:
+            return None
+        return dict(answer)
+
+    def _unless_gone(self, call: Call) -> None:
+        try:
+            if _NAME.match(call.subject or ""):
+                self._connection.json(call)
+        except NotFound:
+            return
+
+
+def _without_frames(data: bytes) -> bytes:
+    """The text in a multiplexed stream; a terminal's output has no frames and is kept.
+
+    https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach
+    """
+    text = bytearray()
+    place = 0
+    while place + 8 <= len(data):
+        header = data[place : place + 8]
+        if header[0] > 2 or header[1:4] != b"\0\0\0":  # noqa: PLR2004 - stdin, stdout, stderr
+            return data
+        size = int.from_bytes(header[4:], "big")
+        text += data[place + 8 : place + 8 + size]
+        place += 8 + size
+    return bytes(text) if place else data
