@@ -1,0 +1,255 @@
+"""NVML without cards: the same functions, answered from `gpu-config.yaml`.
+
+It stands below the adapter, so that everything above NVML is exercised as on a real machine. What
+the cards do (load, processes, faults) may change while the platform runs: `simulated_state`.
+"""
+# ruff: noqa: N802 - the names are NVIDIA's
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import NAMESPACE_OID, uuid5
+
+import pynvml
+
+from ds01_spawner.adapters.simulated_state import DeviceState, SimulatedState, StateFile
+from ds01_spawner.domain.card_models import CardModel
+from ds01_spawner.domain.gpu import MigProfile
+from ds01_spawner.policy.gpu_config import Simulation
+
+_MIB = 1024**2
+_SLICES_OF = {
+    pynvml.NVML_GPU_INSTANCE_PROFILE_1_SLICE: 1,
+    pynvml.NVML_GPU_INSTANCE_PROFILE_2_SLICE: 2,
+    pynvml.NVML_GPU_INSTANCE_PROFILE_3_SLICE: 3,
+    pynvml.NVML_GPU_INSTANCE_PROFILE_4_SLICE: 4,
+    pynvml.NVML_GPU_INSTANCE_PROFILE_7_SLICE: 7,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Device:
+    """A card, or a MIG device on one."""
+
+    slot_id: str
+    uuid: str
+    model: CardModel
+    memory_bytes: int
+    index: int
+    instances: tuple["_Device", ...] = ()
+    card: "_Device | None" = None
+    profile: MigProfile | None = None
+
+
+class SimulatedNvml:
+    """An object with the functions of `pynvml` that `Nvml` names."""
+
+    def __init__(self, simulation: Simulation, state_file: Path | None = None) -> None:
+        self._cards = tuple(_cards(simulation))
+        self._state_file = StateFile(state_file)
+        self._state = SimulatedState()
+        self._initialised = 0
+
+    def nvmlInit(self) -> None:
+        """Begin."""
+        self._initialised += 1
+        try:
+            self._check()
+        except pynvml.NVMLError:
+            self._initialised -= 1
+            raise
+
+    def nvmlShutdown(self) -> None:
+        """End."""
+        if self._initialised == 0:
+            raise _error("uninitialized")
+        self._initialised -= 1
+
+    def nvmlSystemGetDriverVersion(self) -> str:
+        """A version that says what it is."""
+        self._check()
+        return "0.0 (simulated)"
+
+    def nvmlDeviceGetCount(self) -> int:
+        """Cards, readable or not."""
+        self._check()
+        return len(self._cards)
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> _Device:
+        """A card."""
+        self._check()
+        if not 0 <= index < len(self._cards):
+            raise _error("invalid_argument")
+        self._state_of(self._cards[index])
+        return self._cards[index]
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> _Device:
+        """A card or a MIG device."""
+        self._check()
+        for card in self._cards:
+            for device in (card, *card.instances):
+                if device.uuid == uuid:
+                    self._state_of(device)
+                    return device
+        raise _error("not_found")
+
+    def nvmlDeviceGetUUID(self, handle: _Device) -> str:
+        """The device's UUID."""
+        self._state_of(handle)
+        return handle.uuid
+
+    def nvmlDeviceGetName(self, handle: _Device) -> str:
+        """Product name, with the profile of a MIG device as drivers since 470 give it."""
+        self._state_of(handle)
+        product = handle.model.product
+        return product if handle.profile is None else f"{product} MIG {handle.profile}"
+
+    def nvmlDeviceGetMemoryInfo(self, handle: _Device, version: int | None = None) -> Any:
+        """Framebuffer."""
+        del version
+        used = min(self._state_of(handle).memory_used_bytes, handle.memory_bytes)
+        total = handle.memory_bytes
+        return SimpleNamespace(total=total, used=used, free=total - used)
+
+    def nvmlDeviceGetMigMode(self, device: _Device) -> list[int]:
+        """Mode now and after a reset: the same."""
+        self._state_of(device)
+        if not device.model.shapes:
+            raise _error("not_supported")
+        mode = int(bool(device.instances))
+        return [mode, mode]
+
+    def nvmlDeviceGetMaxMigDeviceCount(self, device: _Device) -> int:
+        """As many as there are compute slices."""
+        self._state_of(device)
+        return device.model.compute_slices
+
+    def nvmlDeviceGetMigDeviceHandleByIndex(self, device: _Device, index: int) -> _Device:
+        """A MIG device."""
+        self._state_of(device)
+        if index >= len(device.instances):
+            raise _error("not_found")
+        return device.instances[index]
+
+    def nvmlDeviceGetGpuInstanceId(self, device: _Device) -> int:
+        """Counts from 1."""
+        self._profile_of(device)
+        return device.index + 1
+
+    def nvmlDeviceGetComputeInstanceId(self, device: _Device) -> int:
+        """Always 0: a compute instance fills its GPU instance."""
+        self._profile_of(device)
+        return 0
+
+    def nvmlDeviceGetAttributes(self, device: _Device) -> Any:
+        """The share of a MIG device."""
+        profile = self._profile_of(device)
+        return SimpleNamespace(
+            gpuInstanceSliceCount=profile.compute_slices,
+            computeInstanceSliceCount=profile.usable_slices,
+            memorySizeMB=device.memory_bytes // _MIB,
+            sharedOfaCount=int("+me" in profile.attributes),
+        )
+
+    def nvmlDeviceGetGpuInstanceProfileInfo(
+        self, device: _Device, profile: int, version: int = 2
+    ) -> Any:
+        """Size of a profile that the card has."""
+        del version
+        self._state_of(device)
+        slices = _SLICES_OF.get(profile)
+        shapes = (MigProfile.parse(name) for name in device.model.shapes)
+        if slices is None or slices not in {shape.compute_slices for shape in shapes if shape}:
+            raise _error("not_supported")
+        return SimpleNamespace(sliceCount=slices)
+
+    def nvmlDeviceGetUtilizationRates(self, handle: _Device) -> Any:
+        """Load; not of a card in MIG mode, and of a MIG device only when the state says it."""
+        utilisation = self._state_of(handle).utilisation
+        if handle.instances or (handle.profile is not None and utilisation is None):
+            raise _error("not_supported")
+        return SimpleNamespace(gpu=round((utilisation or 0.0) * 100), memory=0)
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle: _Device) -> list[Any]:
+        """Processes that the state names."""
+        return [SimpleNamespace(pid=pid) for pid in self._state_of(handle).pids]
+
+    def nvmlDeviceGetComputeRunningProcesses_v2(self, handle: _Device) -> list[Any]:
+        """The same."""
+        return self.nvmlDeviceGetComputeRunningProcesses(handle)
+
+    def nvmlDeviceGetGraphicsRunningProcesses(self, handle: _Device) -> list[Any]:
+        """Processes that the state names."""
+        return [SimpleNamespace(pid=pid) for pid in self._state_of(handle).graphics_pids]
+
+    def _check(self) -> None:
+        if self._initialised == 0:
+            raise _error("uninitialized")
+        try:
+            self._state = self._state_file.current()
+        except ValueError as exc:
+            raise _error("unknown") from exc
+        if self._state.driver_fault is not None:
+            raise _error(self._state.driver_fault)
+
+    def _profile_of(self, device: _Device) -> MigProfile:
+        self._state_of(device)
+        if device.profile is None:
+            raise _error("invalid_argument")
+        return device.profile
+
+    def _state_of(self, device: _Device) -> DeviceState:
+        """What the device does.
+
+        Raises:
+            pynvml.NVMLError: The device, its card or the driver has a fault.
+        """
+        self._check()
+        devices = self._state.devices
+        for each in (device.card, device):
+            if each is None:
+                continue
+            state = devices.get(each.uuid) or devices.get(each.slot_id) or DeviceState()
+            if state.fault is not None:
+                raise _error(state.fault)
+        return state
+
+
+def _cards(simulation: Simulation) -> list[_Device]:
+    cards = []
+    for index, card in enumerate(simulation.cards()):
+        model = card.card_model
+        bare = _Device(
+            slot_id=str(index),
+            uuid=f"GPU-{uuid5(NAMESPACE_OID, f'ds01/{simulation.seed}/gpu/{index}')}",
+            model=model,
+            memory_bytes=model.memory_mib * _MIB,
+            index=index,
+        )
+        instances = tuple(
+            _instance(simulation.seed, bare, place, profile)
+            for place, profile in enumerate(card.mig)
+        )
+        cards.append(
+            _Device(bare.slot_id, bare.uuid, model, bare.memory_bytes, index, instances=instances)
+        )
+    return cards
+
+
+def _instance(seed: str, card: _Device, place: int, profile: str) -> _Device:
+    name = f"ds01/{seed}/gpu/{card.index}/{place}/{profile}"
+    return _Device(
+        slot_id=f"{card.index}:{place}",
+        uuid=f"MIG-{uuid5(NAMESPACE_OID, name)}",
+        model=card.model,
+        memory_bytes=card.model.shapes[profile].memory_mib * _MIB,
+        index=place,
+        card=card,
+        profile=MigProfile.parse(profile),
+    )
+
+
+def _error(name: str) -> pynvml.NVMLError:
+    code = getattr(pynvml, f"NVML_ERROR_{name.upper()}", pynvml.NVML_ERROR_UNKNOWN)
+    return pynvml.NVMLError(code)

@@ -1,0 +1,81 @@
+"""What simulated cards do, in a small JSON file that tests and the demo write meanwhile."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class DeviceState(BaseModel):
+    """What a simulated device does.
+
+    Attributes:
+        utilisation: 0 to 1. A MIG instance without it says `NOT_SUPPORTED`, as real ones do.
+        memory_used_bytes: Framebuffer in use.
+        pids: Host process ids that compute on it.
+        graphics_pids: Host process ids that draw on it.
+        fault: Name of the NVML error that every call on it gives, such as `gpu_is_lost`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    utilisation: float | None = Field(default=None, ge=0, le=1)
+    memory_used_bytes: int = Field(default=0, ge=0)
+    pids: tuple[int, ...] = ()
+    graphics_pids: tuple[int, ...] = ()
+    fault: str | None = None
+
+
+class SimulatedState(BaseModel):
+    """What the simulated cards do.
+
+    Attributes:
+        devices: By UUID, or by slot id (`0`, `0:1`).
+        driver_fault: Name of the NVML error that every call gives, such as `driver_not_loaded`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    devices: Mapping[str, DeviceState] = Field(default_factory=dict)
+    driver_fault: str | None = None
+
+
+def write_state(path: Path, state: SimulatedState) -> None:
+    """Make the simulated cards do `state` from the next call on; readers never see half of it."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(state.model_dump_json())
+    Path(name).chmod(0o644)
+    Path(name).replace(path)
+
+
+class StateFile:
+    """The file as it is now; parsed again only when it has changed."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._stamp: tuple[int, int] | None = None
+        self._state = SimulatedState()
+
+    def current(self) -> SimulatedState:
+        """What the cards do; nothing while there is no file.
+
+        Raises:
+            ValueError: The file cannot be read or is not a `SimulatedState`.
+        """
+        if self._path is None:
+            return self._state
+        try:
+            status = self._path.stat()
+            stamp = (status.st_ino, status.st_mtime_ns)
+            if stamp != self._stamp:
+                self._stamp = None
+                self._state = SimulatedState.model_validate_json(self._path.read_text())
+                self._stamp = stamp
+        except FileNotFoundError:
+            self._state, self._stamp = SimulatedState(), None
+        except OSError as exc:
+            raise ValueError(f"{self._path} cannot be read: {exc}") from exc
+        return self._state
