@@ -71,6 +71,7 @@ _tickets = sa.Table(
     sa.Column("created_at", _Moment, nullable=False),
     sa.Column("seen_at", _Moment, nullable=False),
     sa.Column("overtaken", sa.Integer, nullable=False),
+    sa.Column("groups", sa.JSON, nullable=False),
 )
 _usage = sa.Table(
     "usage",
@@ -217,7 +218,7 @@ def _ticket(row: Any) -> Ticket:
     request = GpuRequest(
         GpuKind(gpu["kind"]), gpu["count"], gpu["profile"], gpu["min_memory_bytes"]
     )
-    return Ticket(**{**row, "gpu": request})
+    return Ticket(**{**row, "gpu": request, "groups": tuple(row["groups"])})
 
 
 def _prepare_connection(dbapi_connection: Any, _record: object) -> None:

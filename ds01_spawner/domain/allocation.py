@@ -44,6 +44,7 @@ class Ticket:
         created_at: Arrival.
         seen_at: When the waiting process last said that it still waits.
         overtaken: How many others were given slots that would have suited it while it waited.
+        groups: The person's Unix and JupyterHub groups, from which limits follow.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Ticket:
     created_at: datetime
     seen_at: datetime
     overtaken: int = 0
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,377 @@
+"""Request + limits + what is running + what is free: a grant, a place in the queue, or a refusal.
+
+Every door comes through here. Every process may decide: the decision is made inside one ledger
+transaction, on a snapshot that is never older than the reservations that cover what it misses
+(docs/decisions/001-labels-are-the-database.md).
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from ds01_spawner.domain import labels, names
+from ds01_spawner.domain.allocation import Reservation, Ticket
+from ds01_spawner.domain.allocator import Asker, Granted, NothingFree, Rejected, check_quota
+from ds01_spawner.domain.container import Container, ContainerSpec
+from ds01_spawner.domain.errors import NoCapacity, Refused, Unavailable
+from ds01_spawner.domain.gpu import Slot
+from ds01_spawner.domain.grant import Placement, Site, container_spec
+from ds01_spawner.domain.limits import Limits
+from ds01_spawner.domain.occupancy import Occupancy, Snapshot, occupancy
+from ds01_spawner.domain.person import UnixAccount
+from ds01_spawner.domain.queue import (
+    USAGE_HORIZON,
+    Standing,
+    alive,
+    overtaken_by,
+    recent_usage,
+    serve,
+)
+from ds01_spawner.domain.request import GpuKind, LaunchRequest
+from ds01_spawner.domain.strategies import Strategy
+from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.observe import AT_ONCE, MAX_AGE, Observer
+from ds01_spawner.ports import Accounts, Cgroups, Clock, Ledger, LedgerTransaction, PolicySource
+
+RESERVATION_LIFETIME = timedelta(seconds=60)
+"""Longer than the deadline of any single engine call, so that no launch outlives its promise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Leave to make one container, with everything the engine must be told about it.
+
+    Attributes:
+        reservation: What holds the slots until the container runs.
+        spec: The container; a door adds its command, environment and ports.
+        limits: The person's limits at this moment.
+        slots: Slots granted.
+    """
+
+    reservation: Reservation
+    spec: ContainerSpec
+    limits: Limits
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A place in the queue; ask again with `ticket` within seconds, or it is given up.
+
+    Attributes:
+        ticket: The place.
+        place: 1-based, among those who compete for the same slots.
+        length: How many compete for them.
+        reason: What is in use, as a sentence.
+    """
+
+    ticket: Ticket
+    place: int
+    length: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the installation decides about allocation.
+
+    Attributes:
+        strategy: Orders slots of the same size.
+        excluded_gpus: Cards (UUID) that doors never give, such as those for batch work.
+        check_image: Raises `Forbidden` or `InvalidRequest` unless the person may use the image;
+            called with user, their policy group and the image reference.
+        site: What containers' descriptions take from the installation.
+    """
+
+    strategy: Strategy
+    check_image: Callable[[str, str | None, str], None]
+    site: Site
+    excluded_gpus: frozenset[str] = frozenset()
+
+
+class Admission:
+    """Decides about launches. Safe to use from many threads and processes."""
+
+    def __init__(  # noqa: PLR0913 - the ports it stands on
+        self,
+        *,
+        clock: Clock,
+        policy: PolicySource,
+        accounts: Accounts,
+        cgroups: Cgroups,
+        ledger: Ledger,
+        observer: Observer,
+        audit: Audit,
+        rules: Rules,
+    ) -> None:
+        self._clock = clock
+        self._policy = policy
+        self._accounts = accounts
+        self._cgroups = cgroups
+        self._ledger = ledger
+        self._observer = observer
+        self._audit = audit
+        self.rules = rules
+
+    def limits(self, user: str, hub_groups: Sequence[str] = ()) -> Limits:
+        """The person's limits now.
+
+        Raises:
+            InvalidRequest: The name cannot be a person's.
+            Forbidden: It is a system account's.
+            Unavailable: There is no valid policy, or accounts cannot be looked up.
+        """
+        account = self._accounts.lookup(names.check_user(user))
+        groups = account.groups if account else ()
+        return self._policy.current().limits(user, hub_groups, groups)
+
+    def admit(
+        self, request: LaunchRequest, *, wait: bool = False, ticket: Ticket | None = None
+    ) -> Grant | Queued:
+        """A grant, or with `wait` a place in the queue.
+
+        Args:
+            request: What a door gathered; nothing in it is trusted.
+            wait: Whether to queue when nothing that fits is free.
+            ticket: The place got from an earlier call, when asking again.
+
+        Raises:
+            Refused: Not allowed, or (without `wait`) nothing free. The refusal is in the log.
+            Unavailable: Something needed cannot be read; nothing was decided.
+        """
+        try:
+            return self._admit(request, wait=wait, ticket=ticket)
+        except Refused as exc:
+            self._withdraw(ticket)
+            self._audit.refusal(request, exc)
+            raise
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Give a place in the queue back."""
+        with self._ledger.transaction() as transaction:
+            transaction.remove_tickets([ticket.id])
+
+    def renew(self, grant: Grant) -> None:
+        """Promise the slots for another `RESERVATION_LIFETIME`.
+
+        Raises:
+            NoCapacity: The promise had lapsed, so that somebody else may have a slot of it now.
+            Unavailable: Something needed cannot be read.
+        """
+        now = self._clock.now()
+        with self._ledger.transaction() as transaction:
+            found = {entry.id: entry for entry in transaction.reservations()}
+            current = found.get(grant.reservation.id)
+            if current is None or current.expires_at <= now:
+                raise NoCapacity(
+                    "Starting took so long that the GPU slot was given back.", "Start again."
+                )
+            transaction.set_expiry(grant.reservation.id, now + RESERVATION_LIFETIME)
+
+    def keep_until(self, grant: Grant, lifetime: timedelta) -> None:
+        """Let the promise end `lifetime` from now, whatever its end was."""
+        with self._ledger.transaction() as transaction:
+            transaction.set_expiry(grant.reservation.id, self._clock.now() + lifetime)
+
+    def release(self, grant: Grant) -> None:
+        """Give the slots back at once; their container does not exist."""
+        with self._ledger.transaction() as transaction:
+            transaction.remove_reservations([grant.reservation.id])
+
+    def current(self, max_age: timedelta = AT_ONCE) -> "Situation":
+        """Everything the next decision would look at.
+
+        Raises:
+            Unavailable: Something needed cannot be read.
+        """
+        snapshot = self._observer.snapshot(max_age)
+        with self._ledger.transaction() as transaction:
+            return self._situation(transaction, snapshot)
+
+    def _admit(
+        self, request: LaunchRequest, *, wait: bool, ticket: Ticket | None
+    ) -> Grant | Queued:
+        names.check_name(request.name)
+        if request.project is not None:
+            names.check_project(request.project)
+        account = self._accounts.lookup(names.check_user(request.user))
+        limits = self._policy.current().limits(
+            request.user, request.hub_groups, account.groups if account else ()
+        )
+        self.rules.check_image(request.user, limits.group, request.image)
+        # Polls of the queue share readings: staleness within MAX_AGE is covered by reservations.
+        snapshot = self._observer.snapshot(POLL_SHARING if ticket is not None else AT_ONCE)
+        with self._ledger.transaction() as transaction:
+            situation = self._situation(transaction, snapshot)
+            situation.limits[request.user] = limits
+            mine = self._ticket(request, account, limits, situation.now, ticket)
+            standings = situation.standings_with(mine, self.rules.strategy)
+            standing = next(entry for entry in standings if entry.ticket.id == mine.id)
+            if isinstance(standing.verdict, Rejected):
+                raise standing.verdict.error
+            if isinstance(standing.verdict, NothingFree):
+                return self._queue(transaction, request, standing, wait=wait, known=ticket)
+            slots = standing.verdict.slots
+            for passed in overtaken_by(standing.ticket, slots, standings, situation.limits_of):
+                transaction.put_ticket(passed)
+            return self._grant(transaction, request, limits, account, slots, mine)
+
+    def _situation(self, transaction: LedgerTransaction, snapshot: Snapshot) -> "Situation":
+        now = self._clock.now()
+        if not timedelta(0) <= now - snapshot.taken_at <= MAX_AGE:
+            raise Unavailable(
+                "Reading the engine and the GPUs took too long to decide on.", "Try again."
+            )
+        policy = self._policy.current()
+        tickets = alive(transaction.tickets(), now)
+        groups = {entry.user: entry.groups for entry in tickets}
+        known: dict[str, Limits] = {}
+
+        def limits_of(user: str) -> Limits:
+            if user not in known:
+                known[user] = policy.limits(user, groups.get(user, ()))
+            return known[user]
+
+        def hold_of(user: str, container: Container) -> timedelta | None:
+            # Its label tells the group: looking up other people's accounts may take seconds.
+            group = container.labels.get(labels.GROUP)
+            return policy.limits(user, (group,) if group else ()).gpu_hold_after_stop
+
+        reservations = transaction.reservations()
+        return Situation(
+            now=now,
+            occupancy=occupancy(snapshot, reservations, hold_of, now, self.rules.excluded_gpus),
+            snapshot=snapshot,
+            tickets=tickets,
+            usage=dict(recent_usage(transaction.usage_since(now - USAGE_HORIZON), now)),
+            limits=known,
+            limits_of=limits_of,
+        )
+
+    def _ticket(
+        self,
+        request: LaunchRequest,
+        account: UnixAccount | None,
+        limits: Limits,
+        now: datetime,
+        known: Ticket | None,
+    ) -> Ticket:
+        if known is not None:
+            return replace(known, seen_at=now, priority=limits.priority)
+        return Ticket(
+            id=uuid.uuid4().hex,
+            user=request.user,
+            container_name=names.container_name(request.name, request.user),
+            gpu=request.gpu,
+            priority=limits.priority,
+            created_at=now,
+            seen_at=now,
+            groups=(*request.hub_groups, *(account.groups if account else ())),
+        )
+
+    def _queue(
+        self,
+        transaction: LedgerTransaction,
+        request: LaunchRequest,
+        standing: Standing,
+        *,
+        wait: bool,
+        known: Ticket | None,
+    ) -> Queued:
+        assert isinstance(standing.verdict, NothingFree)  # noqa: S101 - narrows the type
+        reason = standing.verdict.reason
+        if not wait:
+            raise NoCapacity(
+                f"No {_what(request)} is free now. {reason}",
+                f"You would be number {standing.place} in the queue: start again and choose to "
+                "wait, or choose another size.",
+            )
+        transaction.put_ticket(standing.ticket)
+        if known is None:
+            self._audit.queued(request, standing)
+        return Queued(standing.ticket, standing.place, standing.length, reason)
+
+    def _grant(  # noqa: PLR0913, PLR0917 - the parts of one grant
+        self,
+        transaction: LedgerTransaction,
+        request: LaunchRequest,
+        limits: Limits,
+        account: UnixAccount | None,
+        slots: tuple[Slot, ...],
+        ticket: Ticket,
+    ) -> Grant:
+        now = self._clock.now()
+        reservation = Reservation(
+            id=uuid.uuid4().hex,
+            user=request.user,
+            container_name=ticket.container_name,
+            gpu_uuids=tuple(slot.uuid for slot in slots),
+            gpu_equivalents=sum(slot.equivalents for slot in slots),
+            created_at=now,
+            expires_at=now + RESERVATION_LIFETIME,
+        )
+        placement = Placement(
+            account=account,
+            cgroup_parent=self._cgroups.parent(limits.group, request.user),
+            slots=slots,
+            granted_at=now,
+        )
+        spec = container_spec(request, limits, placement, self.rules.site)
+        transaction.remove_tickets([ticket.id])
+        transaction.add_reservation(reservation)
+        # Inside the transaction: an allocation that cannot be audited is not made.
+        self._audit.granted(request, slots, waited=now - ticket.created_at)
+        return Grant(reservation, spec, limits, slots)
+
+    def _withdraw(self, ticket: Ticket | None) -> None:
+        if ticket is not None:
+            self.cancel(ticket)
+
+
+POLL_SHARING = timedelta(milliseconds=500)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a decision is made on.
+
+    Attributes:
+        now: The moment.
+        occupancy: Who has what.
+        snapshot: What engine and driver said.
+        tickets: The queue, in no order.
+        usage: Recent GPU-equivalent seconds of each person.
+        limits: Limits looked up so far, by user.
+        limits_of: Anybody's limits.
+    """
+
+    now: datetime
+    occupancy: Occupancy
+    snapshot: Snapshot
+    tickets: tuple[Ticket, ...]
+    usage: dict[str, float]
+    limits: dict[str, Limits]
+    limits_of: Callable[[str], Limits]
+
+    def others(self, ticket: Ticket) -> tuple[Ticket, ...]:
+        """The queue without this ticket."""
+        return tuple(entry for entry in self.tickets if entry.id != ticket.id)
+
+    def standings(self, tickets: Sequence[Ticket], strategy: Strategy) -> tuple[Standing, ...]:
+        """The standing of each of these tickets, in rank order."""
+        return serve(tickets, self.usage, self.occupancy, self.limits_of, strategy)
+
+    def standings_with(self, ticket: Ticket, strategy: Strategy) -> tuple[Standing, ...]:
+        """The standing of `ticket` and of everybody else who waits, in rank order."""
+        if ticket.gpu.kind is GpuKind.NONE:
+            asker = Asker(ticket.user, ticket.container_name, self.limits_of(ticket.user))
+            error = check_quota(ticket.gpu, asker, self.occupancy)
+            return (Standing(ticket, Rejected(error) if error else Granted(()), 0, 0),)
+        stored = next((entry for entry in self.tickets if entry.id == ticket.id), None)
+        mine = replace(ticket, overtaken=stored.overtaken) if stored else ticket
+        return self.standings((*self.others(mine), mine), strategy)
+
+
+def _what(request: LaunchRequest) -> str:
+    return str(request.gpu).removeprefix("1 ")

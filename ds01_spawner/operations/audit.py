@@ -1,0 +1,125 @@
+"""The lines that allocation and launching write into the audit log."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from ds01_spawner.domain import names
+from ds01_spawner.domain.errors import NoCapacity, QuotaExceeded, Refused
+from ds01_spawner.domain.event import Event
+from ds01_spawner.domain.gpu import Slot
+from ds01_spawner.domain.queue import Standing
+from ds01_spawner.domain.request import LaunchRequest
+from ds01_spawner.ports import Clock, EventLog
+
+
+class Audit:
+    """Writes events in the name of one service."""
+
+    def __init__(self, clock: Clock, log: EventLog, actor: str) -> None:
+        self._clock = clock
+        self._log = log
+        self._actor = actor
+
+    def granted(self, request: LaunchRequest, slots: Sequence[Slot], waited: timedelta) -> None:
+        """Slots were given; a launch without a GPU writes nothing here."""
+        if slots:
+            self.record(
+                request,
+                "gpu.allocate",
+                resource=",".join(slot.id for slot in slots),
+                details={
+                    "container": names.container_name(request.name, request.user),
+                    "uuids": [slot.uuid for slot in slots],
+                    "equivalents": round(sum(slot.equivalents for slot in slots), 4),
+                    "waited_seconds": round(waited.total_seconds(), 3),
+                },
+            )
+
+    def queued(self, request: LaunchRequest, standing: Standing) -> None:
+        """Somebody joined the queue."""
+        self.record(
+            request,
+            "gpu.queue",
+            resource=standing.ticket.container_name,
+            details={
+                "request": str(request.gpu),
+                "place": standing.place,
+                "length": standing.length,
+            },
+        )
+
+    def refusal(self, request: LaunchRequest, error: Refused) -> None:
+        """A request was refused."""
+        details: dict[str, object] = {"request": str(request.gpu), "image": request.image}
+        match error:
+            case QuotaExceeded():
+                action = "quota.reject"
+                details |= {
+                    "limit": error.limit,
+                    "used": error.used,
+                    "asked": error.asked,
+                    "allowed": error.allowed,
+                }
+            case NoCapacity():
+                action = "gpu.reject"
+            case _:
+                action = "request.reject"
+        self.record(
+            request,
+            action,
+            resource=request.name[:64],
+            outcome="refused",
+            reason=str(error),
+            details=details,
+        )
+
+    def record(  # noqa: PLR0913 - an event has that many parts
+        self,
+        request: LaunchRequest,
+        action: str,
+        *,
+        resource: str,
+        outcome: str = "ok",
+        reason: str = "",
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        """Write one event about a launch."""
+        self.write(
+            action,
+            user=request.user,
+            resource=resource,
+            interface=request.interface.value,
+            outcome=outcome,
+            reason=reason,
+            details=details,
+        )
+
+    def write(  # noqa: PLR0913 - an event has that many parts
+        self,
+        action: str,
+        *,
+        user: str | None,
+        resource: str,
+        interface: str,
+        outcome: str = "ok",
+        reason: str = "",
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        """Write one event.
+
+        Raises:
+            Unavailable: It could not be written.
+        """
+        self._log.append(
+            Event(
+                ts=self._clock.now(),
+                user=user,
+                action=action,
+                resource=resource,
+                actor=self._actor,
+                interface=interface,
+                outcome=outcome,
+                reason=reason,
+                details=details or {},
+            )
+        )

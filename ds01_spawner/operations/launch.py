@@ -1,0 +1,238 @@
+"""From a grant to a running container, or to nothing at all: no half-made launch is left."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from ds01_spawner.domain import labels
+from ds01_spawner.domain.container import Container, ContainerSpec
+from ds01_spawner.domain.errors import (
+    Conflict,
+    DeviceDriverMissing,
+    DS01Error,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+)
+from ds01_spawner.domain.grant import without_device_requests
+from ds01_spawner.domain.labels import Interface
+from ds01_spawner.domain.request import LaunchRequest
+from ds01_spawner.operations.admission import Admission, Grant
+from ds01_spawner.operations.audit import Audit
+from ds01_spawner.ports import Cgroups, Engine
+
+SETTLE_TIME = timedelta(seconds=30)
+"""A reservation outlives the start by this, longer than any snapshot that misses the container."""
+
+DOUBT_TIME = timedelta(minutes=10)
+"""A slot stays reserved this long after a failed launch that could not be undone."""
+
+
+class Step(StrEnum):
+    """What a launch is doing, for whoever watches."""
+
+    REPLACING = "replacing"
+    CREATING = "creating"
+    STARTING = "starting"
+
+
+class Abandoned(DS01Error):
+    """The door no longer wants the container; everything was undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a launch tells its door, and what the door tells it.
+
+    Attributes:
+        say: Called at each step.
+        abandoned: Set by the door when nobody waits for the container any more.
+    """
+
+    say: Callable[[Step], None]
+    abandoned: threading.Event
+
+
+class Launcher:
+    """Makes containers. Safe to use from many threads and processes."""
+
+    def __init__(
+        self, *, admission: Admission, engine: Engine, cgroups: Cgroups, audit: Audit
+    ) -> None:
+        self._admission = admission
+        self._engine = engine
+        self._cgroups = cgroups
+        self._audit = audit
+        self._engine_has_gpu_driver = True
+
+    def ensure_image(self, reference: str) -> None:
+        """Fetch an image that is not here yet. Before admission, so that no slot waits for it.
+
+        Raises:
+            NotFound: No registry has it.
+            Unavailable: The engine does not answer.
+        """
+        if not self._engine.has_image(reference):
+            self._engine.pull(reference)
+
+    def launch(
+        self, request: LaunchRequest, grant: Grant, spec: ContainerSpec, progress: Progress
+    ) -> str:
+        """Make and start the container; its engine id.
+
+        Args:
+            request: What was granted.
+            grant: The grant; used up by this call, whatever the outcome.
+            spec: `grant.spec` with what the door added.
+            progress: Progress and cancellation.
+
+        Raises:
+            Abandoned: The door gave up.
+            Conflict: The person runs a container of that name through another door.
+            NoCapacity: It took so long that the reservation lapsed.
+            Unavailable: A part does not answer, or did not do what it was told.
+        """
+        try:
+            container_id = self._make(request, grant, spec, progress)
+        except DS01Error as exc:
+            self._undo(request, grant, spec.name)
+            if not isinstance(exc, Abandoned):
+                self._audit.record(
+                    request,
+                    "container.start",
+                    resource=spec.name,
+                    outcome="failed",
+                    reason=str(exc),
+                )
+            raise
+        except BaseException:
+            self._undo(request, grant, spec.name)
+            raise
+        self._admission.keep_until(grant, SETTLE_TIME)
+        return container_id
+
+    def _make(
+        self, request: LaunchRequest, grant: Grant, spec: ContainerSpec, progress: Progress
+    ) -> str:
+        self._replace(request, spec, progress)
+        limits = grant.limits
+        self._cgroups.ensure(limits.group, request.user, limits.aggregate)
+        self._engine.ensure_network(
+            spec.network, {labels.MANAGED: "true", labels.USER: request.user}
+        )
+        progress.say(Step.CREATING)
+        if not self._engine_has_gpu_driver:
+            spec = without_device_requests(spec)
+        container_id = self._create(request, grant, spec, progress)
+        progress.say(Step.STARTING)
+        try:
+            self._start(grant, container_id, progress)
+        except DeviceDriverMissing:
+            if not self._admission.rules.site.simulated:
+                raise
+            self._engine_has_gpu_driver = False
+            self._engine.remove(container_id)
+            spec = without_device_requests(spec)
+            container_id = self._create(request, grant, spec, progress)
+            self._start(grant, container_id, progress)
+        # The engine can overwrite a parent's bounds (moby issue 33876): read back, set again.
+        self._cgroups.ensure(limits.group, request.user, limits.aggregate)
+        self._audit.record(
+            request,
+            "container.start",
+            resource=spec.name,
+            details={"id": container_id, "image": spec.image, "slots": _slots(grant)},
+        )
+        return container_id
+
+    def _replace(self, request: LaunchRequest, spec: ContainerSpec, progress: Progress) -> None:
+        """Remove the person's earlier container of this name; containers are throw-away."""
+        existing = self._engine.container(spec.name)
+        if existing is None:
+            return
+        if not self._is_replaceable(request, existing):
+            raise Conflict(
+                f"A container named {spec.name} exists and was not started here.",
+                "Stop it where it was started, or choose another name.",
+            )
+        progress.say(Step.REPLACING)
+        self._engine.remove(existing.id)
+        self._audit.record(
+            request,
+            "container.remove",
+            resource=spec.name,
+            reason="replaced by a new launch",
+            details={"id": existing.id},
+        )
+
+    def _is_replaceable(self, request: LaunchRequest, existing: Container) -> bool:
+        """A stopped one of the same person, or what a crashed hub of this installation left."""
+        marks = existing.labels
+        mine = (
+            marks.get(labels.MANAGED) == "true"
+            and marks.get(labels.USER) == request.user
+            and marks.get(labels.INTERFACE) == request.interface
+        )
+        if not existing.state.is_live:
+            return mine
+        return (
+            mine
+            and request.interface is Interface.HUB
+            and marks.get(labels.INSTANCE) == self._admission.rules.site.instance
+        )
+
+    def _create(
+        self, request: LaunchRequest, grant: Grant, spec: ContainerSpec, progress: Progress
+    ) -> str:
+        _check(progress)
+        self._admission.renew(grant)
+        try:
+            container_id = self._engine.create(spec)
+        except NotFound as exc:
+            raise InvalidRequest(
+                f"The image {spec.image} is not on this server.", "Choose another image."
+            ) from exc
+        self._audit.record(
+            request, "container.create", resource=spec.name, details={"id": container_id}
+        )
+        return container_id
+
+    def _start(self, grant: Grant, container_id: str, progress: Progress) -> None:
+        _check(progress)
+        self._admission.renew(grant)
+        self._engine.start(container_id)
+        _check(progress)
+
+    def _undo(self, request: LaunchRequest, grant: Grant, name: str) -> None:
+        """Leave no container and no reservation; in doubt, keep the slot reserved."""
+        try:
+            existing = self._engine.container(name)
+            if existing is not None and _made_for(existing, grant):
+                self._engine.remove(existing.id)
+            self._admission.release(grant)
+        except Unavailable as exc:
+            # The engine may still carry out what it was asked: do not give the slot away yet.
+            self._admission.keep_until(grant, DOUBT_TIME)
+            self._audit.record(
+                request,
+                "container.remove",
+                resource=name,
+                outcome="failed",
+                reason=f"A failed launch could not be undone: {exc}",
+            )
+
+
+def _check(progress: Progress) -> None:
+    if progress.abandoned.is_set():
+        raise Abandoned("The launch was cancelled.")
+
+
+def _made_for(container: Container, grant: Grant) -> bool:
+    made = labels.parse_timestamp(container.labels.get(labels.CREATED_AT, ""))
+    return made == grant.reservation.created_at
+
+
+def _slots(grant: Grant) -> list[str]:
+    return [slot.id for slot in grant.slots]

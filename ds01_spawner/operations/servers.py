@@ -1,0 +1,52 @@
+"""What happens to a container after its launch: stopped, given back, found again."""
+
+from datetime import timedelta
+
+from ds01_spawner.domain import labels
+from ds01_spawner.domain.container import Container
+from ds01_spawner.domain.limits import Limits
+from ds01_spawner.operations.audit import Audit
+from ds01_spawner.ports import Engine, PolicySource
+
+
+class Servers:
+    """Stops containers that a door made."""
+
+    def __init__(self, *, engine: Engine, policy: PolicySource, audit: Audit) -> None:
+        self._engine = engine
+        self._policy = policy
+        self._audit = audit
+
+    def stop(self, name: str, *, interface: str, actor_reason: str) -> None:
+        """Stop a person's container; it keeps its slot and its files for the policy's hold.
+
+        A container that is gone, or has stopped already, is no error.
+
+        Raises:
+            Unavailable: The engine does not answer, or there is no valid policy.
+        """
+        container = self._engine.container(name)
+        if container is None:
+            return
+        limits = self._limits(container)
+        if container.state.is_live:
+            self._engine.stop(container.id, limits.policies.sigterm_grace)
+            self._record("container.stop", container, interface, actor_reason)
+        if limits.container_hold_after_stop == timedelta(0):
+            self._engine.remove(container.id)
+            self._record("container.remove", container, interface, actor_reason)
+
+    def _limits(self, container: Container) -> Limits:
+        user = labels.owner_of(container.labels) or ""
+        group = container.labels.get(labels.GROUP)
+        return self._policy.current().limits(user, (group,) if group else ())
+
+    def _record(self, action: str, container: Container, interface: str, reason: str) -> None:
+        self._audit.write(
+            action,
+            user=labels.owner_of(container.labels),
+            resource=container.name,
+            interface=interface,
+            reason=reason,
+            details={"id": container.id, "slots": container.labels.get(labels.GPU_SLOTS, "")},
+        )
