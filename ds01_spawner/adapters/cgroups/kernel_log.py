@@ -1,0 +1,116 @@
+"""Out-of-memory kills as the kernel log tells them: whose bound, which container, which process.
+
+Counters cannot: cgroup v1 counts a kill only in the container's own cgroup, which vanishes with
+the container, and v2 does not say which container it was.
+https://www.kernel.org/doc/Documentation/ABI/testing/dev-kmsg
+"""
+
+import errno
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_RECORD_BYTES = 8192
+_KIB = 1024
+_FACILITY_SHIFT = 3
+_USED = re.compile(r"^memory: usage (?P<used>\d+)kB, limit (?P<limit>\d+)kB")
+_KILL = re.compile(
+    r"^oom-kill:constraint=\w+,.*?,(?:oom_memcg=(?P<bound>[^,]*)|global_oom)"
+    r",task_memcg=(?P<task>[^,]*),task=(?P<process>.*),pid=(?P<pid>\d+),uid=\d+$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedKill:
+    """One kill.
+
+    Attributes:
+        bound: Path of the cgroup whose memory was full; `None` for the whole machine's.
+        task: Path of the cgroup of the process.
+        process: Its command name.
+        pid: Its process id.
+        used_bytes: Memory in use below the bound, where it was logged.
+        limit_bytes: The bound, where it was logged.
+    """
+
+    bound: str | None
+    task: str
+    process: str
+    pid: int
+    used_bytes: int | None
+    limit_bytes: int | None
+
+
+class KernelLog:
+    """The kernel's message buffer."""
+
+    def __init__(self, device: Path = Path("/dev/kmsg")) -> None:
+        self._device = device
+
+    def kills_after(self, sequence: int) -> tuple[int, tuple[LoggedKill, ...]] | None:
+        """The last record's sequence number and the kills after `sequence`.
+
+        `None` where the log cannot be read, as in a container or without root.
+        """
+        try:
+            descriptor = os.open(self._device, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            return parse(_records(descriptor), sequence)
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+
+
+def parse(records: Iterable[str], sequence: int) -> tuple[int, tuple[LoggedKill, ...]]:
+    """The last sequence number and the kills after `sequence`, from records of `/dev/kmsg`."""
+    kills = []
+    last = sequence
+    used: int | None = None
+    limit: int | None = None
+    for record in records:
+        prefix, _, text = record.partition(";")
+        fields = prefix.split(",")
+        if len(fields) < 2 or not fields[0].isdigit():  # noqa: PLR2004 - priority, sequence
+            continue
+        if int(fields[1]) <= sequence:
+            continue
+        last = int(fields[1])
+        if int(fields[0]) >> _FACILITY_SHIFT:  # written by a program, not by the kernel
+            continue
+        message = text.split("\n", 1)[0]
+        if figures := _USED.match(message):
+            used, limit = int(figures["used"]) * _KIB, int(figures["limit"]) * _KIB
+        elif kill := _KILL.match(message):
+            whole_machine = kill["bound"] is None
+            kills.append(
+                LoggedKill(
+                    bound=kill["bound"],
+                    task=kill["task"],
+                    process=kill["process"],
+                    pid=int(kill["pid"]),
+                    used_bytes=None if whole_machine else used,
+                    limit_bytes=None if whole_machine else limit,
+                )
+            )
+            used = limit = None
+    return last, tuple(kills)
+
+
+def _records(descriptor: int) -> Iterator[str]:
+    while True:
+        try:
+            record = os.read(descriptor, _RECORD_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as exc:
+            if exc.errno == errno.EPIPE:  # overwritten while reading; the next one is there
+                continue
+            raise
+        if not record:
+            return
+        yield record.decode("utf-8", "replace")
