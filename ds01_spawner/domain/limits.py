@@ -51,6 +51,12 @@ class LifecycleOverride:
     given: frozenset[str] = frozenset()
 
 
+def _built_in_overrides() -> dict[str, LifecycleOverride]:
+    """A dev container lives as long as the editor's window: a week, idle or not."""
+    given = frozenset({"idle_timeout", "max_runtime"})
+    return {"devcontainer": LifecycleOverride(max_runtime=timedelta(hours=168), given=given)}
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The limits of one person. `None` is unlimited, or never for a duration.
@@ -101,4 +107,4 @@ class Limits:
     container_hold_after_stop: timedelta | None = timedelta(minutes=30)
     aggregate: AggregateLimits = AggregateLimits()
     policies: LifecyclePolicy = LifecyclePolicy()
-    container_types: Mapping[str, LifecycleOverride] = field(default_factory=dict)
+    container_types: Mapping[str, LifecycleOverride] = field(default_factory=_built_in_overrides)

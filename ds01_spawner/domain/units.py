@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from fractions import Fraction
+from functools import lru_cache
 
 DURATION_PATTERN = r"^\d+(\.\d+)? ?[smhd]$"
 SIZE_PATTERN = r"^\d+(\.\d+)? ?([kmgtpKMGTP]([iI]?[bB])?|[bB])$"
@@ -16,6 +17,7 @@ _SIZE = re.compile(SIZE_PATTERN, re.ASCII)
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 
 
+@lru_cache(maxsize=1024)  # a policy says the same few values to thousands of people
 def parse_duration(text: str) -> timedelta:
     """The time that `text` spells: a number and one of `s`, `m`, `h`, `d`.
 
@@ -31,6 +33,7 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(microseconds=round(seconds * 1_000_000))
 
 
+@lru_cache(maxsize=1024)
 def parse_size(text: str) -> int:
     """The bytes that `text` spells: a number and one of `b`, `k`, `m`, `g`, `t`, `p`, binary.
 

@@ -9,7 +9,7 @@ import difflib
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -37,26 +37,34 @@ class Document:
     Attributes:
         path: The file, as messages name it.
         data: The root mapping.
-        lines: 1-based line of each key and list item, by its path from the root.
-        written: What a key is called in the file where `data` calls it otherwise.
+        lines: 1-based line of each key and list item, by its path from the root of the file.
+        moved: Where the file has a key that `data` has elsewhere, or under another name.
     """
 
     path: str
     data: Mapping[str, object]
     lines: Mapping[KeyPath, int]
-    written: Mapping[KeyPath, str]
+    moved: Mapping[KeyPath, KeyPath] = field(default_factory=dict)
+
+    def place(self, key: KeyPath) -> KeyPath:
+        """The path by which the file itself knows `key`."""
+        place: KeyPath = ()
+        for depth, part in enumerate(key):
+            place = self.moved.get(key[: depth + 1], (*place, part))
+        return place
 
     def line(self, key: KeyPath) -> int | None:
         """The line of `key`, or of the nearest thing around it that has one."""
-        for length in range(len(key), 0, -1):
-            if (line := self.lines.get(key[:length])) is not None:
+        place = self.place(key) if self.moved else key
+        for length in range(len(place), 0, -1):
+            if (line := self.lines.get(place[:length])) is not None:
                 return line
         return None
 
     def problem(self, key: KeyPath, message: str) -> PolicyProblem:
         """A fault at `key`, named as the file names it."""
-        names = (self.written.get(key[: depth + 1], str(part)) for depth, part in enumerate(key))
-        return PolicyProblem(self.path, self.line(key), ".".join(names), message)
+        name = ".".join(map(str, self.place(key)))
+        return PolicyProblem(self.path, self.line(key), name, message)
 
 
 def read_document(text: str, path: str) -> Document:
@@ -67,7 +75,7 @@ def read_document(text: str, path: str) -> Document:
             tags or too many aliases. Every fault found is in it.
     """
     data, lines = read_yaml(text, path)
-    return Document(path, data, lines, {})
+    return Document(path, data, lines)
 
 
 def load_document(text: str, path: str, model: type[M]) -> M:
@@ -97,7 +105,7 @@ def _problem(document: Document, model: type[BaseModel], error: ErrorDetails) ->
     if location and location[-1] == "[key]":
         location = location[:-1]
     key = location
-    while key and key not in document.lines and error["type"] != "missing":
+    while key and document.place(key) not in document.lines and error["type"] != "missing":
         key = key[:-1]
     if error["type"] == "extra_forbidden":
         return document.problem(key, unknown_key(str(location[-1]), _keys(model, location[:-1])))
