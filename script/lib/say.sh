@@ -1,0 +1,43 @@
+# How the scripts speak: plain sentences, the time of each step, and errors with a next step.
+# shellcheck shell=bash
+
+say() { printf '%s\n' "$*"; }
+
+# fail WHAT WHY NEXT: says all three and ends the script.
+fail() {
+    printf '\nerror: %s\n' "$1" >&2
+    [ -z "${2:-}" ] || printf '  why:  %s\n' "$2" >&2
+    [ -z "${3:-}" ] || printf '  next: %s\n' "$3" >&2
+    exit 1
+}
+
+# step SENTENCE NEXT COMMAND...: runs the command with its output in $LOG and says how long it
+# took. When it fails, the end of that output and NEXT are shown.
+step() {
+    local sentence=$1 next=$2 begin=$SECONDS mark rc=0
+    shift 2
+    printf '%s ... ' "$sentence"
+    mkdir -p "$(dirname "$LOG")"
+    touch "$LOG"
+    mark=$(wc -c <"$LOG")
+    printf '\n--- %s: %s\n' "$(date '+%F %T')" "$sentence" >>"$LOG"
+    "$@" >>"$LOG" 2>&1 </dev/null || rc=$?
+    if [ "$rc" -ne 0 ]; then
+        printf 'failed after %d s\n' $((SECONDS - begin))
+        tail -c "+$((mark + 1))" "$LOG" | tail -n 25 | sed 's/^/    /' >&2
+        fail "$sentence did not work (exit status $rc)." "the lines above, from $LOG" "$next"
+    fi
+    printf '%d s\n' $((SECONDS - begin))
+}
+
+# there SENTENCE: says that something needs no work.
+there() { printf '%s ... already there\n' "$1"; }
+
+need_root() {
+    [ "$(id -u)" -eq 0 ] || fail \
+        "$1 needs root." \
+        "It installs packages and talks to the container engine; you are $(id -un)." \
+        "sudo $1"
+}
+
+is_ci() { [ "${CI:-}" = true ]; }
