@@ -70,13 +70,13 @@ class ContainerFacts:
             # While it is being started the engine does not let anybody inspect it, and it has no
             # process yet, so its labels will do.
             return listed_container(entry, DeviceDemand(uuids=held), None)
+        ended = bool(held) and not state.is_live and state is not ContainerState.CREATED
         with self._lock:
             if state.is_live:
                 self._ends.pop(container_id, None)
             demand = self._demands.get(container_id)
             end = self._ends.get(container_id)
-        needs_end = bool(held) and not state.is_live and not self._is_current(end, entry)
-        if demand is None or needs_end:
+        if demand is None or (ended and not self._is_current(end, entry)):
             inspected = self._inspect(container_id)
             if inspected is None:
                 return None
@@ -85,13 +85,11 @@ class ContainerFacts:
             with self._lock:
                 self._demands[container_id] = demand
                 self._ends[container_id] = end
-        shows_end = bool(held) and not state.is_live and end is not None
-        return listed_container(entry, demand, end.moment if shows_end and end else None)
+        return listed_container(entry, demand, end.moment if ended and end else None)
 
     def _is_current(self, end: _End | None, entry: Mapping[str, Any]) -> bool:
         return (
             end is not None
-            and end.moment is not None
             and end.status == entry.get("Status", "")
             and self._monotonic() - end.looked_up < END_KEPT_SECONDS
         )

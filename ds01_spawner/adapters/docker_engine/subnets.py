@@ -30,7 +30,8 @@ def choose_subnet(
             return candidate
     raise Unavailable(
         f"All {len(subnets)} networks of {pool} are in use.",
-        "An administrator removes networks of departed people, or widens the pool.",
+        "An administrator removes networks of departed people, or sets a wider pool that the"
+        " host routes nowhere else.",
     )
 
 

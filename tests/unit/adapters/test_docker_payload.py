@@ -1,0 +1,163 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ds01_spawner.adapters.docker_engine.payload import container_payload
+from ds01_spawner.domain.container import ContainerSpec, Mount
+
+UUID = "MIG-11111111-1111-1111-1111-111111111111"
+OTHER = "MIG-22222222-2222-2222-2222-222222222222"
+GIB = 1024**3
+
+FULL = ContainerSpec(
+    name="thesis._.alice",
+    image="ds01/pytorch:latest",
+    labels={"ds01.user": "alice"},
+    cgroup_parent="/ds01/student/alice",
+    network="ds01-alice",
+    user="1001:1001",
+    group_add=(2000,),
+    cpus=1.5,
+    memory_bytes=32 * GIB,
+    memory_swap_bytes=40 * GIB,
+    shm_size_bytes=8 * GIB,
+    pids_limit=4096,
+    io_device="/dev/sda",
+    io_read_bps=500,
+    io_write_bps=200,
+    gpu_uuids=(UUID, OTHER),
+    environment={"LANG": "C.UTF-8"},
+    command=("jupyterhub-singleuser", "--ip=0.0.0.0"),
+    working_dir="/home/alice",
+    hostname="thesis",
+    exposed_ports=(8888,),
+    mounts=(
+        Mount("bind", "/home/alice", "/home/alice"),
+        Mount("volume", "datasets", "/data", read_only=True),
+    ),
+)
+
+BARE = ContainerSpec(
+    name="jupyter._.bob",
+    image="image",
+    labels={},
+    cgroup_parent="/ds01/student/bob",
+    network="ds01-bob",
+)
+
+
+def test_everything_in_a_spec_reaches_the_engine() -> None:
+    assert container_payload(FULL) == {
+        "Image": "ds01/pytorch:latest",
+        "Labels": {"ds01.user": "alice"},
+        "User": "1001:1001",
+        "Cmd": ["jupyterhub-singleuser", "--ip=0.0.0.0"],
+        "WorkingDir": "/home/alice",
+        "Hostname": "thesis",
+        "Env": ["LANG=C.UTF-8", f"NVIDIA_VISIBLE_DEVICES={UUID},{OTHER}"],
+        "ExposedPorts": {"8888/tcp": {}},
+        "NetworkingConfig": {"EndpointsConfig": {"ds01-alice": {}}},
+        "HostConfig": {
+            "CgroupParent": "/ds01/student/alice",
+            "NetworkMode": "ds01-alice",
+            "IpcMode": "private",
+            "Privileged": False,
+            "PublishAllPorts": False,
+            "ReadonlyRootfs": False,
+            "AutoRemove": False,
+            "RestartPolicy": {"Name": "no"},
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "GroupAdd": ["2000"],
+            "Init": True,
+            "OomScoreAdj": 500,
+            "LogConfig": {
+                "Type": "json-file",
+                "Config": {"max-size": "10485760", "max-file": "1"},
+            },
+            "Mounts": [
+                {
+                    "Type": "bind",
+                    "Source": "/home/alice",
+                    "Target": "/home/alice",
+                    "ReadOnly": False,
+                    "BindOptions": {"Propagation": "rprivate"},
+                },
+                {"Type": "volume", "Source": "datasets", "Target": "/data", "ReadOnly": True},
+            ],
+            "DeviceRequests": [
+                {"Driver": "nvidia", "DeviceIDs": [UUID, OTHER], "Capabilities": [["gpu"]]}
+            ],
+            "CpuPeriod": 100_000,
+            "CpuQuota": 150_000,
+            "Memory": 32 * GIB,
+            "MemorySwap": 40 * GIB,
+            "ShmSize": 8 * GIB,
+            "PidsLimit": 4096,
+            "BlkioDeviceReadBps": [{"Path": "/dev/sda", "Rate": 500}],
+            "BlkioDeviceWriteBps": [{"Path": "/dev/sda", "Rate": 200}],
+        },
+    }
+
+
+def test_no_limit_is_said_only_where_the_engine_would_choose_one() -> None:
+    host = container_payload(BARE)["HostConfig"]
+
+    limits = {"CpuQuota", "NanoCpus", "Memory", "MemorySwap", "PidsLimit", "BlkioDeviceReadBps"}
+    assert limits.isdisjoint(host)
+    assert host["ShmSize"] == 1024**4
+
+
+def test_the_image_keeps_its_own_command_user_and_folder() -> None:
+    assert {"Cmd", "User", "WorkingDir", "Hostname"}.isdisjoint(container_payload(BARE))
+
+
+def test_a_simulated_device_is_given_by_environment_alone() -> None:
+    payload = container_payload(replace(BARE, gpu_uuids=(UUID,), use_device_requests=False))
+
+    assert payload["HostConfig"]["DeviceRequests"] == []
+    assert payload["Env"] == [f"NVIDIA_VISIBLE_DEVICES={UUID}"]
+
+
+@pytest.mark.parametrize("uuids", [(), (UUID,)], ids=["without-gpu", "with-gpu"])
+def test_an_environment_cannot_widen_the_devices(uuids: tuple[str, ...]) -> None:
+    forged = {
+        "NVIDIA_VISIBLE_DEVICES": "all",
+        "NVIDIA_MIG_CONFIG_DEVICES": "all",
+        "NVIDIA_MIG_MONITOR_DEVICES": "all",
+        "NVIDIA_IMEX_CHANNELS": "0",
+        "PLAIN": "kept",
+    }
+    payload = container_payload(replace(BARE, gpu_uuids=uuids, environment=forged))
+
+    given = UUID if uuids else "void"
+    assert payload["Env"] == ["PLAIN=kept", f"NVIDIA_VISIBLE_DEVICES={given}"]
+
+
+@pytest.mark.parametrize(
+    ("swap", "expected"),
+    [(None, -1), (2 * GIB, 4 * GIB), (4 * GIB, 4 * GIB), (6 * GIB, 6 * GIB)],
+    ids=["unlimited", "below-memory", "no-swap", "some-swap"],
+)
+def test_memory_and_swap_are_never_less_than_memory(swap: int | None, expected: int) -> None:
+    spec = replace(BARE, memory_bytes=4 * GIB, memory_swap_bytes=swap)
+
+    assert container_payload(spec)["HostConfig"]["MemorySwap"] == expected
+
+
+def test_unlimited_shared_memory_is_bounded_by_the_memory() -> None:
+    spec = replace(BARE, memory_bytes=4 * GIB)
+
+    assert container_payload(spec)["HostConfig"]["ShmSize"] == 4 * GIB
+
+
+@pytest.mark.parametrize("hostname", ["-a", "a_b", "a.b", "", "ä", "x" * 64])
+def test_a_host_name_that_is_none_is_left_to_the_engine(hostname: str) -> None:
+    assert "Hostname" not in container_payload(replace(BARE, hostname=hostname))
+
+
+def test_a_tiny_share_of_a_cpu_is_still_one_the_kernel_takes() -> None:
+    host: dict[str, Any] = container_payload(replace(BARE, cpus=0.001))["HostConfig"]
+
+    assert host["CpuQuota"] == 1000
