@@ -152,10 +152,10 @@ class GpuConfig(Section):
         """What the file says of a card: by UUID, else by index, else nothing."""
         return self.gpus.get(gpu.uuid) or self.gpus.get(str(gpu.index)) or GpuPlan()
 
-    def interactive_gpus(self, inventory: Inventory) -> frozenset[str]:
-        """UUIDs of the cards that interactive work may use."""
+    def batch_gpus(self, inventory: Inventory) -> frozenset[str]:
+        """UUIDs of the cards that are kept out of the reach of interactive work."""
         return frozenset(
-            gpu.uuid for gpu in inventory.gpus if self.plan_of(gpu).use is GpuUse.INTERACTIVE
+            gpu.uuid for gpu in inventory.gpus if self.plan_of(gpu).use is GpuUse.BATCH
         )
 
     def layout_problems(self, inventory: Inventory) -> Iterator[str]:
