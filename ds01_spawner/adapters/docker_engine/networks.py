@@ -1,6 +1,7 @@
 """One bridge network for each person; see docs/decisions/002-one-network-per-person.md."""
 
 import json
+import time
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -12,10 +13,10 @@ from ds01_spawner.adapters.docker_engine.subnets import (
     routed_subnets,
     subnets_of,
 )
-from ds01_spawner.domain.errors import Conflict, DS01Error, NotFound, Unavailable
+from ds01_spawner.domain.errors import Conflict, NotFound, Unavailable
 
 _ROUTES = Path("/proc/net/route")
-_ATTEMPTS = 8
+_POLL_SECONDS = 0.05
 
 
 def ensure_network(
@@ -35,8 +36,8 @@ def ensure_network(
     Raises:
         Unavailable: The engine does not answer, or no address range is free.
     """
-    refusal: DS01Error | None = None
-    for _attempt in range(_ATTEMPTS):
+    until = time.monotonic() + connection.deadlines.network
+    while True:
         networks = _list(connection)
         if any(network["Name"] == name for network in networks):
             return
@@ -44,16 +45,17 @@ def ensure_network(
         subnet = choose_subnet(name, pool, prefix, taken)
         try:
             made = _create(connection, name, labels, subnet)
-        except Conflict as exc:
-            refusal = exc
-        except Unavailable as exc:
-            if "overlaps" not in exc.message:
+        except (Conflict, Unavailable) as exc:
+            # Somebody makes this network, or one with these addresses, at this moment; the
+            # engine lists it when it is done.
+            if isinstance(exc, Unavailable) and "overlaps" not in exc.message:
                 raise
-            refusal = exc
+            if time.monotonic() > until:
+                raise Unavailable(f"The network {name} could not be made: {exc}") from exc
+            time.sleep(_POLL_SECONDS)
         else:
             _keep_oldest(connection, name, made)
             return
-    raise Unavailable(f"The network {name} could not be made: {refusal}") from refusal
 
 
 def _list(connection: Connection) -> list[dict[str, Any]]:
