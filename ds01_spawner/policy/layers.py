@@ -53,12 +53,24 @@ _ATTRIBUTES = {
 """Keys that the domain calls otherwise, because there a number needs its unit in its name."""
 
 SIZE_KEYS = frozenset(
-    {*_ATTRIBUTES, "io_read_bps", "io_write_bps", "aggregate.memory", "aggregate.memory_high"}
-) | {"policies.network_idle_threshold"}
+    {
+        *("memory", "memory_swap", "shm_size", "storage", "io_read_bps", "io_write_bps"),
+        *("aggregate.memory", "aggregate.memory_high", "policies.network_idle_threshold"),
+    }
+)
 SHARE_KEYS = frozenset(
     f"policies.{name}"
     for name in _POLICIES
     if name.endswith(("_threshold", "_reduction")) and not name.startswith("network")
+)
+DURATION_KEYS = (
+    frozenset(_LIFECYCLE)
+    | {
+        f"container_types.{kind}.{name}"
+        for kind in ContainerTypesSection.model_fields
+        for name in _LIFECYCLE
+    }
+    | {"policies.startup_grace", "policies.sigterm_grace", "policies.keep_alive_max"}
 )
 
 KEYS = (

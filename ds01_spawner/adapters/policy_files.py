@@ -1,0 +1,284 @@
+"""The policy, read from files and read again when they change."""
+
+import hashlib
+import logging
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from ds01_spawner.domain.errors import PolicyError, PolicyProblem, Unavailable
+from ds01_spawner.domain.event import Event
+from ds01_spawner.policy.loading import LoadedPolicy, load_policy
+from ds01_spawner.policy.members import SUFFIX, MembersFile
+from ds01_spawner.policy.resolution import Policy
+from ds01_spawner.ports import Clock, EventLog
+
+POLICY_FILE = "resource-limits.yaml"
+GROUPS_FOLDER = "groups"
+
+_CHECK_EVERY = timedelta(seconds=1)
+_MAX_BYTES = 64 * 1024**2
+_SETTLED_NANOSECONDS = 3 * 10**9
+"""A file changed this recently may change again without its time stamp showing it."""
+
+_log = logging.getLogger(__name__)
+
+Stamp = tuple[str, int, int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyText:
+    """A policy file and its members files, as they are on disk."""
+
+    path: str
+    text: str
+    members_files: tuple[MembersFile, ...]
+
+    def load(self) -> LoadedPolicy:
+        """The policy they describe.
+
+        Raises:
+            PolicyError: Something is wrong with one of them.
+        """
+        return load_policy(self.text, self.path, self.members_files)
+
+    @property
+    def digest(self) -> bytes:
+        """The same for the same content, whatever the files' dates."""
+        parts = [self.text, *(f"{each.path}\n{each.text}" for each in self.members_files)]
+        return hashlib.sha256("\0".join(parts).encode()).digest()
+
+
+def read_policy(path: Path) -> PolicyText:
+    """A policy file and the members files in the `groups` folder beside it.
+
+    Raises:
+        PolicyError: A file cannot be read as text.
+    """
+    problems: list[PolicyProblem] = []
+    texts: dict[Path, str] = {}
+    for file in _files(path):
+        try:
+            texts[file] = _read(file)
+        except PolicyError as exc:
+            problems += exc.problems
+    if problems:
+        raise PolicyError(tuple(problems))
+    text = texts.pop(path)
+    members_files = tuple(
+        MembersFile(file.name.removesuffix(SUFFIX), str(file), text) for file, text in texts.items()
+    )
+    return PolicyText(str(path), text, members_files)
+
+
+class PolicyFiles:
+    """The `PolicySource` port: `resource-limits.yaml` and `groups/*.members` of one folder.
+
+    Looks at the files' time stamps at most once a second, and at their content when a stamp has
+    changed or is so young that it proves nothing. A broken edit changes nothing but `problems`;
+    it is written to the audit log once.
+    """
+
+    def __init__(  # noqa: PLR0913 - two of them are clocks for the tests
+        self,
+        directory: Path,
+        clock: Clock,
+        events: EventLog,
+        *,
+        actor: str = "ds01",
+        monotonic: Callable[[], float] = time.monotonic,
+        wall_nanoseconds: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._path = directory / POLICY_FILE
+        self._clock = clock
+        self._events = events
+        self._actor = actor
+        self._monotonic = monotonic
+        self._wall_nanoseconds = wall_nanoseconds
+        self._lock = threading.Lock()
+        self._policy: Policy | None = None
+        self._problems: tuple[PolicyProblem, ...] = ()
+        self._good_digest = b""
+        self._seen_digest = b""
+        self._stamps: tuple[Stamp, ...] | None = None
+        self._next_check = float("-inf")
+        self._unsaid: Event | None = None
+
+    @property
+    def problems(self) -> tuple[PolicyProblem, ...]:
+        """What is wrong with the files now; empty when the policy in force is what they say."""
+        return self._problems
+
+    def current(self) -> Policy:
+        """The last good policy; picks up edits by itself.
+
+        While one thread reads an edit, others get the policy from before it.
+
+        Raises:
+            Unavailable: No valid policy has been read since the process started.
+        """
+        # A thread without any policy has to wait for the first.
+        if self._due() and self._lock.acquire(blocking=self._policy is None):
+            try:
+                if self._due():
+                    self._look()
+                    self._next_check = self._monotonic() + _CHECK_EVERY.total_seconds()
+            finally:
+                self._lock.release()
+        if self._policy is None:
+            problems = "\n".join(map(str, self._problems))
+            raise Unavailable(
+                f"No valid policy has been read yet.\n{problems}",
+                "Ask the administrator to correct it; ds01 policy check shows every fault.",
+            )
+        return self._policy
+
+    def _due(self) -> bool:
+        return self._monotonic() >= self._next_check
+
+    def _look(self) -> None:
+        self._say()
+        stamps = self._read_stamps()
+        if stamps is not None and stamps == self._stamps:
+            return
+        try:
+            files = read_policy(self._path)
+        except PolicyError as exc:
+            self._stamps, self._seen_digest = None, b""
+            self._broken(exc)
+            return
+        self._stamps = stamps
+        digest = files.digest
+        if digest == self._seen_digest:
+            return
+        self._seen_digest = digest
+        try:
+            loaded = files.load()
+        except PolicyError as exc:
+            self._broken(exc)
+        else:
+            self._good(loaded.policy, digest)
+
+    def _good(self, policy: Policy, digest: bytes) -> None:
+        first, repaired = self._policy is None, bool(self._problems)
+        if digest != self._good_digest:
+            self._policy, self._good_digest = policy, digest
+        self._problems = ()
+        if repaired or not first:
+            self._say(
+                self._event(
+                    "policy.reload",
+                    "ok",
+                    "the files are valid again" if repaired else "the files have changed",
+                    {"groups": len(policy.groups), "people": len(policy.users)},
+                )
+            )
+
+    def _broken(self, error: PolicyError) -> None:
+        if error.problems == self._problems:
+            return
+        self._problems = error.problems
+        kept = "the last good policy stays in force" if self._policy else "nothing is allowed"
+        count = len(error.problems)
+        _log.error("The policy is invalid; %s:\n%s", kept, error)
+        self._say(
+            self._event(
+                "policy.invalid",
+                "failed",
+                f"{count} {'problem' if count == 1 else 'problems'}; {kept}",
+                {"problems": [str(problem) for problem in error.problems[:20]]},
+            )
+        )
+
+    def _event(self, action: str, outcome: str, reason: str, details: dict[str, object]) -> Event:
+        return Event(
+            ts=self._clock.now(),
+            user=None,
+            action=action,
+            resource=str(self._path),
+            actor=self._actor,
+            interface="policy",
+            outcome=outcome,
+            reason=reason,
+            details=details,
+        )
+
+    def _say(self, event: Event | None = None) -> None:
+        """Write `event`, or the one that could not be written the last time."""
+        event = event or self._unsaid
+        if event is None:
+            return
+        try:
+            self._events.append(event)
+        except Unavailable:
+            self._unsaid = event
+            _log.exception("The audit log does not take %s yet", event.action)
+        else:
+            self._unsaid = None
+
+    def _read_stamps(self) -> tuple[Stamp, ...] | None:
+        """What identifies the files' content, or `None` when nothing cheap does."""
+        stamps: list[Stamp] = []
+        try:
+            for file in _files(self._path):
+                found = file.stat()
+                age = self._wall_nanoseconds() - max(found.st_mtime_ns, found.st_ctime_ns)
+                if age < _SETTLED_NANOSECONDS:
+                    return None
+                stamps.append(
+                    (
+                        str(file),
+                        found.st_dev,
+                        found.st_ino,
+                        found.st_size,
+                        found.st_mtime_ns,
+                        found.st_ctime_ns,
+                    )
+                )
+        except (OSError, PolicyError):
+            return None
+        return tuple(stamps)
+
+
+def _files(path: Path) -> list[Path]:
+    folder = path.parent / GROUPS_FOLDER
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(SUFFIX))
+    except FileNotFoundError:
+        names = []
+    except OSError as exc:
+        raise _unreadable(folder, exc) from exc
+    return [path, *(folder / name for name in names if not name.startswith("."))]
+
+
+def _read(path: Path) -> str:
+    try:
+        # Opening a pipe would wait for its writer.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise _fault(path, None, "this is not a file; expected text")
+            if found.st_size > _MAX_BYTES:
+                size = f"{found.st_size // 1024**2} MiB"
+                raise _fault(path, None, f"{size} is more than a policy of text can be")
+            raw = file.read()
+    except OSError as exc:
+        raise _unreadable(path, exc) from exc
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        line = raw[: exc.start].count(b"\n") + 1
+        raise _fault(path, line, "this line is not UTF-8; save the file as UTF-8") from exc
+
+
+def _unreadable(path: Path, error: OSError) -> PolicyError:
+    return _fault(path, None, f"cannot be read: {(error.strerror or str(error)).lower()}")
+
+
+def _fault(path: Path, line: int | None, message: str) -> PolicyError:
+    return PolicyError((PolicyProblem(str(path), line, "", message),))
