@@ -54,8 +54,8 @@ def migrate(text: str, path: str) -> Migration:
     """The same policy in today's spelling.
 
     Raises:
-        PolicyError: The file is not valid, or an alias is read in two ways so that no edit of
-            its text can mean the same.
+        PolicyError: The file is not valid, or an alias in it stands for values that have to become
+            different ones.
     """
     _, before, old_spellings = load_file(text, path)
     if not old_spellings:
@@ -73,8 +73,8 @@ def migrate(text: str, path: str) -> Migration:
                     path,
                     old_spellings[0].line,
                     old_spellings[0].old,
-                    "this file cannot be rewritten by itself: an alias (*name) or a merge (<<) is "
-                    "read in two ways; write those values out and try again",
+                    "this file cannot be rewritten by itself: an alias (*name) or a merge (<<) stands "
+                    "in the way; write its values out and try again",
                 ),
             )
         )
@@ -108,7 +108,7 @@ class _Editor:
             yield from self._types(types)
         yield from self._moved_key(root)
 
-    def _limit_mappings(self, root: yaml.Node) -> Iterator[yaml.Node]:
+    def _limit_mappings(self, root: yaml.Node | None) -> Iterator[yaml.Node]:
         if (defaults := _get(root, "defaults")) is not None:
             yield defaults
         for name in ("groups", "users", "user_overrides"):
@@ -147,12 +147,12 @@ class _Editor:
     def _beside(self, mapping: yaml.Node, key: yaml.Node, value: yaml.Node, entry: str) -> _Edit:
         """`entry` after another one of the same mapping."""
         end = value.end_mark.index
-        if mapping.flow_style:
+        if _is_flow(mapping):
             return _Edit(end, end, f", {entry}")
         end = self._line_end(end)
         return _Edit(end, end, f"{self._newline}{' ' * key.start_mark.column}{entry}")
 
-    def _moved_key(self, root: yaml.Node) -> Iterator[_Edit]:
+    def _moved_key(self, root: yaml.Node | None) -> Iterator[_Edit]:
         """Edits that take `max_containers_per_user` from `policies` to `defaults`."""
         policies, defaults = _get(root, "policies"), _get(root, "defaults")
         if policies is None:
@@ -182,10 +182,10 @@ class _Editor:
     def _entry_end(self, mapping: yaml.Node, value: yaml.Node) -> int:
         """The end of an entry, with the comment that follows it on its line."""
         end: int = value.end_mark.index
-        return end if mapping.flow_style else self._line_end(end)
+        return end if _is_flow(mapping) else self._line_end(end)
 
     def _removal(self, mapping: yaml.Node, key: yaml.Node, value: yaml.Node) -> _Edit:
-        if not mapping.flow_style:
+        if not _is_flow(mapping):
             start = key.start_mark.index - key.start_mark.column
             end = self._line_end(value.end_mark.index)
             return _Edit(start, min(end + len(self._newline), len(self._text)), "")
@@ -201,7 +201,7 @@ class _Editor:
     def _first(self, mapping: yaml.Node, entry: str) -> _Edit:
         key, _ = next(_entries(mapping))
         start = key.start_mark.index
-        if mapping.flow_style:
+        if _is_flow(mapping):
             plain = entry.split(" #", maxsplit=1)[0].rstrip()
             return _Edit(start, start, f"{plain}, ")
         return _Edit(start, start, f"{entry}{self._newline}{' ' * key.start_mark.column}")
@@ -213,17 +213,18 @@ class _Editor:
         return end - 1 if self._text[end - 1 : end] == "\r" else end
 
 
-def _entries(node: yaml.Node) -> Iterator[tuple[yaml.Node, yaml.Node]]:
-    """The entries of a mapping, and of what it merges; none for anything else."""
-    if not isinstance(node, yaml.MappingNode):
-        return
-    for key, value in node.value:
-        if key.tag != "tag:yaml.org,2002:merge":
-            yield key, value
-            continue
-        for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-            yield from _entries(merged)
+def _entries(node: yaml.Node | None) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+    """The entries of a mapping; none for anything else.
+
+    What it merges is not among them: the merged mapping is one of the others.
+    """
+    if isinstance(node, yaml.MappingNode):
+        yield from (pair for pair in node.value if pair[0].tag != "tag:yaml.org,2002:merge")
 
 
-def _get(node: yaml.Node, name: str) -> yaml.Node | None:
+def _get(node: yaml.Node | None, name: str) -> yaml.Node | None:
     return next((value for key, value in _entries(node) if key.value == name), None)
+
+
+def _is_flow(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.CollectionNode) and bool(node.flow_style)
