@@ -152,10 +152,10 @@ class GpuConfig(Section):
         """What the file says of a card: by UUID, else by index, else nothing."""
         return self.gpus.get(gpu.uuid) or self.gpus.get(str(gpu.index)) or GpuPlan()
 
-    def batch_gpus(self, inventory: Inventory) -> frozenset[str]:
-        """UUIDs of the cards that are kept out of the reach of interactive work."""
+    def interactive_gpus(self, inventory: Inventory) -> frozenset[str]:
+        """UUIDs of the cards that hub, shell and notebooks may use."""
         return frozenset(
-            gpu.uuid for gpu in inventory.gpus if self.plan_of(gpu).use is GpuUse.BATCH
+            gpu.uuid for gpu in inventory.gpus if self.plan_of(gpu).use is GpuUse.INTERACTIVE
         )
 
     def layout_problems(self, inventory: Inventory) -> Iterator[str]:
