@@ -78,7 +78,7 @@ def main() -> int:
 def _figure(seconds: float | None) -> str:
     if seconds is None:
         return "-"
-    return f"{seconds * 1e3:.0f} ms" if seconds > 1e-3 else f"{seconds * 1e6:.1f} us"  # noqa: PLR2004
+    return f"{seconds * 1e3:.0f} ms" if seconds > 1e-3 else f"{seconds * 1e6:.1f} us"
 
 
 if __name__ == "__main__":

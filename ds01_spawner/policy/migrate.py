@@ -73,8 +73,8 @@ def migrate(text: str, path: str) -> Migration:
                     path,
                     old_spellings[0].line,
                     old_spellings[0].old,
-                    "this file cannot be rewritten by itself: an alias (*name) or a merge (<<) stands "
-                    "in the way; write its values out and try again",
+                    "this file cannot be rewritten by itself: an alias (*name) or a merge (<<) "
+                    "stands in the way; write its values out and try again",
                 ),
             )
         )
@@ -131,7 +131,9 @@ class _Editor:
         for _, timeouts in _entries(types):
             yield from self._renames(timeouts, LIFECYCLE_SPELLINGS)
 
-    def _renames(self, mapping: yaml.Node, spellings: Mapping[str, Spelling]) -> Iterator[_Edit]:
+    def _renames(
+        self, mapping: yaml.Node | None, spellings: Mapping[str, Spelling]
+    ) -> Iterator[_Edit]:
         for key, value in _entries(mapping):
             if (spelling := spellings.get(key.value)) is None:
                 continue
