@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import os
-import stat
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from ds01_spawner.adapters.text_files import read_text, unreadable
 from ds01_spawner.domain.errors import PolicyError, PolicyProblem, Unavailable
 from ds01_spawner.domain.event import Event
 from ds01_spawner.policy.loading import LoadedPolicy, load_policy
@@ -22,7 +22,6 @@ POLICY_FILE = "resource-limits.yaml"
 GROUPS_FOLDER = "groups"
 
 _CHECK_EVERY = timedelta(seconds=1)
-_MAX_BYTES = 64 * 1024**2
 _SETTLED_NANOSECONDS = 3 * 10**9
 """A file changed this recently may change again without its time stamp showing it."""
 
@@ -64,7 +63,7 @@ def read_policy(path: Path) -> PolicyText:
     texts: dict[Path, str] = {}
     for file in _files(path):
         try:
-            texts[file] = _read(file)
+            texts[file] = read_text(file)
         except PolicyError as exc:
             problems += exc.problems
     if problems:
@@ -252,33 +251,5 @@ def _files(path: Path) -> list[Path]:
     except FileNotFoundError:
         names = []
     except OSError as exc:
-        raise _unreadable(folder, exc) from exc
+        raise unreadable(folder, exc) from exc
     return [path, *(folder / name for name in names if not name.startswith("."))]
-
-
-def _read(path: Path) -> str:
-    try:
-        # Opening a pipe would wait for its writer.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise _fault(path, None, "this is not a file; expected text")
-            if found.st_size > _MAX_BYTES:
-                size = f"{found.st_size // 1024**2} MiB"
-                raise _fault(path, None, f"{size} is more than a policy of text can be")
-            raw = file.read()
-    except OSError as exc:
-        raise _unreadable(path, exc) from exc
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as exc:
-        line = raw[: exc.start].count(b"\n") + 1
-        raise _fault(path, line, "this line is not UTF-8; save the file as UTF-8") from exc
-
-
-def _unreadable(path: Path, error: OSError) -> PolicyError:
-    return _fault(path, None, f"cannot be read: {(error.strerror or str(error)).lower()}")
-
-
-def _fault(path: Path, line: int | None, message: str) -> PolicyError:
-    return PolicyError((PolicyProblem(str(path), line, "", message),))
