@@ -1,1 +1,223 @@
 """The one place where ports meet adapters."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ds01_spawner.adapters.accounts import UnixAccounts
+from ds01_spawner.adapters.block_device import disk_of
+from ds01_spawner.adapters.cgroups import open_cgroups
+from ds01_spawner.adapters.docker_engine import DockerEngine
+from ds01_spawner.adapters.event_file import EventFile
+from ds01_spawner.adapters.gpu_source import SIMULATION_STATE, open_probe
+from ds01_spawner.adapters.ledger import SqliteLedger
+from ds01_spawner.adapters.policy_files import PolicyFiles
+from ds01_spawner.adapters.system_clock import SystemClock
+from ds01_spawner.domain.errors import Forbidden, Unavailable
+from ds01_spawner.domain.gpu import Inventory
+from ds01_spawner.domain.grant import Site
+from ds01_spawner.domain.strategies import STRATEGIES
+from ds01_spawner.operations.admission import Admission, Rules
+from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.launch import Launcher
+from ds01_spawner.operations.observe import Observer
+from ds01_spawner.operations.servers import Servers
+from ds01_spawner.policy.gpu_config import GpuConfig, parse_gpu_config
+from ds01_spawner.policy.images import ImageCatalogue, parse_images
+from ds01_spawner.ports import Cgroups, GpuProbe
+
+CONFIG_VARIABLE = "DS01_CONFIG_DIR"
+STATE_VARIABLE = "DS01_STATE_DIR"
+SOCKET_VARIABLE = "DS01_ENGINE_SOCKET"
+_DEFAULT_CONFIG = Path("/etc/ds01")
+_DEFAULT_STATE = Path("/var/lib/ds01")
+_DEFAULT_EVENTS = Path("/var/log/ds01/events.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class Directories:
+    """Where this installation's files are.
+
+    Attributes:
+        config: Files that the administrator edits.
+        state: Files that the platform writes.
+        events: The audit log.
+        engine_socket: The container engine's Unix socket.
+    """
+
+    config: Path
+    state: Path
+    events: Path
+    engine_socket: str = "/var/run/docker.sock"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Directories":
+        """`DS01_CONFIG_DIR` and `DS01_STATE_DIR`, or /etc/ds01 and /var/lib/ds01.
+
+        With `DS01_STATE_DIR` the audit log is in it; else it is /var/log/ds01/events.jsonl.
+        """
+        state = environment.get(STATE_VARIABLE)
+        return cls(
+            config=Path(environment.get(CONFIG_VARIABLE) or _DEFAULT_CONFIG),
+            state=Path(state) if state else _DEFAULT_STATE,
+            events=Path(state) / "events.jsonl" if state else _DEFAULT_EVENTS,
+            engine_socket=environment.get(SOCKET_VARIABLE) or "/var/run/docker.sock",
+        )
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger's file."""
+        return self.state / "ledger.sqlite"
+
+
+class Platform:
+    """Every part, made when it is first needed, so that one that is down stops only itself.
+
+    Reading an attribute may block and may raise `Unavailable` or `PolicyError`; what raised is
+    tried again at the next reading.
+    """
+
+    def __init__(self, directories: Directories, actor: str) -> None:
+        self.directories = directories
+        self.actor = actor
+        self.clock = SystemClock()
+
+    @cached_property
+    def instance(self) -> str:
+        """Id of this installation: made once, kept in the state folder."""
+        path = self.directories.state / "instance-id"
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        try:
+            with path.open("x", encoding="ascii") as file:
+                file.write(secrets.token_hex(6))
+        except FileExistsError:
+            pass
+        return path.read_text(encoding="ascii").strip()
+
+    @cached_property
+    def events(self) -> EventFile:
+        """The audit log."""
+        return EventFile(self.directories.events)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Writes events in this process' name."""
+        return Audit(self.clock, self.events, self.actor)
+
+    @cached_property
+    def policy(self) -> PolicyFiles:
+        """The policy in force."""
+        return PolicyFiles(self.directories.config, self.clock, self.events)
+
+    @cached_property
+    def gpu_config(self) -> GpuConfig:
+        """`gpu-config.yaml`; read once."""
+        path = self.directories.config / "gpu-config.yaml"
+        return parse_gpu_config(_read(path), str(path)) if path.exists() else GpuConfig()
+
+    @cached_property
+    def images(self) -> ImageCatalogue:
+        """`images.yaml`; read once."""
+        path = self.directories.config / "images.yaml"
+        return parse_images(_read(path), str(path))
+
+    @cached_property
+    def probe(self) -> GpuProbe:
+        """The GPUs."""
+        return open_probe(self.gpu_config, self.directories.state / SIMULATION_STATE)
+
+    @cached_property
+    def engine(self) -> DockerEngine:
+        """The container engine."""
+        return DockerEngine(self.directories.engine_socket)
+
+    @cached_property
+    def cgroups(self) -> Cgroups:
+        """Per-person cgroups."""
+        return open_cgroups(self.engine.info())
+
+    @cached_property
+    def ledger(self) -> SqliteLedger:
+        """Reservations, tickets, usage."""
+        return SqliteLedger(self.directories.ledger)
+
+    @cached_property
+    def accounts(self) -> UnixAccounts:
+        """Unix accounts."""
+        return UnixAccounts()
+
+    @cached_property
+    def observer(self) -> Observer:
+        """Readings of engine and GPUs."""
+        return Observer(self.clock, self.engine, self.probe)
+
+    @cached_property
+    def site(self) -> Site:
+        """What containers' descriptions take from this installation."""
+        return Site(instance=self.instance, io_device=disk_of(Path(self.engine.info().data_root)))
+
+    @cached_property
+    def admission(self) -> Admission:
+        """Decides about launches."""
+        return Admission(
+            clock=self.clock,
+            policy=self.policy,
+            accounts=self.accounts,
+            cgroups=self.cgroups,
+            ledger=self.ledger,
+            observer=self.observer,
+            audit=self.audit,
+            rules=Rules(
+                strategy=STRATEGIES[self.gpu_config.strategy],
+                resolve_image=self._resolve_image,
+                site=self.site,
+                excluded_gpus=self._excluded_gpus,
+            ),
+        )
+
+    @cached_property
+    def launcher(self) -> Launcher:
+        """Makes containers."""
+        return Launcher(
+            admission=self.admission,
+            engine=self.engine,
+            cgroups=self.cgroups,
+            audit=self.audit,
+        )
+
+    @cached_property
+    def servers(self) -> Servers:
+        """Stops containers."""
+        return Servers(engine=self.engine, policy=self.policy, audit=self.audit)
+
+    def _resolve_image(self, user: str, group: str | None, text: str) -> str:
+        if text:
+            return self.images.resolve(user, group, text)
+        default = self.images.default_for(group)
+        if default is None:
+            raise Forbidden("No image is offered to you.", "Ask the administrator for one.")
+        return default.reference
+
+    def _excluded_gpus(self, inventory: Inventory) -> frozenset[str]:
+        every = frozenset(gpu.uuid for gpu in inventory.gpus)
+        return every - self.gpu_config.interactive_gpus(inventory)
+
+
+def open_platform(directories: Directories | None = None, *, actor: str) -> Platform:
+    """The platform of this machine.
+
+    Args:
+        directories: Where its files are; by default from the environment.
+        actor: Name of the program, as events call it.
+    """
+    return Platform(directories or Directories.from_environment(), actor)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise Unavailable(f"{path} cannot be read: {exc}.", "Restore the file.") from exc

@@ -32,13 +32,11 @@ class Site:
         instance: Id of this installation.
         io_device: Block device that I/O limits are for, or `None`.
         use_device_requests: Whether the engine hands out GPUs; otherwise by environment alone.
-        simulated: Whether the GPUs are simulated.
     """
 
     instance: str
     io_device: str | None = None
     use_device_requests: bool = True
-    simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +47,14 @@ class Placement:
         account: Their Unix account, or `None` for somebody the hub alone knows.
         cgroup_parent: Their cgroup, in the engine's form.
         slots: Slots granted.
+        simulated: Whether the slots are simulated.
         granted_at: When.
     """
 
     account: UnixAccount | None
     cgroup_parent: str
-    slots: tuple[Slot, ...] = field(default=())
+    slots: tuple[Slot, ...] = ()
+    simulated: bool = False
     granted_at: datetime = field(kw_only=True)
 
 
@@ -82,7 +82,7 @@ def container_spec(
         io_write_bps=limits.io_write_bps,
         gpu_uuids=uuids,
         use_device_requests=site.use_device_requests,
-        environment=_environment(request, placement, site),
+        environment=_environment(request, placement),
         working_dir=account.home if account else IMAGE_HOME,
         hostname=request.name,
         mounts=(_home(request.user, account),),
@@ -128,7 +128,7 @@ def _labels(
     )
 
 
-def _environment(request: LaunchRequest, placement: Placement, site: Site) -> dict[str, str]:
+def _environment(request: LaunchRequest, placement: Placement) -> dict[str, str]:
     account = placement.account
     slots = placement.slots
     environment = {
@@ -140,7 +140,7 @@ def _environment(request: LaunchRequest, placement: Placement, site: Site) -> di
     }
     if request.project is not None:
         environment["DS01_PROJECT"] = request.project
-    if slots and site.simulated:
+    if slots and placement.simulated:
         environment["DS01_GPU_SIMULATED"] = "1"
     return environment
 

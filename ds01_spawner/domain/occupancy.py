@@ -8,7 +8,7 @@ from enum import StrEnum
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.allocation import Reservation
 from ds01_spawner.domain.container import Container, ContainerState
-from ds01_spawner.domain.gpu import Inventory, Slot, SlotActivity
+from ds01_spawner.domain.gpu import UNKNOWN_PROFILE, Inventory, Slot, SlotActivity
 
 
 class SlotState(StrEnum):
@@ -138,7 +138,8 @@ def occupancy(
     Whatever else computes on a slot makes it foreign. A card that could not be read, or a slot
     whose activity could not be read, is unavailable.
     """
-    slots = {slot.uuid: slot for slot in snapshot.inventory.slots}
+    inventory = snapshot.inventory
+    slots = {slot.uuid: slot for slot in inventory.slots}
     claims: dict[str, list[Claim]] = {uuid: [] for uuid in slots}
     shown = {
         container.name: labels.parse_timestamp(container.labels.get(labels.CREATED_AT, ""))
@@ -150,7 +151,7 @@ def occupancy(
         owner = labels.owner_of(container.labels)
         if container.state.is_live and owner is not None:
             running[owner, container.name] = None
-        for claim in _container_claims(container, snapshot.inventory, hold_of, now):
+        for claim in _container_claims(container, inventory, hold_of, now):
             claims.setdefault(claim.slot.uuid, []).append(claim)
     for reservation in reservations:
         if reservation.expires_at <= now:
@@ -167,9 +168,14 @@ def occupancy(
         for uuid, found in claims.items()
         if uuid in slots
     ]
-    lost = [found[0] for uuid, found in claims.items() if uuid not in slots and found]
+    lost = {uuid: found[0] for uuid, found in claims.items() if uuid not in slots and found}
+    unread = [
+        SlotUse(slot, SlotState.UNAVAILABLE)
+        for slot in inventory.unavailable
+        if slot.uuid not in lost
+    ]
     return Occupancy(
-        uses=tuple(sorted([*uses, *lost], key=lambda use: use.slot.sort_key)),
+        uses=tuple(sorted([*uses, *lost.values(), *unread], key=lambda use: use.slot.sort_key)),
         containers=tuple(running),
         conflicts=tuple(_conflicts(claims)),
         excluded_gpus=excluded_gpus,
@@ -190,7 +196,7 @@ def _container_claims(
         state = SlotState.ALLOCATED if managed else SlotState.FOREIGN
         demanded = [slot.uuid for slot in demanded_slots(container, inventory)]
         for uuid in dict.fromkeys([*(labelled if managed else ()), *demanded]):
-            slot = known.get(uuid) or _lost_slot(uuid, container)
+            slot = known.get(uuid) or _lost_slot(uuid, container, inventory)
             lost = uuid not in known
             yield SlotUse(
                 slot=slot,
@@ -270,10 +276,15 @@ def _conflicts(claims: Mapping[str, Sequence[Claim]]) -> Iterable[str]:
             yield f"GPU slot {live[0].slot.id} is used by {len(live)} containers: {names}."
 
 
-def _lost_slot(uuid: str, container: Container) -> Slot:
-    """A slot that a container has and the driver no longer lists."""
+def _lost_slot(uuid: str, container: Container, inventory: Inventory) -> Slot:
+    """A slot that a container has and the driver does not list now."""
+    unread = next((slot for slot in inventory.unavailable if slot.uuid == uuid), None)
+    if unread is not None:
+        return unread
     uuids = labels.gpu_uuids_of(container.labels)
     ids = container.labels.get(labels.GPU_SLOTS, "").split(",")
     slot_id = dict(zip(uuids, ids, strict=False)).get(uuid, "0")
-    gpu_index = int(slot_id.partition(":")[0])
-    return Slot(slot_id, uuid, uuid, gpu_index, "unknown", 0, 0.0)
+    gpu, _, instance = slot_id.partition(":")
+    if not (gpu.isdecimal() and (instance or "0").isdecimal()):
+        slot_id, gpu = "0", "0"
+    return Slot(slot_id, uuid, uuid, int(gpu), UNKNOWN_PROFILE, 0, 0.0)

@@ -15,7 +15,7 @@ from ds01_spawner.domain.allocation import Reservation, Ticket
 from ds01_spawner.domain.allocator import Asker, Granted, NothingFree, Rejected, check_quota
 from ds01_spawner.domain.container import Container, ContainerSpec
 from ds01_spawner.domain.errors import NoCapacity, Refused, Unavailable
-from ds01_spawner.domain.gpu import Slot
+from ds01_spawner.domain.gpu import Inventory, Slot
 from ds01_spawner.domain.grant import Placement, Site, container_spec
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.occupancy import Occupancy, Snapshot, occupancy
@@ -37,6 +37,9 @@ from ds01_spawner.ports import Accounts, Cgroups, Clock, Ledger, LedgerTransacti
 RESERVATION_LIFETIME = timedelta(seconds=60)
 """Longer than the deadline of any single engine call, so that no launch outlives its promise."""
 
+POLL_SHARING = timedelta(milliseconds=500)
+SIMULATED = "simulated"
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -47,12 +50,14 @@ class Grant:
         spec: The container; a door adds its command, environment and ports.
         limits: The person's limits at this moment.
         slots: Slots granted.
+        simulated: Whether they are simulated.
     """
 
     reservation: Reservation
     spec: ContainerSpec
     limits: Limits
     slots: tuple[Slot, ...]
+    simulated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +83,18 @@ class Rules:
 
     Attributes:
         strategy: Orders slots of the same size.
-        excluded_gpus: Cards (UUID) that doors never give, such as those for batch work.
-        check_image: Raises `Forbidden` or `InvalidRequest` unless the person may use the image;
-            called with user, their policy group and the image reference.
+        resolve_image: The engine's reference for what somebody asked to start (empty: the
+            default), called with user, their policy group and the text; raises `Forbidden` or
+            `InvalidRequest` unless they may start it.
         site: What containers' descriptions take from the installation.
+        excluded_gpus: Cards (UUID) of an inventory that doors never give, such as those for
+            batch work.
     """
 
     strategy: Strategy
-    check_image: Callable[[str, str | None, str], None]
+    resolve_image: Callable[[str, str | None, str], str]
     site: Site
-    excluded_gpus: frozenset[str] = frozenset()
+    excluded_gpus: Callable[[Inventory], frozenset[str]] = lambda _inventory: frozenset()
 
 
 class Admission:
@@ -125,6 +132,19 @@ class Admission:
         account = self._accounts.lookup(names.check_user(user))
         groups = account.groups if account else ()
         return self._policy.current().limits(user, hub_groups, groups)
+
+    def prepare(self, request: LaunchRequest) -> LaunchRequest:
+        """The request with its image resolved, checked as far as it can be without deciding.
+
+        Raises:
+            Refused: A name is impossible, or the image is not for this person. It is in the log.
+            Unavailable: There is no valid policy, or accounts cannot be looked up.
+        """
+        try:
+            return self._checked(request)[0]
+        except Refused as exc:
+            self._audit.refusal(request, exc)
+            raise
 
     def admit(
         self, request: LaunchRequest, *, wait: bool = False, ticket: Ticket | None = None
@@ -192,14 +212,7 @@ class Admission:
     def _admit(
         self, request: LaunchRequest, *, wait: bool, ticket: Ticket | None
     ) -> Grant | Queued:
-        names.check_name(request.name)
-        if request.project is not None:
-            names.check_project(request.project)
-        account = self._accounts.lookup(names.check_user(request.user))
-        limits = self._policy.current().limits(
-            request.user, request.hub_groups, account.groups if account else ()
-        )
-        self.rules.check_image(request.user, limits.group, request.image)
+        request, account, limits = self._checked(request)
         # Polls of the queue share readings: staleness within MAX_AGE is covered by reservations.
         snapshot = self._observer.snapshot(POLL_SHARING if ticket is not None else AT_ONCE)
         with self._ledger.transaction() as transaction:
@@ -215,7 +228,18 @@ class Admission:
             slots = standing.verdict.slots
             for passed in overtaken_by(standing.ticket, slots, standings, situation.limits_of):
                 transaction.put_ticket(passed)
-            return self._grant(transaction, request, limits, account, slots, mine)
+            return self._grant(transaction, request, situation, account, slots, mine)
+
+    def _checked(self, request: LaunchRequest) -> tuple[LaunchRequest, UnixAccount | None, Limits]:
+        names.check_name(request.name)
+        if request.project is not None:
+            names.check_project(request.project)
+        account = self._accounts.lookup(names.check_user(request.user))
+        limits = self._policy.current().limits(
+            request.user, request.hub_groups, account.groups if account else ()
+        )
+        image = self.rules.resolve_image(request.user, limits.group, request.image)
+        return replace(request, image=image), account, limits
 
     def _situation(self, transaction: LedgerTransaction, snapshot: Snapshot) -> "Situation":
         now = self._clock.now()
@@ -238,10 +262,15 @@ class Admission:
             group = container.labels.get(labels.GROUP)
             return policy.limits(user, (group,) if group else ()).gpu_hold_after_stop
 
-        reservations = transaction.reservations()
         return Situation(
             now=now,
-            occupancy=occupancy(snapshot, reservations, hold_of, now, self.rules.excluded_gpus),
+            occupancy=occupancy(
+                snapshot,
+                transaction.reservations(),
+                hold_of,
+                now,
+                self.rules.excluded_gpus(snapshot.inventory),
+            ),
             snapshot=snapshot,
             tickets=tickets,
             usage=dict(recent_usage(transaction.usage_since(now - USAGE_HORIZON), now)),
@@ -296,12 +325,14 @@ class Admission:
         self,
         transaction: LedgerTransaction,
         request: LaunchRequest,
-        limits: Limits,
+        situation: "Situation",
         account: UnixAccount | None,
         slots: tuple[Slot, ...],
         ticket: Ticket,
     ) -> Grant:
         now = self._clock.now()
+        limits = situation.limits_of(request.user)
+        simulated = situation.snapshot.inventory.source == SIMULATED
         reservation = Reservation(
             id=uuid.uuid4().hex,
             user=request.user,
@@ -315,6 +346,7 @@ class Admission:
             account=account,
             cgroup_parent=self._cgroups.parent(limits.group, request.user),
             slots=slots,
+            simulated=simulated,
             granted_at=now,
         )
         spec = container_spec(request, limits, placement, self.rules.site)
@@ -322,14 +354,11 @@ class Admission:
         transaction.add_reservation(reservation)
         # Inside the transaction: an allocation that cannot be audited is not made.
         self._audit.granted(request, slots, waited=now - ticket.created_at)
-        return Grant(reservation, spec, limits, slots)
+        return Grant(reservation, spec, limits, slots, simulated)
 
     def _withdraw(self, ticket: Ticket | None) -> None:
         if ticket is not None:
             self.cancel(ticket)
-
-
-POLL_SHARING = timedelta(milliseconds=500)
 
 
 @dataclass(frozen=True, slots=True)

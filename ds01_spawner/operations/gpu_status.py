@@ -7,6 +7,8 @@ from datetime import datetime
 from ds01_spawner.domain.gpu import UNKNOWN_PROFILE, SlotActivity
 from ds01_spawner.domain.labels import format_timestamp
 from ds01_spawner.domain.occupancy import Occupancy, SlotState, SlotUse, Snapshot
+from ds01_spawner.operations.admission import Admission
+from ds01_spawner.policy.gpu_config import GpuConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,19 @@ class GpuStatus:
     source: str
     slots: tuple[SlotStatus, ...]
     problems: tuple[str, ...]
+
+
+def read_gpu_status(admission: Admission, config: GpuConfig) -> GpuStatus:
+    """The status now, from the facts that the next decision would be made on.
+
+    Raises:
+        Unavailable: Engine, driver, ledger or policy cannot be read.
+    """
+    situation = admission.current()
+    inventory = situation.snapshot.inventory
+    # Plans are for real cards.
+    plans = config.layout_problems(inventory) if inventory.source == "nvml" else ()
+    return gpu_status(situation.snapshot, situation.occupancy, plans)
 
 
 def gpu_status(snapshot: Snapshot, occupancy: Occupancy, problems: Iterable[str] = ()) -> GpuStatus:

@@ -97,7 +97,7 @@ class Launcher:
         try:
             container_id = self._make(request, grant, spec, progress)
         except DS01Error as exc:
-            self._undo(request, grant, spec.name)
+            self.undo(request, grant, spec.name)
             if not isinstance(exc, Abandoned):
                 self._audit.record(
                     request,
@@ -108,7 +108,7 @@ class Launcher:
                 )
             raise
         except BaseException:
-            self._undo(request, grant, spec.name)
+            self.undo(request, grant, spec.name)
             raise
         self._admission.keep_until(grant, SETTLE_TIME)
         return container_id
@@ -130,7 +130,7 @@ class Launcher:
         try:
             self._start(grant, container_id, progress)
         except DeviceDriverMissing:
-            if not self._admission.rules.site.simulated:
+            if not grant.simulated:
                 raise
             self._engine_has_gpu_driver = False
             self._engine.remove(container_id)
@@ -205,7 +205,7 @@ class Launcher:
         self._engine.start(container_id)
         _check(progress)
 
-    def _undo(self, request: LaunchRequest, grant: Grant, name: str) -> None:
+    def undo(self, request: LaunchRequest, grant: Grant, name: str) -> None:
         """Leave no container and no reservation; in doubt, keep the slot reserved."""
         try:
             existing = self._engine.container(name)

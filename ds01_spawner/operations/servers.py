@@ -17,7 +17,7 @@ class Servers:
         self._policy = policy
         self._audit = audit
 
-    def stop(self, name: str, *, interface: str, actor_reason: str) -> None:
+    def stop(self, name: str, *, interface: str) -> None:
         """Stop a person's container; it keeps its slot and its files for the policy's hold.
 
         A container that is gone, or has stopped already, is no error.
@@ -31,22 +31,21 @@ class Servers:
         limits = self._limits(container)
         if container.state.is_live:
             self._engine.stop(container.id, limits.policies.sigterm_grace)
-            self._record("container.stop", container, interface, actor_reason)
+            self._record("container.stop", container, interface)
         if limits.container_hold_after_stop == timedelta(0):
             self._engine.remove(container.id)
-            self._record("container.remove", container, interface, actor_reason)
+            self._record("container.remove", container, interface)
 
     def _limits(self, container: Container) -> Limits:
         user = labels.owner_of(container.labels) or ""
         group = container.labels.get(labels.GROUP)
         return self._policy.current().limits(user, (group,) if group else ())
 
-    def _record(self, action: str, container: Container, interface: str, reason: str) -> None:
+    def _record(self, action: str, container: Container, interface: str) -> None:
         self._audit.write(
             action,
             user=labels.owner_of(container.labels),
             resource=container.name,
             interface=interface,
-            reason=reason,
             details={"id": container.id, "slots": container.labels.get(labels.GPU_SLOTS, "")},
         )

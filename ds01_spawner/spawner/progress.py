@@ -1,0 +1,51 @@
+"""What a spawn says while it runs, to any number of listeners, early or late."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TypedDict
+
+
+class ProgressEvent(TypedDict):
+    """One event as JupyterHub sends it to the pending page."""
+
+    progress: int
+    message: str
+
+
+class ProgressLog:
+    """The steps of one spawn. Belongs to the hub's event loop."""
+
+    def __init__(self) -> None:
+        self._events: list[ProgressEvent] = []
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    def say(self, percent: int, message: str) -> None:
+        """Add a step, unless it repeats the last one."""
+        event = ProgressEvent(progress=percent, message=message)
+        if self._events and self._events[-1] == event:
+            return
+        self._events.append(event)
+        self._wake()
+
+    def close(self) -> None:
+        """There will be no more steps."""
+        self._closed = True
+        self._wake()
+
+    async def follow(self) -> AsyncIterator[ProgressEvent]:
+        """Every step so far, then each new one, until the log is closed."""
+        shown = 0
+        while True:
+            changed = self._changed
+            for event in self._events[shown:]:
+                yield event
+            shown = len(self._events)
+            if self._closed:
+                return
+            if changed is self._changed:
+                await changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

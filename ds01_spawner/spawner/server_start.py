@@ -1,0 +1,251 @@
+"""One start of one server: limits, queue, slot, boot, ready. All of it, or nothing is left."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from ds01_spawner.composition import Platform
+from ds01_spawner.domain.allocation import Ticket
+from ds01_spawner.domain.container import ContainerSpec
+from ds01_spawner.domain.errors import DS01Error, NoCapacity, Unavailable
+from ds01_spawner.domain.request import LaunchRequest
+from ds01_spawner.operations.admission import Grant, Queued
+from ds01_spawner.operations.launch import Progress, Step
+from ds01_spawner.spawner.boot_gate import BootGate
+from ds01_spawner.spawner.progress import ProgressLog
+from ds01_spawner.spawner.readiness import answers
+from ds01_spawner.spawner.threads import Threads
+
+QUEUE_POLL_SECONDS = 1.0
+RENEW_SECONDS = 15.0
+READY_POLL_SECONDS = 0.03
+LIVENESS_SECONDS = 1.0
+LOG_LINES = 15
+
+_WORDS = {
+    Step.REPLACING: (30, "Removing your earlier container"),
+    Step.CREATING: (40, "Creating your container"),
+    Step.STARTING: (60, "Starting your container"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What the spawner adds to a granted container.
+
+    Attributes:
+        dress: Adds command, environment, ports and configured mounts.
+        url: The server's URL on an address.
+        on_created: Told the engine's id as soon as the container runs.
+    """
+
+    dress: Callable[[ContainerSpec], ContainerSpec]
+    url: Callable[[str], str]
+    on_created: Callable[[str], None]
+
+
+class ServerStart:
+    """One start. Belongs to the hub's event loop."""
+
+    def __init__(
+        self, *, platform: Platform, threads: Threads, gate: BootGate, steps: ProgressLog
+    ) -> None:
+        self._platform = platform
+        self._threads = threads
+        self._gate = gate
+        self._steps = steps
+
+    async def run(
+        self, request: LaunchRequest, door: Door, *, wait: bool, queue_timeout: float
+    ) -> str:
+        """The URL of the ready server.
+
+        Raises:
+            DS01Error: Refused, or something failed; nothing of the start is left.
+        """
+        self._steps.say(5, "Checking your limits")
+        request = await self._prepared(request)
+        grant = await self._admitted(request, wait=wait, queue_timeout=queue_timeout)
+        self._say_granted(grant)
+        async with self._kept(grant):
+            return await self._booted(request, grant, door)
+
+    async def _prepared(self, request: LaunchRequest) -> LaunchRequest:
+        """The request, checked, with its image on this machine: no slot waits for a download."""
+        request = await self._threads.run(lambda: self._platform.admission.prepare(request))
+        if not await self._threads.run(lambda: self._platform.engine.has_image(request.image)):
+            self._steps.say(8, f"Fetching the environment {request.image}. This takes minutes")
+            await self._threads.run(lambda: self._platform.launcher.ensure_image(request.image))
+        return request
+
+    async def _admitted(self, request: LaunchRequest, *, wait: bool, queue_timeout: float) -> Grant:
+        """The grant, after however long the queue takes."""
+        admission = self._platform.admission
+        deadline = asyncio.get_running_loop().time() + queue_timeout
+        ticket: Ticket | None = None
+        try:
+            while True:
+                answer = await self._asked(request, wait=wait, ticket=ticket)
+                if isinstance(answer, Grant):
+                    return answer
+                if answer is not None:
+                    ticket = answer.ticket
+                    self._say_place(answer)
+                _check_patience(deadline, queue_timeout)
+                await asyncio.sleep(QUEUE_POLL_SECONDS)
+        except (asyncio.CancelledError, NoCapacity):
+            if ticket is not None:
+                given_back = ticket
+                await self._threads.run(lambda: admission.cancel(given_back))
+            raise
+
+    async def _asked(
+        self, request: LaunchRequest, *, wait: bool, ticket: Ticket | None
+    ) -> Grant | Queued | None:
+        """What admission says; `None` while somebody who waits already cannot be answered."""
+        admission = self._platform.admission
+
+        def undo(answer: Grant | Queued) -> None:
+            if isinstance(answer, Grant):
+                admission.release(answer)
+            else:
+                admission.cancel(answer.ticket)
+
+        try:
+            return await self._threads.run(
+                lambda: admission.admit(request, wait=wait, ticket=ticket), undo=undo
+            )
+        except Unavailable as exc:
+            if ticket is None:
+                raise
+            self._steps.say(10, f"Waiting for a GPU. {exc.message}")
+            return None
+
+    @asynccontextmanager
+    async def _kept(self, grant: Grant) -> AsyncIterator[None]:
+        """Keeps the slot promised within this block, and gives it back when the block fails."""
+
+        async def renew() -> None:
+            while True:
+                await asyncio.sleep(RENEW_SECONDS)
+                await self._threads.run(lambda: self._platform.admission.renew(grant))
+
+        renewing = asyncio.ensure_future(renew())
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+
+    async def _booted(self, request: LaunchRequest, grant: Grant, door: Door) -> str:
+        admitted = False
+
+        def say_place(place: int) -> None:
+            self._steps.say(25, f"{_people(place)} before you in line to start")
+
+        try:
+            async with self._gate.turn(say_place):
+                admitted = True
+                container_id = await self._launched(request, grant, door)
+                door.on_created(container_id)
+                return await self._ready(request, grant, door, container_id)
+        except asyncio.CancelledError:
+            if not admitted:
+                await self._threads.run(lambda: self._platform.admission.release(grant))
+            raise
+
+    async def _launched(self, request: LaunchRequest, grant: Grant, door: Door) -> str:
+        """The engine's id of the running container."""
+        loop = asyncio.get_running_loop()
+        abandoned = threading.Event()
+        launcher = self._platform.launcher
+
+        def say(step: Step) -> None:
+            loop.call_soon_threadsafe(self._steps.say, *_WORDS[step])
+
+        spec = door.dress(grant.spec)
+        try:
+            return await self._threads.run(
+                lambda: launcher.launch(request, grant, spec, Progress(say, abandoned)),
+                undo=lambda _id: launcher.undo(request, grant, spec.name),
+            )
+        except asyncio.CancelledError:
+            abandoned.set()
+            raise
+
+    async def _ready(
+        self, request: LaunchRequest, grant: Grant, door: Door, container_id: str
+    ) -> str:
+        """The URL, once something answers there."""
+        self._steps.say(80, "Waiting for JupyterLab to answer")
+        try:
+            url = await self._answering(grant, door, container_id)
+        except (DS01Error, asyncio.CancelledError):
+            launcher = self._platform.launcher
+            await asyncio.shield(
+                asyncio.ensure_future(
+                    self._threads.run(lambda: launcher.undo(request, grant, grant.spec.name))
+                )
+            )
+            raise
+        self._steps.say(95, "Your server is ready")
+        return url
+
+    async def _answering(self, grant: Grant, door: Door, container_id: str) -> str:
+        loop = asyncio.get_running_loop()
+        engine = self._platform.engine
+        url: str | None = None
+        look_again = 0.0
+        while True:
+            if loop.time() >= look_again:
+                address = await self._threads.run(
+                    lambda: engine.address(container_id, grant.spec.network)
+                )
+                if address is None:
+                    await self._explain_death(container_id)
+                url = door.url(address) if address else None
+                look_again = loop.time() + LIVENESS_SECONDS
+            if url is not None and await answers(url):
+                return url
+            await asyncio.sleep(READY_POLL_SECONDS)
+
+    async def _explain_death(self, container_id: str) -> None:
+        """Raise when the container has ended, with the last lines of its output."""
+        engine = self._platform.engine
+        container = await self._threads.run(lambda: engine.container(container_id))
+        if container is not None and container.state.is_live:
+            return
+        log = await self._threads.run(lambda: engine.logs(container_id, LOG_LINES))
+        raise StartFailed(
+            "Your server ended while it started.",
+            f"Its last words: {log.strip()[-1000:]}" if log.strip() else "It said nothing.",
+        )
+
+    def _say_granted(self, grant: Grant) -> None:
+        slots = ", ".join(f"{slot.id} ({slot.profile})" for slot in grant.slots)
+        if slots:
+            kind = "Simulated GPU" if grant.simulated else "GPU"
+            self._steps.say(20, f"{kind} {slots} reserved for you")
+
+    def _say_place(self, answer: Queued) -> None:
+        self._steps.say(
+            10, f"Waiting for a GPU: place {answer.place} of {answer.length}. {answer.reason}"
+        )
+
+
+class StartFailed(DS01Error):
+    """The container ran and its server did not come up."""
+
+
+def _check_patience(deadline: float, queue_timeout: float) -> None:
+    if asyncio.get_running_loop().time() > deadline:
+        raise NoCapacity(
+            f"No GPU became free in {queue_timeout / 3600:.0f} hours of waiting.",
+            "Start again, or choose another size.",
+        )
+
+
+def _people(count: int) -> str:
+    return "1 person is" if count == 1 else f"{count} people are"

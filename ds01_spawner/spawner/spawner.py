@@ -1,0 +1,285 @@
+"""`DS01Spawner`: a JupyterHub server in a container that admission granted.
+
+DockerSpawner gives the configuration that labs know (`cmd`, `environment`, `volumes`, `port`, …).
+Engine calls, limits, labels and decisions are the platform's own: DockerSpawner's single-threaded
+executor, and its view that an engine error means a gone container, are not used.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from dockerspawner import DockerSpawner
+from traitlets import Float, Integer, TraitError, Unicode, default, validate
+
+from ds01_spawner.composition import (
+    CONFIG_VARIABLE,
+    STATE_VARIABLE,
+    Directories,
+    Platform,
+    open_platform,
+)
+from ds01_spawner.domain import names
+from ds01_spawner.domain.container import ContainerSpec, Mount
+from ds01_spawner.domain.errors import DS01Error, InvalidRequest, Unavailable
+from ds01_spawner.domain.grant import with_door
+from ds01_spawner.domain.labels import Interface
+from ds01_spawner.domain.request import LaunchRequest
+from ds01_spawner.spawner.boot_gate import BootGate
+from ds01_spawner.spawner.form import Form
+from ds01_spawner.spawner.options import Options, options_from_form, parse_options
+from ds01_spawner.spawner.progress import ProgressEvent, ProgressLog
+from ds01_spawner.spawner.readiness import answers
+from ds01_spawner.spawner.refusals import as_spawn_exception, translated
+from ds01_spawner.spawner.server_start import LIVENESS_SECONDS, Door, ServerStart
+from ds01_spawner.spawner.threads import Threads
+
+DEFAULT_SERVER = "jupyter"
+"""What the container of a person's unnamed server is called."""
+
+_STOP_RETRY_SECONDS = 2.0
+
+_platform_at = cache(open_platform)
+_boot_gate_of = cache(BootGate)
+_threads_of = cache(Threads)
+
+
+class DS01Spawner(DockerSpawner):
+    """Spawns servers under the lab's policy: limits, GPU slots, queue, labels, audit."""
+
+    config_dir = Unicode(
+        help="Folder of resource-limits.yaml. Default: DS01_CONFIG_DIR, or /etc/ds01."
+    ).tag(config=True)
+    state_dir = Unicode(
+        help="Folder of the ledger. Default: DS01_STATE_DIR, or /var/lib/ds01."
+    ).tag(config=True)
+    concurrent_boots = Integer(
+        min=1, help="How many servers boot at the same time. Default: the number of cores."
+    ).tag(config=True)
+    queue_timeout = Float(
+        12 * 3600.0, help="Seconds that a start may wait in the GPU queue before it gives up."
+    ).tag(config=True)
+    stop_patience = Float(
+        600.0, help="Seconds that a stop keeps trying while the engine does not answer."
+    ).tag(config=True)
+    engine_threads = Integer(
+        48, min=1, help="How many blocking calls, of all users together, may be under way at once."
+    ).tag(config=True)
+
+    _options = Options()
+    _steps: ProgressLog | None = None
+    _boot_budget: Any = None
+
+    @default("config_dir")
+    def _config_dir_default(self) -> str:
+        return str(Directories.from_environment().config)
+
+    @default("state_dir")
+    def _state_dir_default(self) -> str:
+        return str(Directories.from_environment().state)
+
+    @default("concurrent_boots")
+    def _concurrent_boots_default(self) -> int:
+        return os.cpu_count() or 1
+
+    @default("cmd")
+    def _default_cmd(self) -> list[str]:
+        return ["jupyterhub-singleuser"]
+
+    @default("start_timeout")
+    def _start_timeout_default(self) -> int:
+        return 300
+
+    @default("use_internal_ip")
+    def _default_use_ip(self) -> bool:
+        return True
+
+    @default("options_form")
+    def _default_options_form(self) -> Callable[["DS01Spawner"], Any]:
+        return DS01Spawner.render_form
+
+    @default("options_from_form")
+    def _default_options_from_form(self) -> Callable[..., Mapping[str, object]]:
+        return options_from_form
+
+    @default("apply_user_options")
+    def _default_apply_user_options(self) -> Callable[["DS01Spawner", object], None]:
+        return DS01Spawner.apply_options
+
+    @default("object_name")
+    def _object_name_default(self) -> str:
+        return names.container_name(self.container_label, self.user.name)
+
+    @validate("mem_limit", "cpu_limit", "extra_host_config", "extra_create_kwargs", "links")
+    def _belongs_to_policy(self, proposal: Any) -> Any:
+        if proposal.value:
+            raise TraitError(
+                f"{proposal.trait.name} has no effect here and would mislead: limits, devices and "
+                "security options come from resource-limits.yaml. Remove it."
+            )
+        return proposal.value
+
+    @property
+    def container_label(self) -> str:
+        """What the person calls this server's container."""
+        return self.name or DEFAULT_SERVER
+
+    @property
+    def platform(self) -> Platform:
+        """The platform, shared by all spawners of this hub."""
+        places = {CONFIG_VARIABLE: self.config_dir, STATE_VARIABLE: self.state_dir}
+        return _platform_at(Directories.from_environment({**os.environ, **places}), actor="hub")
+
+    @property
+    def threads(self) -> Threads:
+        """Where blocking calls run, shared by all spawners of this hub."""
+        return _threads_of(self.engine_threads)
+
+    async def render_form(self) -> str:
+        """The spawn form: what is free, what this person may have, and why not the rest."""
+        form = Form(
+            platform=self.platform,
+            user=self.user.name,
+            container=self.container_label,
+            hub_groups=self._hub_groups(),
+            last=self.orm_spawner.user_options or {},
+        )
+        html: str = await self.threads.run(form.render)
+        return html
+
+    def apply_options(self, raw: object) -> None:
+        """Validate `user_options`, wherever they came from, before anything starts."""
+        with translated():
+            if self.name == DEFAULT_SERVER:
+                raise InvalidRequest(
+                    f"A server cannot be called {DEFAULT_SERVER}: your default server has that "
+                    "name.",
+                    "Choose another name.",
+                )
+            names.check_name(self.container_label)
+            options = parse_options(raw)
+        self._options = options
+        if self._boot_budget is None:
+            self._boot_budget = self.start_timeout
+        waits = options.wait and options.gpu.count > 0
+        budget: int = self._boot_budget
+        self.start_timeout = budget + (int(self.queue_timeout) if waits else 0)
+
+    async def progress(self) -> AsyncIterator[ProgressEvent]:
+        """Every step of the spawn: limits, queue place, slot, creating, starting."""
+        if self._steps is not None:
+            async for event in self._steps.follow():
+                yield event
+
+    async def start(self) -> str:
+        """Start the server; its URL. On any failure nothing of it is left."""
+        self._steps = steps = ProgressLog()
+        start = ServerStart(
+            platform=self.platform,
+            threads=self.threads,
+            gate=_boot_gate_of(self.concurrent_boots),
+            steps=steps,
+        )
+        request = LaunchRequest(
+            user=self.user.name,
+            name=self.container_label,
+            interface=Interface.HUB,
+            image=self._options.image or "",
+            gpu=self._options.gpu,
+            project=self._options.project,
+            hub_groups=self._hub_groups(),
+        )
+        door = Door(dress=self._dress, url=self._url_on, on_created=self._remember)
+        try:
+            return await start.run(
+                request, door, wait=self._options.wait, queue_timeout=self.queue_timeout
+            )
+        except DS01Error as exc:
+            raise as_spawn_exception(exc) from exc
+        finally:
+            steps.close()
+
+    async def stop(self, now: bool = False) -> None:  # noqa: FBT001, FBT002, ARG002 - the hub's
+        """Stop the server's container; it keeps GPU and files for the policy's hold.
+
+        The hub forgets a server whose stop fails, so a stop waits for an engine that is stuck.
+        """
+        deadline = asyncio.get_running_loop().time() + self.stop_patience
+        name = self.object_name
+        while True:
+            try:
+                await self.threads.run(
+                    lambda: self.platform.servers.stop(name, interface=Interface.HUB)
+                )
+            except Unavailable as exc:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise as_spawn_exception(exc) from exc
+                self.log.warning("Stopping %s waits. %s", self._log_name, exc)
+                await asyncio.sleep(_STOP_RETRY_SECONDS)
+            else:
+                break
+        self.clear_state()
+
+    async def poll(self) -> int | None:
+        """`None` while the server runs, or while nobody can say that it does not."""
+        if not self.object_id:
+            return 0
+        name = self.object_name
+        try:
+            container = await self.threads.run(lambda: self.platform.engine.container(name))
+        except Unavailable as exc:
+            self.log.warning("Whether %s runs cannot be told. %s", self._log_name, exc)
+            return None
+        if container is None or container.id != self.object_id:
+            return 0
+        return None if container.state.is_live else 1
+
+    async def get_url(self) -> str:
+        """The server's URL; after a hub restart, waits for a busy server as long as it runs.
+
+        The hub stops a server that it finds running and that does not answer within
+        `http_timeout`: that would end a training which keeps the CPUs busy.
+        """
+        url: str = self.server.url
+        while self._check_pending and not await answers(url):
+            if await self.poll() is not None:
+                break
+            await asyncio.sleep(LIVENESS_SECONDS)
+        return url
+
+    def clear_state(self) -> None:
+        """Forget the container."""
+        super().clear_state()
+        self.object_id = ""
+
+    def _hub_groups(self) -> tuple[str, ...]:
+        return tuple(group.name for group in self.user.groups)
+
+    def _remember(self, container_id: str) -> None:
+        self.object_id = container_id
+
+    def _url_on(self, address: str) -> str:
+        return f"http://{address}:{self.port}{self.server.base_url}"
+
+    def _dress(self, spec: ContainerSpec) -> ContainerSpec:
+        """What the hub adds: the server's command, environment, port and configured volumes."""
+        self.image = spec.image
+        configured = tuple(
+            Mount(
+                kind="bind" if source.startswith("/") else "volume",
+                source=source,
+                target=str(bind["bind"]),
+                read_only="ro" in str(bind.get("mode", "rw")).split(","),
+            )
+            for source, bind in self.volume_binds.items()
+        )
+        spec = with_door(
+            spec,
+            command=(*self.cmd, *self.get_args()),
+            environment=self.get_env(),
+            ports=(self.port,),
+        )
+        return replace(spec, mounts=(*spec.mounts, *configured))
