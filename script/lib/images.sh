@@ -121,9 +121,13 @@ want_image() {
         there "Image $2"
         return
     fi
+    local previous
+    previous=$(docker image inspect --format '{{.Id}}' "$2" 2>/dev/null || true)
     step "Building the image $2" \
         "Check that pip and apt reach their servers from a build: docs/images.md" \
         build_image "$1" "$2" "$hash"
+    # Goes by itself unless a container still uses it or it has another name.
+    [ -z "$previous" ] || docker image rm "$previous" >>"$LOG" 2>&1 || true
 }
 
 want_starter_image() { want_base_image && want_image starter "$STARTER_TAG"; }
