@@ -25,6 +25,11 @@ class SlotStatus:
     is_batch: bool = False
     activity: SlotActivity | None = None
 
+    @property
+    def since(self) -> datetime | None:
+        """Since when somebody has it; of work without a container only the look at it is known."""
+        return self.use.since if self.use.container is not None else None
+
 
 @dataclass(frozen=True, slots=True)
 class GpuStatus:
@@ -105,7 +110,7 @@ def _slot_json(status: SlotStatus) -> dict[str, object]:
         "state": use.state.value,
         "user": use.user,
         "container": use.container,
-        "since": _timestamp(use.since if use.state is not SlotState.FREE else None),
+        "since": _timestamp(status.since),
         "until": _timestamp(use.until),
         "use": "batch" if status.is_batch else "interactive",
         "utilisation": activity.utilisation,

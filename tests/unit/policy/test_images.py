@@ -170,8 +170,7 @@ def test_nothing_is_proposed_where_nothing_is_offered() -> None:
         ("default: a\nimages:\n  a: {reference: ds01-bob/x, title: A}", "person's own namespace"),
         ("default: a\nimages:\n  a: {reference: a, title: A, gpu: 1}", "images.a.gpu: unknown key"),
         (
-            "default: a\nimages:\n  a: {reference: x, title: A}\n"
-            "  b: {reference: x:latest, title: B}",
+            "default: a\nimages: {a: {reference: x, title: A}, b: {reference: x, title: B}}",
             "x:latest is listed more than once",
         ),
         ("default: a\nimages:\n  a: {reference: a, title: A, gpu_recommended: 2}", "true or false"),
