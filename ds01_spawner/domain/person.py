@@ -13,7 +13,7 @@ class UnixAccount:
         gid: Primary group id.
         home: Absolute path of the home directory.
         groups: Names of all groups, primary included.
-        group_ids: Ids of all groups, primary included.
+        group_ids: Ids of the groups that may be passed into a container, primary included.
     """
 
     name: str

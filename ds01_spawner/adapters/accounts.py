@@ -1,0 +1,157 @@
+"""Unix accounts, through the name service: local files, LDAP, SSSD."""
+
+import ctypes
+import errno
+import grp
+import os
+import pwd
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ds01_spawner.domain.errors import Forbidden, Unavailable
+from ds01_spawner.domain.person import UnixAccount
+
+FIRST_PERSON_ID = 1000
+_NOBODY_ID = 65534
+_OUTSIDE_ONLY = frozenset(
+    {
+        "adm",
+        "disk",
+        "docker",
+        "incus",
+        "incus-admin",
+        "kvm",
+        "libvirt",
+        "lxc",
+        "lxd",
+        "microk8s",
+        "podman",
+        "root",
+        "shadow",
+        "sudo",
+        "systemd-journal",
+        "wheel",
+    }
+)
+"""Groups that mean power over the host; nobody needs them in a container."""
+
+_NOT_FOUND = frozenset({0, errno.ENOENT, errno.ESRCH, errno.EBADF, errno.EPERM})
+"""What `getpwnam_r` returns where there is no such name (getpwnam(3), ERRORS)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NameService:
+    """The calls that ask the name service, so that a test can stand in for a directory server."""
+
+    passwd: Callable[[str], pwd.struct_passwd]
+    failure: Callable[[str], int]
+    group_ids: Callable[[str, int], Sequence[int]]
+    group: Callable[[int], grp.struct_group]
+
+
+def _failure_number(user: str) -> int:
+    """The status of `getpwnam_r`, which Python's `pwd` takes for "no such name" whatever it is."""
+    libc = ctypes.CDLL(None)
+    buffer = ctypes.create_string_buffer(65536)
+    record = ctypes.create_string_buffer(1024)
+    found = ctypes.c_void_p()
+    return int(libc.getpwnam_r(os.fsencode(user), record, buffer, len(buffer), ctypes.byref(found)))
+
+
+SYSTEM = NameService(pwd.getpwnam, _failure_number, os.getgrouplist, grp.getgrgid)
+
+
+class UnixAccounts:
+    """The `Accounts` port."""
+
+    def __init__(self, names: NameService = SYSTEM) -> None:
+        self._names = names
+
+    def lookup(self, user: str) -> UnixAccount | None:
+        """The account whose login name is exactly `user`, or `None`.
+
+        `groups` has every group's name; `group_ids` only those that may be passed into a
+        container: the primary group, and others from gid 1000 on that give no power over the host.
+
+        Raises:
+            Forbidden: It is a system account, or its home cannot be a person's home.
+            Unavailable: The name service or the home directory cannot be read now.
+        """
+        entry = self._entry(user)
+        if entry is None:
+            return None
+        if entry.pw_uid < FIRST_PERSON_ID or entry.pw_uid == _NOBODY_ID or entry.pw_gid == 0:
+            raise Forbidden(
+                f"{user} is a system account (uid {entry.pw_uid}, gid {entry.pw_gid});"
+                " system accounts cannot have containers.",
+                "Log in with your own account.",
+            )
+        _check_home(user, entry.pw_uid, entry.pw_dir)
+        try:
+            named = {gid: self._group_name(gid) for gid in self._group_ids(entry)}
+        except OSError as exc:
+            raise Unavailable(f"The groups of {user} cannot be read: {exc}.") from exc
+        return UnixAccount(
+            name=user,
+            uid=entry.pw_uid,
+            gid=entry.pw_gid,
+            home=entry.pw_dir,
+            groups=tuple(named.values()),
+            group_ids=tuple(
+                gid for gid, name in named.items() if gid == entry.pw_gid or _may_enter(gid, name)
+            ),
+        )
+
+    def _entry(self, user: str) -> pwd.struct_passwd | None:
+        try:
+            entry = self._names.passwd(user)
+        except KeyError:
+            failure = self._names.failure(user)
+            if failure in _NOT_FOUND:
+                return None
+            raise Unavailable(
+                f"The account of {user} cannot be looked up: {os.strerror(failure)}."
+            ) from None
+        except OSError as exc:
+            raise Unavailable(f"The account of {user} cannot be looked up: {exc}.") from exc
+        except ValueError:
+            return None  # a null byte or a lone surrogate, which no login name has
+        # A directory server may find Alice for alice; then they are not the same person.
+        return entry if entry.pw_name == user else None
+
+    def _group_ids(self, entry: pwd.struct_passwd) -> list[int]:
+        others = self._names.group_ids(entry.pw_name, entry.pw_gid)
+        return list(dict.fromkeys([entry.pw_gid, *others]))
+
+    def _group_name(self, gid: int) -> str:
+        try:
+            return self._names.group(gid).gr_name
+        except KeyError:
+            return str(gid)
+
+
+def _may_enter(gid: int, name: str) -> bool:
+    return gid >= FIRST_PERSON_ID and gid != _NOBODY_ID and name not in _OUTSIDE_ONLY
+
+
+def _check_home(user: str, uid: int, home: str) -> None:
+    if not home.startswith("/") or not home.strip("/"):
+        raise Forbidden(f"The home directory of {user} is {home!r}, which is no person's home.")
+    try:
+        found = Path(home).stat()
+    except FileNotFoundError as exc:
+        raise Unavailable(
+            f"The home directory {home} of {user} does not exist.",
+            "Log in to the server once, or ask the administrator to make it.",
+        ) from exc
+    except OSError as exc:
+        raise Unavailable(f"The home directory {home} of {user} cannot be read: {exc}.") from exc
+    if not stat.S_ISDIR(found.st_mode):
+        raise Forbidden(f"The home {home} of {user} is not a directory.")
+    if found.st_uid != uid:
+        raise Forbidden(
+            f"The home directory {home} belongs to uid {found.st_uid}, not to {user} (uid {uid}).",
+            "Ask the administrator to correct it.",
+        )
