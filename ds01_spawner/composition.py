@@ -21,13 +21,15 @@ from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.grant import Site
 from ds01_spawner.domain.strategies import STRATEGIES
 from ds01_spawner.operations.admission import Admission, Rules
+from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.launch import Launcher
 from ds01_spawner.operations.observe import Observer
+from ds01_spawner.operations.reconcile import Reconciler
 from ds01_spawner.operations.servers import Servers
 from ds01_spawner.policy.gpu_config import GpuConfig, parse_gpu_config
 from ds01_spawner.policy.images import ImageCatalogue, parse_images
-from ds01_spawner.ports import Cgroups, GpuProbe
+from ds01_spawner.ports import Cgroups, GpuProbe, HubClient
 
 CONFIG_VARIABLE = "DS01_CONFIG_DIR"
 STATE_VARIABLE = "DS01_STATE_DIR"
@@ -140,6 +142,11 @@ class Platform:
         return open_cgroups(self.engine.info())
 
     @cached_property
+    def aggregates(self) -> Aggregates:
+        """The kernel's bounds on people."""
+        return Aggregates(cgroups=self.cgroups, audit=self.audit)
+
+    @cached_property
     def ledger(self) -> SqliteLedger:
         """Reservations, tickets, usage."""
         return SqliteLedger(self.directories.ledger)
@@ -184,7 +191,7 @@ class Platform:
         return Launcher(
             admission=self.admission,
             engine=self.engine,
-            cgroups=self.cgroups,
+            aggregates=self.aggregates,
             audit=self.audit,
         )
 
@@ -192,6 +199,23 @@ class Platform:
     def servers(self) -> Servers:
         """Stops containers."""
         return Servers(engine=self.engine, policy=self.policy, audit=self.audit)
+
+    def reconciler(self, hub: HubClient | None) -> Reconciler:
+        """Repairs what crashes leave behind.
+
+        Args:
+            hub: Asked which servers exist; without it, hub containers are left alone.
+        """
+        return Reconciler(
+            clock=self.clock,
+            policy=self.policy,
+            engine=self.engine,
+            ledger=self.ledger,
+            admission=self.admission,
+            aggregates=self.aggregates,
+            audit=self.audit,
+            hub=hub,
+        )
 
     def _resolve_image(self, user: str, group: str | None, text: str) -> str:
         if text:

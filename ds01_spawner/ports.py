@@ -344,3 +344,14 @@ class Accounts(Protocol):
         System accounts (uid below 1000, or `nobody`) are never a person: they raise `Forbidden`.
         """
         ...
+
+
+class HubClient(Protocol):
+    """JupyterHub's REST API, as the services use it."""
+
+    def servers(self) -> frozenset[tuple[str, str]]:
+        """(user, server name) of every server that is ready, starting or stopping.
+
+        The unnamed server's name is empty.
+        """
+        ...

@@ -13,6 +13,9 @@ from ds01_spawner.domain.errors import InvalidRequest
 SEPARATOR = "._."
 """Between a container's own name and its owner's, as in `jupyter._.alice`."""
 
+DEFAULT_SERVER = "jupyter"
+"""What the container of a person's unnamed hub server is called."""
+
 MAX_USER_LENGTH = 255
 _DIGEST = 8
 _SLUG_LENGTH = 40

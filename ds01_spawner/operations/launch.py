@@ -20,8 +20,9 @@ from ds01_spawner.domain.grant import without_device_requests
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.operations.admission import Admission, Grant
+from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
-from ds01_spawner.ports import Cgroups, Engine
+from ds01_spawner.ports import Engine
 
 SETTLE_TIME = timedelta(seconds=30)
 """A reservation outlives the start by this, longer than any snapshot that misses the container."""
@@ -59,11 +60,11 @@ class Launcher:
     """Makes containers. Safe to use from many threads and processes."""
 
     def __init__(
-        self, *, admission: Admission, engine: Engine, cgroups: Cgroups, audit: Audit
+        self, *, admission: Admission, engine: Engine, aggregates: Aggregates, audit: Audit
     ) -> None:
         self._admission = admission
         self._engine = engine
-        self._cgroups = cgroups
+        self._aggregates = aggregates
         self._audit = audit
         self._engine_has_gpu_driver = True
 
@@ -118,7 +119,7 @@ class Launcher:
     ) -> str:
         self._replace(request, spec, progress)
         limits = grant.limits
-        self._cgroups.ensure(limits.group, request.user, limits.aggregate)
+        self._aggregates.apply(limits, request.user)
         self._engine.ensure_network(
             spec.network, {labels.MANAGED: "true", labels.USER: request.user}
         )
@@ -137,8 +138,7 @@ class Launcher:
             spec = without_device_requests(spec)
             container_id = self._create(request, grant, spec, progress)
             self._start(grant, container_id, progress)
-        # The engine can overwrite a parent's bounds (moby issue 33876): read back, set again.
-        self._cgroups.ensure(limits.group, request.user, limits.aggregate)
+        self._aggregates.verify(limits, request.user)
         self._audit.record(
             request,
             "container.start",

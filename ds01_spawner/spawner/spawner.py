@@ -37,9 +37,7 @@ from ds01_spawner.spawner.refusals import as_spawn_exception, translated
 from ds01_spawner.spawner.server_start import LIVENESS_SECONDS, Door, ServerStart
 from ds01_spawner.spawner.threads import Threads
 
-DEFAULT_SERVER = "jupyter"
-"""What the container of a person's unnamed server is called."""
-
+BOOT_SECONDS = 300
 _STOP_RETRY_SECONDS = 2.0
 
 _platform_at = cache(open_platform)
@@ -71,7 +69,7 @@ class DS01Spawner(DockerSpawner):
 
     _options = Options()
     _steps: ProgressLog | None = None
-    _boot_budget: Any = None
+    _boot_seconds: Any = None
 
     @default("config_dir")
     def _config_dir_default(self) -> str:
@@ -91,7 +89,7 @@ class DS01Spawner(DockerSpawner):
 
     @default("start_timeout")
     def _start_timeout_default(self) -> int:
-        return 300
+        return BOOT_SECONDS
 
     @default("use_internal_ip")
     def _default_use_ip(self) -> bool:
@@ -125,7 +123,7 @@ class DS01Spawner(DockerSpawner):
     @property
     def container_label(self) -> str:
         """What the person calls this server's container."""
-        return self.name or DEFAULT_SERVER
+        return self.name or names.DEFAULT_SERVER
 
     @property
     def platform(self) -> Platform:
@@ -153,20 +151,17 @@ class DS01Spawner(DockerSpawner):
     def apply_options(self, raw: object) -> None:
         """Validate `user_options`, wherever they came from, before anything starts."""
         with translated():
-            if self.name == DEFAULT_SERVER:
+            if self.name == names.DEFAULT_SERVER:
                 raise InvalidRequest(
-                    f"A server cannot be called {DEFAULT_SERVER}: your default server has that "
-                    "name.",
+                    f"A server cannot be called {names.DEFAULT_SERVER}: your default server's "
+                    "container has that name.",
                     "Choose another name.",
                 )
             names.check_name(self.container_label)
             options = parse_options(raw)
         self._options = options
-        if self._boot_budget is None:
-            self._boot_budget = self.start_timeout
         waits = options.wait and options.gpu.count > 0
-        budget: int = self._boot_budget
-        self.start_timeout = budget + (int(self.queue_timeout) if waits else 0)
+        self._allow_waiting(int(self.queue_timeout) if waits else 0)
 
     async def progress(self) -> AsyncIterator[ProgressEvent]:
         """Every step of the spawn: limits, queue place, slot, creating, starting."""
@@ -254,6 +249,12 @@ class DS01Spawner(DockerSpawner):
         """Forget the container."""
         super().clear_state()
         self.object_id = ""
+
+    def _allow_waiting(self, seconds: int) -> None:
+        """Let the hub wait for the queue as well as for the boot that `start_timeout` is for."""
+        if self._boot_seconds is None:
+            self._boot_seconds = self.trait_values()["start_timeout"]
+        self.set_trait("start_timeout", self._boot_seconds + seconds)
 
     def _hub_groups(self) -> tuple[str, ...]:
         return tuple(group.name for group in self.user.groups)

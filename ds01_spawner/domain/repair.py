@@ -1,0 +1,147 @@
+"""What a crash or a passed hold leaves behind, and what is to be done about it. Pure."""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from ds01_spawner.domain import labels
+from ds01_spawner.domain.allocation import Reservation, UsageInterval
+from ds01_spawner.domain.container import Container, ContainerState
+from ds01_spawner.domain.limits import Limits
+from ds01_spawner.domain.names import DEFAULT_SERVER
+
+GRACE = timedelta(minutes=2)
+"""Nothing younger is repaired: somebody may be at work on it."""
+
+LimitsOf = Callable[[str, str | None], Limits]
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A container that is to be removed.
+
+    Attributes:
+        container: Which.
+        action: The event's action.
+        reason: Why, as a sentence.
+    """
+
+    container: Container
+    action: str
+    reason: str
+
+
+def repairs(  # noqa: PLR0913 - the facts of one pass
+    containers: Iterable[Container],
+    *,
+    instance: str,
+    reservations: Iterable[Reservation],
+    hub_servers: Collection[tuple[str, str]] | None,
+    limits_of: LimitsOf,
+    now: datetime,
+) -> tuple[Repair, ...]:
+    """The containers of this installation that should not be there any more.
+
+    Args:
+        containers: All of the engine's, with `finished_at` of those that stopped.
+        instance: Id of this installation; others' containers are left alone.
+        reservations: All of the ledger's.
+        hub_servers: (user, server) that the hub has, or `None` when it could not be asked.
+        limits_of: Limits of a person, from user and group.
+        now: The moment.
+    """
+    promised = {entry.container_name for entry in reservations if entry.expires_at > now}
+    found = (
+        _repair(container, promised, hub_servers, limits_of, now)
+        for container in containers
+        if container.labels.get(labels.INSTANCE) == instance
+        and container.labels.get(labels.MANAGED) == "true"
+    )
+    return tuple(repair for repair in found if repair is not None)
+
+
+def _repair(
+    container: Container,
+    promised: Collection[str],
+    hub_servers: Collection[tuple[str, str]] | None,
+    limits_of: LimitsOf,
+    now: datetime,
+) -> Repair | None:
+    made = labels.parse_timestamp(container.labels.get(labels.CREATED_AT, ""))
+    if container.name in promised or now - (made or container.created_at) < GRACE:
+        return None
+    if container.state is ContainerState.CREATED:
+        return Repair(container, "cleanup.orphan", "It was created and never started.")
+    if container.state.is_live:
+        if _is_forgotten(container, hub_servers):
+            return Repair(container, "cleanup.orphan", "The hub has no such server.")
+        return None
+    return _over_hold(container, limits_of, now)
+
+
+def _is_forgotten(container: Container, hub_servers: Collection[tuple[str, str]] | None) -> bool:
+    marks = container.labels
+    if hub_servers is None or marks.get(labels.INTERFACE) != labels.Interface.HUB:
+        return False
+    name = marks.get(labels.NAME, "")
+    server = "" if name == DEFAULT_SERVER else name
+    return (marks.get(labels.USER, ""), server) not in hub_servers
+
+
+def _over_hold(container: Container, limits_of: LimitsOf, now: datetime) -> Repair | None:
+    marks = container.labels
+    limits = limits_of(marks.get(labels.USER, ""), marks.get(labels.GROUP))
+    hold = limits.container_hold_after_stop
+    if hold is None or container.finished_at is None or marks.get(labels.PROTECTED) == "true":
+        return None
+    if now - container.finished_at < hold:
+        return None
+    return Repair(
+        container,
+        "cleanup.stale",
+        "It stopped longer ago than container_hold_after_stop allows.",
+    )
+
+
+def usage_changes(
+    known: Iterable[UsageInterval], containers: Iterable[Container], now: datetime
+) -> tuple[UsageInterval, ...]:
+    """Intervals to add or to end, so that the ledger agrees with what runs.
+
+    Only one process may call this on a ledger: it reads a snapshot that could be older than
+    another's.
+    """
+    running = {
+        (container.id, uuid): container
+        for container in containers
+        if container.state.is_live and container.labels.get(labels.MANAGED) == "true"
+        for uuid in labels.gpu_uuids_of(container.labels)
+    }
+    finished = {container.id: container.finished_at for container in containers}
+    changes: list[UsageInterval] = []
+    seen: set[tuple[str, str]] = set()
+    for interval in known:
+        key = interval.container_id, interval.gpu_uuid
+        seen.add(key)
+        if interval.ended_at is None and key in running:
+            running.pop(key)
+        elif interval.ended_at is None:
+            end = finished.get(interval.container_id) or now
+            changes.append(replace(interval, ended_at=max(end, interval.started_at)))
+    changes.extend(
+        _begun(container, key[1], now, again=key in seen) for key, container in running.items()
+    )
+    return tuple(changes)
+
+
+def _begun(container: Container, uuid: str, now: datetime, *, again: bool) -> UsageInterval:
+    marks = container.labels
+    since = labels.parse_timestamp(marks.get(labels.GPU_ALLOCATED_AT, ""))
+    shares = len(labels.gpu_uuids_of(marks))
+    return UsageInterval(
+        container_id=container.id,
+        gpu_uuid=uuid,
+        user=marks.get(labels.USER, ""),
+        gpu_equivalents=float(marks.get(labels.GPU_EQUIVALENTS, "0") or 0) / shares,
+        started_at=now if again or since is None else since,
+    )
