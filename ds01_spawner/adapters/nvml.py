@@ -10,7 +10,7 @@ from typing import TypeVar
 import pynvml
 
 from ds01_spawner.adapters.hang_guard import HangGuard
-from ds01_spawner.adapters.nvml_api import FAULTS, Nvml, error_code
+from ds01_spawner.adapters.nvml_api import FAULTS, Nvml, error_code, sentence
 from ds01_spawner.adapters.nvml_scan import Reading, read_activity, read_cards
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.gpu import Gpu, Inventory, SlotActivity
@@ -148,7 +148,7 @@ class NvmlProbe:
         except FAULTS as error:
             self._disconnect()
             raise Unavailable(
-                f"The GPUs cannot be read: {error}.",
+                f"The GPUs cannot be read: {sentence(error)}",
                 _NEXT_STEPS.get(error_code(error), "Look at nvidia-smi and dmesg on the server."),
             ) from error
 

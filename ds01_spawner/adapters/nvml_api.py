@@ -164,3 +164,8 @@ def is_absent(error: Exception) -> bool:
 def is_driver_wide(error: Exception) -> bool:
     """Whether no card can be read."""
     return error_code(error) in DRIVER_WIDE
+
+
+def sentence(error: Exception) -> str:
+    """What NVIDIA calls the error, with one full stop."""
+    return f"{str(error).rstrip('.')}."

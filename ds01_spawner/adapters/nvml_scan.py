@@ -19,6 +19,7 @@ from ds01_spawner.adapters.nvml_api import (
     error_code,
     is_absent,
     is_driver_wide,
+    sentence,
 )
 from ds01_spawner.domain.gpu import (
     UNKNOWN_PROFILE,
@@ -139,7 +140,9 @@ def _lost_card(index: int, uuid: str, error: Exception, remembered: Mapping[str,
     unknown = Slot(str(index), uuid, uuid, index, UNKNOWN_PROFILE, 0, 0.0)
     name = f"GPU {index} ({uuid})" if uuid else f"GPU {index}"
     return Reading(
-        problems=(f"{name} cannot be read: {error}. Nobody is given it until it answers again.",),
+        problems=(
+            f"{name} cannot be read: {sentence(error)} Nobody is given it until it answers again.",
+        ),
         unavailable=slots or (unknown,),
     )
 
@@ -190,7 +193,9 @@ def _with_instances(nvml: Nvml, handle: Handle, card: Gpu, problems: tuple[str, 
             if error_code(error) in _CARD_GONE or is_driver_wide(error):
                 raise
             slot_id = f"{card.index}:{index}"
-            found.append(f"GPU slot {slot_id} cannot be read: {error}. Nobody is given it.")
+            found.append(
+                f"GPU slot {slot_id} cannot be read: {sentence(error)} Nobody is given it."
+            )
             lost.append(Slot(slot_id, uuid, card.uuid, card.index, UNKNOWN_PROFILE, 0, 0.0))
             continue
         instances.append(instance)

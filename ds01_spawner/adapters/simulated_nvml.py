@@ -145,11 +145,12 @@ class SimulatedNvml:
     def nvmlDeviceGetAttributes(self, device: _Device) -> Any:
         """The share of a MIG device."""
         profile = self._profile_of(device)
+        is_whole_card = profile.compute_slices == device.model.compute_slices
         return SimpleNamespace(
             gpuInstanceSliceCount=profile.compute_slices,
             computeInstanceSliceCount=profile.usable_slices,
             memorySizeMB=device.memory_bytes // _MIB,
-            sharedOfaCount=int("+me" in profile.attributes),
+            sharedOfaCount=int(is_whole_card or "+me" in profile.attributes),
         )
 
     def nvmlDeviceGetGpuInstanceProfileInfo(

@@ -61,6 +61,18 @@ def test_the_slots_of_a_card_lost_while_running_are_known_by_name() -> None:
     assert list(gpus.inventory().unavailable) == before
 
 
+def test_the_slots_of_a_lost_card_carry_its_present_number() -> None:
+    nvml = FaultyNvml(WHOLE, SPLIT)
+    gpus = probe(nvml)
+    gpus.inventory()
+    by_index = nvml.inner.nvmlDeviceGetHandleByIndex
+    nvml.answer("nvmlDeviceGetHandleByIndex", lambda index: by_index(1 - index))
+    nvml.fail("nvmlDeviceGetName", "gpu_is_lost", on=on_card(1))  # type: ignore[arg-type]
+    inventory = gpus.inventory()
+    assert [slot.id for slot in inventory.slots] == ["1"]
+    assert [slot.id for slot in inventory.unavailable] == ["0:0", "0:1"]
+
+
 def test_a_card_that_was_never_read_is_one_unknown_slot() -> None:
     nvml = FaultyNvml(WHOLE, SPLIT)
     nvml.fail("nvmlDeviceGetHandleByIndex", "gpu_is_lost", on=lambda index: index == 1)
@@ -137,6 +149,7 @@ def test_a_driver_that_fails_never_looks_like_an_empty_machine(
     with pytest.raises(Unavailable) as caught:
         gpus.inventory()
     assert next_step in caught.value.next_step
+    assert ".." not in str(caught.value)
     with pytest.raises(Unavailable):
         gpus.activity()
 
@@ -182,6 +195,17 @@ def test_reads_again_with_new_handles_when_the_library_was_closed_during_activit
     nvml.fail("nvmlDeviceGetComputeRunningProcesses", "uninitialized", times=1)
     assert len(gpus.activity()) == 1
     assert nvml.count("nvmlDeviceGetHandleByIndex") == 2
+
+
+def test_a_failed_reading_is_followed_by_a_new_connection() -> None:
+    nvml = FaultyNvml(WHOLE)
+    nvml.fail("nvmlDeviceGetCount", "unknown", times=1)
+    gpus = probe(nvml)
+    with pytest.raises(Unavailable):
+        gpus.inventory()
+    gpus.inventory()
+    assert nvml.count("nvmlInit") == 2
+    assert nvml.count("nvmlShutdown") == 1
 
 
 def test_a_library_that_stays_closed_is_unavailable() -> None:

@@ -1,4 +1,5 @@
 import inspect
+from types import SimpleNamespace
 
 import pynvml
 import pytest
@@ -83,7 +84,6 @@ def test_derives_the_name_nvidia_gives_where_the_driver_names_no_profile(
     nvml = FaultyNvml(SimulatedCard(model=model, mig=(profile,)))
     nvml.answer("nvmlDeviceGetName", lambda handle: handle.model.product)
     (slot,) = NvmlProbe(nvml.as_nvml).inventory().slots
-    # 7g.40gb and 4g.24gb have every engine and no suffix; so has a part without optical flow.
     assert slot.profile == profile
 
 
@@ -111,6 +111,21 @@ def test_a_compute_instance_counts_its_own_slices_only(named: bool) -> None:
     nvml.answer("nvmlDeviceGetName", lambda _: name)
     (slot,) = NvmlProbe(nvml.as_nvml).inventory().slots
     assert (slot.profile, slot.equivalents) == ("1c.2g.10gb", 1 / 7)
+
+
+def test_a_compute_instance_known_by_name_only_counts_its_own_slices() -> None:
+    nvml = FaultyNvml(SimulatedCard(mig=("2g.10gb",)))
+    nvml.fail("nvmlDeviceGetAttributes", "not_supported")
+    nvml.answer("nvmlDeviceGetName", lambda _: "NVIDIA A100-SXM4-40GB MIG 1c.2g.10gb")
+    (slot,) = NvmlProbe(nvml.as_nvml).inventory().slots
+    assert slot.equivalents == 1 / 7
+
+
+def test_a_driver_that_understates_the_slices_makes_no_card_worth_more_than_one() -> None:
+    nvml = FaultyNvml(SimulatedCard(mig=("1g.5gb",) * 7))
+    nvml.answer("nvmlDeviceGetGpuInstanceProfileInfo", lambda *_: SimpleNamespace(sliceCount=4))
+    slots = NvmlProbe(nvml.as_nvml).inventory().slots
+    assert sum(slot.equivalents for slot in slots) == pytest.approx(1)
 
 
 def test_indices_that_the_driver_skips_keep_their_neighbours_numbers() -> None:

@@ -75,6 +75,16 @@ def test_a_lost_card_takes_its_instances_along_and_comes_back(tmp_path: Path) ->
     assert gpus.inventory() == before
 
 
+def test_a_card_lost_between_two_calls_takes_its_instances_along(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    nvml = SimulatedNvml(Simulation(), state)
+    nvml.nvmlInit()
+    instance = nvml.nvmlDeviceGetMigDeviceHandleByIndex(nvml.nvmlDeviceGetHandleByIndex(0), 0)
+    write_state(state, SimulatedState(devices={"0": DeviceState(fault="gpu_is_lost")}))
+    with pytest.raises(type(nvml_error("gpu_is_lost"))):
+        nvml.nvmlDeviceGetComputeRunningProcesses(instance)
+
+
 def test_a_driver_fault_makes_everything_unavailable(tmp_path: Path) -> None:
     state = tmp_path / "state.json"
     write_state(state, SimulatedState(driver_fault="driver_not_loaded"))
