@@ -10,7 +10,8 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from types import MappingProxyType
+from typing import ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -28,6 +29,9 @@ class Section(BaseModel):
     """A mapping in a configuration file: its keys are the fields, and no others."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    key_hints: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What to say about keys that people try and that do not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +112,18 @@ def _problem(document: Document, model: type[BaseModel], error: ErrorDetails) ->
     while key and document.place(key) not in document.lines and error["type"] != "missing":
         key = key[:-1]
     if error["type"] == "extra_forbidden":
-        return document.problem(key, unknown_key(str(location[-1]), _keys(model, location[:-1])))
+        name, around = str(location[-1]), _models_at(model, location[:-1])
+        hints = [each.key_hints[name] for each in around if name in each.key_hints]
+        known = [field for each in around for field in each.model_fields]
+        hint = f"unknown key; {hints[0]}" if hints else unknown_key(name, known)
+        return document.problem(key, hint)
     return document.problem(key, _message(error))
 
 
 def unknown_key(key: str, known: Sequence[str]) -> str:
     """What to say about `key`, which is none of `known`."""
-    if close := difflib.get_close_matches(key, known, n=1, cutoff=0.6):
+    begun = [each for each in known if each.startswith(f"{key}_") or key.startswith(f"{each}_")]
+    if close := begun or difflib.get_close_matches(key, known, n=1, cutoff=0.6):
         return f"unknown key; did you mean {close[0]}?"
     if known and len(known) <= _MANY_KEYS:
         return f"unknown key; expected one of {', '.join(known)}"
@@ -167,12 +176,12 @@ def _message(error: ErrorDetails) -> str:
     return f"{error['msg'].replace('Input should', 'this should')}; found {value}"
 
 
-def _keys(model: type[BaseModel], location: Sequence[int | str]) -> Sequence[str]:
-    """The keys allowed in the mapping at `location`."""
+def _models_at(model: type[BaseModel], location: Sequence[int | str]) -> list[type[Section]]:
+    """The models that the mapping at `location` may be."""
     here: Sequence[object] = [model]
     for part in location:
         here = [inner for outer in here for inner in _inside(outer, part)]
-    return [name for outer in here for each in _models(outer) for name in each.model_fields]
+    return [each for outer in here for each in _models(outer) if issubclass(each, Section)]
 
 
 def _inside(annotation: object, part: int | str) -> Iterator[object]:

@@ -4,6 +4,7 @@ A key that is not written is not in `model_fields_set`; the next layer decides i
 `null` is `None`: unlimited, or never.
 """
 
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -32,6 +33,12 @@ UNSTATED: Any = None
 
 class AggregateSection(Section):
     """All containers of one person together, enforced by the kernel."""
+
+    key_hints = MappingProxyType(
+        dict.fromkeys(
+            ("gpu_limit", "gpus", "gpu", "max_gpu_slots"), "write max_gpu_slots beside aggregate"
+        )
+    )
 
     cpus: Cpus | None = Field(default=UNSTATED, description="CPUs")
     memory: Memory | None = Field(default=UNSTATED, description="Memory; above it the kernel kills")
@@ -169,6 +176,10 @@ class GroupSection(LimitsSection):
 
 class UserSection(LimitsSection):
     """What differs for one person from their group."""
+
+    key_hints = MappingProxyType(
+        dict.fromkeys(("group", "groups"), "list the person under groups.<group>.members")
+    )
 
     reason: str | None = Field(default=UNSTATED, description="Why; shown by ds01 policy explain")
 

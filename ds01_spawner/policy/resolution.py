@@ -109,13 +109,14 @@ class Policy:
         }
         defaults = self._layer(file.defaults, ("defaults",), "defaults") | top
         self._defaults = lay(BUILT_IN_LAYER, defaults)
+        # A group that does not say its priority has that of the defaults, and passes it on.
+        unsaid = {"priority": self._defaults["priority"]}
         self._groups = {
-            name: self._layer(section, ("groups", name), f"group:{name}")
+            name: unsaid | self._layer(section, ("groups", name), f"group:{name}")
             for name, section in file.groups.items()
         }
-        priority = self._defaults["priority"]
         self._rank = {
-            name: -int(layer.get("priority", priority).value or 0)  # type: ignore[arg-type]
+            name: -int(layer["priority"].value or 0)  # type: ignore[arg-type]
             for name, layer in self._groups.items()
         }
         self._resolved: dict[tuple[str, ...], tuple[Layer, Limits]] = {}

@@ -168,8 +168,8 @@ Threshold = Annotated[int, BeforeValidator(_size), _SIZE_SCHEMA]
 """A size that may be nothing."""
 Memory = Annotated[
     int,
-    AfterValidator(_enough_to_start),
     AfterValidator(_positive),
+    AfterValidator(_enough_to_start),
     BeforeValidator(_size),
     _SIZE_SCHEMA,
 ]

@@ -1,0 +1,203 @@
+"""`ds01 policy`: check, explain, migrate, schema."""
+
+import difflib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ds01_cli.places import config_directory
+from ds01_spawner.adapters.accounts import UnixAccounts
+from ds01_spawner.adapters.policy_files import POLICY_FILE, read_policy
+from ds01_spawner.adapters.text_files import read_text, replace_text
+from ds01_spawner.domain.errors import Forbidden, Unavailable
+from ds01_spawner.domain.names import check_user
+from ds01_spawner.policy.migrate import Migration
+from ds01_spawner.policy.migrate import migrate as migrate_text
+from ds01_spawner.policy.resolution import Explanation
+from ds01_spawner.policy.schema import render_schema
+from ds01_spawner.policy.wording import explanation_to_json, in_words
+
+app = typer.Typer(
+    help="Check, explain and migrate the limits of everybody.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+PolicyFileArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[FILE]",
+        help=f"Policy file; by default {POLICY_FILE} in DS01_CONFIG_DIR or /etc/ds01.",
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+def check(file: PolicyFileArgument = None) -> None:
+    """Say whether a policy file and the groups/ folder beside it are valid.
+
+    Exit code 0 when they are, 1 when they are not. Older spellings are warnings.
+    """
+    path = file or _default_file()
+    files = read_policy(path)
+    loaded = files.load()
+    for spelling in loaded.old_spellings:
+        typer.echo(f"warning: {spelling}")
+    if loaded.old_spellings:
+        typer.echo(f"Rewrite them with: ds01 policy migrate {path}")
+    policy = loaded.policy
+    typer.echo(
+        f"{path}: valid; {_count(len(policy.groups), 'group')}, "
+        f"{_count(len(policy.users), 'person', 'people')} named, "
+        f"{_count(len(files.members_files), 'members file')}."
+    )
+
+
+@app.command()
+def explain(
+    user: Annotated[str, typer.Argument(help="Whose limits.")],
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For programs: seconds, bytes, null for unlimited.")
+    ] = False,
+    policy: Annotated[
+        Path | None,
+        typer.Option("--policy", metavar="FILE", help="Policy file.", show_default=False),
+    ] = None,
+    hub_group: Annotated[
+        list[str] | None,
+        typer.Option(help="A JupyterHub group of theirs; only the hub knows them. Repeatable."),
+    ] = None,
+) -> None:
+    """Show what somebody may use, and which line of which file says so."""
+    check_user(user)
+    loaded = read_policy(policy or _default_file()).load()
+    explanation = loaded.policy.explain(user, hub_group or (), _unix_groups(user))
+    if as_json:
+        typer.echo(json.dumps(explanation_to_json(explanation), indent=2, ensure_ascii=False))
+    else:
+        _show(explanation)
+
+
+@app.command()
+def migrate(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Policy file to rewrite.")],
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the changes and write nothing.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write there instead; - is standard output.",
+            show_default=False,
+            allow_dash=True,
+        ),
+    ] = None,
+) -> None:
+    """Rewrite a policy file in today's spelling; comments and order stay.
+
+    The file is replaced at once, and the old one is kept beside it as FILE.bak. Every limit
+    resolves to the same value as before; where that cannot be done, nothing is written.
+    """
+    migration = migrate_text(read_text(file), str(file))
+    count = _count(len(migration.old_spellings), "older spelling")
+    if dry_run:
+        _show_changes(migration, file)
+    elif output is not None and str(output) == "-":
+        typer.echo(migration.after, nl=False)
+    elif output is not None:
+        _write(output, migration.after)
+        typer.echo(f"{output}: written; {count} replaced.")
+    elif migration.before == migration.after:
+        typer.echo(f"{file}: nothing to do; every spelling is today's.")
+    else:
+        try:
+            backup = replace_text(file, migration.after)
+        except OSError as exc:
+            raise _not_written(file, exc) from exc
+        typer.echo(f"{file}: rewritten; {count} replaced. The old file is {backup}.")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the policy file, for completion in an editor."""
+    typer.echo(render_schema(), nl=False)
+
+
+def _default_file() -> Path:
+    return config_directory() / POLICY_FILE
+
+
+def _unix_groups(user: str) -> Sequence[str]:
+    try:
+        account = UnixAccounts().lookup(user)
+    except (Forbidden, Unavailable) as exc:
+        typer.echo(f"note: Unix groups are left out: {exc}", err=True)
+        return ()
+    return account.groups if account else ()
+
+
+def _show(explanation: Explanation) -> None:
+    console = Console(highlight=False, soft_wrap=False)
+    console.print(Text(explanation.user, style="bold"))
+    for place, membership in enumerate(explanation.memberships):
+        rank = "in group" if place == 0 else "and in  "
+        console.print(Text(f"  {rank} {membership.group}: {membership}"))
+    if not explanation.memberships:
+        console.print("  in no group: the defaults apply")
+    if explanation.reason:
+        console.print(Text(f"  reason for limits of their own: {explanation.reason}"))
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    table.add_column("limit", no_wrap=True)
+    table.add_column("value", no_wrap=True)
+    table.add_column("from", overflow="fold")
+    table.add_column("where", overflow="fold", style="dim")
+    section = ""
+    for key, resolved in explanation.limits.items():
+        if (here := key.partition(".")[0] if "." in key else "") != section:
+            section = here
+            table.add_row()
+        table.add_row(
+            Text(key),
+            Text(in_words(key, resolved.value)),
+            Text(resolved.origin.replace("group:", "group ").replace("builtin", "built in")),
+            Text(resolved.source or ""),
+        )
+    console.print()
+    console.print(table)
+
+
+def _show_changes(migration: Migration, file: Path) -> None:
+    for line in difflib.unified_diff(
+        migration.before.splitlines(),
+        migration.after.splitlines(),
+        str(file),
+        f"{file} (migrated)",
+        lineterm="",
+    ):
+        typer.echo(line)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_bytes(text.encode())
+    except OSError as exc:
+        raise _not_written(path, exc) from exc
+
+
+def _not_written(path: Path, error: OSError) -> Unavailable:
+    return Unavailable(f"{path} cannot be written: {error.strerror}.", "Nothing has changed.")
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
