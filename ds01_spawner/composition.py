@@ -180,6 +180,7 @@ class Platform:
             rules=Rules(
                 strategy=STRATEGIES[self.gpu_config.strategy],
                 resolve_image=self._resolve_image,
+                may_pull=lambda reference: self.images.entry(reference) is not None,
                 site=self.site,
                 excluded_gpus=self._excluded_gpus,
             ),

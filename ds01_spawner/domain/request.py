@@ -9,6 +9,7 @@ from ds01_spawner.domain.gpu import MigProfile, Slot
 from ds01_spawner.domain.labels import Interface
 
 MAX_SLOTS_PER_REQUEST = 64
+_GB = 10**9
 _AT_LEAST_GB = re.compile(r"^(?P<gigabytes>[1-9]\d{0,4})\s*gb?$")
 
 
@@ -42,7 +43,8 @@ class GpuRequest:
     def parse(cls, size: str, count: int = 1) -> "GpuRequest":
         """The request that `size` spells: `none`, `mig`, `full`, `2g.10gb` or `20gb`.
 
-        `20gb` is "at least 20 GB", binary gigabytes.
+        `20gb` is "at least 20 GB" in decimal gigabytes, as NVIDIA counts them: a card sold as
+        40 GB reports up to 40 GiB, and its `3g.20gb` instance 19.6 GiB.
 
         Raises:
             InvalidRequest: `size` is none of these, or `count` is not 1 to 64.
@@ -60,7 +62,7 @@ class GpuRequest:
         if (profile := MigProfile.parse(text)) is not None:
             return cls(GpuKind.PROFILE, count, profile=str(profile))
         if match := _AT_LEAST_GB.match(text):
-            wanted = int(match["gigabytes"]) * 1024**3
+            wanted = int(match["gigabytes"]) * _GB
             return cls(GpuKind.AT_LEAST, count, min_memory_bytes=wanted)
         raise InvalidRequest(
             f"{size!r} is not a GPU size.",
@@ -92,7 +94,7 @@ class GpuRequest:
             case GpuKind.PROFILE:
                 size = f"{self.profile} slot"
             case GpuKind.AT_LEAST:
-                size = f"GPU slot with at least {self.min_memory_bytes // 1024**3} GB"
+                size = f"GPU slot with at least {self.min_memory_bytes // _GB} GB"
         return f"{self.count} {size}" if self.count == 1 else f"{self.count} times a {size}"
 
 

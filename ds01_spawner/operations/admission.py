@@ -86,6 +86,8 @@ class Rules:
         resolve_image: The engine's reference for what somebody asked to start (empty: the
             default), called with user, their policy group and the text; raises `Forbidden` or
             `InvalidRequest` unless they may start it.
+        may_pull: Whether an image that is not here may be fetched from its registry. Not a person's
+            own: anybody could register that name in public.
         site: What containers' descriptions take from the installation.
         excluded_gpus: Cards (UUID) of an inventory that doors never give, such as those for
             batch work.
@@ -93,6 +95,7 @@ class Rules:
 
     strategy: Strategy
     resolve_image: Callable[[str, str | None, str], str]
+    may_pull: Callable[[str], bool]
     site: Site
     excluded_gpus: Callable[[Inventory], frozenset[str]] = lambda _inventory: frozenset()
 

@@ -72,11 +72,17 @@ class Launcher:
         """Fetch an image that is not here yet. Before admission, so that no slot waits for it.
 
         Raises:
-            NotFound: No registry has it.
-            Unavailable: The engine does not answer.
+            InvalidRequest: It is not here and no registry has it, or it may not be fetched.
+            Unavailable: The engine or the registry does not answer.
         """
-        if not self._engine.has_image(reference):
+        if self._engine.has_image(reference):
+            return
+        if not self._admission.rules.may_pull(reference):
+            raise _missing(reference)
+        try:
             self._engine.pull(reference)
+        except NotFound as exc:
+            raise _missing(reference) from exc
 
     def launch(
         self, request: LaunchRequest, grant: Grant, spec: ContainerSpec, progress: Progress
@@ -191,9 +197,7 @@ class Launcher:
         try:
             container_id = self._engine.create(spec)
         except NotFound as exc:
-            raise InvalidRequest(
-                f"The image {spec.image} is not on this server.", "Choose another image."
-            ) from exc
+            raise _missing(spec.image) from exc
         self._audit.record(
             request, "container.create", resource=spec.name, details={"id": container_id}
         )
@@ -227,6 +231,10 @@ class Launcher:
 def _check(progress: Progress) -> None:
     if progress.abandoned.is_set():
         raise Abandoned("The launch was cancelled.")
+
+
+def _missing(reference: str) -> InvalidRequest:
+    return InvalidRequest(f"The image {reference} is not on this server.", "Choose another image.")
 
 
 def _made_for(container: Container, grant: Grant) -> bool:
