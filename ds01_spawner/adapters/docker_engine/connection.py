@@ -148,7 +148,8 @@ class Connection:
     def bytes(self, call: Call) -> bytes:
         """The engine's answer to `call` as it came; raises what `json` raises."""
         response = self._exchange(call, f"/v{self.api_version()}")
-        if response.status >= HTTPStatus.BAD_REQUEST:
+        is_done = response.status < HTTPStatus.MULTIPLE_CHOICES
+        if not is_done and response.status != HTTPStatus.NOT_MODIFIED:
             raise self._failure(call, response.status, _message(response.data))
         return response.data
 

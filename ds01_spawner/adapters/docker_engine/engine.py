@@ -24,6 +24,7 @@ DEFAULT_SOCKET = "/var/run/docker.sock"
 DEFAULT_NETWORK_POOL = "10.201.0.0/16"
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+_ID = re.compile(r"^[0-9a-f]{64}$")
 _MAX_LOG_LINES = 1000
 _POLL_SECONDS = 0.1
 
@@ -136,6 +137,8 @@ class DockerEngine:
         try:
             return str(self._connection.json(call)["Id"])
         except NotFound as exc:
+            if "image" not in exc.message:
+                raise
             raise NotFound(f"The image {spec.image} is not on this machine.") from exc
         except Conflict as exc:
             raise Conflict(f"A container named {spec.name} exists already.") from exc
@@ -148,7 +151,7 @@ class DockerEngine:
             Call(
                 "POST",
                 f"/containers/{container_id}/start",
-                f"start {container_id}",
+                f"start {_short(container_id)}",
                 kind="start",
                 subject=container_id,
                 seconds=self._deadlines.start,
@@ -162,7 +165,7 @@ class DockerEngine:
             Call(
                 "POST",
                 f"/containers/{container_id}/stop",
-                f"stop {container_id}",
+                f"stop {_short(container_id)}",
                 kind="stop",
                 subject=container_id,
                 query={"t": seconds},
@@ -175,7 +178,7 @@ class DockerEngine:
         call = Call(
             "DELETE",
             f"/containers/{container_id}",
-            f"remove {container_id}",
+            f"remove {_short(container_id)}",
             kind="remove",
             subject=container_id,
             query={"force": 1, "v": 1},
@@ -190,7 +193,7 @@ class DockerEngine:
                 # that timed out. It may fail, so the request is repeated, not only watched.
                 if time.monotonic() > until:
                     raise Unavailable(
-                        f"The container {container_id} is still being removed"
+                        f"The container {_short(container_id)} is still being removed"
                         f" after {self._deadlines.remove:.0f} s.",
                     ) from exc
                 time.sleep(_POLL_SECONDS)
@@ -202,7 +205,7 @@ class DockerEngine:
         call = Call(
             "GET",
             f"/containers/{container_id}/logs",
-            f"logs of {container_id}",
+            f"logs of {_short(container_id)}",
             subject=container_id,
             query={"stdout": 1, "stderr": 1, "tail": max(1, min(lines, _MAX_LOG_LINES))},
         )
@@ -217,7 +220,7 @@ class DockerEngine:
         path = f"/containers/{name_or_id}/json"
         try:
             answer = self._connection.json(
-                Call("GET", path, f"inspect {name_or_id}", subject=name_or_id)
+                Call("GET", path, f"inspect {_short(name_or_id)}", subject=name_or_id)
             )
         except NotFound:
             return None
@@ -229,6 +232,10 @@ class DockerEngine:
                 self._connection.json(call)
         except NotFound:
             return
+
+
+def _short(name_or_id: str) -> str:
+    return name_or_id[:12] if _ID.match(name_or_id) else name_or_id
 
 
 def _without_frames(data: bytes) -> bytes:

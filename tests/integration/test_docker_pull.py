@@ -1,0 +1,73 @@
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ds01_spawner.adapters.docker_engine import DockerEngine
+from ds01_spawner.domain.errors import NotFound, Unavailable
+
+REGISTRY = shutil.which("docker-registry")
+
+pytestmark = pytest.mark.skipif(
+    REGISTRY is None, reason="docker-registry is not installed (apt-get install docker-registry)"
+)
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    settings = tmp_path / "registry.yml"
+    settings.write_text(
+        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {tmp_path}/data}}}}\n"
+        f"http: {{addr: '{address}'}}\n"
+    )
+    assert REGISTRY is not None
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [REGISTRY, "serve", str(settings)], stdout=log, stderr=subprocess.STDOUT
+        )
+    bound = time.monotonic() + 20
+    host, port = address.split(":")
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=1).close()
+            break
+        except OSError:
+            assert time.monotonic() < bound, (tmp_path / "log").read_text()
+    yield address
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def pushed(registry: str, tiny_image: str) -> Iterator[str]:
+    reference = f"{registry}/ds01test/{secrets.token_hex(4)}:1"
+    for command in (["tag", tiny_image, reference], ["push", reference], ["rmi", reference]):
+        subprocess.run(["docker", *command], check=True, capture_output=True)
+    yield reference
+    subprocess.run(["docker", "rmi", reference], check=False, capture_output=True)
+
+
+def test_an_image_is_fetched(docker_engine: DockerEngine, pushed: str) -> None:
+    assert not docker_engine.has_image(pushed)
+    docker_engine.pull(pushed)
+
+    assert docker_engine.has_image(pushed)
+
+
+def test_an_image_that_the_registry_does_not_have_is_said(
+    docker_engine: DockerEngine, registry: str
+) -> None:
+    with pytest.raises(NotFound, match="The registry has no image"):
+        docker_engine.pull(f"{registry}/ds01test/absent:1")
+
+
+def test_a_registry_that_is_down_is_no_missing_image(docker_engine: DockerEngine) -> None:
+    with pytest.raises(Unavailable, match="could not be fetched"):
+        docker_engine.pull("127.0.0.1:1/ds01test/absent:1")
