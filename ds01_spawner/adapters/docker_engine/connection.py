@@ -54,7 +54,7 @@ class Deadlines:
     """
 
     read: float = 10.0
-    probe: float = 2.0
+    probe: float = 5.0
     create: float = 60.0
     start: float = 60.0
     stop_margin: float = 20.0
