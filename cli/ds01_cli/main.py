@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ds01_spawner import __version__
-from ds01_spawner.domain.errors import DS01Error, NoCapacity, NotFound, Refused
+from ds01_spawner.domain.errors import DS01Error, NoCapacity, NotFound, PolicyError, Refused
 
 
 class _Entry(NamedTuple):
@@ -37,21 +37,19 @@ INTERRUPTED = 130
 class CommandsByName(TyperGroup):
     """Imports a command when it is asked for; lists them without importing any."""
 
-    _listing = False
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """The names, in the order of `COMMANDS`."""
-        del ctx
-        return list(COMMANDS)
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._listing = False
+        self.commands = {
+            name: TyperCommand(name, help=entry.help) for name, entry in COMMANDS.items()
+        }
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command, or a stand-in with its help where all are listed."""
-        del ctx
-        if (entry := COMMANDS.get(cmd_name)) is None:
-            return None
-        if self._listing:
-            return TyperCommand(cmd_name, help=entry.help)
-        command = typer.main.get_command(importlib.import_module(entry.module).app)
+        if self._listing or cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module = importlib.import_module(COMMANDS[cmd_name].module)
+        command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command
 
@@ -109,7 +107,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         app(args=list(arguments), prog_name="ds01")
     except DS01Error as exc:
-        print(f"ds01: {exc}", file=sys.stderr)  # noqa: T201 - the program's own output
+        prefix = "" if isinstance(exc, PolicyError) else "ds01: "
+        print(f"{prefix}{exc}", file=sys.stderr)  # noqa: T201 - the program's own output
         return exit_code(exc)
     except KeyboardInterrupt:
         return INTERRUPTED

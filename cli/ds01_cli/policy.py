@@ -26,6 +26,7 @@ from ds01_spawner.policy.wording import explanation_to_json, in_words
 app = typer.Typer(
     help="Check, explain and migrate the limits of everybody.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -42,8 +43,9 @@ PolicyFileArgument = Annotated[
 
 @app.command()
 def check(file: PolicyFileArgument = None) -> None:
-    """Say whether a policy file and the groups/ folder beside it are valid.
+    """Say whether the policy file is valid.
 
+    The groups/ folder beside it is checked with it.
     Exit code 0 when they are, 1 when they are not. Older spellings are warnings.
     """
     path = file or _default_file()
@@ -77,14 +79,15 @@ def explain(
         typer.Option(help="A JupyterHub group of theirs; only the hub knows them. Repeatable."),
     ] = None,
 ) -> None:
-    """Show what somebody may use, and which line of which file says so."""
+    """Show what somebody may use, and what says so."""
     check_user(user)
-    loaded = read_policy(policy or _default_file()).load()
+    path = policy or _default_file()
+    loaded = read_policy(path).load()
     explanation = loaded.policy.explain(user, hub_group or (), _unix_groups(user))
     if as_json:
         typer.echo(json.dumps(explanation_to_json(explanation), indent=2, ensure_ascii=False))
     else:
-        _show(explanation)
+        _show(explanation, path)
 
 
 @app.command()
@@ -104,10 +107,11 @@ def migrate(
         ),
     ] = None,
 ) -> None:
-    """Rewrite a policy file in today's spelling; comments and order stay.
+    """Rewrite a file in today's spelling.
 
-    The file is replaced at once, and the old one is kept beside it as FILE.bak. Every limit
-    resolves to the same value as before; where that cannot be done, nothing is written.
+    Comments and order stay. The file is replaced at once, and the old one is kept beside it as
+    FILE.bak. Every limit resolves to the same value as before; where that cannot be done, nothing
+    is written.
     """
     migration = migrate_text(read_text(file), str(file))
     count = _count(len(migration.old_spellings), "older spelling")
@@ -130,7 +134,7 @@ def migrate(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of the policy file, for completion in an editor."""
+    """Print the policy file's JSON Schema."""
     typer.echo(render_schema(), nl=False)
 
 
@@ -147,21 +151,24 @@ def _unix_groups(user: str) -> Sequence[str]:
     return account.groups if account else ()
 
 
-def _show(explanation: Explanation) -> None:
-    console = Console(highlight=False, soft_wrap=False)
-    console.print(Text(explanation.user, style="bold"))
+def _show(explanation: Explanation, path: Path) -> None:
+    console = Console(highlight=False)
+    console.print(Text(explanation.user, style="bold"), soft_wrap=True)
     for place, membership in enumerate(explanation.memberships):
         rank = "in group" if place == 0 else "and in  "
-        console.print(Text(f"  {rank} {membership.group}: {membership}"))
+        console.print(Text(f"  {rank} {membership.group}: {membership}"), soft_wrap=True)
     if not explanation.memberships:
         console.print("  in no group: the defaults apply")
     if explanation.reason:
-        console.print(Text(f"  reason for limits of their own: {explanation.reason}"))
+        console.print(
+            Text(f"  reason for limits of their own: {explanation.reason}"), soft_wrap=True
+        )
+    console.print(Text(f"  as {path} says"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     table.add_column("limit", no_wrap=True)
     table.add_column("value", no_wrap=True)
     table.add_column("from", overflow="fold")
-    table.add_column("where", overflow="fold", style="dim")
+    table.add_column("line", justify="right", style="dim")
     section = ""
     for key, resolved in explanation.limits.items():
         if (here := key.partition(".")[0] if "." in key else "") != section:
@@ -171,7 +178,7 @@ def _show(explanation: Explanation) -> None:
             Text(key),
             Text(in_words(key, resolved.value)),
             Text(resolved.origin.replace("group:", "group ").replace("builtin", "built in")),
-            Text(resolved.source or ""),
+            Text((resolved.source or "").rpartition(":")[2]),
         )
     console.print()
     console.print(table)

@@ -22,12 +22,27 @@ def policy_schema() -> dict[str, Any]:
         if prefix is not None:
             _say_built_in(definition["properties"], prefix)
     _tidy(schema)
+    for name, section in schema["properties"].items():
+        schema["properties"][name] = _may_be_empty(section)
     return dict(sorted(schema.items()))
 
 
 def render_schema() -> str:
     """The schema as the text of its file."""
     return json.dumps(policy_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _may_be_empty(section: dict[str, Any]) -> dict[str, Any]:
+    """A section under which nothing stands, only comments perhaps, is an empty one."""
+    inner = section.get("additionalProperties")
+    if isinstance(inner, dict):
+        section = {**section, "additionalProperties": {"anyOf": [inner, {"type": "null"}]}}
+        return {**section, "type": ["object", "null"]}
+    if "$ref" not in section:
+        return section
+    reference = {"$ref": section["$ref"]}
+    rest = {key: value for key, value in section.items() if key != "$ref"}
+    return {"anyOf": [reference, {"type": "null"}], **rest}
 
 
 def _tidy(definition: dict[str, Any]) -> None:

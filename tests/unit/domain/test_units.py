@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds01_spawner.domain.units import format_duration, format_size, parse_duration, parse_size
@@ -102,16 +102,19 @@ def test_formats_durations_in_the_shortest_exact_way(duration: timedelta, text: 
     assert format_duration(duration) == text
 
 
+@settings(deadline=None)
 @given(st.timedeltas(min_value=timedelta(), max_value=timedelta(days=36_500)))
 def test_every_formatted_duration_reads_back(duration: timedelta) -> None:
     assert parse_duration(format_duration(duration)) == duration
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=2**62))
 def test_every_formatted_size_reads_back(size: int) -> None:
     assert parse_size(format_size(size)) == size
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_read_or_refused_with_words(text: str) -> None:
     for read in (parse_duration, parse_size):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds01_spawner.domain.limits import Limits
@@ -290,6 +290,7 @@ def shuffled(value: Any, chance: random.Random) -> Any:
     return value
 
 
+@settings(deadline=None)
 @given(policies(), st.randoms(use_true_random=False), st.lists(st.sampled_from(GROUPS)))
 def test_resolution_is_stable_under_key_order(
     data: dict[str, Any], chance: random.Random, hub_groups: list[str]
@@ -300,6 +301,7 @@ def test_resolution_is_stable_under_key_order(
         assert one.limits(user, hub_groups) == other.limits(user, hub_groups[::-1])
 
 
+@settings(deadline=None)
 @given(policies(), st.lists(st.sampled_from(GROUPS)))
 def test_limits_are_what_explain_says(data: dict[str, Any], hub_groups: list[str]) -> None:
     policy = load(yaml.safe_dump(data))
@@ -316,6 +318,7 @@ def test_limits_are_what_explain_says(data: dict[str, Any], hub_groups: list[str
         assert ("container_types.hub.max_runtime" in shown.limits) == (hub is not None)
 
 
+@settings(deadline=None)
 @given(policies())
 def test_the_engine_accepts_every_pair_of_memory_and_swap(data: dict[str, Any]) -> None:
     policy = load(yaml.safe_dump(data))

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds01_spawner.domain.errors import PolicyError
@@ -136,6 +136,7 @@ def test_aliases_cannot_grow_without_bound() -> None:
     assert "aliases repeat more than 100,000 values" in problem
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(), max_size=60))
 def test_any_text_is_read_or_refused_with_a_policy_error(text: str) -> None:
     try:
@@ -146,6 +147,7 @@ def test_any_text_is_read_or_refused_with_a_policy_error(text: str) -> None:
         assert isinstance(document.data, dict)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab:-[]{}&*<>!|?#'\"\n \t,1~%@", max_size=40))
 def test_any_punctuation_is_read_or_refused_with_a_policy_error(text: str) -> None:
     try:
