@@ -168,18 +168,18 @@ class _Editor:
             yield _Edit(section.start_mark.index, section.end_mark.index, "defaults")
             return
         yield self._removal(policies, key, value)
-        entry = self._text[key.start_mark.index : self._entry_end(policies, value)]
-        if defaults is None:
-            start = section.start_mark.index
-            lines = f"defaults:{self._newline}{_INDENT}{entry}{self._newline}"
-            yield _Edit(start, start, lines)
-        elif list(_entries(defaults)):
-            yield self._first(defaults, entry)
-        else:
+        plain = self._text[key.start_mark.index : value.end_mark.index]
+        whole = self._text[key.start_mark.index : self._entry_end(policies, value)]
+        if defaults is not None and list(_entries(defaults)):
+            yield self._first(defaults, plain, whole)
+        elif defaults is not None:
             name = next(each for each, _ in _entries(root) if each.value == "defaults")
-            start, end = name.end_mark.index, defaults.end_mark.index
-            plain = self._text[key.start_mark.index : value.end_mark.index]
-            yield _Edit(start, max(end, start + 1), f": {{{plain}}}")
+            start = name.end_mark.index
+            yield _Edit(start, max(defaults.end_mark.index, start + 1), f": {{{plain}}}")
+        else:
+            start = section.start_mark.index
+            line = f"defaults:{self._newline}{_INDENT}{whole}{self._newline}"
+            yield _Edit(start, start, f"defaults: {{{plain}}}, " if _is_flow(root) else line)
 
     def _entry_end(self, mapping: yaml.Node, value: yaml.Node) -> int:
         """The end of an entry, with the comment that follows it on its line."""
@@ -200,13 +200,12 @@ class _Editor:
             return _Edit(before.end_mark.index, value.end_mark.index, "")
         return _Edit(key.start_mark.index, value.end_mark.index, "")
 
-    def _first(self, mapping: yaml.Node, entry: str) -> _Edit:
+    def _first(self, mapping: yaml.Node, plain: str, whole: str) -> _Edit:
+        """An entry before all others: `plain` in braces, `whole` on a line of its own."""
         key, _ = next(_entries(mapping))
         start = key.start_mark.index
-        if _is_flow(mapping):
-            plain = entry.split(" #", maxsplit=1)[0].rstrip()
-            return _Edit(start, start, f"{plain}, ")
-        return _Edit(start, start, f"{entry}{self._newline}{' ' * key.start_mark.column}")
+        line = f"{whole}{self._newline}{' ' * key.start_mark.column}"
+        return _Edit(start, start, f"{plain}, " if _is_flow(mapping) else line)
 
     def _line_end(self, index: int) -> int:
         end = self._text.find("\n", index)
@@ -228,5 +227,5 @@ def _get(node: yaml.Node | None, name: str) -> yaml.Node | None:
     return next((value for key, value in _entries(node) if key.value == name), None)
 
 
-def _is_flow(node: yaml.Node) -> bool:
+def _is_flow(node: yaml.Node | None) -> bool:
     return isinstance(node, yaml.CollectionNode) and bool(node.flow_style)

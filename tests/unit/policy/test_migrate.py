@@ -98,6 +98,20 @@ def test_migrating_twice_changes_nothing_more(path: Path) -> None:
                 "  c:\n    <<: *a\n    max_cpus: 2\n"
             ),
         ),
+        (
+            "{policies: {max_containers_per_user: 3, sigterm_grace: 5s}, users: {}}",
+            "{defaults: {max_containers_per_user: 3}, policies: {sigterm_grace: 5s}, users: {}}",
+        ),
+        (
+            (
+                "defaults:  # all\n  # nothing\npolicies: {max_containers_per_user: 3, "
+                "sigterm_grace: 5s}"
+            ),
+            (
+                "defaults: {max_containers_per_user: 3}  # all\n  # nothing\n"
+                "policies: {sigterm_grace: 5s}"
+            ),
+        ),
         ("\ufeffdefaults: {cpu: 8}", "\ufeffdefaults: {max_cpus: 8}"),
         ("# ünï\ndefaults: {cpu: 8}", "# ünï\ndefaults: {max_cpus: 8}"),
         ("defaults: {max_cpus: 8}  # kept", "defaults: {max_cpus: 8}  # kept"),
