@@ -7,7 +7,7 @@ c = get_config()
 
 load_subconfig(str(Path(__file__).with_name("jupyterhub_config.py")))
 
-places = {name: os.environ[name] for name in ("DS01_STATE_DIR", "DS01_CONFIG_DIR")}
+places = {name: os.environ[name] for name in ("DS01_STATE_DIR", "DS01_CONFIG_DIR", "DS01_DEMO")}
 state = Path(places["DS01_STATE_DIR"])
 people = set((state / "people").read_text().split())
 
@@ -15,7 +15,7 @@ c.JupyterHub.authenticator_class = "dummy"
 c.DummyAuthenticator.password = (state / "password").read_text().strip()
 c.Authenticator.allow_all = False
 c.Authenticator.allowed_users = people
-c.Authenticator.admin_users = {person for person in people if person.endswith("admin")}
+c.Authenticator.admin_users = {person for person in people if person.startswith("admin")}
 
 c.JupyterHub.bind_url = f"http://127.0.0.1:{os.environ['DS01_DEMO_PORT']}"
 c.JupyterHub.hub_ip = os.environ["DS01_DEMO_HUB_ADDRESS"]

@@ -129,6 +129,3 @@ want_image() {
     # Goes by itself unless a container still uses it or it has another name.
     [ -z "$previous" ] || docker image rm "$previous" >>"$LOG" 2>&1 || true
 }
-
-want_starter_image() { want_base_image && want_image starter "$STARTER_TAG"; }
-want_plain_image() { want_base_image && want_image plain "$PLAIN_TAG"; }

@@ -64,7 +64,7 @@ want_environment() {
     fi
     step "Installing this checkout and its tools into .venv" \
         "Check that pip reaches its index: .venv/bin/pip download --no-deps -d /tmp jupyterhub" \
-        "$ROOT/.venv/bin/python" -m pip install --quiet --editable "$ROOT[dev]"
+        "$ROOT/.venv/bin/python" -m pip install --quiet --editable "${ROOT}[dev]"
     printf '%s\n' "$hash" >"$stamp"
 }
 

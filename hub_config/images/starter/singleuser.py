@@ -11,6 +11,7 @@ they can break a kernel but never the way in.
 import gc
 import importlib
 import sys
+from collections.abc import Callable
 from types import ModuleType
 
 # jsonschema compiles 39 grammars at import to check the formats `iri` and `iri-reference`, which
@@ -41,14 +42,14 @@ class HeldBack(ModuleType):
         return getattr(real, name)
 
 
-def single_user_main():
+def single_user_main() -> Callable[[], None]:
     """The entry point of `jupyterhub.singleuser`, imported light."""
     sys.modules[UNUSED] = None
     for name, attributes in HELD_BACK.items():
         sys.modules[name] = HeldBack(name)
         vars(sys.modules[name]).update(attributes)
     try:
-        from jupyterhub.singleuser import main
+        from jupyterhub.singleuser import main  # noqa: PLC0415 - this import is what is made light
     finally:
         for name in (UNUSED, *HELD_BACK):
             del sys.modules[name]
