@@ -6,6 +6,7 @@ Losing the file loses no allocation: labels on containers are the database of th
 """
 
 import os
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -132,7 +133,7 @@ class SqliteLedger:
     def _translating(self) -> Iterator[None]:
         try:
             yield
-        except SQLAlchemyError as exc:
+        except (SQLAlchemyError, sqlite3.Error) as exc:  # the latter from _prepare_connection
             raise self._unavailable(getattr(exc, "orig", None) or exc) from exc
 
     def _unavailable(self, cause: BaseException) -> Unavailable:

@@ -17,16 +17,18 @@ DEFAULT_SERVER = "jupyter"
 """What the container of a person's unnamed hub server is called."""
 
 MAX_USER_LENGTH = 255
-_DIGEST = 8
+_DIGEST = 16
+"""Hex digits: with 8, a person who may choose a name finds another's slug in minutes."""
+
 _SLUG_LENGTH = 40
-_PLAIN_USER = re.compile(r"^[a-z0-9](?:[a-z0-9_-]{0,38}[a-z0-9])?$")
+_PLAIN_USER = re.compile(r"^[a-z0-9](?:[a-z0-9_-]{0,38}[a-z0-9])?\Z")
 _PLAIN_CGROUP = re.compile(r"^[a-z0-9_]{1,40}\Z")
 _CGROUP_FILES = frozenset({"tasks", "notify_on_release", "release_agent"})
 NO_GROUP = "no.group"
 """The cgroup level of people without a group; no slug has this form."""
 
-_NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$")
-_PROJECT = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
+_NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?\Z")
+_PROJECT = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\Z")
 
 
 def check_user(user: str) -> str:
@@ -76,7 +78,7 @@ def user_slug(user: str) -> str:
     """A part of Docker names that stands for `user` alone.
 
     A plain name (lower-case letters, digits, inner `-` and `_`, at most 40) is kept. Any other
-    becomes its safe letters, a dot and eight hex digits of its SHA-256; a plain name has no dot,
+    becomes its safe letters, a dot and sixteen hex digits of its SHA-256; a plain name has no dot,
     so no two people share a slug.
     """
     return user if _PLAIN_USER.match(user) else _hashed(user, "-")

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.allocation import Reservation
-from ds01_spawner.domain.container import Container, ContainerState
+from ds01_spawner.domain.container import Container, ContainerState, DeviceDemand
 from ds01_spawner.domain.gpu import UNKNOWN_PROFILE, Inventory, Slot, SlotActivity
 
 
@@ -79,8 +79,12 @@ class Occupancy:
 
     @property
     def slots(self) -> tuple[Slot, ...]:
-        """Every slot that may be given, whatever it is doing."""
-        return tuple(use.slot for use in self.uses if use.slot.gpu_uuid not in self.excluded_gpus)
+        """Every slot that may be given, whatever it is doing; not one of unknown size."""
+        return tuple(
+            use.slot
+            for use in self.uses
+            if use.slot.gpu_uuid not in self.excluded_gpus and use.slot.profile != UNKNOWN_PROFILE
+        )
 
     def free(self) -> tuple[Slot, ...]:
         """Slots that can be given to anybody."""
@@ -99,12 +103,12 @@ class Occupancy:
             else use
             for use in self.uses
         )
-        return replace(self, uses=uses, containers=(*self.containers, (user, container)))
+        containers = dict.fromkeys([*self.containers, (user, container)])
+        return replace(self, uses=uses, containers=tuple(containers))
 
     def of(self, user: str) -> tuple[SlotUse, ...]:
-        """What a person has: allocated, reserved or held."""
-        mine = {SlotState.ALLOCATED, SlotState.RESERVED, SlotState.HELD}
-        return tuple(use for use in self.uses if use.user == user and use.state in mine)
+        """What a person has: through any door, and on a card that cannot be read just now, too."""
+        return tuple(use for use in self.uses if use.user == user)
 
     def containers_of(self, user: str) -> tuple[str, ...]:
         """Names of a person's running containers and launches under way."""
@@ -139,7 +143,8 @@ def occupancy(
     whose activity could not be read, is unavailable.
     """
     inventory = snapshot.inventory
-    slots = {slot.uuid: slot for slot in inventory.slots}
+    index = SlotIndex(inventory)
+    slots = index.by_uuid
     claims: dict[str, list[Claim]] = {uuid: [] for uuid in slots}
     shown = {
         container.name: labels.parse_timestamp(container.labels.get(labels.CREATED_AT, ""))
@@ -151,7 +156,7 @@ def occupancy(
         owner = labels.owner_of(container.labels)
         if container.state.is_live and owner is not None:
             running[owner, container.name] = None
-        for claim in _container_claims(container, inventory, hold_of, now):
+        for claim in _container_claims(container, index, hold_of, now):
             claims.setdefault(claim.slot.uuid, []).append(claim)
     for reservation in reservations:
         if reservation.expires_at <= now:
@@ -183,20 +188,20 @@ def occupancy(
 
 
 def _container_claims(
-    container: Container, inventory: Inventory, hold_of: HoldOf, now: datetime
+    container: Container, index: "SlotIndex", hold_of: HoldOf, now: datetime
 ) -> Iterable[Claim]:
     owner = labels.owner_of(container.labels)
     labelled = labels.gpu_uuids_of(container.labels)
     managed = container.labels.get(labels.MANAGED) == "true"
-    known = {slot.uuid: slot for slot in inventory.slots}
+    known = index.by_uuid
     if container.state is ContainerState.CREATED:
         return
     if container.state.is_live or container.state is ContainerState.REMOVING:
         since = labels.parse_timestamp(container.labels.get(labels.GPU_ALLOCATED_AT, ""))
         state = SlotState.ALLOCATED if managed else SlotState.FOREIGN
-        demanded = [slot.uuid for slot in demanded_slots(container, inventory)]
+        demanded = [slot.uuid for slot in index.demanded(container.demand)]
         for uuid in dict.fromkeys([*(labelled if managed else ()), *demanded]):
-            slot = known.get(uuid) or _lost_slot(uuid, container, inventory)
+            slot = known.get(uuid) or _lost_slot(uuid, container, index.inventory)
             lost = uuid not in known
             yield SlotUse(
                 slot=slot,
@@ -226,22 +231,29 @@ def _container_claims(
             )
 
 
-def demanded_slots(container: Container, inventory: Inventory) -> tuple[Slot, ...]:
-    """Slots that the engine gave a container, whatever its labels say.
+class SlotIndex:
+    """The slots of an inventory, by everything that a container may call them."""
 
-    A card given whole covers all of its MIG instances.
-    """
-    demand = container.demand
-    if demand.count < 0:
-        return inventory.slots
-    wanted = {*demand.uuids, *demand.indices}
-    first = sorted({slot.gpu_index for slot in inventory.slots})[: demand.count]
-    return tuple(
-        slot
-        for slot in inventory.slots
-        if not wanted.isdisjoint({slot.uuid, slot.gpu_uuid, slot.id, str(slot.gpu_index)})
-        or slot.gpu_index in first
-    )
+    def __init__(self, inventory: Inventory) -> None:
+        self.inventory = inventory
+        self.by_uuid = {slot.uuid: slot for slot in inventory.slots}
+        self._by_name: dict[str, dict[str, Slot]] = {}
+        for slot in inventory.slots:
+            for name in (slot.uuid, slot.gpu_uuid, slot.id, str(slot.gpu_index)):
+                self._by_name.setdefault(name, {})[slot.uuid] = slot
+
+    def demanded(self, demand: DeviceDemand) -> tuple[Slot, ...]:
+        """Slots that the engine gave a container; a card given whole covers its MIG instances."""
+        if demand.count < 0:
+            return self.inventory.slots
+        cards: tuple[str, ...] = ()
+        if demand.count > 0:
+            indices = sorted({slot.gpu_index for slot in self.inventory.slots})
+            cards = tuple(str(index) for index in indices[: demand.count])
+        found: dict[str, Slot] = {}
+        for name in (*demand.uuids, *demand.indices, *cards):
+            found |= self._by_name.get(name, {})
+        return tuple(found.values())
 
 
 def _reserved(slot: Slot, reservation: Reservation) -> Claim:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ds01_spawner.domain.allocator import Asker, acceptable, check_quota
 from ds01_spawner.domain.gpu import FULL_PROFILE, Slot
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.occupancy import Occupancy
 from ds01_spawner.domain.queue import Standing
+from ds01_spawner.domain.quota import Asker, acceptable, check_quota
 from ds01_spawner.domain.request import GpuKind, GpuRequest
 
 

@@ -11,18 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ds01_spawner.domain.allocation import Ticket, UsageInterval
-from ds01_spawner.domain.allocator import (
-    Asker,
-    Granted,
-    NothingFree,
-    Rejected,
-    Verdict,
-    acceptable,
-    decide,
-)
+from ds01_spawner.domain.allocator import Granted, NothingFree, Rejected, Verdict, decide
 from ds01_spawner.domain.gpu import Slot
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.occupancy import Occupancy
+from ds01_spawner.domain.quota import Asker, acceptable
 from ds01_spawner.domain.strategies import Strategy
 
 MAX_OVERTAKEN = 8
@@ -53,8 +46,11 @@ class Standing:
 
 
 def alive(tickets: Sequence[Ticket], now: datetime) -> tuple[Ticket, ...]:
-    """Tickets whose process still waits."""
-    return tuple(ticket for ticket in tickets if now - ticket.seen_at < TICKET_LIFETIME)
+    """Tickets whose process still waits.
+
+    One that was seen in the future was left by a process that died before the clock was set back.
+    """
+    return tuple(ticket for ticket in tickets if abs(now - ticket.seen_at) < TICKET_LIFETIME)
 
 
 def recent_usage(intervals: Sequence[UsageInterval], now: datetime) -> Mapping[str, float]:
@@ -134,7 +130,14 @@ def _with_length(standing: Standing, waiting: Sequence[tuple[Ticket, frozenset[s
 def overtaken_by(
     served: Ticket, slots: Sequence[Slot], standings: Sequence[Standing], limits_of: LimitsOf
 ) -> tuple[Ticket, ...]:
-    """Tickets that `served` passed: ranked or arrived earlier, and its slots would suit them."""
+    """Tickets that `served` passed: ranked or arrived earlier, and its slots would suit them.
+
+    Args:
+        served: Who got slots.
+        slots: Those of them that were free for everybody, not kept for `served` all along.
+        standings: The whole queue, in rank order.
+        limits_of: Each person's limits.
+    """
     passed: list[Ticket] = []
     before = True
     for standing in standings:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from ds01_spawner.domain import labels, names
 from ds01_spawner.domain.allocation import Reservation, Ticket
-from ds01_spawner.domain.allocator import Asker, Granted, NothingFree, Rejected, check_quota
+from ds01_spawner.domain.allocator import Granted, NothingFree, Rejected
 from ds01_spawner.domain.container import Container, ContainerSpec
 from ds01_spawner.domain.errors import NoCapacity, Refused, Unavailable
 from ds01_spawner.domain.gpu import Inventory, Slot
@@ -28,14 +28,15 @@ from ds01_spawner.domain.queue import (
     recent_usage,
     serve,
 )
+from ds01_spawner.domain.quota import Asker, check_quota
 from ds01_spawner.domain.request import GpuKind, LaunchRequest
 from ds01_spawner.domain.strategies import Strategy
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.observe import AT_ONCE, MAX_AGE, Observer
 from ds01_spawner.ports import Accounts, Cgroups, Clock, Ledger, LedgerTransaction, PolicySource
 
-RESERVATION_LIFETIME = timedelta(seconds=60)
-"""Longer than the deadline of any single engine call, so that no launch outlives its promise."""
+RESERVATION_LIFETIME = timedelta(seconds=90)
+"""The longest deadline of an engine call (60 s) and `launch.SETTLE_TIME`: no start outlives it."""
 
 POLL_SHARING = timedelta(milliseconds=500)
 SIMULATED = "simulated"
@@ -229,7 +230,9 @@ class Admission:
             if isinstance(standing.verdict, NothingFree):
                 return self._queue(transaction, request, standing, wait=wait, known=ticket)
             slots = standing.verdict.slots
-            for passed in overtaken_by(standing.ticket, slots, standings, situation.limits_of):
+            free = {slot.uuid for slot in situation.occupancy.free()}
+            taken = [slot for slot in slots if slot.uuid in free]
+            for passed in overtaken_by(standing.ticket, taken, standings, situation.limits_of):
                 transaction.put_ticket(passed)
             return self._grant(transaction, request, situation, account, slots, mine)
 

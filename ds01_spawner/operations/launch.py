@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -106,18 +107,13 @@ class Launcher:
         except DS01Error as exc:
             self.undo(request, grant, spec.name)
             if not isinstance(exc, Abandoned):
-                self._audit.record(
-                    request,
-                    "container.start",
-                    resource=spec.name,
-                    outcome="failed",
-                    reason=str(exc),
-                )
+                self._tell(request, "container.start", spec.name, str(exc))
             raise
         except BaseException:
             self.undo(request, grant, spec.name)
             raise
-        self._admission.keep_until(grant, SETTLE_TIME)
+        with suppress(Unavailable):  # it was renewed for longer than that just before the start
+            self._admission.keep_until(grant, SETTLE_TIME)
         return container_id
 
     def _make(
@@ -210,7 +206,10 @@ class Launcher:
         _check(progress)
 
     def undo(self, request: LaunchRequest, grant: Grant, name: str) -> None:
-        """Leave no container and no reservation; in doubt, keep the slot reserved."""
+        """Leave no container and no reservation; in doubt, keep the slot reserved.
+
+        Raises nothing of the platform's own: the caller has something to say already.
+        """
         try:
             existing = self._engine.container(name)
             if existing is not None and _made_for(existing, grant):
@@ -218,14 +217,16 @@ class Launcher:
             self._admission.release(grant)
         except Unavailable as exc:
             # The engine may still carry out what it was asked: do not give the slot away yet.
-            self._admission.keep_until(grant, DOUBT_TIME)
-            self._audit.record(
-                request,
-                "container.remove",
-                resource=name,
-                outcome="failed",
-                reason=f"A failed launch could not be undone: {exc}",
+            with suppress(Unavailable):
+                self._admission.keep_until(grant, DOUBT_TIME)
+            self._tell(
+                request, "container.remove", name, f"A failed launch could not be undone: {exc}"
             )
+
+    def _tell(self, request: LaunchRequest, action: str, name: str, reason: str) -> None:
+        """Log a failure; where the log fails too, the caller's own error is what is told."""
+        with suppress(Unavailable):
+            self._audit.record(request, action, resource=name, outcome="failed", reason=reason)
 
 
 def _check(progress: Progress) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from ds01_spawner.domain import names
-from ds01_spawner.domain.allocator import Asker
 from ds01_spawner.domain.offer import Offer, make_offer
+from ds01_spawner.domain.quota import Asker
 from ds01_spawner.operations.admission import Admission
 
 _FRESH_ENOUGH = timedelta(seconds=2)

@@ -1,0 +1,24 @@
+"""Unix accounts in memory."""
+
+from ds01_spawner.domain.errors import Forbidden, Unavailable
+from ds01_spawner.domain.person import UnixAccount
+
+
+class FakeAccounts:
+    """The `Accounts` port.
+
+    Attributes:
+        people: Accounts by login name.
+        stuck: When set, the name service does not answer.
+    """
+
+    def __init__(self, *people: UnixAccount) -> None:
+        self.people = {account.name: account for account in people}
+        self.stuck = False
+
+    def lookup(self, user: str) -> UnixAccount | None:
+        if self.stuck:
+            raise Unavailable("The name service does not answer.")
+        if user == "root":
+            raise Forbidden("root is a system account, not a person's.")
+        return self.people.get(user)
