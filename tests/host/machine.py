@@ -284,10 +284,10 @@ class Machine:
 
     def close(self) -> None:
         """End the emulator."""
+        with contextlib.suppress(RuntimeError, OSError):
+            self.monitor("quit")
         self._lines.close()
         self._socket.close()
-        if self.process.poll() is None:
-            self.process.terminate()
         self.process.wait(RESUME_SECONDS)
 
 
