@@ -89,8 +89,8 @@ class Limits:
     group: str | None = None
     priority: int = 50
     max_gpu_slots: int | None = 1
-    max_gpu_slots_per_container: int | None = 1
-    max_gpu_equivalents: float | None = 1.0
+    max_gpu_slots_per_container: int | None = None
+    max_gpu_equivalents: float | None = None
     allow_full_gpu: bool = False
     max_cpus: float | None = 4.0
     memory_bytes: int | None = 16 * 1024**3

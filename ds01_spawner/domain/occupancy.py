@@ -252,8 +252,19 @@ class SlotIndex:
             cards = tuple(str(index) for index in indices[: demand.count])
         found: dict[str, Slot] = {}
         for name in (*demand.uuids, *demand.indices, *cards):
-            found |= self._by_name.get(name, {})
+            found |= self._by_name.get(name) or self._shortened(name)
         return tuple(found.values())
+
+    def _shortened(self, name: str) -> dict[str, Slot]:
+        """NVIDIA's runtime takes the first letters of a UUID, in any case, for the whole."""
+        start = name.lower()
+        if not start.startswith(("gpu-", "mig-")):
+            return {}
+        return {
+            slot.uuid: slot
+            for slot in self.inventory.slots
+            if slot.uuid.lower().startswith(start) or slot.gpu_uuid.lower().startswith(start)
+        }
 
 
 def _reserved(slot: Slot, reservation: Reservation) -> Claim:

@@ -65,6 +65,7 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         "CgroupParent": spec.cgroup_parent,
         "NetworkMode": spec.network,
         "IpcMode": "private",
+        "CgroupnsMode": "private",
         "Privileged": False,
         "PublishAllPorts": False,
         "ReadonlyRootfs": False,

@@ -62,6 +62,7 @@ def test_everything_in_a_spec_reaches_the_engine() -> None:
             "CgroupParent": "/ds01/student/alice",
             "NetworkMode": "ds01-alice",
             "IpcMode": "private",
+            "CgroupnsMode": "private",
             "Privileged": False,
             "PublishAllPorts": False,
             "ReadonlyRootfs": False,
