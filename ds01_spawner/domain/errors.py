@@ -75,6 +75,7 @@ class QuotaExceeded(Refused):
         used: How much the person holds now, in the limit's unit.
         asked: How much more this request needs.
         allowed: The limit's value.
+        holders: What the person calls the containers that use it.
     """
 
     def __init__(  # noqa: PLR0913 - the figures are the error
@@ -86,8 +87,10 @@ class QuotaExceeded(Refused):
         used: float,
         asked: float,
         allowed: float,
+        holders: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message, next_step)
+        self.holders = holders
         self.limit = limit
         self.used = used
         self.asked = asked
@@ -95,7 +98,15 @@ class QuotaExceeded(Refused):
 
 
 class NoCapacity(Refused):
-    """Everything that would satisfy the request is in use now."""
+    """Everything that would satisfy the request is in use now.
+
+    Attributes:
+        place: The place in the queue that waiting would give; 0 when that is not the question.
+    """
+
+    def __init__(self, message: str, next_step: str = "", *, place: int = 0) -> None:
+        super().__init__(message, next_step)
+        self.place = place
 
 
 class Forbidden(Refused):

@@ -1,11 +1,13 @@
 """What a person may choose from at this moment, and why the rest is greyed out."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from ds01_spawner.domain.errors import Refused
 from ds01_spawner.domain.gpu import FULL_PROFILE, Slot
 from ds01_spawner.domain.limits import Limits
-from ds01_spawner.domain.occupancy import Occupancy
+from ds01_spawner.domain.occupancy import Occupancy, SlotState
 from ds01_spawner.domain.queue import Standing
 from ds01_spawner.domain.quota import Asker, acceptable, check_quota
 from ds01_spawner.domain.request import GpuKind, GpuRequest
@@ -24,6 +26,10 @@ class SizeOffer:
         waiting: How many people wait for slots of this size.
         refusal: Why the person may not have it now; empty when they may ask.
         next_step: What they could do about a refusal.
+        error: The refusal itself, for a door that words it in its own way; `None` without one.
+        states: How many slots of this size are doing what.
+        place: The place they would get in the queue; 0 when they would be served now.
+        max_count: How many of them one container of theirs may have; at least 1.
     """
 
     size: str
@@ -34,6 +40,10 @@ class SizeOffer:
     waiting: int = 0
     refusal: str = ""
     next_step: str = ""
+    error: Refused | None = None
+    states: Mapping[SlotState, int] = field(default_factory=dict)
+    place: int = 0
+    max_count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +70,28 @@ def make_offer(asker: Asker, occupancy: Occupancy, standings: Sequence[Standing]
     slots = occupancy.slots
     profiles = {slot.profile: slot for slot in sorted(slots, key=lambda slot: slot.sort_key)}
     ordered = sorted(profiles.values(), key=lambda slot: (slot.equivalents, slot.memory_bytes))
+    mine = [use for use in occupancy.of(asker.user) if use.container != asker.container_name]
+    others = [name for name in occupancy.containers_of(asker.user) if name != asker.container_name]
+    max_count = _max_count(asker.limits, len(mine), len(slots))
     sizes = [_size("none", GpuRequest(), asker, occupancy, standings)]
     for slot in ordered:
         whole = slot.profile == FULL_PROFILE
         request = GpuRequest(
             GpuKind.FULL if whole else GpuKind.PROFILE, 1, "" if whole else slot.profile
         )
-        sizes.append(_size(slot.profile, request, asker, occupancy, standings, slot))
-    mine = [use for use in occupancy.of(asker.user) if use.container != asker.container_name]
-    others = [name for name in occupancy.containers_of(asker.user) if name != asker.container_name]
+        size = _size(slot.profile, request, asker, occupancy, standings, slot)
+        counts = (
+            count
+            for count in range(2, max_count + 1)
+            if check_quota(replace(request, count=count), asker, occupancy) is None
+        )
+        sizes.append(replace(size, max_count=max(counts, default=1)))
     return Offer(
         limits=asker.limits,
         slots_used=len(mine),
         containers_used=len(others),
         sizes=tuple(sizes),
-        max_count=_max_count(asker.limits, len(mine), len(slots)),
+        max_count=max_count,
     )
 
 
@@ -106,7 +123,14 @@ def _size(  # noqa: PLR0913, PLR0917 - the facts of one line of the form
         waiting=waiting,
         refusal=error.message if error else "",
         next_step=error.next_step if error else "",
+        error=error,
+        states=_states(fitting, occupancy),
     )
+
+
+def _states(fitting: Sequence[Slot], occupancy: Occupancy) -> Mapping[SlotState, int]:
+    uuids = {slot.uuid for slot in fitting}
+    return Counter(use.state for use in occupancy.uses if use.slot.uuid in uuids)
 
 
 _ANY_SIZE = Limits(allow_full_gpu=True)

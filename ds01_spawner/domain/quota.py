@@ -118,6 +118,7 @@ def _check_containers(asker: Asker, occupancy: Occupancy) -> Refused | None:
         used=len(names),
         asked=1,
         allowed=allowed,
+        holders=tuple(own_name(name) for name in names),
     )
 
 
@@ -183,6 +184,7 @@ def _check_slots(
         used=len(held),
         asked=request.count,
         allowed=allowed,
+        holders=tuple(own_name(name) for name in _holders(held)),
     )
 
 
@@ -208,6 +210,7 @@ def _check_equivalents(
         used=used,
         asked=asked,
         allowed=allowed,
+        holders=tuple(own_name(name) for name in _holders(held)),
     )
 
 

@@ -321,6 +321,7 @@ class Admission:
                 f"No {_what(request)} is free now. {reason}",
                 f"You would be number {standing.place} in the queue: start again and choose to "
                 "wait, or choose another size.",
+                place=standing.place,
             )
         transaction.put_ticket(standing.ticket)
         if known is None:

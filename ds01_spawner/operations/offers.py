@@ -1,12 +1,15 @@
 """What a person may choose from now, read from the same facts that the decision will read."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from ds01_spawner.domain import names
+from ds01_spawner.domain.allocation import Ticket
 from ds01_spawner.domain.offer import Offer, make_offer
 from ds01_spawner.domain.quota import Asker
-from ds01_spawner.operations.admission import Admission
+from ds01_spawner.domain.request import GpuRequest
+from ds01_spawner.operations.admission import Admission, Situation
 
 _FRESH_ENOUGH = timedelta(seconds=2)
 
@@ -24,4 +27,26 @@ def offer_to(
     situation = admission.current(_FRESH_ENOUGH)
     standings = situation.standings(situation.tickets, admission.rules.strategy)
     asker = Asker(user, names.container_name(container, user), limits)
-    return make_offer(asker, situation.occupancy, standings)
+    situation.limits[user] = limits
+    offer = make_offer(asker, situation.occupancy, standings)
+
+    def place(size: str) -> int:
+        ticket = _would_be(asker, GpuRequest.parse(size), situation)
+        ranked = situation.standings_with(ticket, admission.rules.strategy)
+        return next(standing.place for standing in ranked if standing.ticket.id == ticket.id)
+
+    sizes = (size if size.error else replace(size, place=place(size.size)) for size in offer.sizes)
+    return replace(offer, sizes=tuple(sizes))
+
+
+def _would_be(asker: Asker, gpu: GpuRequest, situation: Situation) -> Ticket:
+    """The ticket that a person would hold if they asked now."""
+    return Ticket(
+        id="",
+        user=asker.user,
+        container_name=asker.container_name,
+        gpu=gpu,
+        priority=asker.limits.priority,
+        created_at=situation.now,
+        seen_at=situation.now,
+    )
