@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from ds01_spawner.adapters.system_clock import SystemClock
 from ds01_spawner.domain.errors import Forbidden, Unavailable
 from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.grant import Site
+from ds01_spawner.domain.repair import GRACE
 from ds01_spawner.domain.strategies import STRATEGIES
 from ds01_spawner.operations.admission import Admission, Rules
 from ds01_spawner.operations.aggregate import Aggregates
@@ -201,11 +203,12 @@ class Platform:
         """Stops containers."""
         return Servers(engine=self.engine, policy=self.policy, audit=self.audit)
 
-    def reconciler(self, hub: HubClient | None) -> Reconciler:
+    def reconciler(self, hub: HubClient | None, grace: timedelta = GRACE) -> Reconciler:
         """Repairs what crashes leave behind.
 
         Args:
             hub: Asked which servers exist; without it, hub containers are left alone.
+            grace: Nothing younger is repaired.
         """
         return Reconciler(
             clock=self.clock,
@@ -216,6 +219,7 @@ class Platform:
             aggregates=self.aggregates,
             audit=self.audit,
             hub=hub,
+            grace=grace,
         )
 
     def _resolve_image(self, user: str, group: str | None, text: str) -> str:

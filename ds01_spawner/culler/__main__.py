@@ -3,21 +3,51 @@
 import logging
 import os
 import sys
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 
+from ds01_spawner.adapters.hub_api import HubApi
 from ds01_spawner.composition import open_platform
-from ds01_spawner.culler.service import run
+from ds01_spawner.culler.service import Pace, run
+from ds01_spawner.ports import HubClient
+
+INTERVAL_VARIABLE = "DS01_CULLER_PASS_SECONDS"
+GRACE_VARIABLE = "DS01_CULLER_GRACE_SECONDS"
 
 
 def main() -> None:
-    """Run until the process is ended."""
+    """Run until the process, or the hub that started it, is ended."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s"
     )
-    run(
-        open_platform(actor="culler"),
-        hub_url=os.environ.get("JUPYTERHUB_API_URL"),
-        hub_token=os.environ.get("JUPYTERHUB_API_TOKEN"),
+    run(open_platform(actor="culler"), _hub(os.environ), _pace(os.environ), _wanted(os.environ))
+
+
+def _hub(environment: Mapping[str, str]) -> HubClient | None:
+    url = environment.get("JUPYTERHUB_API_URL")
+    token = environment.get("JUPYTERHUB_API_TOKEN")
+    return HubApi(url, token) if url and token else None
+
+
+def _pace(environment: Mapping[str, str]) -> Pace:
+    pace = Pace()
+    return Pace(
+        pass_seconds=float(environment.get(INTERVAL_VARIABLE) or pace.pass_seconds),
+        grace=timedelta(
+            seconds=float(environment.get(GRACE_VARIABLE) or pace.grace.total_seconds())
+        ),
     )
+
+
+def _wanted(environment: Mapping[str, str]) -> Callable[[], bool]:
+    """Whether the hub that started the service lives; without one, always.
+
+    A hub that is killed leaves its services running, and the next hub starts its own.
+    """
+    if "JUPYTERHUB_SERVICE_NAME" not in environment:
+        return lambda: True
+    hub = os.getppid()
+    return lambda: os.getppid() == hub
 
 
 if __name__ == "__main__":

@@ -1,31 +1,45 @@
-"""The loop: a pass every half minute, whatever the last one ran into."""
+"""The loop: pass after pass, whatever the last one ran into."""
 
 import logging
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
 
-from ds01_spawner.adapters.hub_api import HubApi
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.errors import DS01Error
+from ds01_spawner.domain.repair import GRACE
 from ds01_spawner.operations.reconcile import Reconciler
-
-PASS_SECONDS = 30.0
+from ds01_spawner.ports import HubClient
 
 _log = logging.getLogger("ds01.culler")
 
 
-def run(platform: Platform, *, hub_url: str | None, hub_token: str | None) -> None:
-    """Repair for ever. Without a hub's URL and token, hub servers are not checked."""
-    hub = HubApi(hub_url, hub_token) if hub_url and hub_token else None
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often the service looks, and how long it leaves things alone.
+
+    Attributes:
+        pass_seconds: Between two passes.
+        grace: Nothing younger is repaired.
+    """
+
+    pass_seconds: float = 30.0
+    grace: timedelta = GRACE
+
+
+def run(platform: Platform, hub: HubClient | None, pace: Pace, wanted: Callable[[], bool]) -> None:
+    """Repair for as long as the service is `wanted`. Without a hub its servers are not checked."""
     reconciler: Reconciler | None = None
-    while True:
+    while wanted():
         try:
-            reconciler = reconciler or platform.reconciler(hub)
+            reconciler = reconciler or platform.reconciler(hub, pace.grace)
             one_pass(reconciler)
         except DS01Error as exc:
             _log.warning("Pass skipped: %s", exc)
         except Exception:  # noqa: BLE001 - the top of the loop: said, and the loop goes on
             _log.exception("Pass failed")
-        time.sleep(PASS_SECONDS)
+        time.sleep(pace.pass_seconds)
 
 
 def one_pass(reconciler: Reconciler) -> None:

@@ -11,7 +11,7 @@ from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.names import DEFAULT_SERVER
 
 GRACE = timedelta(minutes=2)
-"""Nothing younger is repaired: somebody may be at work on it."""
+"""Unless told otherwise, nothing younger is repaired: somebody may be at work on it."""
 
 LimitsOf = Callable[[str, str | None], Limits]
 
@@ -39,6 +39,7 @@ def repairs(  # noqa: PLR0913 - the facts of one pass
     hub_servers: Collection[tuple[str, str]] | None,
     limits_of: LimitsOf,
     now: datetime,
+    grace: timedelta = GRACE,
 ) -> tuple[Repair, ...]:
     """The containers of this installation that should not be there any more.
 
@@ -49,27 +50,26 @@ def repairs(  # noqa: PLR0913 - the facts of one pass
         hub_servers: (user, server) that the hub has, or `None` when it could not be asked.
         limits_of: Limits of a person, from user and group.
         now: The moment.
+        grace: Nothing younger is repaired.
     """
     promised = {entry.container_name for entry in reservations if entry.expires_at > now}
     found = (
-        _repair(container, promised, hub_servers, limits_of, now)
+        _repair(container, hub_servers, limits_of, now)
         for container in containers
         if container.labels.get(labels.INSTANCE) == instance
         and container.labels.get(labels.MANAGED) == "true"
+        and container.name not in promised
+        and now - _made(container) >= grace
     )
     return tuple(repair for repair in found if repair is not None)
 
 
 def _repair(
     container: Container,
-    promised: Collection[str],
     hub_servers: Collection[tuple[str, str]] | None,
     limits_of: LimitsOf,
     now: datetime,
 ) -> Repair | None:
-    made = labels.parse_timestamp(container.labels.get(labels.CREATED_AT, ""))
-    if container.name in promised or now - (made or container.created_at) < GRACE:
-        return None
     if container.state is ContainerState.CREATED:
         return Repair(container, "cleanup.orphan", "It was created and never started.")
     if container.state.is_live:
@@ -77,6 +77,11 @@ def _repair(
             return Repair(container, "cleanup.orphan", "The hub has no such server.")
         return None
     return _over_hold(container, limits_of, now)
+
+
+def _made(container: Container) -> datetime:
+    granted = labels.parse_timestamp(container.labels.get(labels.CREATED_AT, ""))
+    return granted or container.created_at
 
 
 def _is_forgotten(container: Container, hub_servers: Collection[tuple[str, str]] | None) -> bool:

@@ -119,6 +119,7 @@ class Launcher:
     def _make(
         self, request: LaunchRequest, grant: Grant, spec: ContainerSpec, progress: Progress
     ) -> str:
+        _check(progress)
         self._replace(request, spec, progress)
         limits = grant.limits
         self._aggregates.apply(limits, request.user)

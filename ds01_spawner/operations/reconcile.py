@@ -9,7 +9,7 @@ from ds01_spawner.domain.container import Container, ContainerState
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.queue import USAGE_HORIZON, alive
-from ds01_spawner.domain.repair import Repair, repairs, usage_changes
+from ds01_spawner.domain.repair import GRACE, Repair, repairs, usage_changes
 from ds01_spawner.operations.admission import Admission
 from ds01_spawner.operations.aggregate import Aggregates, SyncReport
 from ds01_spawner.operations.audit import Audit
@@ -46,6 +46,7 @@ class Reconciler:
         aggregates: Aggregates,
         audit: Audit,
         hub: HubClient | None,
+        grace: timedelta = GRACE,
     ) -> None:
         self._clock = clock
         self._policy = policy
@@ -55,6 +56,7 @@ class Reconciler:
         self._aggregates = aggregates
         self._audit = audit
         self._hub = hub
+        self._grace = grace
         self._suspects: frozenset[str] = frozenset()
         self._known_conflicts: frozenset[str] = frozenset()
         self._bounds: SyncReport | None = None
@@ -79,6 +81,7 @@ class Reconciler:
             hub_servers=servers,
             limits_of=self._limits_of,
             now=situation.now,
+            grace=self._grace,
         )
         due = tuple(repair for repair in found if dry_run or self._is_certain(repair))
         if not dry_run:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import Container
+from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.ports import Engine, PolicySource
@@ -20,10 +21,11 @@ class Servers:
     def stop(self, name: str, *, interface: str) -> None:
         """Stop a person's container; it keeps its slot and its files for the policy's hold.
 
-        A container that is gone, or has stopped already, is no error.
+        A container that is gone, or has stopped already, is no error. Without a valid policy the
+        built-in grace and hold apply: what must stop is stopped.
 
         Raises:
-            Unavailable: The engine does not answer, or there is no valid policy.
+            Unavailable: The engine does not answer.
         """
         container = self._engine.container(name)
         if container is None:
@@ -36,10 +38,27 @@ class Servers:
             self._engine.remove(container.id)
             self._record("container.remove", container, interface)
 
+    def discard(self, name: str, *, interface: str) -> None:
+        """Remove a person's stopped container for good: its slot is free at once.
+
+        A container that is gone is no error; a running one is left alone.
+
+        Raises:
+            Unavailable: The engine does not answer.
+        """
+        container = self._engine.container(name)
+        if container is None or container.state.is_live:
+            return
+        self._engine.remove(container.id)
+        self._record("container.remove", container, interface)
+
     def _limits(self, container: Container) -> Limits:
         user = labels.owner_of(container.labels) or ""
         group = container.labels.get(labels.GROUP)
-        return self._policy.current().limits(user, (group,) if group else ())
+        try:
+            return self._policy.current().limits(user, (group,) if group else ())
+        except Unavailable:
+            return Limits()
 
     def _record(self, action: str, container: Container, interface: str) -> None:
         self._audit.write(

@@ -2,14 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class ProgressEvent(TypedDict):
-    """One event as JupyterHub sends it to the pending page."""
+    """One event as JupyterHub sends it to the pending page.
+
+    Events of the same `progress` are one step, told again. `place` and `length` are the place in
+    the GPU queue and how many compete there.
+    """
 
     progress: int
     message: str
+    place: NotRequired[int]
+    length: NotRequired[int]
 
 
 class ProgressLog:
@@ -20,13 +26,20 @@ class ProgressLog:
         self._changed = asyncio.Event()
         self._closed = False
 
-    def say(self, percent: int, message: str) -> None:
+    def say(self, percent: int, message: str, *, place: int = 0, length: int = 0) -> None:
         """Add a step, unless it repeats the last one."""
         event = ProgressEvent(progress=percent, message=message)
+        if place:
+            event |= {"place": place, "length": length}
         if self._events and self._events[-1] == event:
             return
         self._events.append(event)
         self._wake()
+
+    @property
+    def closed(self) -> bool:
+        """Whether there will be no more steps."""
+        return self._closed
 
     def close(self) -> None:
         """There will be no more steps."""

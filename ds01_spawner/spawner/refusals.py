@@ -1,8 +1,5 @@
 """The platform's errors as JupyterHub shows and counts them: the one translation of this door."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from jupyterhub.spawner import SpawnException
 
 from ds01_spawner.domain.errors import (
@@ -35,12 +32,3 @@ def as_spawn_exception(error: DS01Error) -> SpawnException:
         if isinstance(error, kind):
             return SpawnException(str(error), reason=reason, status_code=status)
     return SpawnException(str(error), reason="error", status_code=500)
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Within this block, the platform's errors leave as `SpawnException`."""
-    try:
-        yield
-    except DS01Error as exc:
-        raise as_spawn_exception(exc) from exc

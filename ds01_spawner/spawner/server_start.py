@@ -3,14 +3,16 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.allocation import Ticket
 from ds01_spawner.domain.container import ContainerSpec
 from ds01_spawner.domain.errors import DS01Error, NoCapacity, Unavailable
 from ds01_spawner.domain.request import LaunchRequest
+from ds01_spawner.domain.units import format_duration
 from ds01_spawner.operations.admission import Grant, Queued
 from ds01_spawner.operations.launch import Progress, Step
 from ds01_spawner.spawner.boot_gate import BootGate
@@ -46,6 +48,19 @@ class Door:
     on_created: Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the parts of a start may take that depend on others.
+
+    Attributes:
+        queue_seconds: Waiting for a GPU.
+        boot_seconds: From the running container to a server that answers.
+    """
+
+    queue_seconds: float
+    boot_seconds: float
+
+
 class ServerStart:
     """One start. Belongs to the hub's event loop."""
 
@@ -58,7 +73,7 @@ class ServerStart:
         self._steps = steps
 
     async def run(
-        self, request: LaunchRequest, door: Door, *, wait: bool, queue_timeout: float
+        self, request: LaunchRequest, door: Door, *, wait: bool, patience: Patience
     ) -> str:
         """The URL of the ready server.
 
@@ -67,10 +82,9 @@ class ServerStart:
         """
         self._steps.say(5, "Checking your limits")
         request = await self._prepared(request)
-        grant = await self._admitted(request, wait=wait, queue_timeout=queue_timeout)
+        grant = await self._admitted(request, wait=wait, queue_seconds=patience.queue_seconds)
         self._say_granted(grant)
-        async with self._kept(grant):
-            return await self._booted(request, grant, door)
+        return await self._booted(request, grant, door, patience.boot_seconds)
 
     async def _prepared(self, request: LaunchRequest) -> LaunchRequest:
         """The request, checked, with its image on this machine: no slot waits for a download."""
@@ -80,10 +94,10 @@ class ServerStart:
             await self._threads.run(lambda: self._platform.launcher.ensure_image(request.image))
         return request
 
-    async def _admitted(self, request: LaunchRequest, *, wait: bool, queue_timeout: float) -> Grant:
+    async def _admitted(self, request: LaunchRequest, *, wait: bool, queue_seconds: float) -> Grant:
         """The grant, after however long the queue takes."""
         admission = self._platform.admission
-        deadline = asyncio.get_running_loop().time() + queue_timeout
+        deadline = asyncio.get_running_loop().time() + queue_seconds
         ticket: Ticket | None = None
         try:
             while True:
@@ -93,7 +107,7 @@ class ServerStart:
                 if answer is not None:
                     ticket = answer.ticket
                     self._say_place(answer)
-                _check_patience(deadline, queue_timeout)
+                _check_patience(deadline, queue_seconds)
                 await asyncio.sleep(QUEUE_POLL_SECONDS)
         except (asyncio.CancelledError, NoCapacity):
             if ticket is not None:
@@ -125,12 +139,13 @@ class ServerStart:
 
     @asynccontextmanager
     async def _kept(self, grant: Grant) -> AsyncIterator[None]:
-        """Keeps the slot promised within this block, and gives it back when the block fails."""
+        """Keeps the slot promised within this block."""
 
         async def renew() -> None:
             while True:
                 await asyncio.sleep(RENEW_SECONDS)
-                await self._threads.run(lambda: self._platform.admission.renew(grant))
+                with suppress(Unavailable):
+                    await self._threads.run(lambda: self._platform.admission.renew(grant))
 
         renewing = asyncio.ensure_future(renew())
         try:
@@ -139,24 +154,27 @@ class ServerStart:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
 
-    async def _booted(self, request: LaunchRequest, grant: Grant, door: Door) -> str:
-        admitted = False
-
+    async def _booted(
+        self, request: LaunchRequest, grant: Grant, door: Door, boot_seconds: float
+    ) -> str:
         def say_place(place: int) -> None:
             self._steps.say(25, f"{_people(place)} before you in line to start")
 
-        try:
-            async with self._gate.turn(say_place):
-                admitted = True
-                container_id = await self._launched(request, grant, door)
-                door.on_created(container_id)
-                return await self._ready(request, grant, door, container_id)
-        except asyncio.CancelledError:
-            if not admitted:
-                await self._threads.run(lambda: self._platform.admission.release(grant))
-            raise
+        spec: ContainerSpec | None = None
+        async with AsyncExitStack() as turn:
+            try:
+                async with self._kept(grant):
+                    await turn.enter_async_context(self._gate.turn(say_place))
+                    spec = door.dress(grant.spec)
+                    container_id = await self._launched(request, grant, spec)
+            except BaseException:
+                if spec is None:  # else the launch has given the slot back, or does so
+                    self._threads.begin(lambda: self._platform.admission.release(grant))
+                raise
+            door.on_created(container_id)
+            return await self._ready(request, grant, door, container_id, boot_seconds)
 
-    async def _launched(self, request: LaunchRequest, grant: Grant, door: Door) -> str:
+    async def _launched(self, request: LaunchRequest, grant: Grant, spec: ContainerSpec) -> str:
         """The engine's id of the running container."""
         loop = asyncio.get_running_loop()
         abandoned = threading.Event()
@@ -165,7 +183,6 @@ class ServerStart:
         def say(step: Step) -> None:
             loop.call_soon_threadsafe(self._steps.say, *_WORDS[step])
 
-        spec = door.dress(grant.spec)
         try:
             return await self._threads.run(
                 lambda: launcher.launch(request, grant, spec, Progress(say, abandoned)),
@@ -176,52 +193,78 @@ class ServerStart:
             raise
 
     async def _ready(
-        self, request: LaunchRequest, grant: Grant, door: Door, container_id: str
+        self,
+        request: LaunchRequest,
+        grant: Grant,
+        door: Door,
+        container_id: str,
+        boot_seconds: float,
     ) -> str:
         """The URL, once something answers there."""
         self._steps.say(80, "Waiting for JupyterLab to answer")
+        launcher = self._platform.launcher
         try:
-            url = await self._answering(grant, door, container_id)
-        except (DS01Error, asyncio.CancelledError):
-            launcher = self._platform.launcher
-            await asyncio.shield(
-                asyncio.ensure_future(
-                    self._threads.run(lambda: launcher.undo(request, grant, grant.spec.name))
-                )
-            )
+            url = await self._answering(grant, door, container_id, boot_seconds)
+        except DS01Error:
+            await self._threads.run(lambda: launcher.undo(request, grant, grant.spec.name))
+            raise
+        except BaseException:
+            # Not awaited: the hub gives a cancelled start one second to end.
+            self._threads.begin(lambda: launcher.undo(request, grant, grant.spec.name))
             raise
         self._steps.say(95, "Your server is ready")
         return url
 
-    async def _answering(self, grant: Grant, door: Door, container_id: str) -> str:
+    async def _answering(
+        self, grant: Grant, door: Door, container_id: str, boot_seconds: float
+    ) -> str:
         loop = asyncio.get_running_loop()
-        engine = self._platform.engine
+        deadline = loop.time() + boot_seconds
         url: str | None = None
         look_again = 0.0
-        while True:
+        while loop.time() < deadline:
             if loop.time() >= look_again:
-                address = await self._threads.run(
-                    lambda: engine.address(container_id, grant.spec.network)
-                )
-                if address is None:
-                    await self._explain_death(container_id)
-                url = door.url(address) if address else None
+                url = await self._url(grant, door, container_id) or url
                 look_again = loop.time() + LIVENESS_SECONDS
             if url is not None and await answers(url):
                 return url
             await asyncio.sleep(READY_POLL_SECONDS)
-
-    async def _explain_death(self, container_id: str) -> None:
-        """Raise when the container has ended, with the last lines of its output."""
-        engine = self._platform.engine
-        container = await self._threads.run(lambda: engine.container(container_id))
-        if container is not None and container.state.is_live:
-            return
-        log = await self._threads.run(lambda: engine.logs(container_id, LOG_LINES))
         raise StartFailed(
-            "Your server ended while it started.",
-            f"Its last words: {log.strip()[-1000:]}" if log.strip() else "It said nothing.",
+            f"Your server did not answer within {boot_seconds:.0f} s.",
+            await self._last_words(container_id),
         )
+
+    async def _url(self, grant: Grant, door: Door, container_id: str) -> str | None:
+        """Where the server will answer; `None` while the engine cannot say.
+
+        Raises:
+            StartFailed: The container has ended.
+        """
+        engine = self._platform.engine
+        try:
+            address = await self._threads.run(
+                lambda: engine.address(container_id, grant.spec.network)
+            )
+            if address is not None:
+                return door.url(address)
+            container = await self._threads.run(lambda: engine.container(container_id))
+        except Unavailable as exc:
+            self._steps.say(80, f"Waiting for JupyterLab to answer. {exc.message}")
+            return None
+        if container is None or not container.state.is_live:
+            raise StartFailed(
+                "Your server ended while it started.", await self._last_words(container_id)
+            )
+        return None
+
+    async def _last_words(self, container_id: str) -> str:
+        """The last lines of the container's output, as a sentence."""
+        engine = self._platform.engine
+        try:
+            log = await self._threads.run(lambda: engine.logs(container_id, LOG_LINES))
+        except Unavailable as exc:
+            return f"What it said cannot be read. {exc.message}"
+        return f"Its last words: {log.strip()[-1000:]}" if log.strip() else "It said nothing."
 
     def _say_granted(self, grant: Grant) -> None:
         slots = ", ".join(f"{slot.id} ({slot.profile})" for slot in grant.slots)
@@ -231,7 +274,10 @@ class ServerStart:
 
     def _say_place(self, answer: Queued) -> None:
         self._steps.say(
-            10, f"Waiting for a GPU: place {answer.place} of {answer.length}. {answer.reason}"
+            10,
+            f"Waiting for a GPU: place {answer.place} of {answer.length}. {answer.reason}",
+            place=answer.place,
+            length=answer.length,
         )
 
 
@@ -239,10 +285,11 @@ class StartFailed(DS01Error):
     """The container ran and its server did not come up."""
 
 
-def _check_patience(deadline: float, queue_timeout: float) -> None:
+def _check_patience(deadline: float, queue_seconds: float) -> None:
     if asyncio.get_running_loop().time() > deadline:
+        waited = format_duration(timedelta(seconds=queue_seconds))
         raise NoCapacity(
-            f"No GPU became free in {queue_timeout / 3600:.0f} hours of waiting.",
+            f"No GPU became free in {waited} of waiting.",
             "Start again, or choose another size.",
         )
 

@@ -33,8 +33,8 @@ from ds01_spawner.spawner.form import Form
 from ds01_spawner.spawner.options import Options, options_from_form, parse_options
 from ds01_spawner.spawner.progress import ProgressEvent, ProgressLog
 from ds01_spawner.spawner.readiness import answers
-from ds01_spawner.spawner.refusals import as_spawn_exception, translated
-from ds01_spawner.spawner.server_start import LIVENESS_SECONDS, Door, ServerStart
+from ds01_spawner.spawner.refusals import as_spawn_exception
+from ds01_spawner.spawner.server_start import LIVENESS_SECONDS, Door, Patience, ServerStart
 from ds01_spawner.spawner.threads import Threads
 
 BOOT_SECONDS = 300
@@ -68,7 +68,9 @@ class DS01Spawner(DockerSpawner):
     ).tag(config=True)
 
     _options = Options()
+    _refusal: DS01Error | None = None
     _steps: ProgressLog | None = None
+    start_timeout: Any
     _boot_seconds: Any = None
 
     @default("config_dir")
@@ -149,29 +151,49 @@ class DS01Spawner(DockerSpawner):
         return html
 
     def apply_options(self, raw: object) -> None:
-        """Validate `user_options`, wherever they came from, before anything starts."""
-        with translated():
-            if self.name == names.DEFAULT_SERVER:
-                raise InvalidRequest(
-                    f"A server cannot be called {names.DEFAULT_SERVER}: your default server's "
-                    "container has that name.",
-                    "Choose another name.",
-                )
-            names.check_name(self.container_label)
-            options = parse_options(raw)
-        self._options = options
-        waits = options.wait and options.gpu.count > 0
-        self._allow_waiting(int(self.queue_timeout) if waits else 0)
+        """Read `user_options`, wherever they came from; `start` refuses those that are wrong.
+
+        The hub logs a traceback of whatever is raised here.
+        """
+        self._refusal = None
+        try:
+            self._options = self._read_options(raw)
+        except DS01Error as exc:
+            self._refusal = exc
+        self._allow_waiting()
+
+    def _read_options(self, raw: object) -> Options:
+        if self.name == names.DEFAULT_SERVER:
+            raise InvalidRequest(
+                f"A server cannot be called {names.DEFAULT_SERVER}: your default server's "
+                "container has that name.",
+                "Choose another name.",
+            )
+        names.check_name(self.container_label)
+        return parse_options(raw)
 
     async def progress(self) -> AsyncIterator[ProgressEvent]:
         """Every step of the spawn: limits, queue place, slot, creating, starting."""
-        if self._steps is not None:
-            async for event in self._steps.follow():
-                yield event
+        if self._steps is None:  # a listener may come before the start
+            self._steps = ProgressLog()
+        async for event in self._steps.follow():
+            yield event
 
     async def start(self) -> str:
         """Start the server; its URL. On any failure nothing of it is left."""
-        self._steps = steps = ProgressLog()
+        if self._steps is None or self._steps.closed:
+            self._steps = ProgressLog()
+        steps = self._steps
+        try:
+            return await self._started(steps)
+        except DS01Error as exc:
+            raise as_spawn_exception(exc) from exc
+        finally:
+            steps.close()
+
+    async def _started(self, steps: ProgressLog) -> str:
+        if self._refusal is not None:
+            raise self._refusal
         start = ServerStart(
             platform=self.platform,
             threads=self.threads,
@@ -188,14 +210,8 @@ class DS01Spawner(DockerSpawner):
             hub_groups=self._hub_groups(),
         )
         door = Door(dress=self._dress, url=self._url_on, on_created=self._remember)
-        try:
-            return await start.run(
-                request, door, wait=self._options.wait, queue_timeout=self.queue_timeout
-            )
-        except DS01Error as exc:
-            raise as_spawn_exception(exc) from exc
-        finally:
-            steps.close()
+        patience = Patience(self.queue_timeout, self._boot_seconds or BOOT_SECONDS)
+        return await start.run(request, door, wait=self._options.wait, patience=patience)
 
     async def stop(self, now: bool = False) -> None:  # noqa: FBT001, FBT002, ARG002 - the hub's
         """Stop the server's container; it keeps GPU and files for the policy's hold.
@@ -245,16 +261,29 @@ class DS01Spawner(DockerSpawner):
             await asyncio.sleep(LIVENESS_SECONDS)
         return url
 
+    async def delete_forever(self) -> None:
+        """A server deleted in the hub gives back what its stopped container still holds."""
+        name = self.object_name
+        try:
+            await self.threads.run(
+                lambda: self.platform.servers.discard(name, interface=Interface.HUB)
+            )
+        except DS01Error as exc:
+            self.log.warning("%s keeps its container for now. %s", self._log_name, exc)
+
     def clear_state(self) -> None:
         """Forget the container."""
         super().clear_state()
         self.object_id = ""
 
-    def _allow_waiting(self, seconds: int) -> None:
-        """Let the hub wait for the queue as well as for the boot that `start_timeout` is for."""
+    def _allow_waiting(self) -> None:
+        """Let the hub wait for queue, download and the others' boots too.
+
+        What is configured as `start_timeout` bounds this server's own boot.
+        """
         if self._boot_seconds is None:
-            self._boot_seconds = self.trait_values()["start_timeout"]
-        self.set_trait("start_timeout", self._boot_seconds + seconds)
+            self._boot_seconds = self.start_timeout
+        self.start_timeout = self._boot_seconds + int(self.queue_timeout)
 
     def _hub_groups(self) -> tuple[str, ...]:
         return tuple(group.name for group in self.user.groups)

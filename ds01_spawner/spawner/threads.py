@@ -27,6 +27,10 @@ class Threads:
             future.add_done_callback(lambda done: self._finish(done, undo))
             raise
 
+    def begin(self, call: Callable[[], object]) -> None:
+        """Let `call` be made in a thread; nobody waits for it."""
+        self._pool.submit(call)
+
     def _finish(self, done: "asyncio.Future[T]", undo: Callable[[T], object] | None) -> None:
         if not done.cancelled() and done.exception() is None and undo is not None:
             self._pool.submit(undo, done.result())
