@@ -8,15 +8,21 @@ import pytest
 
 from host import machine
 
-MARK = "---- report ----"
+REPORT = "---- report ----"
 _INSIDE = f"""
 set -u
 mkdir -p /opt/ds01/src && cd /opt/ds01/src && tar -x || exit 90
 export PYTHONPATH=/opt/ds01/src:/opt/ds01/src/tests:/opt/ds01/lib PYTHONDONTWRITEBYTECODE=1
-python3 -m pytest -c /dev/null --rootdir=. --import-mode=importlib -p no:cacheprovider -q \
-    --timeout=120 --junitxml=/tmp/report.xml tests/host/inside/check_*.py
-echo "{MARK}"
-cat /tmp/report.xml
+for check in tests/host/inside/check_*.py; do
+    python3 -m pytest -c /dev/null --rootdir=. --import-mode=importlib -p no:cacheprovider -q \\
+        --timeout=120 --junitxml=$check.xml $check >$check.log 2>&1 &
+done
+wait
+cat tests/host/inside/*.log
+for report in tests/host/inside/*.xml; do
+    echo; echo "{REPORT}"
+    cat $report
+done
 """
 
 
@@ -30,12 +36,13 @@ def outcomes(request: pytest.FixtureRequest) -> Mapping[str, str]:
         pytest.skip(reason)
     image = machine.ensure_image(request.param)
     with machine.fresh_host(image) as host:
-        output, _, report = host.run(_INSIDE, host.ship(), seconds=400).partition(MARK)
-    if not report.strip():
+        output, *reports = host.run(_INSIDE, host.ship(), seconds=400).split(REPORT)
+    if not reports:
         pytest.fail(f"The checks inside did not run:\n{output}", pytrace=False)
     return {
         f"{case.get('classname', '')}::{case.get('name', '')}": "\n".join(
             element.text or element.get("message") or element.tag for element in case
         )
+        for report in reports
         for case in ET.fromstring(report.strip()).iter("testcase")
     }

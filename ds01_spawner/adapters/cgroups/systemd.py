@@ -91,6 +91,8 @@ class SystemdDriver:
         systemd has already queued wins.
         """
         files = self._hierarchy.files
+        if not self.exists(path):
+            return True
         for directory in self._hierarchy.directories(path):
             if files.children(directory) or files.read(directory / "cgroup.procs"):
                 return False
