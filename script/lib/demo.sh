@@ -79,11 +79,10 @@ engine_things() {
 # launch_hub: in a session of its own; returns when it answers. A shell's background commands
 # ignore SIGINT, which the hub sends to its services to end them.
 launch_hub() {
-    local deadline=$((SECONDS + HEALTH_SECONDS)) pid bridge
-    bridge=$(docker network inspect bridge \
-        --format '{{range .IPAM.Config}}{{if .Gateway}}{{.Gateway}}{{end}}{{end}}')
+    local deadline=$((SECONDS + HEALTH_SECONDS)) pid address
+    address=$(engine_address) || return 1
     DS01_DEMO=$STATE DS01_STATE_DIR=$STATE DS01_CONFIG_DIR=$STATE/config DS01_DEMO_PORT=$PORT \
-        DS01_DEMO_HUB_ADDRESS=${bridge:-172.17.0.1} DS01_DEMO_HUB_PORT=$(free_port) \
+        DS01_DEMO_HUB_ADDRESS=$address DS01_DEMO_HUB_PORT=$(free_port) \
         DS01_DEMO_PROXY_PORT=$(free_port) PATH=$ROOT/.venv/bin:$PATH \
         setsid env --default-signal=INT,QUIT "$ROOT/.venv/bin/jupyterhub" --config "$ROOT/hub_config/demo_config.py" \
         >>"$STATE/hub.log" 2>&1 </dev/null 9>&- &
@@ -91,7 +90,7 @@ launch_hub() {
     printf '%s\n' "$pid" >"$STATE/hub.pid"
     until demo_answers; do
         if ! kill -0 "$pid" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
-            tail -n 20 "$STATE/hub.log"
+            grep -v ConfigProxy "$STATE/hub.log" | tail -n 20
             stop_hub
             return 1
         fi

@@ -37,6 +37,17 @@ engine_has_gpu_driver() {
 
 engine_is_empty() { [ -z "$(docker ps --quiet)" ]; }
 
+# engine_address: this machine as containers see it. The engine's own bridge has the first address
+# of its subnet unless it says otherwise, which Docker 20.10 does not always do.
+engine_address() {
+    docker network inspect bridge \
+        --format '{{range .IPAM.Config}}{{.Subnet}} {{.Gateway}}{{"\n"}}{{end}}' |
+        "$ROOT/.venv/bin/python" -c '
+import ipaddress, sys
+subnet, *gateway = next(line for line in sys.stdin if ":" not in line).split()
+print(*gateway or [next(ipaddress.ip_network(subnet).hosts())])'
+}
+
 # launch_engine PATH: dockerd in a session of its own, so that it outlives this script.
 launch_engine() {
     local launched waited=0
