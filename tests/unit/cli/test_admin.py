@@ -30,7 +30,7 @@ class _Platform:
 
 
 def reconcile(monkeypatch: pytest.MonkeyPatch, platform: _Platform, *arguments: str) -> str:
-    monkeypatch.setattr(admin, "open_platform", lambda actor: platform)
+    monkeypatch.setattr(admin, "open_platform", lambda **_: platform)
     result = CliRunner().invoke(admin.app, ["reconcile", *arguments])
     assert result.exit_code == 0, result.output
     return result.output
