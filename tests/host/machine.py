@@ -203,7 +203,7 @@ class Machine:
             except (FileNotFoundError, ConnectionRefusedError):
                 self._check(bound, "QEMU's monitor")
         self._socket.settimeout(RESUME_SECONDS)
-        self._lines = self._socket.makefile("rw", encoding="utf-8")
+        self._lines = self._socket.makefile(encoding="utf-8")
         self._lines.readline()
         self.monitor("qmp_capabilities")
 
@@ -211,8 +211,8 @@ class Machine:
         self, command: str, arguments: dict[str, object] | None = None
     ) -> dict[str, object]:
         """Run a monitor command; what it returned."""
-        self._lines.write(json.dumps({"execute": command, "arguments": arguments or {}}) + "\n")
-        self._lines.flush()
+        message = json.dumps({"execute": command, "arguments": arguments or {}})
+        self._socket.sendall(message.encode() + b"\n")
         while True:
             answer = json.loads(self._lines.readline() or '{"error": "QEMU has ended"}')
             if "error" in answer:

@@ -12,4 +12,6 @@ def test_passes_inside(check: str, outcomes: Mapping[str, str]) -> None:
     mine = {name: outcome for name, outcome in outcomes.items() if check in name}
 
     assert mine
-    assert {name: outcome for name, outcome in mine.items() if outcome} == {}
+    wrong = [f"{name}\n{outcome}" for name, outcome in mine.items() if outcome]
+    if wrong:
+        pytest.fail("\n\n".join(wrong), pytrace=False)
