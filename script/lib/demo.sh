@@ -24,7 +24,9 @@ demo_pid() {
     pid=$(cat "$STATE/hub.pid" 2>/dev/null) && demo_processes "$STATE" | grep -x "$pid"
 }
 
-demo_answers() { curl --silent --fail --output /dev/null --max-time 5 "$(demo_url)/hub/health"; }
+is_healthy() { curl --silent --fail --output /dev/null --max-time 5 "$1/hub/health"; }
+
+demo_answers() { is_healthy "$(demo_url)"; }
 
 free_port() {
     "$ROOT/.venv/bin/python" -c \
@@ -79,16 +81,18 @@ engine_things() {
 # launch_hub: in a session of its own; returns when it answers. A shell's background commands
 # ignore SIGINT, which the hub sends to its services to end them.
 launch_hub() {
-    local deadline=$((SECONDS + HEALTH_SECONDS)) pid address
+    local deadline=$((SECONDS + HEALTH_SECONDS)) pid address api_port
     address=$(engine_address) || return 1
+    api_port=$(free_port)
     DS01_DEMO=$STATE DS01_STATE_DIR=$STATE DS01_CONFIG_DIR=$STATE/config DS01_DEMO_PORT=$PORT \
-        DS01_DEMO_HUB_ADDRESS=$address DS01_DEMO_HUB_PORT=$(free_port) \
+        DS01_DEMO_HUB_ADDRESS=$address DS01_DEMO_HUB_PORT=$api_port \
         DS01_DEMO_PROXY_PORT=$(free_port) PATH=$ROOT/.venv/bin:$PATH \
         setsid env --default-signal=INT,QUIT "$ROOT/.venv/bin/jupyterhub" --config "$ROOT/hub_config/demo_config.py" \
         >>"$STATE/hub.log" 2>&1 </dev/null 9>&- &
     pid=$!
     printf '%s\n' "$pid" >"$STATE/hub.pid"
-    until demo_answers; do
+    # Past the proxy first: it logs every question that the hub cannot answer yet.
+    until is_healthy "http://$address:$api_port" && demo_answers; do
         if ! kill -0 "$pid" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
             grep -v ConfigProxy "$STATE/hub.log" | tail -n 20
             stop_hub
@@ -156,6 +160,7 @@ remove_state() {
         say "Removed $STATE."
         return
     fi
-    find "$STATE" -mindepth 1 -maxdepth 1 ! -name config -exec rm -rf {} +
-    say "Removed what was in $STATE but config/, which you have edited."
+    find "$STATE" -mindepth 1 -maxdepth 1 ! -name config ! -name config.first ! -name people \
+        ! -name .ds01-demo -exec rm -rf {} +
+    say "Emptied $STATE but for config/, which you have edited: a next demo there uses it."
 }
