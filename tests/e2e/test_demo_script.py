@@ -1,0 +1,102 @@
+import json
+import socket
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+DEMO = Path(__file__).parents[2] / "script" / "demo"
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [DEMO, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=500,
+    )
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def answer(url: str) -> dict[str, object]:
+    with urllib.request.urlopen(url, timeout=10) as response:
+        content: dict[str, object] = json.load(response)
+        return content
+
+
+def processes_of(state: Path) -> list[str]:
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            variables = environment.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if f"DS01_DEMO={state}".encode() in variables:
+            found.append(environment.parent.name)
+    return found
+
+
+def test_starts_says_how_to_log_in_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    port = free_port()
+    place = ("--port", str(port), "--state", str(state))
+    try:
+        first = demo(*place)
+        assert first.returncode == 0, first.stdout + first.stderr
+        assert f"DS01 runs:   http://127.0.0.1:{port}\n" in first.stdout
+        assert (state / "password").read_text().strip() in first.stdout
+        assert "alice" in first.stdout
+        assert f"script/demo --stop --state {state}" in first.stdout
+        assert "version" in answer(f"http://127.0.0.1:{port}/hub/api/")
+
+        second = demo(*place)
+        assert second.stdout.startswith("The demo already runs.")
+        assert f"http://127.0.0.1:{port}" in second.stdout
+    finally:
+        stopped = demo("--stop", "--state", str(state))
+    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+    assert not state.exists()
+    assert processes_of(state) == []
+
+
+def test_keeps_settings_that_somebody_edited(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    (state / "config").mkdir(parents=True)
+    (state / "config.first").mkdir()
+    (state / ".ds01-demo").touch()
+    (state / "hub.log").touch()
+    (state / "config" / "resource-limits.yaml").write_text("edited")
+
+    assert demo("--stop", "--state", str(state)).returncode == 0
+
+    assert (state / "config" / "resource-limits.yaml").read_text() == "edited"
+    assert not (state / "hub.log").exists()
+
+
+def test_refuses_a_folder_with_files_of_others(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+
+    refused = demo("--state", str(tmp_path))
+
+    assert refused.returncode == 1
+    assert "It has files that are not a demo's." in refused.stderr
+    assert list(tmp_path.iterdir()) == [tmp_path / "thesis.tex"]
+
+
+def test_names_the_next_step_when_the_port_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = demo("--port", str(port), "--state", str(tmp_path / "state"))
+    assert refused.returncode == 1
+    assert f"Port {port} is taken." in refused.stderr
+    assert f"script/demo --port {port + 1}" in refused.stderr
