@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ds01_spawner.domain.errors import Refused
 from ds01_spawner.domain.gpu import Slot
@@ -37,9 +37,11 @@ class NothingFree:
 
     Attributes:
         reason: A sentence saying what is in use.
+        states: The same as figures: how many of the slots that would do are doing what.
     """
 
     reason: str
+    states: Mapping[SlotState, int] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def decide(
         return Granted(())
     slots = _choose(request, asker, occupancy, strategy, fitting, withheld)
     if slots is None:
-        return NothingFree(_why_nothing_free(fitting, occupancy))
+        return _nothing_free(fitting, occupancy)
     return Granted(slots)
 
 
@@ -135,7 +137,7 @@ def _pick(
     return chosen
 
 
-def _why_nothing_free(fitting: Sequence[Slot], occupancy: Occupancy) -> str:
+def _nothing_free(fitting: Sequence[Slot], occupancy: Occupancy) -> NothingFree:
     uuids = {slot.uuid for slot in fitting}
     states = Counter(use.state for use in occupancy.uses if use.slot.uuid in uuids)
     words = {
@@ -147,4 +149,4 @@ def _why_nothing_free(fitting: Sequence[Slot], occupancy: Occupancy) -> str:
         SlotState.FREE: "free, but kept for somebody who waits longer or too few",
     }
     listed = ", ".join(f"{states[state]} {words[state]}" for state in words if states[state])
-    return f"Of {len(fitting)} slots that would do: {listed}."
+    return NothingFree(f"Of {len(fitting)} slots that would do: {listed}.", states)

@@ -6,8 +6,8 @@ transaction, on a snapshot that is never older than the reservations that cover 
 """
 
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from ds01_spawner.domain import labels, names
@@ -18,7 +18,7 @@ from ds01_spawner.domain.errors import NoCapacity, Refused, Unavailable
 from ds01_spawner.domain.gpu import Inventory, Slot
 from ds01_spawner.domain.grant import Placement, Site, container_spec
 from ds01_spawner.domain.limits import Limits
-from ds01_spawner.domain.occupancy import Occupancy, Snapshot, occupancy
+from ds01_spawner.domain.occupancy import Occupancy, SlotState, Snapshot, occupancy
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.domain.queue import (
     USAGE_HORIZON,
@@ -70,12 +70,14 @@ class Queued:
         place: 1-based, among those who compete for the same slots.
         length: How many compete for them.
         reason: What is in use, as a sentence.
+        states: How many of the slots that would do are doing what.
     """
 
     ticket: Ticket
     place: int
     length: int
     reason: str
+    states: Mapping[SlotState, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +328,9 @@ class Admission:
         transaction.put_ticket(standing.ticket)
         if known is None:
             self._audit.queued(request, standing)
-        return Queued(standing.ticket, standing.place, standing.length, reason)
+        return Queued(
+            standing.ticket, standing.place, standing.length, reason, standing.verdict.states
+        )
 
     def _grant(  # noqa: PLR0913, PLR0917 - the parts of one grant
         self,

@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import cache
 
 import jinja2
 
 from ds01_spawner.composition import Platform
-from ds01_spawner.domain.errors import DS01Error
+from ds01_spawner.domain.errors import DS01Error, QuotaExceeded
 from ds01_spawner.domain.gpu import FULL_PROFILE
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.offer import Offer, SizeOffer
-from ds01_spawner.domain.units import format_duration, format_size
 from ds01_spawner.operations.offers import offer_to
+from ds01_spawner.spawner import wording
 
 NO_GPU = "none"
 
@@ -25,10 +24,12 @@ class SizeChoice:
     Attributes:
         value: What is sent.
         title: What it is, in words.
-        detail: Memory and share of a card.
+        detail: Share of a card.
         availability: What is free, and who waits.
+        queue: What somebody who asks now has to wait for; empty when they would be served.
         free_percent: Length of the availability bar, 0 to 100; `None` draws none.
         refusal: Why it is greyed out; empty when it can be chosen.
+        max_count: How many of them one server may have.
         selected: Whether it is proposed.
     """
 
@@ -36,8 +37,10 @@ class SizeChoice:
     title: str
     detail: str = ""
     availability: str = ""
+    queue: str = ""
     free_percent: int | None = None
     refusal: str = ""
+    max_count: int = 1
     selected: bool = False
 
 
@@ -68,15 +71,18 @@ class Form:
         except DS01Error as exc:
             return _template().render(problem=str(exc))
         chosen_image = self._chosen_image(tuple(images), offer.limits)
+        sizes = size_choices(offer, self._last_text("gpu"))
         return _template().render(
             problem="",
+            blocked=blocked(offer),
             images=[
                 {"key": key, "entry": entry, "selected": key == chosen_image}
                 for key, entry in images.items()
             ],
-            sizes=_choices(offer, self._last_text("gpu")),
-            max_count=offer.max_count,
-            allowance=_allowance(offer),
+            sizes=sizes,
+            max_count=max(size.max_count for size in sizes),
+            count=self._last_count(),
+            facts=facts(offer),
             project=self._last_text("project"),
             wait=self.last.get("wait") is not False,
             simulated=simulated,
@@ -96,69 +102,108 @@ class Form:
         value = self.last.get(key)
         return value if isinstance(value, str) else ""
 
+    def _last_count(self) -> int:
+        value = self.last.get("gpu_count")
+        return value if isinstance(value, int) and value > 0 else 1
 
-def _choices(offer: Offer, last: str) -> list[SizeChoice]:
-    allowed = [size for size in offer.sizes if not size.refusal]
+
+def blocked(offer: Offer) -> str:
+    """Why nothing at all can be started; empty when something can."""
+    for size in offer.sizes:
+        if size.size == NO_GPU and size.error is not None:
+            return wording.refusal(size.error)
+    return ""
+
+
+def size_choices(offer: Offer, last: str) -> list[SizeChoice]:
+    """The radio buttons; proposed is the last choice, else the smallest GPU that is free."""
+    allowed = [size for size in offer.sizes if size.error is None]
     with_gpu = [size for size in allowed if size.size != NO_GPU]
-    free = [size for size in with_gpu if size.free]
+    at_once = [size for size in with_gpu if not size.place]
     candidates = (
         [size for size in allowed if size.size == last],
-        free,
+        at_once,
         with_gpu,
         allowed,
     )
     proposed = next((found[0] for found in candidates if found), None)
-    return [_choice(size, selected=size is proposed) for size in offer.sizes]
+    titles = [_title(size) for size in offer.sizes]
+    return [
+        _choice(size, title, ambiguous=titles.count(title) > 1, selected=size is proposed)
+        for size, title in zip(offer.sizes, titles, strict=True)
+    ]
 
 
-def _choice(size: SizeOffer, *, selected: bool) -> SizeChoice:
+def _title(size: SizeOffer) -> str:
+    if size.size == NO_GPU:
+        return "No GPU"
+    return wording.gpu_title(size.size, size.memory_bytes)
+
+
+def _choice(size: SizeOffer, title: str, *, ambiguous: bool, selected: bool) -> SizeChoice:
+    # What refuses even a server without GPU is said once, above the choices.
+    general = isinstance(size.error, QuotaExceeded) and size.error.limit == _PER_PERSON
+    refusal = wording.size_refusal(size.error) if size.error and not general else ""
     if size.size == NO_GPU:
         return SizeChoice(
             NO_GPU,
-            "No GPU",
-            detail="CPU only; starts at once",
-            refusal=f"{size.refusal} {size.next_step}".strip(),
+            title,
+            detail="For writing, small data and a first look. No queue.",
+            refusal=refusal,
             selected=selected,
         )
-    whole = size.size == FULL_PROFILE
-    share = Fraction(size.equivalents).limit_denominator(16)
-    gigabytes = f"{size.memory_bytes / 1024**3:.0f} GB GPU memory"
+    detail = "" if size.size == FULL_PROFILE else f"{wording.share(size.equivalents)} of a card"
     availability = f"{size.free} of {size.total} free"
     if size.waiting:
-        people = "1 person waits" if size.waiting == 1 else f"{size.waiting} people wait"
-        availability = f"{availability}; {people}"
+        availability = f"{availability} \N{EN DASH} {wording.people_wait(size.waiting)}"
     return SizeChoice(
         size.size,
-        "A whole GPU" if whole else f"Part of a GPU ({size.size})",
-        detail=gigabytes if whole else f"{gigabytes}, {share} of a card",
+        title,
+        detail=f"{detail} ({size.size})" if ambiguous else detail,
         availability=availability,
+        queue=_queue(size),
         free_percent=round(100 * size.free / size.total) if size.total else 0,
-        refusal=f"{size.refusal} {size.next_step}".strip(),
+        refusal=refusal,
+        max_count=size.max_count,
         selected=selected,
     )
 
 
-def _allowance(offer: Offer) -> list[tuple[str, str]]:
-    """What the person may have, as pairs of a word and a figure."""
+_PER_PERSON = "max_containers_per_user"
+
+
+def _queue(size: SizeOffer) -> str:
+    if not size.place:
+        return ""
+    if size.place == 1:
+        place = "You would be first in the queue."
+    else:
+        before = wording.counted_people(size.place - 1)
+        place = f"You would be number {size.place} in the queue, with {before} before you."
+    return f"{wording.busy(size.states)} {place}".strip()
+
+
+def facts(offer: Offer) -> list[tuple[str, str]]:
+    """What a server gets and what the person still may have, as pairs of words and a figure."""
     limits = offer.limits
-    rows = [
-        ("GPU slots", _of(offer.slots_used, limits.max_gpu_slots)),
-        ("Running servers", _of(offer.containers_used, limits.max_containers_per_user)),
-        ("CPUs", "unlimited" if limits.max_cpus is None else f"{limits.max_cpus:g}"),
-        (
-            "Memory",
-            "unlimited" if limits.memory_bytes is None else format_size(limits.memory_bytes),
-        ),
-    ]
+    cpus = "no limit" if limits.max_cpus is None else f"{limits.max_cpus:g}"
+    memory = "no limit" if limits.memory_bytes is None else wording.memory(limits.memory_bytes)
+    rows = [("CPUs", cpus), ("Memory", memory)]
     if limits.idle_timeout is not None:
-        rows.append(("Stops when idle for", format_duration(limits.idle_timeout)))
+        rows.append(("Stops when unused for", wording.span(limits.idle_timeout)))
     if limits.max_runtime is not None:
-        rows.append(("Runs for at most", format_duration(limits.max_runtime)))
+        rows.append(("Stops at the latest after", wording.span(limits.max_runtime)))
+    rows += [
+        ("You already run", _of(offer.containers_used, limits.max_containers_per_user, "server")),
+        ("You already have", _of(offer.slots_used, limits.max_gpu_slots, "GPU")),
+    ]
     return rows
 
 
-def _of(used: int, allowed: int | None) -> str:
-    return f"{used} in use" if allowed is None else f"{used} of {allowed} in use"
+def _of(used: int, allowed: int | None, noun: str) -> str:
+    if allowed is None:
+        return wording.counted(used, noun)
+    return f"{used} of {wording.counted(allowed, noun)}"
 
 
 @cache

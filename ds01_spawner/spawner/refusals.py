@@ -1,5 +1,7 @@
 """The platform's errors as JupyterHub shows and counts them: the one translation of this door."""
 
+from html import escape
+
 from jupyterhub.spawner import SpawnException
 
 from ds01_spawner.domain.errors import (
@@ -13,6 +15,7 @@ from ds01_spawner.domain.errors import (
     QuotaExceeded,
     Unavailable,
 )
+from ds01_spawner.spawner import wording
 
 _REASONS: tuple[tuple[type[DS01Error], str, int], ...] = (
     (QuotaExceeded, "quota", 403),
@@ -27,8 +30,16 @@ _REASONS: tuple[tuple[type[DS01Error], str, int], ...] = (
 
 
 def as_spawn_exception(error: DS01Error) -> SpawnException:
-    """What the hub raises instead: message, reason for its metrics, HTTP status."""
-    for kind, reason, status in _REASONS:
-        if isinstance(error, kind):
-            return SpawnException(str(error), reason=reason, status_code=status)
-    return SpawnException(str(error), reason="error", status_code=500)
+    """What the hub raises instead: message, reason for its metrics, HTTP status.
+
+    API clients read the message; the hub's pages prefer the plain words.
+    """
+    reason, status = next(
+        ((reason, status) for kind, reason, status in _REASONS if isinstance(error, kind)),
+        ("error", 500),
+    )
+    exception = SpawnException(str(error), reason=reason, status_code=status)
+    # Some of the hub's pages read these instead of the exception's own (utils.format_exception).
+    exception.jupyterhub_message = str(error)
+    exception.jupyterhub_html_message = escape(wording.refusal(error), quote=False)
+    return exception

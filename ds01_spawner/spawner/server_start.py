@@ -15,6 +15,7 @@ from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.domain.units import format_duration
 from ds01_spawner.operations.admission import Grant, Queued
 from ds01_spawner.operations.launch import Progress, Step
+from ds01_spawner.spawner import wording
 from ds01_spawner.spawner.boot_gate import BootGate
 from ds01_spawner.spawner.progress import ProgressLog
 from ds01_spawner.spawner.readiness import answers
@@ -275,7 +276,8 @@ class ServerStart:
     def _say_place(self, answer: Queued) -> None:
         self._steps.say(
             10,
-            f"Waiting for a GPU: place {answer.place} of {answer.length}. {answer.reason}",
+            f"Waiting for a GPU: place {answer.place} of {answer.length}. "
+            f"{wording.busy(answer.states)}",
             place=answer.place,
             length=answer.length,
         )

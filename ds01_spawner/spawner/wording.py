@@ -1,0 +1,148 @@
+"""What the pages of the hub say to people who know neither policy keys nor slots nor containers."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from fractions import Fraction
+
+from ds01_spawner.domain.errors import (
+    DS01Error,
+    Forbidden,
+    NoCapacity,
+    QuotaExceeded,
+    Refused,
+)
+from ds01_spawner.domain.gpu import FULL_PROFILE, MigProfile
+from ds01_spawner.domain.occupancy import SlotState
+
+_GIB = 1024**3
+_STATES = {
+    SlotState.ALLOCATED: "in use",
+    SlotState.RESERVED: "being given out just now",
+    SlotState.HELD: "kept for a stopped server",
+    SlotState.FOREIGN: "used outside this hub",
+    SlotState.UNAVAILABLE: "out of order",
+    SlotState.FREE: "free, but too few or kept for somebody who waits longer",
+}
+_ASK = "Ask your administrator if you need one."
+
+
+def refusal(error: DS01Error) -> str:
+    """Why the hub says no, and what to do about it."""
+    match error:
+        case QuotaExceeded():
+            return _quota(error)
+        case NoCapacity() if error.place:
+            return (
+                f"Nothing of this size is free now. You would be number {error.place} in the "
+                "queue: tick the box to wait, or choose another size."
+            )
+        case _:
+            return str(error)
+
+
+def size_refusal(error: Refused) -> str:
+    """Why a GPU size is greyed out."""
+    if isinstance(error, Forbidden):
+        return f"Whole GPUs are for other groups. {_ASK}"
+    return refusal(error)
+
+
+def _quota(error: QuotaExceeded) -> str:
+    match error.limit:
+        case "max_containers_per_user":
+            return _servers(error)
+        case "max_gpu_slots" | "max_gpu_slots_per_container":
+            return _gpus(error)
+        case "max_gpu_equivalents":
+            left = share(error.allowed - error.used)
+            used = f" ({listed(error.holders)} has the rest)" if error.holders else ""
+            return f"Too large: you may have {left} of a GPU{used}. Choose a smaller one."
+        case _:
+            return str(error)
+
+
+def _servers(error: QuotaExceeded) -> str:
+    if not error.holders:
+        return "Your group may not start servers here. Ask your administrator."
+    return (
+        f"You may run {counted(error.allowed, 'server')} at a time, and "
+        f"{listed(error.holders)} {'runs' if len(error.holders) == 1 else 'run'} already. "
+        "Stop one on the Home page first."
+    )
+
+
+def _gpus(error: QuotaExceeded) -> str:
+    if not error.allowed:
+        return f"Your group has no GPUs. {_ASK}"
+    if error.limit == "max_gpu_slots_per_container":
+        return f"One server may have {counted(error.allowed, 'GPU')}."
+    if not error.holders:
+        return f"You may have {counted(error.allowed, 'GPU')} at a time."
+    return (
+        f"You may have {counted(error.allowed, 'GPU')} at a time, and {listed(error.holders)} "
+        f"{'has' if len(error.holders) == 1 else 'have'} {error.used:g}. "
+        "Stop one of your servers first."
+    )
+
+
+def busy(states: Mapping[SlotState, int]) -> str:
+    """Why nothing is free: `5 in use, 2 kept for a stopped server.` Empty when nothing is known."""
+    found = ", ".join(f"{states[state]} {_STATES[state]}" for state in _STATES if states.get(state))
+    return f"{found}." if found else ""
+
+
+def memory(size: int) -> str:
+    """`16 GB`, `1.5 TB`, `512 MB`: binary units by the names that people use."""
+    for unit, name in ((1024**4, "TB"), (_GIB, "GB"), (1024**2, "MB")):
+        if size >= unit:
+            return f"{round(size / unit, 1):g} {name}"
+    return f"{size} bytes"
+
+
+def gpu_memory(profile: str, size: int) -> str:
+    """A slot's memory as NVIDIA names it: `10 GB` for `2g.10gb`, which has 9.75 GiB."""
+    parsed = MigProfile.parse(profile)
+    return f"{parsed.memory_gb if parsed else round(size / _GIB)} GB"
+
+
+def gpu_title(profile: str, size: int) -> str:
+    """What the slot is, for somebody who never heard of MIG."""
+    whole = profile == FULL_PROFILE
+    return f"{'Whole GPU' if whole else 'Part of a GPU'}, {gpu_memory(profile, size)} memory"
+
+
+def share(equivalents: float) -> str:
+    """`3/7`; `no part` for nothing."""
+    fraction = Fraction(max(equivalents, 0.0)).limit_denominator(16)
+    return str(fraction) if fraction else "no part"
+
+
+def span(duration: timedelta) -> str:
+    """`2 hours`, `90 minutes`, `7 days`."""
+    seconds = round(duration.total_seconds())
+    for unit, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        whole, rest = divmod(seconds, unit)
+        if whole and not rest and not (name == "day" and whole < 3):  # noqa: PLR2004 - 48 hours
+            return counted(whole, name)
+    return counted(seconds, "second")
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *rest, last = names or ("",)
+    return f"{', '.join(rest)} and {last}" if rest else last
+
+
+def people_wait(count: int) -> str:
+    """`1 person waits`, `3 people wait`."""
+    return f"{counted_people(count)} {'waits' if count == 1 else 'wait'}"
+
+
+def counted_people(count: int) -> str:
+    """`1 person`, `3 people`."""
+    return "1 person" if count == 1 else f"{count} people"
+
+
+def counted(number: float, noun: str) -> str:
+    """`1 server`, `3 servers`."""
+    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"
