@@ -187,8 +187,8 @@ class AggregateLimitsScenario:
         self, lab: Lab, meddle: Callable[[str, int], None]
     ) -> None:
         lab.start("sleep 600")
-        meddle(lab.cgroups.parent(GROUP, USER), 512 * MIB)
-        assert lab.usage().limits.memory_bytes == 512 * MIB
+        meddle(lab.cgroups.parent(GROUP, USER), 32 * MIB)
+        assert lab.usage().limits.memory_bytes == 32 * MIB
 
         changed = lab.aggregates.verify(LIMITS, USER)
 

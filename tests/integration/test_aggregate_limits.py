@@ -16,7 +16,7 @@ class TestThisMachine(AggregateLimitsScenario):
     def meddle(self) -> Callable[[str, int], None]:
         def write(parent: str, memory_bytes: int) -> None:
             for place in directories(parent):
-                for name in ("memory.memsw.limit_in_bytes", "memory.limit_in_bytes", "memory.max"):
+                for name in ("memory.limit_in_bytes", "memory.max"):
                     if (place / name).exists():
                         (place / name).write_text(str(memory_bytes))
 

@@ -7,9 +7,8 @@ as runtime properties: https://www.freedesktop.org/software/systemd/man/latest/s
 import os
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
-from ds01_spawner.adapters.cgroups.bounds import CPU_PERIOD_US, Bounds, is_lower
+from ds01_spawner.adapters.cgroups.bounds import CPU_PERIOD_US, Bounds
 from ds01_spawner.adapters.cgroups.hierarchy import Hierarchy
 from ds01_spawner.domain.errors import Unavailable
 
@@ -67,17 +66,13 @@ class SystemdDriver:
     def write(self, path: str, found: Bounds, wanted: Bounds) -> dict[str, str]:
         """Set the properties, all of them: systemd keeps a file for each until reboot.
 
-        On v1 systemd neither knows nor touches the bound on swap, so that one is written here, in
-        the order that the kernel needs.
+        On v1 the files are written first: systemd does not know the bound on swap, nor the order
+        that the kernel needs, nor that children must be lowered before their parent.
         """
-        own = self._hierarchy.version == 1
         complaints = {}
-        if own and not is_lower(wanted.swap, found.swap):
-            complaints = self._hierarchy.write(path, found, replace(found, swap=wanted.swap))
+        if self._hierarchy.version == 1:
+            complaints = self._hierarchy.write(path, found, wanted)
         self._systemctl(["set-property", "--runtime", self.parent(path), *self._properties(wanted)])
-        if own:
-            now = self._hierarchy.read(path)
-            complaints |= self._hierarchy.write(path, now, replace(now, swap=wanted.swap))
         return complaints
 
     def _properties(self, bounds: Bounds) -> list[str]:
