@@ -1,0 +1,63 @@
+"""One hub for most tests, each with people of its own; a second one that is killed."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from e2e.hub import Hub, docker, prepare_config
+from integration.conftest import tiny_image
+from integration.engine_proxy import EngineProxy
+
+__all__ = ["tiny_image"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "late: runs after all other end-to-end tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The crash first, and last what must be waited for after it."""
+    items.sort(
+        key=lambda item: (
+            "tests/e2e/" in item.nodeid,
+            item.get_closest_marker("late") is not None,
+            "test_hub_crash" not in item.nodeid,
+        )
+    )
+
+
+@pytest.fixture(scope="session")
+def new_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Hub]]:
+    """Starts another installation."""
+    assert docker("images", "--quiet", "ds01/starter:latest"), "script/bootstrap makes the image"
+    hubs: list[Hub] = []
+
+    def start() -> Hub:
+        state = tmp_path_factory.mktemp("hub")
+        proxy = EngineProxy(state / "engine.sock").__enter__()
+        hub = Hub(state, proxy)
+        hubs.append(hub)
+        prepare_config(hub.config, hub.prefix)
+        hub.start()
+        return hub
+
+    yield start
+    for hub in hubs:
+        hub.proxy.clear()
+        hub.stop()
+        hub.clean()
+        hub.proxy.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def running_hub(new_hub: Callable[[], Hub]) -> Hub:
+    return new_hub()
+
+
+@pytest.fixture
+def hub(running_hub: Hub) -> Iterator[Hub]:
+    """The shared hub, healthy before and after each test, without containers after it."""
+    yield running_hub
+    running_hub.proxy.clear()
+    for container in running_hub.containers():
+        docker("rm", "--force", "--volumes", container)

@@ -1,0 +1,361 @@
+"""A real hub on the real engine, with files, ports and people of its own."""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import requests
+
+from ds01_spawner.composition import Directories, Platform, open_platform
+from ds01_spawner.domain import labels, names
+from integration.engine_proxy import EngineProxy
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+READY_SECONDS = 60.0
+INTERVAL_SECONDS = 0.1
+
+T = TypeVar("T")
+
+
+def eventually(check: Callable[[], T], seconds: float = 30.0, *, what: str = "") -> T:
+    """What `check` returns once it is true; fails when it is not within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = check()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what or check}: {found}"
+        time.sleep(INTERVAL_SECONDS)
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        return int(listener.getsockname()[1])
+
+
+def docker(*arguments: str, check: bool = True) -> str:
+    """Output of the `docker` program."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or not check, done.stderr
+    return done.stdout.strip()
+
+
+@dataclass
+class Hub:
+    """One installation: its folder, its hub process, its engine proxy.
+
+    Attributes:
+        state: Folder of ledger, events and database; `config` is in it.
+        proxy: Stands between hub and engine, to fail on demand.
+        prefix: What the names of this run's people begin with.
+        port: Where people reach it.
+    """
+
+    state: Path
+    proxy: EngineProxy
+    prefix: str = field(default_factory=lambda: f"e2e{secrets.token_hex(3)}")
+    port: int = field(default_factory=free_port)
+
+    def __post_init__(self) -> None:
+        self._token = secrets.token_hex(16)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._people: list[str] = []
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.headers["Authorization"] = f"token {self._token}"
+        self.password = secrets.token_hex(8)
+        (self.state / "token").write_text(self._token)
+        (self.state / "password").write_text(self.password)
+        (self.state / "people").write_text(f"{self.prefix}-admin")
+        self._environment = {
+            **os.environ,
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "DS01_DEMO": str(self.state),
+            "DS01_STATE_DIR": str(self.state),
+            "DS01_CONFIG_DIR": str(self.config),
+            "DS01_ENGINE_SOCKET": str(self.proxy.socket_path),
+            "DS01_DEMO_PORT": str(self.port),
+            "DS01_DEMO_HUB_ADDRESS": _bridge_address(),
+            "DS01_DEMO_HUB_PORT": str(free_port()),
+            "DS01_DEMO_PROXY_PORT": str(free_port()),
+            "DS01_E2E_DEMO_CONFIG": str(ROOT / "hub_config/demo_config.py"),
+            "DS01_CULLER_PASS_SECONDS": "1",
+            "DS01_CULLER_GRACE_SECONDS": "2",
+        }
+
+    @property
+    def config(self) -> Path:
+        return self.state / "config"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return (self.state / "hub.log").read_text()
+
+    @property
+    def instance(self) -> str:
+        return (self.state / "instance-id").read_text().strip()
+
+    def platform(self) -> Platform:
+        """The platform of this installation, past the proxy."""
+        return open_platform(
+            Directories(self.config, self.state, self.state / "events.jsonl"), actor="e2e"
+        )
+
+    def start(self) -> None:
+        """Start the hub; returns when it answers."""
+        with (self.state / "hub.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [BIN / "jupyterhub", "--config", Path(__file__).with_name("e2e_config.py")],
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        eventually(self._answers, READY_SECONDS, what="the hub answers")
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log[-3000:]
+        try:
+            return self._session.get(f"{self.url}/hub/health", timeout=2).ok
+        except requests.RequestException:
+            return False
+
+    def kill(self) -> None:
+        """`kill -9`: no goodbye to anybody."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """End hub, proxy and services; the containers stay."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        for pid in self.processes():
+            os.kill(pid, signal.SIGKILL)
+
+    def processes(self, program: str = "") -> list[int]:
+        """Proxy and services of this hub, whose command line holds `program`."""
+        mark = f"DS01_DEMO={self.state}".encode()
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = (folder / "environ").read_bytes().split(b"\0")
+                command = (folder / "cmdline").read_text()
+            except OSError:
+                continue
+            mine = mark in environment and int(folder.name) != os.getpid()
+            if mine and program in command:
+                found.append(int(folder.name))
+        return found
+
+    def request(
+        self, method: str, path: str, *, timeout: float = 60.0, **body: Any
+    ) -> requests.Response:
+        """One call of the hub's REST API."""
+        return self._session.request(
+            method, f"{self.url}/hub/api{path}", json=body or None, timeout=timeout
+        )
+
+    def person(self, name: str) -> "Person":
+        """A new user `PREFIX-name` of the hub."""
+        return self.user(f"{self.prefix}-{name}")
+
+    def user(self, name: str) -> "Person":
+        """A new user of exactly this name."""
+        answer = self.request("POST", f"/users/{quote(name, safe='')}")
+        assert answer.status_code == 201, answer.text
+        found = str(answer.json()["name"])
+        self._people.append(found)
+        return Person(self, found)
+
+    def events(self, action: str, user: str | None = None) -> list[dict[str, Any]]:
+        """The audit log's events of one action."""
+        lines = (self.state / "events.jsonl").read_text().splitlines()
+        found = [json.loads(line) for line in lines]
+        return [
+            event
+            for event in found
+            if event["action"] == action and (user is None or event["user"] == user)
+        ]
+
+    def containers(self, *, everything: bool = True) -> list[str]:
+        """Ids of this installation's containers."""
+        which = ["--all"] if everything else []
+        mine = f"label={labels.INSTANCE}={self.instance}"
+        return docker("ps", *which, "--quiet", "--no-trunc", "--filter", mine).split()
+
+    def slots(self) -> dict[str, dict[str, Any]]:
+        """`ds01 gpu status --json`, by slot."""
+        found = self.ds01("gpu", "status", "--json")
+        return {entry["slot"]: entry for entry in json.loads(found)["slots"]}
+
+    def ds01(self, *arguments: str) -> str:
+        """Output of the real `ds01` program on this installation."""
+        done = subprocess.run(
+            [BIN / "ds01", *arguments],
+            env={**self._environment, "DS01_ENGINE_SOCKET": "/var/run/docker.sock"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def clean(self) -> None:
+        """Remove this installation's containers, homes, networks and cgroups, one at a time."""
+        if not (self.state / "instance-id").exists():
+            return
+        for container in self.containers():
+            docker("rm", "--force", "--volumes", container, check=False)
+        for person in self._people:
+            docker("volume", "rm", names.home_volume(person), check=False)
+            docker("network", "rm", names.network_name(person), check=False)
+        cgroups = self.platform().cgroups
+        mine = {names.cgroup_slugs(None, person)[1] for person in self._people}
+        for group, person in cgroups.people():
+            if person in mine:
+                cgroups.remove(group, person)
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user of the hub."""
+
+    hub: Hub
+    name: str
+
+    def path(self, server: str = "") -> str:
+        return f"/users/{quote(self.name, safe='')}/" + (
+            f"servers/{server}" if server else "server"
+        )
+
+    def ask(self, server: str = "", **options: Any) -> requests.Response:
+        """Ask for a server; the hub's answer comes after 10 s at the latest."""
+        return self.hub.request("POST", self.path(server), user_options=options)
+
+    def start(self, server: str = "", **options: Any) -> str:
+        """Start a server; the id of its container."""
+        answer = self.ask(server, **options)
+        assert answer.status_code in {201, 202}, answer.text
+        return self.ready(server)
+
+    def start_patiently(self, server: str = "", **options: Any) -> str:
+        """`start`, unless it runs; asks again while the platform cannot decide."""
+        if not self.is_ready(server):
+            eventually(lambda: self.ask(server, **options).status_code in {201, 202})
+        return self.ready(server)
+
+    def ready(self, server: str = "", seconds: float = 60.0) -> str:
+        """Wait until a server is ready; the id of its container."""
+        eventually(lambda: self.is_ready(server), seconds, what=f"{self.name}'s server is ready")
+        return self.container_id(server)
+
+    def stop(self, server: str = "", *, remove: bool = False) -> None:
+        answer = self.hub.request(
+            "DELETE", self.path(server), **({"remove": True} if remove else {})
+        )
+        assert answer.status_code in {202, 204}, answer.text
+        eventually(lambda: not self.server(server), 30, what=f"{self.name}'s server stops")
+
+    def server(self, server: str = "") -> Mapping[str, Any]:
+        """The hub's view of a server that runs, starts or stops; empty when it does not."""
+        model = self.hub.request("GET", f"/users/{quote(self.name, safe='')}").json()
+        found = model["servers"].get(server, {})
+        return {} if found.get("stopped") else found
+
+    def is_ready(self, server: str = "") -> bool:
+        return bool(self.server(server).get("ready"))
+
+    def container(self, server: str = "") -> str:
+        return names.container_name(server or names.DEFAULT_SERVER, self.name)
+
+    def container_id(self, server: str = "") -> str:
+        return str(self.inspect(server)["Id"])
+
+    def inspect(self, server: str = "") -> dict[str, Any]:
+        """`docker inspect` of the container; empty when there is none."""
+        found = docker("inspect", "--type=container", self.container(server), check=False)
+        return json.loads(found)[0] if found not in {"", "[]"} else {}
+
+    def slot(self, server: str = "") -> str:
+        return str(self.inspect(server)["Config"]["Labels"].get(labels.GPU_SLOTS, ""))
+
+    def progress(self, server: str = "") -> Iterator[dict[str, Any]]:
+        """The spawn's progress events, until it is ready or has failed."""
+        url = f"{self.hub.url}/hub/api{self.path(server)}/progress"
+        with self.hub._session.get(url, stream=True, timeout=60) as answer:
+            for line in answer.iter_lines(decode_unicode=True):
+                if line.startswith("data:"):
+                    yield json.loads(line.removeprefix("data:"))
+
+    def answers(self, server: str = "", *, timeout: float = 5.0) -> bool:
+        """Whether the server itself answers through the hub's proxy."""
+        place = (
+            f"{self.hub.url}/user/{quote(self.name, safe='')}/{server + '/' if server else ''}api"
+        )
+        try:
+            answer = self.hub._session.get(place, timeout=timeout, allow_redirects=False)
+        except requests.RequestException:
+            return False
+        return answer.status_code == 200 and "version" in answer.json()
+
+
+def _bridge_address() -> str:
+    found = docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}")
+    return str(json.loads(found)[0].get("Gateway", "172.17.0.1"))
+
+
+def prepare_config(folder: Path, prefix: str) -> None:
+    """The shipped configuration with GPUs of this run's own, two more groups and a tiny image."""
+    shutil.copytree(ROOT / "config", folder)
+    gpus = folder / "gpu-config.yaml"
+    gpus.write_text(re.sub(r"seed: \S+", f"seed: {prefix}", gpus.read_text(), count=1))
+    limits = folder / "resource-limits.yaml"
+    limits.write_text(limits.read_text().replace("\ngroups:\n", f"\ngroups:\n{_GROUPS}", 1))
+    images = folder / "images.yaml"
+    images.write_text(images.read_text().replace("\nimages:\n", f"\nimages:\n{_TINY}", 1))
+    for group in ("brisk", "crowd"):
+        (folder / "groups" / f"{group}.members").write_text(f"{prefix}-{group}\n")
+
+
+_TINY = """  tiny:
+    reference: ds01test/busybox:latest
+    title: Tiny
+"""
+
+_GROUPS = """  brisk:
+    gpu_hold_after_stop: 1s
+    container_hold_after_stop: 2s
+  crowd:
+    max_gpu_slots: null
+    max_gpu_slots_per_container: 12
+    max_gpu_equivalents: null
+    max_containers_per_user: null
+    allow_full_gpu: true
+    gpu_hold_after_stop: 1s
+"""
