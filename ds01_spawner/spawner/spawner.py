@@ -7,7 +7,8 @@ executor, and its view that an engine error means a gone container, are not used
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -43,6 +44,16 @@ _STOP_RETRY_SECONDS = 2.0
 _platform_at = cache(open_platform)
 _boot_gate_of = cache(BootGate)
 _threads_of = cache(Threads)
+
+_submitted_to: ContextVar["DS01Spawner | None"] = ContextVar("_submitted_to", default=None)
+"""The server whose form this request carries. The hub answers a refused start of a named server
+with the form of the default one (handlers/pages.py, `SpawnHandler._post`)."""
+
+
+def _read_form(form: Mapping[str, Sequence[str]], spawner: "DS01Spawner") -> Mapping[str, object]:
+    """`user_options` from a submitted form."""
+    _submitted_to.set(spawner)
+    return options_from_form(form)
 
 
 class DS01Spawner(DockerSpawner):
@@ -103,7 +114,7 @@ class DS01Spawner(DockerSpawner):
 
     @default("options_from_form")
     def _default_options_from_form(self) -> Callable[..., Mapping[str, object]]:
-        return options_from_form
+        return _read_form
 
     @default("apply_user_options")
     def _default_apply_user_options(self) -> Callable[["DS01Spawner", object], None]:
@@ -140,12 +151,13 @@ class DS01Spawner(DockerSpawner):
 
     async def render_form(self) -> str:
         """The spawn form: what is free, what this person may have, and why not the rest."""
+        asked = _submitted_to.get() or self
         form = Form(
             platform=self.platform,
             user=self.user.name,
-            container=self.container_label,
+            container=asked.container_label,
             hub_groups=self._hub_groups(),
-            last=self.orm_spawner.user_options or {},
+            last=asked.orm_spawner.user_options or {},
         )
         html: str = await self.threads.run(form.render)
         return html
