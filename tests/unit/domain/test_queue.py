@@ -281,7 +281,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(steps)
 def test_nobody_is_passed_by_later_arrivals_more_often_than_promised(
     moves: list[tuple[object, ...]],
@@ -299,11 +299,11 @@ def test_nobody_is_passed_by_later_arrivals_more_often_than_promised(
                 waiting = sorted(hall.tickets)
                 if number < len(waiting):
                     hall.ask(waiting[number])
-        assert all(
-            hall.passed[user] <= MAX_OVERTAKEN
+        assert not [
+            user
             for user, entry in hall.tickets.items()
-            if not isinstance(_verdict(hall, entry), Granted)
-        )
+            if hall.passed[user] > MAX_OVERTAKEN and not isinstance(_verdict(hall, entry), Granted)
+        ]
 
 
 def _verdict(hall: Hall, entry: Ticket) -> object:
