@@ -72,10 +72,16 @@ prepare_state() {
     [ -e "$STATE/before" ] || engine_things >"$STATE/before"
 }
 
-# engine_things: homes and networks of people, whoever made them.
+# engine_things: homes and networks of the demo's people that exist.
 engine_things() {
-    docker volume ls --quiet --filter name='^ds01-home-' | sed 's/^/volume /'
-    docker network ls --filter label=ds01.managed --format '{{.Name}}' | sed 's/^/network /'
+    "$ROOT/.venv/bin/python" -c '
+import sys
+from ds01_spawner.domain.names import home_volume, network_name
+for person in sys.stdin.read().split():
+    print("volume", home_volume(person))
+    print("network", network_name(person))' <"$STATE/people" | while read -r kind name; do
+        if docker "$kind" inspect "$name" >/dev/null 2>&1; then printf '%s %s\n' "$kind" "$name"; fi
+    done
 }
 
 # launch_hub: in a session of its own; returns when it answers. A shell's background commands
@@ -127,7 +133,7 @@ remove_containers() {
     done
 }
 
-# remove_things: volumes and networks that were not there before the demo and that nobody uses.
+# remove_things: what was not there before the demo, unless somebody uses it.
 remove_things() {
     local kind name
     engine_things | grep -vxFf "$STATE/before" | while read -r kind name; do

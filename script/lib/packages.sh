@@ -23,6 +23,16 @@ want_packages() {
         apt-get install --yes --no-install-recommends "${missing[@]}"
 }
 
+# want_browser: Chromium for the browser tests. Ubuntu has it as a snap only.
+want_browser() {
+    command -v chromium >/dev/null && return
+    if apt-cache show chromium >/dev/null 2>&1 || ! grep -q '^ID=ubuntu' /etc/os-release; then
+        want_packages chromium
+    else
+        say "Chromium is not installed and Ubuntu has no package of it: snap install chromium"
+    fi
+}
+
 # The newest interpreter from 3.11 on that can make a virtual environment.
 find_python() {
     local name

@@ -1,6 +1,10 @@
 # How the scripts speak: plain sentences, the time of each step, and errors with a next step.
 # shellcheck shell=bash
 
+# A command that nobody expected to fail ends the script; it should not do so in silence.
+set -E
+trap 'printf "\nerror: %s stopped at line %d of %s: %s\n" "$0" "$LINENO" "${BASH_SOURCE[0]}" "$BASH_COMMAND" >&2' ERR
+
 say() { printf '%s\n' "$*"; }
 
 # fail WHAT WHY NEXT: says all three and ends the script.
