@@ -175,12 +175,7 @@ _PER_PERSON = "max_containers_per_user"
 def _queue(size: SizeOffer) -> str:
     if not size.place:
         return ""
-    if size.place == 1:
-        place = "You would be first in the queue."
-    else:
-        before = wording.counted_people(size.place - 1)
-        place = f"You would be number {size.place} in the queue, with {before} before you."
-    return f"{wording.busy(size.states)} {place}".strip()
+    return f"{wording.busy(size.states)} {wording.queue_place(size.place)}".strip()
 
 
 def facts(offer: Offer) -> list[tuple[str, str]]:

@@ -277,7 +277,7 @@ class ServerStart:
         self._steps.say(
             10,
             f"Waiting for a GPU: place {answer.place} of {answer.length}. "
-            f"{wording.busy(answer.states)}",
+            f"Suitable GPUs: {wording.busy(answer.states)}",
             place=answer.place,
             length=answer.length,
         )

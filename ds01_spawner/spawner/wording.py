@@ -5,9 +5,11 @@ from datetime import timedelta
 from fractions import Fraction
 
 from ds01_spawner.domain.errors import (
+    Conflict,
     DS01Error,
     Forbidden,
     NoCapacity,
+    NotFound,
     QuotaExceeded,
     Refused,
 )
@@ -33,11 +35,13 @@ def refusal(error: DS01Error) -> str:
             return _quota(error)
         case NoCapacity() if error.place:
             return (
-                f"Nothing of this size is free now. You would be number {error.place} in the "
-                "queue: tick the box to wait, or choose another size."
+                f"Nothing of this size is free now. {queue_place(error.place)} "
+                "Tick the box to wait, or choose another size."
             )
-        case _:
+        case Refused() | Conflict() | NotFound():
             return str(error)
+        case _:
+            return f"{error} If trying again does not help, show this to your administrator."
 
 
 def size_refusal(error: Refused) -> str:
@@ -131,6 +135,14 @@ def listed(names: tuple[str, ...]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     *rest, last = names or ("",)
     return f"{', '.join(rest)} and {last}" if rest else last
+
+
+def queue_place(place: int) -> str:
+    """Where somebody who asks now would stand, as a sentence."""
+    if place == 1:
+        return "You would be first in the queue."
+    before = counted_people(place - 1)
+    return f"You would be number {place} in the queue, with {before} before you."
 
 
 def people_wait(count: int) -> str:
