@@ -218,9 +218,14 @@ def _holders(uses: Iterable[SlotUse]) -> list[str]:
     return list(dict.fromkeys(use.container or "?" for use in uses))
 
 
-def _stop_one(held: Iterable[SlotUse]) -> str:
-    name = own_name(next(iter(held)).container or "")
-    return f"Give one back first: ds01 container retire {name}."
+def _stop_one(held: Sequence[SlotUse]) -> str:
+    """Which container to give up: one that has stopped costs nobody their work."""
+    stopped = next((use for use in held if use.state is SlotState.HELD), None)
+    if stopped is None:
+        return f"Stop {own_name(held[0].container or '?')} first."
+    name = own_name(stopped.container or "?")
+    until = f" until {stopped.until:%H:%M} UTC" if stopped.until is not None else ""
+    return f"{name} has stopped and keeps its GPU{until}: start that one again, or delete it."
 
 
 def own_name(container: str) -> str:

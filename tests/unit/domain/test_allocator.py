@@ -169,9 +169,7 @@ def test_launching_one_container_again_and_again_does_not_collect_slots() -> Non
     occupancy = occupied(LAB, {"1:3": "zoe"}, states={"1:3": SlotState.RESERVED})
     verdict = ask("2g.10gb", occupancy, limits=Limits(max_gpu_slots=1))
     assert isinstance(verdict, Rejected)
-    assert str(verdict.error) == (
-        "1 of 1 GPU slots in use (jupyter). Give one back first: ds01 container retire jupyter."
-    )
+    assert str(verdict.error) == ("1 of 1 GPU slots in use (jupyter). Stop jupyter first.")
     two = Limits(max_gpu_slots=2, max_gpu_slots_per_container=2)
     assert given_slots(ask("mig", occupancy, 2, two)) == ["0:2", "1:3"]
 
@@ -187,8 +185,7 @@ REFUSALS = [
         1,
         Limits(max_gpu_slots=2),
         {"0:0": "zoe/thesis-run", "0:1": "zoe/notes"},
-        "2 of 2 GPU slots in use (thesis-run, notes). "
-        "Give one back first: ds01 container retire thesis-run.",
+        "2 of 2 GPU slots in use (thesis-run, notes). Stop thesis-run first.",
         id="slots",
     ),
     pytest.param(
@@ -257,7 +254,7 @@ REFUSALS = [
         Limits(max_gpu_slots=4, max_gpu_equivalents=0.5),
         {"0:0": "zoe/thesis"},
         "This needs 0.43 GPU-equivalents; you have 0.29 of 0.50 in use (thesis). "
-        "Give one back first: ds01 container retire thesis.",
+        "Stop thesis first.",
         id="equivalents",
     ),
     pytest.param(
@@ -294,6 +291,16 @@ def test_a_request_beyond_a_limit_is_refused_with_figures_and_a_next_step(
     verdict = ask(gpu, occupied(LAB, holders), count, limits)
     assert isinstance(verdict, Rejected)
     assert str(verdict.error) == message
+
+
+def test_a_refusal_names_the_stopped_container_that_keeps_a_slot() -> None:
+    occupancy = occupied(LAB, {"0:0": "zoe/thesis"}, states={"0:0": SlotState.HELD})
+    verdict = ask("mig", occupancy, limits=Limits(max_gpu_slots=1))
+    assert isinstance(verdict, Rejected)
+    assert str(verdict.error) == (
+        "1 of 1 GPU slots in use (thesis). "
+        "thesis has stopped and keeps its GPU: start that one again, or delete it."
+    )
 
 
 def test_exactly_the_limit_is_allowed() -> None:

@@ -102,7 +102,7 @@ def test_a_refusal_is_logged_once_with_its_figures(lab: Lab) -> None:
     with pytest.raises(QuotaExceeded) as caught:
         lab.admission.admit(lab.request("alice"))
     assert str(caught.value) == (
-        "1 of 1 GPU slots in use (thesis). Give one back first: ds01 container retire thesis."
+        "1 of 1 GPU slots in use (thesis). Stop thesis first."
     )
     (event,) = lab.events.events[before:]
     assert (event.action, event.outcome, event.user) == ("quota.reject", "refused", "alice")
