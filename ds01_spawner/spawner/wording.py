@@ -1,6 +1,6 @@
 """What the pages of the hub say to people who know neither policy keys nor slots nor containers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from fractions import Fraction
 
@@ -131,9 +131,9 @@ def span(duration: timedelta) -> str:
     return counted(seconds, "second")
 
 
-def listed(names: tuple[str, ...]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    *rest, last = names or ("",)
+def listed(names: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`, in alphabetical order."""
+    *rest, last = sorted(names) or ("",)
     return f"{', '.join(rest)} and {last}" if rest else last
 
 
