@@ -179,7 +179,7 @@ class Admission:
             transaction.remove_tickets([ticket.id])
 
     def renew(self, grant: Grant) -> None:
-        """Promise the slots for another `RESERVATION_LIFETIME`.
+        """Promise the slots for `RESERVATION_LIFETIME` from now, or as long as they are already.
 
         Raises:
             NoCapacity: The promise had lapsed, so that somebody else may have a slot of it now.
@@ -187,13 +187,21 @@ class Admission:
         """
         now = self._clock.now()
         with self._ledger.transaction() as transaction:
-            found = {entry.id: entry for entry in transaction.reservations()}
-            current = found.get(grant.reservation.id)
-            if current is None or current.expires_at <= now:
-                raise NoCapacity(
-                    "Starting took so long that the GPU slot was given back.", "Start again."
-                )
-            transaction.set_expiry(grant.reservation.id, now + RESERVATION_LIFETIME)
+            current = _living(transaction, grant, now)
+            end = max(current.expires_at, now + RESERVATION_LIFETIME)
+            transaction.set_expiry(grant.reservation.id, end)
+
+    def settle(self, grant: Grant, lifetime: timedelta) -> None:
+        """Let the promise of a container that runs now end `lifetime` from now.
+
+        Raises:
+            NoCapacity: The promise had lapsed, so that somebody else may have a slot of it now.
+            Unavailable: Something needed cannot be read.
+        """
+        now = self._clock.now()
+        with self._ledger.transaction() as transaction:
+            _living(transaction, grant, now)
+            transaction.set_expiry(grant.reservation.id, now + lifetime)
 
     def keep_until(self, grant: Grant, lifetime: timedelta) -> None:
         """Let the promise end `lifetime` from now, whatever its end was."""
@@ -415,3 +423,11 @@ class Situation:
 
 def _what(request: LaunchRequest) -> str:
     return str(request.gpu).removeprefix("1 ")
+
+
+def _living(transaction: LedgerTransaction, grant: Grant, now: datetime) -> Reservation:
+    found = {entry.id: entry for entry in transaction.reservations()}
+    current = found.get(grant.reservation.id)
+    if current is None or current.expires_at <= now:
+        raise NoCapacity("Starting took so long that the GPU slot was given back.", "Start again.")
+    return current

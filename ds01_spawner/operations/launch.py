@@ -112,8 +112,6 @@ class Launcher:
         except BaseException:
             self.undo(request, grant, spec.name)
             raise
-        with suppress(Unavailable):  # it was renewed for longer than that just before the start
-            self._admission.keep_until(grant, SETTLE_TIME)
         return container_id
 
     def _make(
@@ -148,6 +146,10 @@ class Launcher:
             resource=spec.name,
             details={"id": container_id, "image": spec.image, "slots": _slots(grant)},
         )
+        # A promise that ran out while the machine slept may be somebody else's by now. A locked
+        # ledger matters less: the promise was renewed for longer than this before the start.
+        with suppress(Unavailable):
+            self._admission.settle(grant, SETTLE_TIME)
         return container_id
 
     def _replace(self, request: LaunchRequest, spec: ContainerSpec, progress: Progress) -> None:
@@ -211,15 +213,16 @@ class Launcher:
 
         Raises nothing of the platform's own: the caller has something to say already.
         """
+        # First, because asking and removing may take longer than what is left of the promise, and
+        # the engine may still carry out a start that it did not answer.
+        with suppress(Unavailable):
+            self._admission.keep_until(grant, DOUBT_TIME)
         try:
             existing = self._engine.container(name)
             if existing is not None and _made_for(existing, grant):
                 self._engine.remove(existing.id)
             self._admission.release(grant)
         except Unavailable as exc:
-            # The engine may still carry out what it was asked: do not give the slot away yet.
-            with suppress(Unavailable):
-                self._admission.keep_until(grant, DOUBT_TIME)
             self._tell(
                 request, "container.remove", name, f"A failed launch could not be undone: {exc}"
             )

@@ -1,6 +1,8 @@
 """One reading of engine and GPUs, shared by everybody who decides at the same moment."""
 
 import threading
+import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from ds01_spawner.domain.occupancy import Snapshot
@@ -12,14 +14,30 @@ MAX_AGE = timedelta(seconds=15)
 
 
 class Observer:
-    """Takes snapshots; threads that ask at the same time share one reading."""
+    """Takes snapshots; threads that ask at the same time share one reading.
 
-    def __init__(self, clock: Clock, engine: Engine, probe: GpuProbe) -> None:
+    Args:
+        clock: The time, which may jump.
+        engine: Asked for containers.
+        probe: Asked for GPUs.
+        monotonic: Seconds that never jump: a reading is shared only when both clocks call it young.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        engine: Engine,
+        probe: GpuProbe,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._clock = clock
+        self._monotonic = monotonic
         self._engine = engine
         self._probe = probe
         self._lock = threading.Lock()
         self._last: Snapshot | None = None
+        self._read_at = 0.0
 
     def snapshot(self, max_age: timedelta = AT_ONCE) -> Snapshot:
         """What exists now; begun no earlier than `max_age` before this call.
@@ -28,12 +46,16 @@ class Observer:
             Unavailable: Engine or GPUs cannot be read.
         """
         oldest = self._clock.now() - max_age
+        earliest = self._monotonic() - max_age.total_seconds()
         with self._lock:
-            if self._last is None or not oldest <= self._last.taken_at <= self._clock.now():
-                self._last = self._read()
-            return self._last
+            last = self._last
+            young = last is not None and oldest <= last.taken_at <= self._clock.now()
+            if last is None or not young or self._read_at < earliest:
+                self._last = last = self._read()
+            return last
 
     def _read(self) -> Snapshot:
+        self._read_at = self._monotonic()
         taken_at = self._clock.now()
         return Snapshot(
             taken_at=taken_at,
