@@ -501,3 +501,20 @@ def test_a_process_that_dies_within_a_launch_loses_no_slot(crash_at: str) -> Non
     lab.engine.remove("jupyter._.alice")
     lab.wait(120)
     assert lab.run("bob")
+
+
+def test_a_start_that_outlasted_its_promise_is_undone() -> None:
+    lab = one_slot()
+    request = lab.request("alice")
+    grant = lab.granted(request)
+
+    def sleep_through(method: str) -> None:
+        if method == "start":
+            lab.engine.on_call = lambda _method: None
+            lab.wait(3600)
+            lab.run("bob")
+
+    lab.engine.on_call = sleep_through
+    with pytest.raises(NoCapacity):
+        lab.launch(request, grant)
+    assert [one.name for one in lab.engine.containers()] == ["jupyter._.bob"]
