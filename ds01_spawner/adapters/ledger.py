@@ -93,7 +93,11 @@ class SqliteLedger:
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            # Only a new file: closing a file that this process has open in SQLite would drop its
+            # locks, and another process would then delete the WAL (sqlite.org/howtocorrupt.html).
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            pass
         except OSError as exc:
             raise self._unavailable(exc) from exc
         self._engine = sa.create_engine(
