@@ -1,14 +1,16 @@
 """One hub for most tests, each with people of its own; a second one that is killed."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
+from e2e.full_house import FullHouse
 from e2e.hub import Hub, docker, prepare_config
 from integration.conftest import tiny_image
 from integration.engine_proxy import EngineProxy
 
-__all__ = ["tiny_image"]
+__all__ = ["tiny_image"]  # a fixture
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,23 +32,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def new_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Hub]]:
     """Starts another installation."""
     assert docker("images", "--quiet", "ds01/starter:latest"), "script/bootstrap makes the image"
-    hubs: list[Hub] = []
+    with ExitStack() as until_the_end:
 
-    def start() -> Hub:
-        state = tmp_path_factory.mktemp("hub")
-        proxy = EngineProxy(state / "engine.sock").__enter__()
-        hub = Hub(state, proxy)
-        hubs.append(hub)
-        prepare_config(hub.config, hub.prefix)
-        hub.start()
-        return hub
+        def start() -> Hub:
+            state = tmp_path_factory.mktemp("hub")
+            proxy = until_the_end.enter_context(EngineProxy(state / "engine.sock"))
+            hub = Hub(state, proxy)
+            for undo in (hub.clean, hub.stop, proxy.clear):
+                until_the_end.callback(undo)
+            prepare_config(hub.config, hub.prefix)
+            hub.start()
+            return hub
 
-    yield start
-    for hub in hubs:
-        hub.proxy.clear()
-        hub.stop()
-        hub.clean()
-        hub.proxy.__exit__(None, None, None)
+        yield start
 
 
 @pytest.fixture(scope="session")
@@ -59,5 +57,12 @@ def hub(running_hub: Hub) -> Iterator[Hub]:
     """The shared hub, healthy before and after each test, without containers after it."""
     yield running_hub
     running_hub.proxy.clear()
-    for container in running_hub.containers():
-        docker("rm", "--force", "--volumes", container)
+    running_hub.empty()
+
+
+@pytest.fixture
+def full_house(hub: Hub, tiny_image: str) -> FullHouse:
+    assert tiny_image
+    house = FullHouse(hub)
+    house.fill()
+    return house

@@ -11,7 +11,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -114,6 +116,7 @@ class Hub:
     def instance(self) -> str:
         return (self.state / "instance-id").read_text().strip()
 
+    @cached_property
     def platform(self) -> Platform:
         """The platform of this installation, past the proxy."""
         return open_platform(
@@ -156,7 +159,8 @@ class Hub:
             except subprocess.TimeoutExpired:
                 self.kill()
         for pid in self.processes():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def processes(self, program: str = "") -> list[int]:
         """Proxy and services of this hub, whose command line holds `program`."""
@@ -188,15 +192,14 @@ class Hub:
     def user(self, name: str) -> "Person":
         """A new user of exactly this name."""
         answer = self.request("POST", f"/users/{quote(name, safe='')}")
-        assert answer.status_code == 201, answer.text
-        found = str(answer.json()["name"])
-        self._people.append(found)
-        return Person(self, found)
+        assert answer.status_code in {201, 409}, answer.text
+        self._people.append(name)
+        return Person(self, name)
 
     def events(self, action: str, user: str | None = None) -> list[dict[str, Any]]:
         """The audit log's events of one action."""
-        lines = (self.state / "events.jsonl").read_text().splitlines()
-        found = [json.loads(line) for line in lines]
+        log = self.state / "events.jsonl"
+        found = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
         return [
             event
             for event in found
@@ -210,9 +213,9 @@ class Hub:
         return docker("ps", *which, "--quiet", "--no-trunc", "--filter", mine).split()
 
     def slots(self) -> dict[str, dict[str, Any]]:
-        """`ds01 gpu status --json`, by slot."""
-        found = self.ds01("gpu", "status", "--json")
-        return {entry["slot"]: entry for entry in json.loads(found)["slots"]}
+        """`ds01 gpu status --json`, by slot; not what another installation simulates."""
+        found = json.loads(self.ds01("gpu", "status", "--json"))["slots"]
+        return {entry["slot"]: entry for entry in found if entry["profile"] is not None}
 
     def ds01(self, *arguments: str) -> str:
         """Output of the real `ds01` program on this installation."""
@@ -226,16 +229,22 @@ class Hub:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def clean(self) -> None:
-        """Remove this installation's containers, homes, networks and cgroups, one at a time."""
-        if not (self.state / "instance-id").exists():
-            return
+    def empty(self) -> None:
+        """Remove this installation's containers, one at a time, and what the ledger promises."""
         for container in self.containers():
             docker("rm", "--force", "--volumes", container, check=False)
+        with self.platform.ledger.transaction() as transaction:
+            transaction.remove_reservations([each.id for each in transaction.reservations()])
+
+    def clean(self) -> None:
+        """Remove this installation's containers, homes, networks and cgroups."""
+        if not (self.state / "instance-id").exists():
+            return
+        self.empty()
         for person in self._people:
             docker("volume", "rm", names.home_volume(person), check=False)
             docker("network", "rm", names.network_name(person), check=False)
-        cgroups = self.platform().cgroups
+        cgroups = self.platform.cgroups
         mine = {names.cgroup_slugs(None, person)[1] for person in self._people}
         for group, person in cgroups.people():
             if person in mine:
@@ -284,9 +293,13 @@ class Person:
 
     def server(self, server: str = "") -> Mapping[str, Any]:
         """The hub's view of a server that runs, starts or stops; empty when it does not."""
-        model = self.hub.request("GET", f"/users/{quote(self.name, safe='')}").json()
-        found = model["servers"].get(server, {})
+        found = self.model()["servers"].get(server, {})
         return {} if found.get("stopped") else found
+
+    def model(self) -> dict[str, Any]:
+        """The hub's view of the person."""
+        found: dict[str, Any] = self.hub.request("GET", self.path().rpartition("/")[0]).json()
+        return found
 
     def is_ready(self, server: str = "") -> bool:
         return bool(self.server(server).get("ready"))
@@ -315,9 +328,8 @@ class Person:
 
     def answers(self, server: str = "", *, timeout: float = 5.0) -> bool:
         """Whether the server itself answers through the hub's proxy."""
-        place = (
-            f"{self.hub.url}/user/{quote(self.name, safe='')}/{server + '/' if server else ''}api"
-        )
+        person = quote(self.name, safe="@~")  # as the hub escapes names in its routes
+        place = f"{self.hub.url}/user/{person}/{server + '/' if server else ''}api"
         try:
             answer = self.hub._session.get(place, timeout=timeout, allow_redirects=False)
         except requests.RequestException:

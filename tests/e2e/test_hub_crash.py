@@ -27,6 +27,7 @@ class Crash:
     Attributes:
         running: Had a server.
         busy: Had a server that could not answer.
+        stopped: Had stopped a server; its holds, of seconds, had not ended.
         reserved: Had a slot reserved and no container yet.
         created: Had a container that had not been started.
         started: Had a container that ran, which the hub had not been told.
@@ -37,6 +38,7 @@ class Crash:
     hub: Hub
     running: Person
     busy: Person
+    stopped: Person
     reserved: Person
     created: Person
     started: Person
@@ -45,7 +47,7 @@ class Crash:
 
     @property
     def lost(self) -> tuple[Person, ...]:
-        return self.reserved, self.created, self.started
+        return self.stopped, self.reserved, self.created, self.started
 
 
 def looks_at(hub: Hub, person: Person) -> int:
@@ -61,11 +63,12 @@ def signal_server(person: Person, number: signal.Signals) -> None:
 @pytest.fixture(scope="session")
 def crash(new_hub: Callable[[], Hub]) -> Crash:
     hub = new_hub()
-    people = [hub.person(name) for name in ("run", "busy", "reserved", "created", "started")]
-    running, busy, reserved, created, started = people
+    names = ("run", "busy", "brisk", "reserved", "created", "started")
+    running, busy, stopped, reserved, created, started = map(hub.person, names)
     with ThreadPoolExecutor(3) as asking:
-        for person in (running, busy):
+        for person in (running, busy, stopped):
             person.start(gpu="mig")
+        stopped.stop()
         signal_server(busy, signal.SIGSTOP)
         hub.proxy.rule(f"POST /containers/create.*{reserved.name}", Mode.DELAY, 300)
         asking.submit(reserved.ask, gpu="mig")
@@ -84,7 +87,7 @@ def crash(new_hub: Callable[[], Hub]) -> Crash:
     hub.proxy.clear()
     looks = looks_at(hub, busy)
     hub.start()
-    return Crash(hub, running, busy, reserved, created, started, before, looks)
+    return Crash(hub, running, busy, stopped, reserved, created, started, before, looks)
 
 
 def _start_is_held(hub: Hub, person: Person) -> bool:
@@ -134,6 +137,9 @@ def test_no_slot_is_lost_and_no_container_is_orphaned(crash: Crash) -> None:
     )
     for person in crash.lost:
         assert not person.server()
+    assert crash.hub.events("cleanup.stale", crash.stopped.name)
+    for person in (crash.created, crash.started):
+        assert crash.hub.events("cleanup.orphan", person.name)
 
 
 @pytest.mark.late

@@ -1,0 +1,110 @@
+"""Who people are: odd names, several servers, Unix accounts."""
+
+import pwd
+import secrets
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ds01_spawner.domain import labels
+from e2e.hub import Hub, Person, docker, eventually
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ann.b@uni.example", "Ann-Marie", "jürgen-ß", "山田太郎", "o'neil & co <b>", "x" * 64],
+    ids=["dots-and-at", "capitals", "umlauts", "kanji", "punctuation", "64-characters"],
+)
+def test_anybody_can_have_a_server(hub: Hub, name: str) -> None:
+    person = hub.user(f"{hub.prefix}-{name}"[:64])
+    person.start(gpu="mig")
+    assert eventually(person.answers)
+    made = person.inspect()["Config"]
+    assert made["Labels"][labels.USER] == person.name
+    assert f"USER={person.name}" in made["Env"]
+
+
+def test_two_servers_at_once_have_slots_of_their_own(hub: Hub) -> None:
+    person = hub.person("busy-bee")
+    person.start(gpu="mig")
+    person.start("thesis-run", gpu="mig")
+    assert len({person.slot(), person.slot("thesis-run")}) == 2
+    assert person.inspect("thesis-run")["Name"] == f"/{person.container('thesis-run')}"
+
+    third = person.ask("third", gpu="mig")
+    assert third.status_code == 403
+    message = third.json()["message"]
+    assert "2 of 2 GPU slots" in message
+    assert "thesis-run" in message
+    event = hub.events("quota.reject", person.name)[-1]
+    assert event["details"]["limit"] == "max_gpu_slots"
+
+    person.start("third")
+    fourth = person.ask("fourth")
+    assert fourth.status_code == 403
+    assert "3 of 3" in fourth.json()["message"]
+
+
+def test_restart_during_the_hold_gets_the_same_slot(hub: Hub) -> None:
+    person = hub.person("comeback")
+    before = person.start(gpu="mig")
+    slot = person.slot()
+    person.stop()
+    held = hub.slots()[slot]
+    assert (held["state"], held["user"]) == ("held", person.name)
+    other = hub.person("other")
+    other.start(gpu="mig")
+    assert other.slot() != slot
+    assert person.start(gpu="mig") != before
+    assert person.slot() == slot
+
+
+def test_deleted_server_is_gone(hub: Hub) -> None:
+    person = hub.person("tidy")
+    person.start("once")
+    person.stop("once", remove=True)
+    eventually(lambda: "once" not in person.model()["servers"])
+    assert not person.inspect("once").get("State", {}).get("Running")
+
+
+@pytest.fixture
+def account() -> Iterator[pwd.struct_passwd]:
+    """A Unix account with a home that nobody else can read."""
+    name = f"e2e{secrets.token_hex(3)}"
+    subprocess.run(["useradd", "--create-home", "--shell", "/bin/bash", name], check=True)
+    entry = pwd.getpwnam(name)
+    Path(entry.pw_dir).chmod(0o700)
+    Path(entry.pw_dir, "mine.txt").write_text("mine")
+    yield entry
+    subprocess.run(["userdel", "--remove", name], check=True, capture_output=True)
+
+
+def test_account_works_as_itself_in_its_own_home(hub: Hub, account: pwd.struct_passwd) -> None:
+    person = hub.user(account.pw_name)
+    person.start(gpu="mig")
+    inside = execute(person, "id -u; id -g; pwd; echo $HOME; cat mine.txt; touch made")
+    uid, gid, home = account.pw_uid, account.pw_gid, account.pw_dir
+    assert inside.splitlines() == [str(uid), str(gid), home, home, "mine"]
+    made = Path(home, "made").stat()
+    assert (made.st_uid, made.st_gid) == (uid, gid)
+
+    stranger = hub.person("stranger")
+    stranger.start()
+    assert execute(stranger, f"cat {home}/mine.txt 2>&1 || true").endswith(
+        "No such file or directory"
+    )
+    assert not execute(stranger, "ls -d /home/* | grep -v jovyan || true")
+
+
+@pytest.mark.parametrize("name", ["root", "daemon", "nobody"])
+def test_system_accounts_get_nothing(hub: Hub, name: str) -> None:
+    answer = hub.user(name).ask()
+    assert answer.status_code == 403
+    assert f"{name} is a system account" in answer.json()["message"]
+
+
+def execute(person: Person, script: str) -> str:
+    """Output of a shell script in the person's container, as the container's own user."""
+    return docker("exec", person.container(), "sh", "-c", script)
