@@ -20,7 +20,10 @@ class ContainerState(StrEnum):
     @property
     def is_live(self) -> bool:
         """Whether processes of it exist, so that it uses what it was given."""
-        return self in {self.RUNNING, self.PAUSED, self.RESTARTING}
+        return self in _LIVE
+
+
+_LIVE = frozenset({ContainerState.RUNNING, ContainerState.PAUSED, ContainerState.RESTARTING})
 
 
 @dataclass(frozen=True, slots=True)

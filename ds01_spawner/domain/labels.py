@@ -111,7 +111,7 @@ class ContainerLabels:
 
 def gpu_uuids_of(labels: Mapping[str, str]) -> tuple[str, ...]:
     """The devices that a container's labels say it holds."""
-    return tuple(part for part in labels.get(GPU_UUIDS, "").split(",") if part)
+    return tuple([part for part in labels.get(GPU_UUIDS, "").split(",") if part])
 
 
 def owner_of(labels: Mapping[str, str]) -> str | None:

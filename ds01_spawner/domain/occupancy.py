@@ -1,9 +1,10 @@
 """Who has which slot at this moment, from what the engine shows and what is promised."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.allocation import Reservation
@@ -70,21 +71,29 @@ class Occupancy:
         conflicts: Sentences about slots that more than one container has.
         excluded_gpus: Cards (UUID) that are never given through this door, such as those for batch
             work; what somebody has on them still counts against their limits.
+        slots: Every slot that may be given, whatever it is doing; not one of unknown size.
     """
 
     uses: tuple[SlotUse, ...]
     containers: tuple[tuple[str, str], ...]
     conflicts: tuple[str, ...] = ()
     excluded_gpus: frozenset[str] = frozenset()
+    slots: tuple[Slot, ...] = field(init=False, repr=False, compare=False)
+    _of: Mapping[str, tuple[SlotUse, ...]] = field(init=False, repr=False, compare=False)
 
-    @property
-    def slots(self) -> tuple[Slot, ...]:
-        """Every slot that may be given, whatever it is doing; not one of unknown size."""
-        return tuple(
+    def __post_init__(self) -> None:
+        excluded = self.excluded_gpus
+        slots = [
             use.slot
             for use in self.uses
-            if use.slot.gpu_uuid not in self.excluded_gpus and use.slot.profile != UNKNOWN_PROFILE
-        )
+            if use.slot.profile != UNKNOWN_PROFILE and use.slot.gpu_uuid not in excluded
+        ]
+        of: dict[str, tuple[SlotUse, ...]] = {}
+        for use in self.uses:
+            if use.user is not None:
+                of[use.user] = (*of.get(use.user, ()), use)
+        object.__setattr__(self, "slots", tuple(slots))
+        object.__setattr__(self, "_of", of)
 
     def free(self) -> tuple[Slot, ...]:
         """Slots that can be given to anybody."""
@@ -108,7 +117,7 @@ class Occupancy:
 
     def of(self, user: str) -> tuple[SlotUse, ...]:
         """What a person has: through any door, and on a card that cannot be read just now, too."""
-        return tuple(use for use in self.uses if use.user == user)
+        return self._of.get(user, ())
 
     def containers_of(self, user: str) -> tuple[str, ...]:
         """Names of a person's running containers and launches under way."""
@@ -146,10 +155,12 @@ def occupancy(
     index = SlotIndex(inventory)
     slots = index.by_uuid
     claims: dict[str, list[Claim]] = {uuid: [] for uuid in slots}
+    reservations = [entry for entry in reservations if entry.expires_at > now]
+    promised = {entry.container_name for entry in reservations}
     shown = {
         container.name: labels.parse_timestamp(container.labels.get(labels.CREATED_AT, ""))
         for container in snapshot.containers
-        if container.state is not ContainerState.CREATED
+        if container.name in promised and container.state is not ContainerState.CREATED
     }
     running: dict[tuple[str, str], None] = {}
     for container in snapshot.containers:
@@ -159,8 +170,6 @@ def occupancy(
         for claim in _container_claims(container, index, hold_of, now):
             claims.setdefault(claim.slot.uuid, []).append(claim)
     for reservation in reservations:
-        if reservation.expires_at <= now:
-            continue
         if reservation.created_at == shown.get(reservation.container_name):
             continue  # the engine shows the container it was for: labels are the truth now
         running[reservation.user, reservation.container_name] = None
@@ -179,8 +188,10 @@ def occupancy(
         for slot in inventory.unavailable
         if slot.uuid not in lost
     ]
+    if lost or unread:
+        uses = sorted([*uses, *lost.values(), *unread], key=lambda use: use.slot.sort_key)
     return Occupancy(
-        uses=tuple(sorted([*uses, *lost.values(), *unread], key=lambda use: use.slot.sort_key)),
+        uses=tuple(uses),
         containers=tuple(running),
         conflicts=tuple(_conflicts(claims)),
         excluded_gpus=excluded_gpus,
@@ -237,13 +248,20 @@ class SlotIndex:
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
         self.by_uuid = {slot.uuid: slot for slot in inventory.slots}
-        self._by_name: dict[str, dict[str, Slot]] = {}
-        for slot in inventory.slots:
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Mapping[str, Slot]]:
+        found: dict[str, dict[str, Slot]] = {}
+        for slot in self.inventory.slots:
             for name in (slot.uuid, slot.gpu_uuid, slot.id, str(slot.gpu_index)):
-                self._by_name.setdefault(name, {})[slot.uuid] = slot
+                found.setdefault(name, {})[slot.uuid] = slot
+        return found
 
     def demanded(self, demand: DeviceDemand) -> tuple[Slot, ...]:
         """Slots that the engine gave a container; a card given whole covers its MIG instances."""
+        exact = [self.by_uuid[uuid] for uuid in demand.uuids if uuid in self.by_uuid]
+        if not demand.indices and not demand.count and len(exact) == len(demand.uuids):
+            return tuple(exact)
         if demand.count < 0:
             return self.inventory.slots
         cards: tuple[str, ...] = ()
@@ -252,7 +270,7 @@ class SlotIndex:
             cards = tuple(str(index) for index in indices[: demand.count])
         found: dict[str, Slot] = {}
         for name in (*demand.uuids, *demand.indices, *cards):
-            found |= self._by_name.get(name) or self._shortened(name)
+            found.update(self._by_name.get(name) or self._shortened(name))
         return tuple(found.values())
 
     def _shortened(self, name: str) -> dict[str, Slot]:
@@ -281,7 +299,9 @@ def _reserved(slot: Slot, reservation: Reservation) -> Claim:
 def _resolve(
     slot: Slot, claims: Sequence[Claim], activity: SlotActivity | None, now: datetime
 ) -> SlotUse:
-    best = min(claims, key=lambda claim: _RANK[claim.state], default=None)
+    best = claims[0] if claims else None
+    if len(claims) > 1:
+        best = min(claims, key=lambda claim: _RANK[claim.state])
     if best is not None and best.state is not SlotState.HELD:
         return best
     if activity is None:
@@ -293,6 +313,8 @@ def _resolve(
 
 def _conflicts(claims: Mapping[str, Sequence[Claim]]) -> Iterable[str]:
     for found in claims.values():
+        if len(found) == 1:
+            continue
         live = [claim for claim in found if claim.state in {SlotState.ALLOCATED, SlotState.FOREIGN}]
         if len(live) > 1:
             names = ", ".join(sorted(claim.container or "?" for claim in live))
