@@ -183,16 +183,12 @@ def facts(offer: Offer) -> list[tuple[str, str]]:
     limits = offer.limits
     cpus = "no limit" if limits.max_cpus is None else f"{limits.max_cpus:g}"
     memory = "no limit" if limits.memory_bytes is None else wording.memory(limits.memory_bytes)
-    rows = [("CPUs", cpus), ("Memory", memory)]
-    if limits.idle_timeout is not None:
-        rows.append(("Stops when unused for", wording.span(limits.idle_timeout)))
-    if limits.max_runtime is not None:
-        rows.append(("Stops at the latest after", wording.span(limits.max_runtime)))
-    rows += [
+    return [
+        ("CPUs", cpus),
+        ("Memory", memory),
         ("You already run", _of(offer.containers_used, limits.max_containers_per_user, "server")),
         ("You already have", _of(offer.slots_used, limits.max_gpu_slots, "GPU")),
     ]
-    return rows
 
 
 def _of(used: int, allowed: int | None, noun: str) -> str:

@@ -1,7 +1,6 @@
 """What the pages of the hub say to people who know neither policy keys nor slots nor containers."""
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from fractions import Fraction
 
 from ds01_spawner.domain.errors import (
@@ -119,16 +118,6 @@ def share(equivalents: float) -> str:
     """`3/7`; `no part` for nothing."""
     fraction = Fraction(max(equivalents, 0.0)).limit_denominator(16)
     return str(fraction) if fraction else "no part"
-
-
-def span(duration: timedelta) -> str:
-    """`2 hours`, `90 minutes`, `7 days`."""
-    seconds = round(duration.total_seconds())
-    for unit, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        whole, rest = divmod(seconds, unit)
-        if whole and not rest and not (name == "day" and whole < 3):  # noqa: PLR2004 - 48 hours
-            return counted(whole, name)
-    return counted(seconds, "second")
 
 
 def listed(names: Iterable[str]) -> str:

@@ -1,5 +1,3 @@
-from datetime import timedelta
-
 import pytest
 
 from ds01_spawner.domain.errors import (
@@ -109,21 +107,6 @@ def test_pages_read_plain_words_and_api_clients_the_exact_message() -> None:
 )
 def test_memory_is_spelt_for_people(size: int, words: str) -> None:
     assert wording.memory(size) == words
-
-
-@pytest.mark.parametrize(
-    ("duration", "words"),
-    [
-        (timedelta(hours=2), "2 hours"),
-        (timedelta(hours=48), "48 hours"),
-        (timedelta(days=7), "7 days"),
-        (timedelta(minutes=90), "90 minutes"),
-        (timedelta(hours=1), "1 hour"),
-        (timedelta(seconds=45), "45 seconds"),
-    ],
-)
-def test_durations_are_spelt_for_people(duration: timedelta, words: str) -> None:
-    assert wording.span(duration) == words
 
 
 @pytest.mark.parametrize(
