@@ -80,6 +80,7 @@ class Lab:
     events: FakeEventLog = field(default_factory=FakeEventLog)
     strategy: str = "least_allocated"
     excluded: frozenset[str] = frozenset()
+    resolve_image: Callable[[str, str | None, str], str] = resolve_image
 
     def __post_init__(self) -> None:
         self.engine = FakeEngine(self.clock)
@@ -98,7 +99,7 @@ class Lab:
             audit=self.audit,
             rules=Rules(
                 strategy=STRATEGIES[self.strategy],
-                resolve_image=resolve_image,
+                resolve_image=self.resolve_image,
                 may_pull=lambda _reference: True,
                 site=Site(instance="here"),
                 excluded_gpus=lambda _inventory: self.excluded,
