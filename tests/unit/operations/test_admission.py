@@ -101,9 +101,7 @@ def test_a_refusal_is_logged_once_with_its_figures(lab: Lab) -> None:
     before = len(lab.events.events)
     with pytest.raises(QuotaExceeded) as caught:
         lab.admission.admit(lab.request("alice"))
-    assert str(caught.value) == (
-        "1 of 1 GPU slots in use (thesis). Stop thesis first."
-    )
+    assert str(caught.value) == ("1 of 1 GPU slots in use (thesis). Stop thesis first.")
     (event,) = lab.events.events[before:]
     assert (event.action, event.outcome, event.user) == ("quota.reject", "refused", "alice")
     assert event.reason == str(caught.value)
