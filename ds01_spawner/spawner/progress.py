@@ -51,13 +51,12 @@ class ProgressLog:
         shown = 0
         while True:
             changed = self._changed
-            for event in self._events[shown:]:
-                yield event
-            shown = len(self._events)
+            while shown < len(self._events):  # more may be said while a listener is busy
+                shown += 1
+                yield self._events[shown - 1]
             if self._closed:
                 return
-            if changed is self._changed:
-                await changed.wait()
+            await changed.wait()
 
     def _wake(self) -> None:
         self._changed.set()

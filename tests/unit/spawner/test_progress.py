@@ -1,0 +1,56 @@
+import asyncio
+
+from ds01_spawner.spawner.progress import ProgressLog
+
+
+async def messages(log: ProgressLog) -> list[str]:
+    return [event["message"] async for event in log.follow()]
+
+
+async def test_early_late_and_many_listeners_hear_the_same() -> None:
+    log = ProgressLog()
+    early = [asyncio.create_task(messages(log)) for _ in range(3)]
+    await asyncio.sleep(0)
+    log.say(5, "one")
+    await asyncio.sleep(0)
+    middle = asyncio.create_task(messages(log))
+    log.say(10, "two")
+    log.say(20, "three")
+    log.close()
+    late = asyncio.create_task(messages(log))
+    heard = await asyncio.gather(*early, middle, late)
+    assert heard == [["one", "two", "three"]] * 5
+
+
+async def test_what_is_said_while_a_listener_is_busy_is_not_missed() -> None:
+    log = ProgressLog()
+    log.say(5, "one")
+    heard = []
+    async for event in log.follow():
+        heard.append(event["message"])
+        if event["message"] == "one":
+            log.say(10, "two")
+        else:
+            log.close()
+    assert heard == ["one", "two"]
+
+
+async def test_the_same_step_is_said_once() -> None:
+    log = ProgressLog()
+    for _ in range(3):
+        log.say(10, "place 1 of 2")
+    log.say(10, "place 1 of 1")
+    log.close()
+    assert await messages(log) == ["place 1 of 2", "place 1 of 1"]
+
+
+async def test_a_listener_may_leave() -> None:
+    log = ProgressLog()
+    listener = asyncio.create_task(messages(log))
+    await asyncio.sleep(0)
+    listener.cancel()
+    await asyncio.gather(listener, return_exceptions=True)
+    log.say(5, "one")
+    log.close()
+    assert await messages(log) == ["one"]
+    assert log.closed
