@@ -56,6 +56,17 @@ def _read_form(form: Mapping[str, Sequence[str]], spawner: "DS01Spawner") -> Map
     return options_from_form(form)
 
 
+def _refused(proposal: Any) -> Any:
+    """Refuse a setting of DockerSpawner that is the policy's."""
+    if proposal.value:
+        raise TraitError(
+            f"{proposal.trait.name} has no effect here and would mislead: limits, devices and "
+            "security options come from resource-limits.yaml, images from images.yaml. "
+            "Remove it."
+        )
+    return proposal.value
+
+
 class DS01Spawner(DockerSpawner):
     """Spawns servers under the lab's policy: limits, GPU slots, queue, labels, audit."""
 
@@ -124,14 +135,22 @@ class DS01Spawner(DockerSpawner):
     def _object_name_default(self) -> str:
         return names.container_name(self.container_label, self.user.name)
 
-    @validate("mem_limit", "cpu_limit", "extra_host_config", "extra_create_kwargs", "links")
+    @validate("extra_create_kwargs", "extra_host_config", "links", "network_name")
     def _belongs_to_policy(self, proposal: Any) -> Any:
-        if proposal.value:
-            raise TraitError(
-                f"{proposal.trait.name} has no effect here and would mislead: limits, devices and "
-                "security options come from resource-limits.yaml. Remove it."
-            )
-        return proposal.value
+        return _refused(proposal)
+
+    # Named as DockerSpawner's own validators, which would come after one of another name.
+    @validate("mem_limit")
+    def _mem_limit_str(self, proposal: Any) -> Any:
+        return _refused(proposal)
+
+    @validate("cpu_limit")
+    def _cast_cpu_limit(self, proposal: Any) -> Any:
+        return _refused(proposal)
+
+    @validate("allowed_images")
+    def _validate_allowed_images(self, proposal: Any) -> Any:
+        return _refused(proposal)
 
     @property
     def container_label(self) -> str:
