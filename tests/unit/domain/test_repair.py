@@ -1,0 +1,170 @@
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+import pytest
+
+from ds01_spawner.domain import labels
+from ds01_spawner.domain.allocation import Reservation, UsageInterval
+from ds01_spawner.domain.container import Container, ContainerState
+from ds01_spawner.domain.limits import Limits
+from ds01_spawner.domain.repair import GRACE, Repair, repairs, usage_changes
+from fakes.clock import EPOCH
+from fakes.facts import HOUR_AGO, container, foreign_container, reservation
+from fakes.probe import small_lab
+
+SLOT, OTHER = small_lab().slots[:2]
+MINE = {labels.INSTANCE: "here"}
+HOLD = timedelta(minutes=30)
+
+
+def made(
+    state: ContainerState = ContainerState.RUNNING,
+    name: str = "jupyter",
+    finished_at: datetime | None = None,
+    **extra: str,
+) -> Container:
+    """A container of this installation, an hour old."""
+    marks = {**MINE, labels.NAME: name, **{f"ds01.{key}": value for key, value in extra.items()}}
+    return container(state=state, name=name, finished_at=finished_at, extra=marks)
+
+
+def found(
+    *containers: Container,
+    servers: Collection[tuple[str, str]] | None = (),
+    promises: Sequence[Reservation] = (),
+    hold: timedelta | None = HOLD,
+    grace: timedelta = GRACE,
+) -> list[tuple[str, str]]:
+    """Name and action of each repair."""
+    repaired: tuple[Repair, ...] = repairs(
+        containers,
+        instance="here",
+        reservations=promises,
+        hub_servers=servers,
+        limits_of=lambda _user, _group: Limits(container_hold_after_stop=hold),
+        now=EPOCH,
+        grace=grace,
+    )
+    return [(repair.container.name, repair.action) for repair in repaired]
+
+
+ORPHAN = [("jupyter._.alice", "cleanup.orphan")]
+STALE = [("jupyter._.alice", "cleanup.stale")]
+
+
+def test_a_container_created_and_never_started_is_an_orphan() -> None:
+    assert found(made(ContainerState.CREATED)) == ORPHAN
+    assert found(made(ContainerState.CREATED), servers=None) == ORPHAN
+
+
+def test_a_running_server_that_the_hub_does_not_have_is_an_orphan() -> None:
+    assert found(made()) == ORPHAN
+    assert found(made(ContainerState.PAUSED)) == ORPHAN
+    assert found(made(), servers={("bob", ""), ("alice", "thesis")}) == ORPHAN
+
+
+def test_a_running_server_that_the_hub_has_is_left_alone() -> None:
+    assert found(made(), servers={("alice", "")}) == []
+    assert found(made(name="thesis"), servers={("alice", "thesis")}) == []
+
+
+def test_without_the_hubs_word_nothing_that_runs_is_an_orphan() -> None:
+    assert found(made(), servers=None) == []
+
+
+@pytest.mark.parametrize("interface", ["cli", "docker", "compose", "devcontainer", "batch"])
+def test_the_hub_decides_only_about_its_own_doors_containers(interface: str) -> None:
+    assert found(made(interface=interface)) == []
+
+
+def test_what_another_installation_or_nobody_made_is_left_alone() -> None:
+    other = container(state=ContainerState.CREATED, extra={labels.INSTANCE: "there"})
+    assert found(other, container(state=ContainerState.CREATED), foreign_container()) == []
+    unmanaged = made(ContainerState.CREATED, managed="false")
+    assert found(unmanaged) == []
+
+
+def test_what_is_promised_is_left_alone_until_the_promise_ends() -> None:
+    orphan = made(ContainerState.CREATED)
+    assert found(orphan, promises=[reservation()]) == []
+    assert found(orphan, promises=[reservation("bob")]) == ORPHAN
+    lapsed = reservation(created_at=HOUR_AGO)
+    assert found(orphan, promises=[lapsed]) == ORPHAN
+
+
+def test_what_is_young_is_left_alone() -> None:
+    young = labels.format_timestamp(EPOCH - GRACE + timedelta(seconds=1))
+    assert found(made(ContainerState.CREATED, created_at=young)) == []
+    assert found(made(ContainerState.CREATED, created_at=young), grace=timedelta(0)) == ORPHAN
+    unlabelled = made(ContainerState.CREATED, created_at="not a time")
+    assert found(unlabelled) == ORPHAN, "the engine says when it was made"
+
+
+@pytest.mark.parametrize("state", [ContainerState.EXITED, ContainerState.DEAD])
+def test_a_stopped_container_goes_when_its_hold_has_passed(state: ContainerState) -> None:
+    assert found(made(state, finished_at=EPOCH - HOLD)) == STALE
+    almost = EPOCH - HOLD + timedelta(seconds=1)
+    assert found(made(state, finished_at=almost)) == []
+
+
+def test_a_stopped_container_stays_where_nobody_may_say_that_it_should_go() -> None:
+    long_ago = EPOCH - timedelta(minutes=59)
+    stopped = made(ContainerState.EXITED, finished_at=long_ago)
+    assert found(stopped, hold=None) == []
+    assert found(made(ContainerState.EXITED)) == [], "its end is unknown"
+    assert found(made(ContainerState.EXITED, finished_at=long_ago, protected="true")) == []
+    assert found(stopped, promises=[reservation()]) == [], "it is being replaced"
+
+
+def interval(end: datetime | None = None, begin: datetime = HOUR_AGO) -> UsageInterval:
+    return UsageInterval("alice-jupyter", SLOT.uuid, "alice", 0.5, begin, end)
+
+
+def used(state: ContainerState = ContainerState.RUNNING, end: datetime | None = None) -> Container:
+    return container(
+        slots=[SLOT], state=state, finished_at=end, extra={labels.GPU_EQUIVALENTS: "0.5"}
+    )
+
+
+def test_usage_begins_when_the_slot_was_allocated() -> None:
+    assert usage_changes([], [used()], EPOCH) == (interval(),)
+
+
+def test_usage_that_goes_on_is_not_touched() -> None:
+    assert usage_changes([interval()], [used()], EPOCH) == ()
+
+
+def test_usage_ends_when_the_container_ended() -> None:
+    ended = EPOCH - timedelta(minutes=5)
+    stopped = used(ContainerState.EXITED, ended)
+    assert usage_changes([interval()], [stopped], EPOCH) == (interval(ended),)
+    assert usage_changes([interval(ended)], [stopped], EPOCH) == ()
+
+
+def test_usage_of_a_container_that_is_gone_ends_now() -> None:
+    assert usage_changes([interval()], [], EPOCH) == (interval(EPOCH),)
+
+
+def test_usage_never_ends_before_it_began() -> None:
+    earlier = HOUR_AGO - timedelta(minutes=1)
+    (change,) = usage_changes([interval()], [used(ContainerState.EXITED, earlier)], EPOCH)
+    assert change.ended_at == change.started_at
+
+
+def test_usage_of_a_container_started_again_begins_again_now() -> None:
+    ended = interval(EPOCH - timedelta(minutes=5))
+    assert usage_changes([ended], [used()], EPOCH) == (interval(begin=EPOCH),)
+
+
+def test_each_of_a_containers_slots_has_its_share() -> None:
+    both = container(slots=[SLOT, OTHER], extra={labels.GPU_EQUIVALENTS: "0.5714"})
+    changes = usage_changes([], [both], EPOCH)
+    assert {change.gpu_uuid: change.gpu_equivalents for change in changes} == {
+        SLOT.uuid: 0.2857,
+        OTHER.uuid: 0.2857,
+    }
+
+
+def test_only_the_platforms_running_containers_use_anything() -> None:
+    other = [foreign_container(), container(), used(ContainerState.CREATED)]
+    assert usage_changes([], other, EPOCH) == ()

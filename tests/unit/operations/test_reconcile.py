@@ -1,0 +1,307 @@
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from ds01_spawner.domain import labels
+from ds01_spawner.domain.container import Container, ContainerState, DeviceDemand
+from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.limits import AggregateLimits
+from ds01_spawner.domain.names import container_name
+from ds01_spawner.domain.queue import TICKET_LIFETIME
+from ds01_spawner.domain.repair import GRACE
+from ds01_spawner.operations.aggregate import Aggregates
+from ds01_spawner.operations.reconcile import Reconciler
+from fakes.facts import container, foreign_container
+from fakes.lab import POLICY, Lab
+
+LATER = GRACE.total_seconds() + 120
+
+
+class Hub:
+    """The `HubClient` port."""
+
+    def __init__(self, *servers: tuple[str, str]) -> None:
+        self.known = set(servers)
+        self.down = False
+
+    def servers(self) -> frozenset[tuple[str, str]]:
+        if self.down:
+            raise Unavailable("The hub does not answer.")
+        return frozenset(self.known)
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return Lab()
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return Hub()
+
+
+@pytest.fixture
+def reconciler(lab: Lab, hub: Hub) -> Reconciler:
+    return new_reconciler(lab, hub)
+
+
+def new_reconciler(lab: Lab, hub: Hub | None) -> Reconciler:
+    return Reconciler(
+        clock=lab.clock,
+        policy=lab.policy,
+        engine=lab.engine,
+        ledger=lab.ledger,
+        admission=lab.admission,
+        aggregates=Aggregates(cgroups=lab.cgroups, audit=lab.audit),
+        audit=lab.audit,
+        hub=hub,
+    )
+
+
+def running(lab: Lab, user: str) -> bool:
+    found = lab.container(user)
+    return found is not None and found.state.is_live
+
+
+def created_only(lab: Lab, user: str = "alice") -> None:
+    """What a hub leaves that is killed between create and start."""
+    request = lab.request(user)
+    lab.engine.create(lab.granted(request).spec)
+
+
+def test_a_created_container_goes_when_its_promise_has_lapsed(
+    lab: Lab, reconciler: Reconciler
+) -> None:
+    created_only(lab)
+    assert reconciler.run().repairs == ()
+    lab.wait(LATER)
+    (repair,) = reconciler.run().repairs
+    assert repair.action == "cleanup.orphan"
+    assert lab.container("alice") is None
+    assert lab.taken() == {}
+    event = lab.events.of("cleanup.orphan")[0]
+    assert (event.user, event.resource) == ("alice", "jupyter._.alice")
+    assert event.reason == "It was created and never started."
+    assert event.details["slots"] == "0:2"
+
+
+def test_a_running_server_goes_only_when_two_passes_say_so(
+    lab: Lab, reconciler: Reconciler
+) -> None:
+    lab.run("alice")
+    lab.wait(LATER)
+    assert reconciler.run().repairs == ()
+    assert running(lab, "alice")
+    assert len(reconciler.run().repairs) == 1
+    assert lab.container("alice") is None
+    assert [call for call, _ in lab.engine.calls if call in {"stop", "remove"}] == [
+        "stop",
+        "remove",
+    ], "it is asked to end before it is killed"
+
+
+def test_a_server_that_the_hub_knows_again_is_no_suspect_any_more(
+    lab: Lab, hub: Hub, reconciler: Reconciler
+) -> None:
+    lab.run("alice")
+    lab.wait(LATER)
+    reconciler.run()
+    hub.known.add(("alice", ""))
+    reconciler.run()
+    hub.known.clear()
+    assert reconciler.run().repairs == ()
+    assert running(lab, "alice")
+
+
+def test_a_hub_that_does_not_answer_costs_nobody_a_server(
+    lab: Lab, hub: Hub, reconciler: Reconciler
+) -> None:
+    lab.run("alice")
+    lab.wait(LATER)
+    hub.down = True
+    for _ in range(3):
+        report = reconciler.run()
+    assert report.repairs == ()
+    assert report.notes == ("The hub does not answer.",)
+    assert running(lab, "alice")
+
+
+def test_without_a_hub_servers_are_left_alone(lab: Lab) -> None:
+    lab.run("alice")
+    lab.wait(LATER)
+    reconciler = new_reconciler(lab, None)
+    assert [reconciler.run().repairs for _ in range(3)] == [(), (), ()]
+
+
+def test_a_stopped_container_goes_after_its_hold(lab: Lab, reconciler: Reconciler) -> None:
+    lab.run("alice", "none")
+    lab.run("bob")
+    for user in ("alice", "bob"):
+        lab.stop(user)
+    lab.wait(29 * 60)
+    assert reconciler.run().repairs == ()
+    lab.wait(61)
+    assert {repair.action for repair in reconciler.run().repairs} == {"cleanup.stale"}
+    assert lab.engine.containers() == ()
+
+
+def test_a_dry_run_says_everything_and_does_nothing(lab: Lab, reconciler: Reconciler) -> None:
+    created_only(lab)
+    lab.run("bob")
+    lab.wait(LATER)
+    before = lab.engine.containers()
+    said = len(lab.events.events)
+    repairs = reconciler.run(dry_run=True).repairs
+    assert {repair.container.name for repair in repairs} == {"jupyter._.alice", "jupyter._.bob"}
+    assert lab.engine.containers() == before
+    assert len(lab.events.events) == said
+    assert reconciler.run().repairs == repairs[:1], "a dry run makes nobody a suspect"
+
+
+def test_a_container_that_cannot_be_removed_is_noted_and_tried_again(
+    lab: Lab, reconciler: Reconciler
+) -> None:
+    created_only(lab)
+    created_only(lab, "bob")
+    lab.wait(LATER)
+    lab.engine.fail_next("remove", Unavailable("The engine is busy."))
+    (note,) = reconciler.run().notes
+    assert note == "jupyter._.alice could not be removed: The engine is busy."
+    assert lab.container("bob") is None, "one failure does not end the pass"
+    assert lab.events.of("cleanup.orphan")[0].user == "bob"
+    reconciler.run()
+    assert lab.container("alice") is None
+
+
+@pytest.mark.parametrize(
+    "breaks",
+    [
+        lambda lab: setattr(lab.engine, "stuck", True),
+        lambda lab: setattr(lab.probe, "stuck", True),
+        lambda lab: setattr(lab.ledger, "locked", True),
+        lambda lab: setattr(lab.policy, "broken", True),
+    ],
+    ids=["engine", "driver", "ledger", "policy"],
+)
+def test_a_part_that_cannot_be_read_stops_the_pass_before_anything_is_done(
+    lab: Lab, reconciler: Reconciler, breaks: Callable[[Lab], None]
+) -> None:
+    created_only(lab)
+    lab.wait(LATER)
+    breaks(lab)
+    with pytest.raises(Unavailable):
+        reconciler.run()
+    assert not [call for call, _ in lab.engine.calls if call in {"stop", "remove"}]
+
+
+def test_the_ledger_is_tidied(lab: Lab, hub: Hub, reconciler: Reconciler) -> None:
+    hub.known = {("alice", "")}
+    lab.run("alice")
+    full = [lab.run(f"person{number}", name="x") for number in range(9)]
+    assert full
+    lab.queued(lab.request("late"))
+    lab.wait(TICKET_LIFETIME.total_seconds() - 1)
+    reconciler.run()
+    assert len(lab.tickets()) == 1, "somebody who still waits keeps the place"
+    lab.wait(2)
+    reconciler.run()
+    assert lab.tickets() == ()
+    lab.wait(timedelta(hours=2).total_seconds())
+    reconciler.run()
+    with lab.ledger.transaction() as transaction:
+        assert transaction.reservations() == []
+
+
+def test_usage_follows_what_runs(lab: Lab, hub: Hub, reconciler: Reconciler) -> None:
+    hub.known = {("alice", "")}
+    begun = lab.clock.now()
+    lab.run("alice")
+    reconciler.run()
+    lab.wait(600)
+    reconciler.run()
+    with lab.ledger.transaction() as transaction:
+        (interval,) = transaction.usage_since(begun)
+    assert (interval.user, interval.ended_at) == ("alice", None)
+    lab.stop("alice")
+    stopped = lab.container("alice")
+    assert stopped is not None
+    lab.wait(60)
+    reconciler.run()
+    with lab.ledger.transaction() as transaction:
+        (interval,) = transaction.usage_since(begun)
+    assert interval.ended_at == stopped.finished_at
+
+
+def test_two_containers_on_a_slot_are_told_once(lab: Lab, reconciler: Reconciler) -> None:
+    lab.run("alice")
+    slot = lab.probe.slot("0:2")
+    lab.engine.put(foreign_container(demand=DeviceDemand(uuids=(slot.uuid,))))
+    for _ in range(3):
+        report = reconciler.run()
+    assert report.notes == ("GPU slot 0:2 is used by 2 containers: jupyter._.alice, train.",)
+    (event,) = lab.events.of("gpu.conflict")
+    assert event.reason == report.notes[0]
+    assert event.outcome == "failed"
+    lab.engine.remove("train")
+    reconciler.run()
+    lab.engine.put(foreign_container(demand=DeviceDemand(uuids=(slot.uuid,))))
+    reconciler.run()
+    assert len(lab.events.of("gpu.conflict")) == 2, "told again when it comes back"
+
+
+def test_bounds_follow_an_edit_of_the_policy(lab: Lab, hub: Hub, reconciler: Reconciler) -> None:
+    hub.known = {("alice", "")}
+    lab.run("alice")
+    reconciler.run()
+    lab.policy.edit(POLICY.replace("priority: 10", "priority: 10\n    aggregate: {pids: 100}"))
+    reconciler.run()
+    usage = lab.cgroups.usage("student", "alice")
+    assert usage is not None
+    assert usage.limits == AggregateLimits(pids=100)
+
+
+def test_what_the_kernel_killed_is_told_with_its_owner(
+    lab: Lab, hub: Hub, reconciler: Reconciler
+) -> None:
+    hub.known = {("alice", "")}
+    lab.run("alice")
+    reconciler.run()
+    lab.cgroups.kill("student", "alice", limit_bytes=2**30)
+    reconciler.run()
+    reconciler.run()
+    kills = [event for event in lab.events.events if "oom" in event.action]
+    assert [event.user for event in kills] == ["alice"]
+
+
+def test_cgroups_that_cannot_be_read_are_noted_and_the_pass_goes_on(
+    lab: Lab, reconciler: Reconciler
+) -> None:
+    created_only(lab)
+    lab.run("bob")
+    lab.wait(LATER)
+    lab.cgroups.stuck = True
+    report = reconciler.run()
+    assert report.notes
+    assert lab.container("alice") is None
+
+
+def test_the_end_of_a_container_without_a_gpu_is_looked_up(
+    lab: Lab, reconciler: Reconciler
+) -> None:
+    lab.run("alice", "none")
+    lab.stop("alice")
+    listed: Container = lab.engine.containers()[0]
+    assert listed.finished_at is None
+    lab.wait(31 * 60)
+    assert len(reconciler.run().repairs) == 1
+
+
+def test_another_installations_containers_are_not_even_looked_up(
+    lab: Lab, reconciler: Reconciler
+) -> None:
+    other = container("bob", state=ContainerState.CREATED, extra={labels.INSTANCE: "there"})
+    lab.engine.put(other)
+    lab.wait(LATER)
+    assert reconciler.run().repairs == ()
+    assert lab.engine.container(container_name("jupyter", "bob")) == other
