@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 from ds01_spawner.adapters.hub_api import HubApi
@@ -20,7 +21,8 @@ def main() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s"
     )
-    run(open_platform(actor="culler"), _hub(os.environ), _pace(os.environ), _wanted(os.environ))
+    with suppress(KeyboardInterrupt):  # how the hub ends its services
+        run(open_platform(actor="culler"), _hub(os.environ), _pace(os.environ), _wanted(os.environ))
 
 
 def _hub(environment: Mapping[str, str]) -> HubClient | None:
