@@ -6,7 +6,8 @@ from contextlib import ExitStack
 import pytest
 
 from e2e.full_house import FullHouse
-from e2e.hub import Hub, docker, prepare_config
+from e2e.hub import Hub, docker
+from e2e.lab_config import prepare_config
 from integration.conftest import tiny_image
 from integration.engine_proxy import EngineProxy
 

@@ -7,7 +7,7 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.allocation import Reservation, UsageInterval
 from ds01_spawner.domain.container import Container, ContainerState
 from ds01_spawner.domain.limits import Limits
-from ds01_spawner.domain.repair import GRACE, Repair, repairs, usage_changes
+from ds01_spawner.domain.repair import GRACE, LOST_AT_START, Repair, repairs, usage_changes
 from fakes.clock import EPOCH
 from fakes.facts import HOUR_AGO, container, foreign_container, reservation
 from fakes.probe import small_lab
@@ -23,8 +23,13 @@ def made(
     finished_at: datetime | None = None,
     **extra: str,
 ) -> Container:
-    """A container of this installation, an hour old."""
-    marks = {**MINE, labels.NAME: name, **{f"ds01.{key}": value for key, value in extra.items()}}
+    """A container of this installation, half an hour old."""
+    marks = {
+        **MINE,
+        labels.NAME: name,
+        labels.CREATED_AT: labels.format_timestamp(EPOCH - LOST_AT_START / 2),
+        **{f"ds01.{key}": value for key, value in extra.items()},
+    }
     return container(state=state, name=name, finished_at=finished_at, extra=marks)
 
 
@@ -61,6 +66,12 @@ def test_a_running_server_that_the_hub_does_not_have_is_an_orphan() -> None:
     assert found(made()) == ORPHAN
     assert found(made(ContainerState.PAUSED)) == ORPHAN
     assert found(made(), servers={("bob", ""), ("alice", "thesis")}) == ORPHAN
+
+
+def test_a_server_that_ran_for_long_is_not_ended_because_a_hub_lost_its_memory() -> None:
+    old = labels.format_timestamp(EPOCH - LOST_AT_START)
+    assert found(made(created_at=old)) == []
+    assert found(made(ContainerState.CREATED, created_at=old)) == ORPHAN, "it never ran"
 
 
 def test_a_running_server_that_the_hub_has_is_left_alone() -> None:
@@ -163,6 +174,13 @@ def test_each_of_a_containers_slots_has_its_share() -> None:
         SLOT.uuid: 0.2857,
         OTHER.uuid: 0.2857,
     }
+
+
+@pytest.mark.parametrize("label", ["much", "nan", "inf", "-1", "1e9", ""])
+def test_a_label_that_is_no_figure_counts_for_nothing(label: str) -> None:
+    odd = container(slots=[SLOT], extra={labels.GPU_EQUIVALENTS: label})
+    (change,) = usage_changes([], [odd], EPOCH)
+    assert change.gpu_equivalents == 0.0
 
 
 def test_only_the_platforms_running_containers_use_anything() -> None:

@@ -9,7 +9,7 @@ from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.limits import AggregateLimits
 from ds01_spawner.domain.names import container_name
 from ds01_spawner.domain.queue import TICKET_LIFETIME
-from ds01_spawner.domain.repair import GRACE
+from ds01_spawner.domain.repair import GRACE, LOST_AT_START
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.reconcile import Reconciler
 from fakes.facts import container, foreign_container
@@ -125,6 +125,27 @@ def test_a_hub_that_does_not_answer_costs_nobody_a_server(
     assert report.repairs == ()
     assert report.notes == ("The hub does not answer.",)
     assert running(lab, "alice")
+
+
+def test_an_old_server_that_the_hub_does_not_have_is_reported_and_left_alone(
+    lab: Lab, reconciler: Reconciler
+) -> None:
+    lab.run("alice")
+    lab.wait(LOST_AT_START.total_seconds() + 1)
+    reconciler.run()
+    (note,) = reconciler.run().notes
+    assert note.startswith("jupyter._.alice runs and the hub has no such server")
+    assert running(lab, "alice")
+
+
+def test_repairing_by_hand_keeps_no_books(lab: Lab, reconciler: Reconciler) -> None:
+    created_only(lab)
+    lab.run("bob")
+    begun = lab.clock.now()
+    lab.wait(LATER)
+    assert len(reconciler.run(bookkeeping=False).repairs) == 1
+    with lab.ledger.transaction() as transaction:
+        assert transaction.usage_since(begun) == []
 
 
 def test_without_a_hub_servers_are_left_alone(lab: Lab) -> None:

@@ -9,16 +9,19 @@ from ds01_spawner.spawner.boot_gate import BootGate
 class Boot:
     """Somebody who goes through a gate and stays until told to leave."""
 
-    def __init__(self, gate: BootGate) -> None:
+    def __init__(self, gate: BootGate, user: str = "") -> None:
+        self.user = user or f"user{id(self)}"
         self.places: list[int] = []
         self.inside = False
         self.leave = asyncio.Event()
+        self.entered = asyncio.Event()
         self.error: Exception | None = None
         self.task = asyncio.create_task(self._go(gate))
 
     async def _go(self, gate: BootGate) -> None:
-        async with gate.turn(self.places.append):
+        async with gate.turn(self.user, self.places.append):
             self.inside = True
+            self.entered.set()
             await self.leave.wait()
             self.inside = False
             if self.error is not None:
@@ -122,9 +125,40 @@ async def test_a_listener_that_fails_keeps_nobody_out() -> None:
 
 
 async def _enter(gate: BootGate, on_place: Callable[[int], None]) -> None:
-    async with gate.turn(on_place):
+    async with gate.turn("zoe", on_place):
         pass
 
 
 def _refuse(place: int) -> None:
     raise ValueError(f"no listener for {place}")
+
+
+async def test_somebody_with_nobody_inside_goes_before_a_persons_next_server() -> None:
+    gate = BootGate(2)
+    hanging = [Boot(gate, "alice") for _ in range(4)]
+    await settled()
+    other = Boot(gate, "bob")
+    await settled()
+
+    await hanging[0].end()
+
+    assert other.inside
+    assert not hanging[2].inside
+    for boot in (*hanging, other):
+        await boot.end()
+
+
+async def test_a_boot_that_takes_too_long_no_longer_keeps_others_waiting() -> None:
+    gate = BootGate(1, longest_turn=0.01)
+    hanging = Boot(gate)
+    await settled()
+    other = Boot(gate)
+
+    async with asyncio.timeout(5):
+        while not other.inside:  # noqa: ASYNC110 - the loop is what is tested
+            await asyncio.sleep(0.005)
+
+    assert hanging.inside
+    for boot in (hanging, other):
+        await boot.end()
+    assert Boot(gate).places == []

@@ -16,10 +16,16 @@ images:
     reference: ds01/starter:latest
     title: Starter
     description: A place to begin.
+    gpu_recommended: true
   torch:
     reference: ds01/torch:latest
     title: PyTorch <3
     description: For "deep" learning & more.
+  plain:
+    reference: ds01/plain:latest
+    title: Plain
+    description: Python alone.
+    gpu_recommended: false
 """
 _VOID = {"input", "br", "img", "meta", "link", "hr"}
 
@@ -153,6 +159,11 @@ def test_a_last_choice_that_is_none_any_more_falls_back(last: dict[str, Any]) ->
     assert page.chosen("image") == "starter"
     assert page.chosen("gpu") == "1g.5gb"
     assert "checked" in page.named("wait")["true"]
+
+
+def test_an_environment_that_needs_no_gpu_proposes_none() -> None:
+    assert shown(Lab(), image="plain").chosen("gpu") == "none"
+    assert shown(Lab(), image="plain", gpu="2g.10gb").chosen("gpu") == "2g.10gb"
 
 
 def test_hostile_words_are_words() -> None:

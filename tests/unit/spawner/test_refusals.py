@@ -41,7 +41,8 @@ def test_each_error_has_its_reason_its_status_and_its_words(
 ) -> None:
     translated = as_spawn_exception(error)
     assert (translated.reason, translated.status_code) == (reason, status)
-    assert str(error) in str(translated)
+    assert translated.jupyterhub_message == str(error)
+    assert error.message in str(translated)
 
 
 def test_what_people_typed_is_escaped_for_pages() -> None:
