@@ -243,9 +243,8 @@ class Hub:
             docker("volume", "rm", names.home_volume(person), check=False)
             docker("network", "rm", names.network_name(person), check=False)
         cgroups = self.platform.cgroups
-        mine = {names.cgroup_slugs(None, person)[1] for person in self._people}
-        for group, person in cgroups.people():
-            if person in mine:
+        for group in {group for group, _ in cgroups.people()}:
+            for person in self._people:
                 cgroups.remove(group, person)
 
 
