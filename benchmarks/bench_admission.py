@@ -7,7 +7,6 @@ one list of containers, the GPUs, the decision, the ledger and the audit log.
 
 import gc
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,17 +30,17 @@ from ds01_spawner.domain.request import GpuRequest, LaunchRequest
 from ds01_spawner.domain.strategies import least_allocated
 from ds01_spawner.operations.admission import Grant
 from ds01_spawner.policy.gpu_config import SimulatedCard, Simulation
+from stubs.tiny_image import TINY_IMAGE, make_tiny_image
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 HOLD = timedelta(minutes=15)
-IMAGE = "ds01test/busybox:latest"
 PREFIX = "ds01bench-admission"
 PRESENT = 100
 SLOTS_PER_CARD = 7
 DECISION_TARGETS = {4: 1e-3, 512: 10e-3}
 OVERHEAD_TARGET = 30e-3
 POLICY = "defaults:\n  max_gpu_slots: 1\n"
-IMAGES = f"default: tiny\nimages:\n  tiny: {{reference: {IMAGE}, title: Tiny}}\n"
+IMAGES = f"default: tiny\nimages:\n  tiny: {{reference: {TINY_IMAGE}, title: Tiny}}\n"
 GPU_CONFIG = f"""
 source: simulated
 simulated:
@@ -139,7 +138,7 @@ def containers_present(platform: Platform, count: int) -> Iterator[None]:
             mine = slots[2 * number : 2 * number + 1]
             spec = ContainerSpec(
                 name=name,
-                image=IMAGE,
+                image=TINY_IMAGE,
                 labels=marks_of(name, mine) if mine else {labels.INSTANCE: PREFIX},
                 cgroup_parent="",
                 network="none",
@@ -189,12 +188,7 @@ def overhead_rows(rounds: int = 200) -> list[tuple[str, list[float], float | Non
 
 def main() -> int:
     """Measure, print a table, and say whether the targets are met."""
-    present = subprocess.run(
-        ["docker", "image", "inspect", IMAGE], capture_output=True, check=False
-    )
-    if present.returncode:
-        print(f"{IMAGE} is missing: run script/test integration once, it makes it.")
-        return 2
+    make_tiny_image()
     rows = [row for cards in DECISION_TARGETS for row in decision_rows(cards)] + overhead_rows()
     print(f"  {'what':<32}{'median':>12}{'p99':>12}{'target':>12}")
     for name, times, target in rows:

@@ -27,6 +27,9 @@ PROTECTED = "ds01.protected"
 INSTANCE = "ds01.instance"
 """Which installation made the container, so that one never cleans up after another."""
 
+RESERVED_LABELS = ("ds01.", "aime.mlc")
+"""Beginnings of labels that only the platform may put on a container."""
+
 LEGACY_USER = "aime.mlc.USER"
 LEGACY_MARK = "aime.mlc"
 

@@ -18,6 +18,7 @@ from ds01_spawner.adapters.docker_engine.payload import container_payload
 from ds01_spawner.adapters.docker_engine.pulling import pull_image
 from ds01_spawner.domain.container import Container, ContainerSpec
 from ds01_spawner.domain.errors import Conflict, NotFound, Unavailable
+from ds01_spawner.domain.labels import RESERVED_LABELS
 from ds01_spawner.ports import EngineInfo
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
@@ -124,6 +125,8 @@ class DockerEngine:
 
     def create(self, spec: ContainerSpec) -> str:
         """Make a container and return its id."""
+        payload = container_payload(spec)
+        payload["Labels"] = {**self._overridden_labels(spec.image), **payload["Labels"]}
         call = Call(
             "POST",
             "/containers/create",
@@ -131,7 +134,7 @@ class DockerEngine:
             kind="create",
             subject=spec.name,
             query={"name": spec.name},
-            body=container_payload(spec),
+            body=payload,
             seconds=self._deadlines.create,
         )
         try:
@@ -142,6 +145,20 @@ class DockerEngine:
             raise NotFound(f"The image {spec.image} is not on this machine.") from exc
         except Conflict as exc:
             raise Conflict(f"A container named {spec.name} exists already.") from exc
+
+    def _overridden_labels(self, reference: str) -> dict[str, str]:
+        """Empty values for what an image says in the platform's name.
+
+        The engine gives a container its image's labels: whoever builds an image could forge the
+        allocation database.
+        """
+        path = f"/images/{quote(reference, safe='/:@')}/json"
+        try:
+            image = self._connection.json(Call("GET", path, f"inspect image {reference}"))
+        except NotFound as exc:
+            raise NotFound(f"The image {reference} is not on this machine.") from exc
+        found = (image.get("Config") or {}).get("Labels") or {}
+        return {key: "" for key in found if key.startswith(RESERVED_LABELS)}
 
     def start(self, container_id: str) -> None:
         """Start a container; a running one answers 304 and goes on."""
