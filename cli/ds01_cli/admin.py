@@ -32,7 +32,11 @@ def reconcile(
     The culler does the same all the time. Without the hub's word, servers that run are left alone.
     """
     platform = open_platform(actor="cli")
-    typer.echo(_told(platform.reconciler(hub=None).run(dry_run=dry_run), dry_run=dry_run))
+    typer.echo(
+        _told(
+            platform.reconciler(hub=None).run(dry_run=dry_run, bookkeeping=False), dry_run=dry_run
+        )
+    )
 
 
 def _told(report: Report, *, dry_run: bool) -> str:

@@ -29,9 +29,16 @@ class HubApi:
 
     def servers(self) -> frozenset[tuple[str, str]]:
         """(user, server name) of every server that is ready, starting or stopping."""
-        return frozenset(
-            (user["name"], name) for user in self._users() for name in user.get("servers", {})
-        )
+        try:
+            return frozenset(
+                (user["name"], name) for user in self._users() for name in user["servers"]
+            )
+        except (KeyError, TypeError) as exc:
+            # Without the scope the hub leaves the key out: that is not "no servers".
+            raise Unavailable(
+                "The hub does not tell which servers it has.",
+                "Give this service's token the scopes list:users and read:servers.",
+            ) from exc
 
     def _users(self) -> Iterator[dict[str, Any]]:
         """Users with such servers, however many pages that takes."""

@@ -1,6 +1,6 @@
 """What a crash or a passed hold leaves behind, and what is to be done about it. Pure."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -12,6 +12,12 @@ from ds01_spawner.domain.names import DEFAULT_SERVER
 
 GRACE = timedelta(minutes=2)
 """Unless told otherwise, nothing younger is repaired: somebody may be at work on it."""
+
+LOST_AT_START = timedelta(hours=1)
+"""A hub that crashes during a start forgets a young container. One that forgets an old container
+has lost its database: what runs in it may be days of training, so it is reported and left alone."""
+
+_MOST_EQUIVALENTS = 4096.0
 
 LimitsOf = Callable[[str, str | None], Limits]
 
@@ -73,7 +79,8 @@ def _repair(
     if container.state is ContainerState.CREATED:
         return Repair(container, "cleanup.orphan", "It was created and never started.")
     if container.state.is_live:
-        if _is_forgotten(container, hub_servers):
+        young = now - _made(container) < LOST_AT_START
+        if young and is_forgotten(container, hub_servers):
             return Repair(container, "cleanup.orphan", "The hub has no such server.")
         return None
     return _over_hold(container, limits_of, now)
@@ -84,7 +91,8 @@ def _made(container: Container) -> datetime:
     return granted or container.created_at
 
 
-def _is_forgotten(container: Container, hub_servers: Collection[tuple[str, str]] | None) -> bool:
+def is_forgotten(container: Container, hub_servers: Collection[tuple[str, str]] | None) -> bool:
+    """Whether a container came through the hub and the hub has no server that it would be."""
     marks = container.labels
     if hub_servers is None or marks.get(labels.INTERFACE) != labels.Interface.HUB:
         return False
@@ -147,6 +155,15 @@ def _begun(container: Container, uuid: str, now: datetime, *, again: bool) -> Us
         container_id=container.id,
         gpu_uuid=uuid,
         user=marks.get(labels.USER, ""),
-        gpu_equivalents=float(marks.get(labels.GPU_EQUIVALENTS, "0") or 0) / shares,
+        gpu_equivalents=_equivalents(marks) / shares,
         started_at=now if again or since is None else since,
     )
+
+
+def _equivalents(marks: Mapping[str, str]) -> float:
+    """What the label says, if it is a figure that can be."""
+    try:
+        equivalents = float(marks.get(labels.GPU_EQUIVALENTS) or 0)
+    except ValueError:
+        return 0.0
+    return equivalents if 0 <= equivalents <= _MOST_EQUIVALENTS else 0.0

@@ -9,7 +9,14 @@ from ds01_spawner.domain.container import Container, ContainerState
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.queue import USAGE_HORIZON, alive
-from ds01_spawner.domain.repair import GRACE, Repair, repairs, usage_changes
+from ds01_spawner.domain.repair import (
+    GRACE,
+    LOST_AT_START,
+    Repair,
+    is_forgotten,
+    repairs,
+    usage_changes,
+)
 from ds01_spawner.operations.admission import Admission
 from ds01_spawner.operations.aggregate import Aggregates, SyncReport
 from ds01_spawner.operations.audit import Audit
@@ -62,8 +69,13 @@ class Reconciler:
         self._bounds: SyncReport | None = None
         self._kills: OomMark | None = None
 
-    def run(self, *, dry_run: bool = False) -> Report:
-        """One pass. With `dry_run` nothing is changed.
+    def run(self, *, dry_run: bool = False, bookkeeping: bool = True) -> Report:
+        """One pass.
+
+        Args:
+            dry_run: Nothing is changed.
+            bookkeeping: Also keep usage, bounds and the ledger up to date: the one service does,
+                whoever repairs by hand beside it does not.
 
         Raises:
             Unavailable: The engine, the GPUs, the ledger or the policy cannot be read.
@@ -72,25 +84,37 @@ class Reconciler:
         notes = list(situation.occupancy.conflicts)
         servers = self._hub_servers(notes)
         containers = tuple(map(self._with_end, situation.snapshot.containers))
+        instance = self._admission.rules.site.instance
         with self._ledger.transaction() as transaction:
             reservations = transaction.reservations()
         found = repairs(
             containers,
-            instance=self._admission.rules.site.instance,
+            instance=instance,
             reservations=reservations,
             hub_servers=servers,
             limits_of=self._limits_of,
             now=situation.now,
             grace=self._grace,
         )
+        repaired = {repair.container.id for repair in found}
+        notes.extend(
+            f"{each.name} runs and the hub has no such server; it is too old to be stopped by rule."
+            for each in containers
+            if each.state.is_live
+            and each.labels.get(labels.INSTANCE) == instance
+            and each.id not in repaired
+            and situation.now - each.created_at > LOST_AT_START
+            and is_forgotten(each, servers)
+        )
         due = tuple(repair for repair in found if dry_run or self._is_certain(repair))
         if not dry_run:
             self._suspects = frozenset(repair.container.id for repair in found)
-            self._tell_conflicts(situation.occupancy.conflicts)
-            self._tidy_ledger(containers)
-            self._follow_kernel(containers, notes)
             for repair in due:
                 self._repair(repair, notes)
+            if bookkeeping:
+                self._tell_conflicts(situation.occupancy.conflicts)
+                self._tidy_ledger(containers)
+                self._follow_kernel(containers, notes)
         return Report(due, tuple(notes))
 
     def _is_certain(self, repair: Repair) -> bool:

@@ -24,7 +24,8 @@ class _Platform:
         self.hub = hub
         return self
 
-    def run(self, *, dry_run: bool) -> Report:
+    def run(self, *, dry_run: bool, bookkeeping: bool) -> Report:
+        assert not bookkeeping
         self.asked.append((self.hub, dry_run))
         return self.report
 
