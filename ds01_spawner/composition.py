@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -94,12 +95,14 @@ class Platform:
         """Id of this installation: made once, kept in the state folder."""
         path = self.directories.state / "instance-id"
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-        try:
-            with path.open("x", encoding="ascii") as file:
-                file.write(secrets.token_hex(6))
-        except FileExistsError:
-            pass
-        return path.read_text(encoding="ascii").strip()
+        if not path.exists():
+            # Linked into place whole: another process never reads half of it.
+            draft = path.with_name(f".instance-id.{os.getpid()}")
+            draft.write_text(secrets.token_hex(6), encoding="ascii")
+            with suppress(FileExistsError):
+                path.hardlink_to(draft)
+            draft.unlink()
+        return _read(path).strip()
 
     @cached_property
     def events(self) -> EventFile:
@@ -201,7 +204,12 @@ class Platform:
     @cached_property
     def servers(self) -> Servers:
         """Stops containers."""
-        return Servers(engine=self.engine, policy=self.policy, audit=self.audit)
+        return Servers(
+            admission=self.admission,
+            engine=self.engine,
+            policy=self.policy,
+            audit=self.audit,
+        )
 
     def reconciler(self, hub: HubClient | None, grace: timedelta = GRACE) -> Reconciler:
         """Repairs what crashes leave behind.

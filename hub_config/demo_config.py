@@ -24,8 +24,3 @@ c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{os.environ['DS01_DEMO_PROX
 c.ConfigurableHTTPProxy.pid_file = str(state / "jupyterhub-proxy.pid")
 c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
 c.JupyterHub.cookie_secret_file = str(state / "jupyterhub_cookie_secret")
-
-c.JupyterHub.services = [
-    {**service, "environment": {**service.get("environment", {}), **places}}
-    for service in c.JupyterHub.get("services", [])
-]

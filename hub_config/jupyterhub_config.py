@@ -1,5 +1,6 @@
 """JupyterHub for a DS01 lab, in assignments only; docs/hub.md explains each, with PAM and OAuth."""
 
+import os
 from pathlib import Path
 
 c = get_config()
@@ -16,6 +17,7 @@ c.JupyterHub.cookie_secret_file = "/var/lib/ds01/jupyterhub_cookie_secret"
 c.JupyterHub.template_paths = [str(Path(__file__).parent / "templates")]
 
 c.JupyterHub.allow_named_servers = True
+c.JupyterHub.named_server_limit_per_user = 10
 c.JupyterHub.cleanup_servers = False
 c.JupyterHub.concurrent_spawn_limit = 0
 c.JupyterHub.init_spawners_timeout = 5
@@ -24,7 +26,11 @@ c.Spawner.default_url = "/lab"
 c.Spawner.http_timeout = 60
 
 c.JupyterHub.services = [
-    {"name": "ds01-culler", "command": ["python3", "-m", "ds01_spawner.culler"]},
+    {
+        "name": "ds01-culler",
+        "command": ["python3", "-m", "ds01_spawner.culler"],
+        "environment": {name: os.environ[name] for name in os.environ if name.startswith("DS01_")},
+    },
 ]
 c.JupyterHub.load_roles = [
     {

@@ -31,7 +31,10 @@ class DS01Error(Exception):
         self.next_step = next_step
 
     def __str__(self) -> str:
-        return f"{self.message} {self.next_step}".rstrip()
+        if not self.next_step:
+            return self.message
+        stop = "" if self.message.endswith((".", "!", "?", "\n")) else "."
+        return f"{self.message}{stop} {self.next_step}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,10 +188,6 @@ class Inventory:
     def __post_init__(self) -> None:
         object.__setattr__(self, "slots", tuple(slots_of(self.gpus)))
 
-    def slot_by_uuid(self, uuid: str) -> Slot | None:
-        """The slot with this device UUID, or `None`."""
-        return next((slot for slot in self.slots if slot.uuid == uuid), None)
-
 
 def slots_of(gpus: tuple[Gpu, ...]) -> Iterator[Slot]:
     """Every slot of these cards, in the order people read them."""

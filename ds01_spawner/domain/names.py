@@ -17,6 +17,7 @@ DEFAULT_SERVER = "jupyter"
 """What the container of a person's unnamed hub server is called."""
 
 MAX_USER_LENGTH = 255
+_SHOWN = 80
 _DIGEST = 16
 """Hex digits: with 8, a person who may choose a name finds another's slug in minutes."""
 
@@ -31,6 +32,12 @@ _NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?\Z")
 _PROJECT = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\Z")
 
 
+def shown(value: object) -> str:
+    """What somebody sent, quoted for a message and cut: it may be a megabyte, or end a line."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
 def check_user(user: str) -> str:
     """`user`, unchanged.
 
@@ -42,7 +49,7 @@ def check_user(user: str) -> str:
             f"A user name has 1 to {MAX_USER_LENGTH} characters; this one has {len(user)}."
         )
     if "/" in user or any(unicodedata.category(char).startswith("C") for char in user):
-        raise InvalidRequest(f"The user name {user!r} holds a slash or a control character.")
+        raise InvalidRequest(f"The user name {shown(user)} holds a slash or a control character.")
     return user
 
 
@@ -54,7 +61,7 @@ def check_name(name: str) -> str:
     """
     if not _NAME.match(name):
         raise InvalidRequest(
-            f"{name!r} cannot name a container.",
+            f"{shown(name)} cannot name a container.",
             "Use 1 to 48 lower-case letters, digits and inner hyphens, such as thesis-run.",
         )
     return name
@@ -68,7 +75,7 @@ def check_project(project: str) -> str:
     """
     if not _PROJECT.match(project):
         raise InvalidRequest(
-            f"{project!r} cannot name a project.",
+            f"{shown(project)} cannot name a project.",
             "Use 1 to 63 letters, digits, dots, hyphens and underscores, such as thesis-2026.",
         )
     return project

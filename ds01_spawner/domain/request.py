@@ -7,6 +7,7 @@ from enum import StrEnum
 from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.domain.gpu import MigProfile, Slot
 from ds01_spawner.domain.labels import Interface
+from ds01_spawner.domain.names import shown
 
 MAX_SLOTS_PER_REQUEST = 64
 _GB = 10**9
@@ -54,7 +55,7 @@ class GpuRequest:
             return cls()
         if isinstance(count, bool) or not 1 <= count <= MAX_SLOTS_PER_REQUEST:
             raise InvalidRequest(
-                f"{count} GPU slots cannot be requested.",
+                f"{shown(count)} GPU slots cannot be requested.",
                 f"Ask for 1 to {MAX_SLOTS_PER_REQUEST}.",
             )
         if text in {"mig", "full"}:
@@ -65,7 +66,7 @@ class GpuRequest:
             wanted = int(match["gigabytes"]) * _GB
             return cls(GpuKind.AT_LEAST, count, min_memory_bytes=wanted)
         raise InvalidRequest(
-            f"{size!r} is not a GPU size.",
+            f"{shown(size)} is not a GPU size.",
             "Use none, mig, full, a profile such as 2g.10gb, or a memory size such as 20gb.",
         )
 

@@ -14,7 +14,7 @@ from ds01_spawner.domain import labels, names
 from ds01_spawner.domain.allocation import Reservation, Ticket
 from ds01_spawner.domain.allocator import Granted, NothingFree, Rejected
 from ds01_spawner.domain.container import Container, ContainerSpec
-from ds01_spawner.domain.errors import NoCapacity, Refused, Unavailable
+from ds01_spawner.domain.errors import NoCapacity, QuotaExceeded, Refused, Unavailable
 from ds01_spawner.domain.gpu import Inventory, Slot
 from ds01_spawner.domain.grant import Placement, Site, container_spec
 from ds01_spawner.domain.limits import Limits
@@ -213,6 +213,18 @@ class Admission:
         with self._ledger.transaction() as transaction:
             transaction.remove_reservations([grant.reservation.id])
 
+    def forget(self, container: Container) -> None:
+        """Give back at once what is still promised for a container that has been removed."""
+        made = labels.parse_timestamp(container.labels.get(labels.CREATED_AT, ""))
+        with self._ledger.transaction() as transaction:
+            transaction.remove_reservations(
+                [
+                    entry.id
+                    for entry in transaction.reservations()
+                    if entry.container_name == container.name and entry.created_at == made
+                ]
+            )
+
     def current(self, max_age: timedelta = AT_ONCE) -> "Situation":
         """Everything the next decision would look at.
 
@@ -238,6 +250,8 @@ class Admission:
             if isinstance(standing.verdict, Rejected):
                 raise standing.verdict.error
             if isinstance(standing.verdict, NothingFree):
+                if wait and ticket is None:
+                    _check_waiting(situation, mine)
                 return self._queue(transaction, request, standing, wait=wait, known=ticket)
             slots = standing.verdict.slots
             free = {slot.uuid for slot in situation.occupancy.free()}
@@ -423,6 +437,30 @@ class Situation:
 
 def _what(request: LaunchRequest) -> str:
     return str(request.gpu).removeprefix("1 ")
+
+
+def _check_waiting(situation: Situation, ticket: Ticket) -> None:
+    """Nobody waits for more containers than they may run.
+
+    Raises:
+        QuotaExceeded: What runs and what waits already come to the limit.
+    """
+    allowed = situation.limits_of(ticket.user).max_containers_per_user
+    others = [each for each in situation.others(ticket) if each.user == ticket.user]
+    waiting = {each.container_name for each in others} - {ticket.container_name}
+    running = set(situation.occupancy.containers_of(ticket.user)) - {ticket.container_name}
+    used = len(waiting | running)
+    if allowed is None or used < allowed:
+        return
+    raise QuotaExceeded(
+        f"{len(running)} of {allowed} containers are running and {len(waiting - running)} more "
+        "wait for a GPU.",
+        "Stop or cancel one first.",
+        limit="max_containers_per_user",
+        used=used,
+        asked=1,
+        allowed=allowed,
+    )
 
 
 def _living(transaction: LedgerTransaction, grant: Grant, now: datetime) -> Reservation:

@@ -173,20 +173,15 @@ class Launcher:
         )
 
     def _is_replaceable(self, request: LaunchRequest, existing: Container) -> bool:
-        """A stopped one of the same person, or what a crashed hub of this installation left."""
+        """A stopped one of the same person and door, or what a crashed hub left running."""
         marks = existing.labels
         mine = (
             marks.get(labels.MANAGED) == "true"
+            and marks.get(labels.INSTANCE) == self._admission.rules.site.instance
             and marks.get(labels.USER) == request.user
             and marks.get(labels.INTERFACE) == request.interface
         )
-        if not existing.state.is_live:
-            return mine
-        return (
-            mine
-            and request.interface is Interface.HUB
-            and marks.get(labels.INSTANCE) == self._admission.rules.site.instance
-        )
+        return mine and (not existing.state.is_live or request.interface is Interface.HUB)
 
     def _create(
         self, request: LaunchRequest, grant: Grant, spec: ContainerSpec, progress: Progress

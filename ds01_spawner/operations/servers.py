@@ -6,14 +6,18 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.limits import Limits
+from ds01_spawner.operations.admission import Admission
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.ports import Engine, PolicySource
 
 
 class Servers:
-    """Stops containers that a door made."""
+    """Stops containers that a door of this installation made."""
 
-    def __init__(self, *, engine: Engine, policy: PolicySource, audit: Audit) -> None:
+    def __init__(
+        self, *, admission: Admission, engine: Engine, policy: PolicySource, audit: Audit
+    ) -> None:
+        self._admission = admission
         self._engine = engine
         self._policy = policy
         self._audit = audit
@@ -27,7 +31,7 @@ class Servers:
         Raises:
             Unavailable: The engine does not answer.
         """
-        container = self._engine.container(name)
+        container = self._own(name)
         if container is None:
             return
         limits = self._limits(container)
@@ -35,8 +39,7 @@ class Servers:
             self._engine.stop(container.id, limits.policies.sigterm_grace)
             self._record("container.stop", container, interface)
         if limits.container_hold_after_stop == timedelta(0):
-            self._engine.remove(container.id)
-            self._record("container.remove", container, interface)
+            self._remove(container, interface)
 
     def discard(self, name: str, *, interface: str) -> None:
         """Remove a person's stopped container for good: its slot is free at once.
@@ -46,11 +49,23 @@ class Servers:
         Raises:
             Unavailable: The engine does not answer.
         """
-        container = self._engine.container(name)
+        container = self._own(name)
         if container is None or container.state.is_live:
             return
+        self._remove(container, interface)
+
+    def _remove(self, container: Container, interface: str) -> None:
         self._engine.remove(container.id)
+        self._admission.forget(container)
         self._record("container.remove", container, interface)
+
+    def _own(self, name: str) -> Container | None:
+        """The container, unless another installation on the same engine made it."""
+        container = self._engine.container(name)
+        instance = self._admission.rules.site.instance
+        if container is None or container.labels.get(labels.INSTANCE) != instance:
+            return None
+        return container
 
     def _limits(self, container: Container) -> Limits:
         user = labels.owner_of(container.labels) or ""

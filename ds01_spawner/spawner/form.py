@@ -71,7 +71,10 @@ class Form:
         except DS01Error as exc:
             return _template().render(problem=str(exc))
         chosen_image = self._chosen_image(tuple(images), offer.limits)
-        sizes = size_choices(offer, self._last_text("gpu"))
+        recommended = any(
+            entry.gpu_recommended for key, entry in images.items() if key == chosen_image
+        )
+        sizes = size_choices(offer, self._last_text("gpu"), gpu_recommended=recommended)
         return _template().render(
             problem="",
             blocked=blocked(offer),
@@ -115,13 +118,18 @@ def blocked(offer: Offer) -> str:
     return ""
 
 
-def size_choices(offer: Offer, last: str) -> list[SizeChoice]:
-    """The radio buttons; proposed is the last choice, else the smallest GPU that is free."""
+def size_choices(offer: Offer, last: str, *, gpu_recommended: bool = True) -> list[SizeChoice]:
+    """The radio buttons, with one proposed.
+
+    That is the last choice, else the smallest GPU that is free, or none for an environment that
+    does not recommend one.
+    """
     allowed = [size for size in offer.sizes if size.error is None]
     with_gpu = [size for size in allowed if size.size != NO_GPU]
     at_once = [size for size in with_gpu if not size.place]
     candidates = (
         [size for size in allowed if size.size == last],
+        [] if gpu_recommended else [size for size in allowed if size.size == NO_GPU],
         at_once,
         with_gpu,
         allowed,

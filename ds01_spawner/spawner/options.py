@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ds01_spawner.domain import names
 from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.domain.request import GpuRequest
 
+_LONGEST_COUNT = 6
 KEYS = ("image", "gpu", "gpu_count", "wait", "project")
 
 
@@ -42,10 +44,10 @@ def parse_options(raw: object) -> Options:
         )
     count = raw.get("gpu_count", 1)
     if isinstance(count, bool) or not isinstance(count, int):
-        raise InvalidRequest(f"gpu_count must be a whole number, not {_shown(count)}.")
+        raise InvalidRequest(f"gpu_count must be a whole number, not {names.shown(count)}.")
     wait = raw.get("wait", True)
     if not isinstance(wait, bool):
-        raise InvalidRequest(f"wait must be true or false, not {_shown(wait)}.")
+        raise InvalidRequest(f"wait must be true or false, not {names.shown(wait)}.")
     return Options(
         image=_text(raw, "image"),
         gpu=GpuRequest.parse(_text(raw, "gpu") or "none", count),
@@ -62,12 +64,13 @@ def options_from_form(form: Mapping[str, Sequence[str]]) -> dict[str, object]:
     """
     options: dict[str, object] = {}
     for key, values in form.items():
-        value = values[0].strip() if values else ""
-        if key == "_xsrf" or not value:
-            continue
+        value = values[0] if values else ""
+        if key == "_xsrf" or not isinstance(value, str) or not value.strip():
+            continue  # an uploaded file is no option
+        value = value.strip()
         options[key] = value
     count = options.get("gpu_count")
-    if isinstance(count, str) and count.isdecimal():
+    if isinstance(count, str) and count.isdecimal() and len(count) <= _LONGEST_COUNT:
         options["gpu_count"] = int(count)
     if options.pop("ds01_form", None) is not None:
         options["wait"] = options.get("wait") == "true"
@@ -81,9 +84,5 @@ def _text(raw: Mapping[object, object], key: str) -> str | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise InvalidRequest(f"{key} must be text, not {_shown(value)}.")
+        raise InvalidRequest(f"{key} must be text, not {names.shown(value)}.")
     return value
-
-
-def _shown(value: object) -> str:
-    return repr(value)[:80]

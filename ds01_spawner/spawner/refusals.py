@@ -16,6 +16,7 @@ from ds01_spawner.domain.errors import (
     Unavailable,
 )
 from ds01_spawner.spawner import wording
+from ds01_spawner.spawner.server_start import StartFailed
 
 _REASONS: tuple[tuple[type[DS01Error], str, int], ...] = (
     (QuotaExceeded, "quota", 403),
@@ -38,7 +39,9 @@ def as_spawn_exception(error: DS01Error) -> SpawnException:
         ((reason, status) for kind, reason, status in _REASONS if isinstance(error, kind)),
         ("error", 500),
     )
-    exception = SpawnException(str(error), reason=reason, status_code=status)
+    # What a container said goes to its owner, not into the hub's log: it may hold secrets.
+    logged = error.message if isinstance(error, StartFailed) else None
+    exception = SpawnException(str(error), reason=reason, status_code=status, log_message=logged)
     # Some of the hub's pages read these instead of the exception's own (utils.format_exception).
     exception.jupyterhub_message = str(error)
     exception.jupyterhub_html_message = escape(wording.refusal(error), quote=False)

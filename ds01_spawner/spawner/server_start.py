@@ -92,7 +92,9 @@ class ServerStart:
         request = await self._threads.run(lambda: self._platform.admission.prepare(request))
         if not await self._threads.run(lambda: self._platform.engine.has_image(request.image)):
             self._steps.say(8, f"Fetching the environment {request.image}. This takes minutes")
-            await self._threads.run(lambda: self._platform.launcher.ensure_image(request.image))
+            await self._threads.run_once(
+                request.image, lambda: self._platform.launcher.ensure_image(request.image)
+            )
         return request
 
     async def _admitted(self, request: LaunchRequest, *, wait: bool, queue_seconds: float) -> Grant:
@@ -165,7 +167,7 @@ class ServerStart:
         async with AsyncExitStack() as turn:
             try:
                 async with self._kept(grant):
-                    await turn.enter_async_context(self._gate.turn(say_place))
+                    await turn.enter_async_context(self._gate.turn(request.user, say_place))
                     spec = door.dress(grant.spec)
                     container_id = await self._launched(request, grant, spec)
             except BaseException:
@@ -262,7 +264,7 @@ class ServerStart:
         """The last lines of the container's output, as a sentence."""
         engine = self._platform.engine
         try:
-            log = await self._threads.run(lambda: engine.logs(container_id, LOG_LINES))
+            log = _printable(await self._threads.run(lambda: engine.logs(container_id, LOG_LINES)))
         except Unavailable as exc:
             return f"What it said cannot be read. {exc.message}"
         return f"Its last words: {log.strip()[-1000:]}" if log.strip() else "It said nothing."
@@ -294,6 +296,11 @@ def _check_patience(deadline: float, queue_seconds: float) -> None:
             f"No GPU became free in {waited} of waiting.",
             "Start again, or choose another size.",
         )
+
+
+def _printable(text: str) -> str:
+    """Without control characters, which a terminal that shows a log would obey."""
+    return "".join(char if char == "\n" or char.isprintable() else " " for char in text)
 
 
 def _people(count: int) -> str:

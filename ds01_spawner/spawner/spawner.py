@@ -14,18 +14,13 @@ from functools import cache
 from typing import Any
 
 from dockerspawner import DockerSpawner
-from traitlets import Float, Integer, TraitError, Unicode, default, validate
+from tornado import web
+from traitlets import Float, Integer, TraitError, default, validate
 
-from ds01_spawner.composition import (
-    CONFIG_VARIABLE,
-    STATE_VARIABLE,
-    Directories,
-    Platform,
-    open_platform,
-)
+from ds01_spawner.composition import Directories, Platform, open_platform
 from ds01_spawner.domain import names
 from ds01_spawner.domain.container import ContainerSpec, Mount
-from ds01_spawner.domain.errors import DS01Error, InvalidRequest, Unavailable
+from ds01_spawner.domain.errors import DS01Error, InvalidRequest, Refused, Unavailable
 from ds01_spawner.domain.grant import with_door
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.request import LaunchRequest
@@ -70,12 +65,6 @@ def _refused(proposal: Any) -> Any:
 class DS01Spawner(DockerSpawner):
     """Spawns servers under the lab's policy: limits, GPU slots, queue, labels, audit."""
 
-    config_dir = Unicode(
-        help="Folder of resource-limits.yaml. Default: DS01_CONFIG_DIR, or /etc/ds01."
-    ).tag(config=True)
-    state_dir = Unicode(
-        help="Folder of the ledger. Default: DS01_STATE_DIR, or /var/lib/ds01."
-    ).tag(config=True)
     concurrent_boots = Integer(
         min=1, help="How many servers boot at the same time. Default: the number of cores."
     ).tag(config=True)
@@ -90,18 +79,11 @@ class DS01Spawner(DockerSpawner):
     ).tag(config=True)
 
     _options = Options()
-    _refusal: DS01Error | None = None
+    _refusal: Refused | None = None
     _steps: ProgressLog | None = None
     start_timeout: Any
+    _check_pending: bool
     _boot_seconds: Any = None
-
-    @default("config_dir")
-    def _config_dir_default(self) -> str:
-        return str(Directories.from_environment().config)
-
-    @default("state_dir")
-    def _state_dir_default(self) -> str:
-        return str(Directories.from_environment().state)
 
     @default("concurrent_boots")
     def _concurrent_boots_default(self) -> int:
@@ -135,7 +117,15 @@ class DS01Spawner(DockerSpawner):
     def _object_name_default(self) -> str:
         return names.container_name(self.container_label, self.user.name)
 
-    @validate("extra_create_kwargs", "extra_host_config", "links", "network_name")
+    @validate(
+        "extra_create_kwargs",
+        "extra_host_config",
+        "links",
+        "mounts",
+        "network_name",
+        "post_start_cmd",
+        "remove",
+    )
     def _belongs_to_policy(self, proposal: Any) -> Any:
         return _refused(proposal)
 
@@ -158,10 +148,14 @@ class DS01Spawner(DockerSpawner):
         return self.name or names.DEFAULT_SERVER
 
     @property
+    def will_resume(self) -> bool:
+        """Containers are throw-away: the hub revokes a stopped server's token."""
+        return False
+
+    @property
     def platform(self) -> Platform:
         """The platform, shared by all spawners of this hub."""
-        places = {CONFIG_VARIABLE: self.config_dir, STATE_VARIABLE: self.state_dir}
-        return _platform_at(Directories.from_environment({**os.environ, **places}), actor="hub")
+        return _platform_at(Directories.from_environment(), actor="hub")
 
     @property
     def threads(self) -> Threads:
@@ -181,6 +175,10 @@ class DS01Spawner(DockerSpawner):
         html: str = await self.threads.run(form.render)
         return html
 
+    def options_from_query(self, query_data: Mapping[str, Sequence[str]]) -> Mapping[str, object]:
+        """`user_options` from a link such as `/hub/spawn?opt-gpu=mig&opt-image=starter`."""
+        return options_from_form(query_data)
+
     def apply_options(self, raw: object) -> None:
         """Read `user_options`, wherever they came from; `start` refuses those that are wrong.
 
@@ -189,8 +187,10 @@ class DS01Spawner(DockerSpawner):
         self._refusal = None
         try:
             self._options = self._read_options(raw)
-        except DS01Error as exc:
+        except Refused as exc:
+            self._options = Options()
             self._refusal = exc
+            self.orm_spawner.user_options = {}  # the hub has stored them, however large
         self._allow_waiting()
 
     def _read_options(self, raw: object) -> Options:
@@ -223,14 +223,11 @@ class DS01Spawner(DockerSpawner):
             steps.close()
 
     async def _started(self, steps: ProgressLog) -> str:
-        if self._refusal is not None:
-            raise self._refusal
-        start = ServerStart(
-            platform=self.platform,
-            threads=self.threads,
-            gate=_boot_gate_of(self.concurrent_boots),
-            steps=steps,
-        )
+        if self.internal_ssl:
+            raise InvalidRequest(
+                "JupyterHub's internal_ssl does not reach containers of this platform.",
+                "The administrator should turn it off; docs/hub.md says how traffic is protected.",
+            )
         request = LaunchRequest(
             user=self.user.name,
             name=self.container_label,
@@ -239,6 +236,16 @@ class DS01Spawner(DockerSpawner):
             gpu=self._options.gpu,
             project=self._options.project,
             hub_groups=self._hub_groups(),
+        )
+        refusal = self._refusal
+        if refusal is not None:
+            await self.threads.run(lambda: self.platform.audit.refusal(request, refusal))
+            raise refusal
+        start = ServerStart(
+            platform=self.platform,
+            threads=self.threads,
+            gate=_boot_gate_of(self.concurrent_boots),
+            steps=steps,
         )
         door = Door(dress=self._dress, url=self._url_on, on_created=self._remember)
         patience = Patience(self.queue_timeout, self._boot_seconds or BOOT_SECONDS)
@@ -283,14 +290,27 @@ class DS01Spawner(DockerSpawner):
         """The server's URL; after a hub restart, waits for a busy server as long as it runs.
 
         The hub stops a server that it finds running and that does not answer within
-        `http_timeout`: that would end a training which keeps the CPUs busy.
+        `http_timeout`: that would end a training which keeps the CPUs busy. Its owner can stop it
+        meanwhile.
         """
         url: str = self.server.url
-        while self._check_pending and not await answers(url):
+        if not self._check_pending:
+            return url
+        while not await answers(url):
             if await self.poll() is not None:
                 break
+            self._check_pending = False  # the hub refuses to stop a server that it still checks
             await asyncio.sleep(LIVENESS_SECONDS)
         return url
+
+    async def rename(self, old_name: str, new_name: str) -> None:
+        """A renamed server gives back what its stopped container holds under the old name."""
+        if new_name == names.DEFAULT_SERVER:
+            raise web.HTTPError(400, f"A server cannot be called {names.DEFAULT_SERVER}.")
+        await self.delete_forever()
+        label = new_name or names.DEFAULT_SERVER
+        self.object_name = names.container_name(label, self.user.name)
+        self.log.info("%s was called %r before", self._log_name, old_name)
 
     async def delete_forever(self) -> None:
         """A server deleted in the hub gives back what its stopped container still holds."""

@@ -111,7 +111,9 @@ class Lab:
             aggregates=Aggregates(cgroups=self.cgroups, audit=self.audit),
             audit=self.audit,
         )
-        self.servers = Servers(engine=self.engine, policy=self.policy, audit=self.audit)
+        self.servers = Servers(
+            admission=self.admission, engine=self.engine, policy=self.policy, audit=self.audit
+        )
 
     def request(  # noqa: PLR0917 - what a person says
         self,

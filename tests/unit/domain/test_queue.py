@@ -254,9 +254,12 @@ class Hall:
         slots = mine.verdict.slots
         for entry in overtaken_by(mine.ticket, slots, found, lambda _user: ANYTHING):
             self.tickets[entry.user] = entry
-        for other in self.tickets.values():
+        for standing in found:
+            other = standing.ticket
             is_earlier = other.created_at < mine.ticket.created_at
-            if is_earlier and acceptable(other.gpu, ANYTHING, slots):
+            # Who could have had slots at this moment, and did not ask, was not passed over.
+            is_stuck = isinstance(standing.verdict, NothingFree)
+            if is_earlier and is_stuck and acceptable(other.gpu, ANYTHING, slots):
                 self.passed[other.user] += 1
         del self.tickets[user]
         self.holders |= {slot.id: user for slot in slots}

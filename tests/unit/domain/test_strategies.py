@@ -46,5 +46,5 @@ def test_a_card_that_nothing_is_known_of_counts_as_empty() -> None:
     assert least_allocated(slot, {}) == pack(slot, {}) == 0.0
 
 
-def test_every_strategy_is_there_by_name() -> None:
-    assert dict(STRATEGIES) == {"least_allocated": least_allocated, "pack": pack}
+def test_the_shipped_strategies_are_there_by_name() -> None:
+    assert dict(STRATEGIES).items() >= {"least_allocated": least_allocated, "pack": pack}.items()

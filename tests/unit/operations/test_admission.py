@@ -211,6 +211,20 @@ def test_the_thirteenth_person_is_first_in_the_queue_and_served_when_a_hold_ends
     assert len(lab.events.of("gpu.queue")) == 1
 
 
+def test_nobody_waits_for_more_containers_than_they_may_run() -> None:
+    lab = full_lab()
+    for number in range(3):
+        lab.queued(lab.request("late", name=f"run{number}"))
+
+    with pytest.raises(QuotaExceeded) as caught:
+        lab.admission.admit(lab.request("late", name="run3"), wait=True)
+
+    assert str(caught.value) == (
+        "0 of 3 containers are running and 3 more wait for a GPU. Stop or cancel one first."
+    )
+    assert len(lab.tickets()) == 3
+
+
 def test_a_place_that_is_given_back_serves_the_next() -> None:
     lab = full_lab()
     first = lab.queued(lab.request("first"))
