@@ -3,6 +3,7 @@
 import difflib
 import json
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from ds01_spawner.adapters.policy_files import POLICY_FILE, read_policy
 from ds01_spawner.adapters.text_files import read_text, replace_text
 from ds01_spawner.domain.errors import Forbidden, Unavailable
 from ds01_spawner.domain.names import check_user
+from ds01_spawner.policy.json_schema import render_gpu_config_schema, render_images_schema
 from ds01_spawner.policy.migrate import Migration
 from ds01_spawner.policy.migrate import migrate as migrate_text
 from ds01_spawner.policy.resolution import Explanation
@@ -132,10 +134,29 @@ def migrate(
         typer.echo(f"{file}: rewritten; {count} replaced. The old file is {backup}.")
 
 
+class SchemaFile(StrEnum):
+    """A configuration file that has a JSON Schema."""
+
+    LIMITS = "limits"
+    GPUS = "gpus"
+    IMAGES = "images"
+
+
+_SCHEMAS = {
+    SchemaFile.LIMITS: render_schema,
+    SchemaFile.GPUS: render_gpu_config_schema,
+    SchemaFile.IMAGES: render_images_schema,
+}
+
+
 @app.command()
-def schema() -> None:
-    """Print the policy file's JSON Schema."""
-    typer.echo(render_schema(), nl=False)
+def schema(
+    file: Annotated[
+        SchemaFile, typer.Argument(help="limits, gpus or images: the file it is for.")
+    ] = SchemaFile.LIMITS,
+) -> None:
+    """Print a configuration file's JSON Schema."""
+    typer.echo(_SCHEMAS[file](), nl=False)
 
 
 def _default_file() -> Path:

@@ -42,9 +42,7 @@ def _model(text: str) -> str:
 
 Profile = Annotated[str, AfterValidator(_profile), Field(examples=["2g.10gb"])]
 GpuKey = Annotated[str, AfterValidator(_gpu_key)]
-Strategy = Annotated[
-    str, AfterValidator(_strategy), Field(json_schema_extra={"enum": list(STRATEGIES)})
-]
+Strategy = Annotated[str, AfterValidator(_strategy)]
 ModelName = Annotated[
     str, AfterValidator(_model), Field(json_schema_extra={"enum": list(CARD_MODELS)})
 ]
