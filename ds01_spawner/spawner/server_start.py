@@ -89,8 +89,14 @@ class ServerStart:
 
     async def _prepared(self, request: LaunchRequest) -> LaunchRequest:
         """The request, checked, with its image on this machine: no slot waits for a download."""
-        request = await self._threads.run(lambda: self._platform.admission.prepare(request))
-        if not await self._threads.run(lambda: self._platform.engine.has_image(request.image)):
+
+        def look() -> tuple[LaunchRequest, bool]:
+            prepared = self._platform.admission.prepare(request)
+            return prepared, self._platform.engine.has_image(prepared.image)
+
+        # One call, not two: while a class starts, each return to the hub's loop waits its turn.
+        request, is_here = await self._threads.run(look)
+        if not is_here:
             self._steps.say(8, f"Fetching the environment {request.image}. This takes minutes")
             await self._threads.run_once(
                 request.image, lambda: self._platform.launcher.ensure_image(request.image)
