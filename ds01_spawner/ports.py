@@ -312,8 +312,8 @@ class Cgroups(Protocol):
         """(group slug, user slug) of every person's cgroup that exists."""
         ...
 
-    def remove(self, group: str | None, user: str) -> bool:
-        """Remove a person's cgroup if nothing runs in it; whether it is gone.
+    def remove(self, group_slug: str, user_slug: str) -> bool:
+        """Remove a person's cgroup, named as `people` does, if nothing runs in it; whether it went.
 
         Not while a container of theirs may be starting: the caller sees to that.
         """

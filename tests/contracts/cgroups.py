@@ -99,6 +99,12 @@ class CgroupsContract:
         assert usage is not None
         assert usage.limits == AggregateLimits()
 
+    def test_whoever_is_listed_can_be_removed_whatever_their_name(self, cgroups: Cgroups) -> None:
+        cgroups.ensure(None, "Zoë-Anne.O@lab", BOUNDED)
+
+        assert [cgroups.remove(*person) for person in cgroups.people()] == [True]
+        assert cgroups.people() == ()
+
     def test_removing_what_does_not_exist_is_done(self, cgroups: Cgroups) -> None:
         assert cgroups.remove("student", "nobody_here")
 

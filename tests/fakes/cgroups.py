@@ -80,9 +80,9 @@ class FakeCgroups:
         self._answer()
         return tuple(sorted(self._bounds))
 
-    def remove(self, group: str | None, user: str) -> bool:
+    def remove(self, group_slug: str, user_slug: str) -> bool:
         self._answer()
-        key = cgroup_slugs(group, user)
+        key = (group_slug, user_slug)
         if key in self.occupied:
             return False
         self._bounds.pop(key, None)

@@ -88,9 +88,9 @@ class PersonCgroups:
         """(group slug, user slug) of every person's cgroup."""
         return self._driver.people()
 
-    def remove(self, group: str | None, user: str) -> bool:
-        """Remove a person's cgroup if nothing is in it; whether it is gone."""
-        path = self._path(group, user)
+    def remove(self, group_slug: str, user_slug: str) -> bool:
+        """Remove a person's cgroup, named as `people` does, if it is empty; whether it is gone."""
+        path = self._driver.path(group_slug, user_slug)
         try:
             for directory in self._hierarchy.directories(path):
                 if self._hierarchy.files.children(directory):
