@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from ds01_spawner.domain import labels
 from e2e.hub import Hub, Person, docker, eventually
@@ -67,6 +68,44 @@ def test_deleted_server_is_gone(hub: Hub) -> None:
     person.stop("once", remove=True)
     eventually(lambda: "once" not in person.model()["servers"])
     assert not person.inspect("once").get("State", {}).get("Running")
+
+
+def test_deleting_a_server_gives_its_gpu_back_at_once(hub: Hub) -> None:
+    person = hub.person("generous")
+    person.start("once", gpu="mig")
+    slot = person.slot("once")
+    person.stop("once")
+    assert hub.slots()[slot]["state"] == "held"
+
+    person.stop("once", remove=True)
+    eventually(lambda: hub.slots()[slot]["state"] == "free")
+
+
+def test_a_renamed_server_gives_back_what_its_old_name_holds(hub: Hub) -> None:
+    person = hub.person("renamer")
+    person.start("draft", gpu="mig")
+    slot = person.slot("draft")
+    person.stop("draft")
+
+    answer = hub.request("PATCH", person.path("draft"), name="final")
+
+    assert answer.status_code in {200, 204}, answer.text
+    eventually(lambda: hub.slots()[slot]["state"] == "free")
+    person.start("final", gpu="mig")
+    assert person.inspect("final")
+
+
+def test_a_stopped_servers_token_is_worth_nothing(hub: Hub) -> None:
+    person = hub.person("leaver")
+    person.start()
+    variables = dict(entry.split("=", 1) for entry in person.inspect()["Config"]["Env"])
+    header = {"Authorization": f"token {variables['JUPYTERHUB_API_TOKEN']}"}
+    me = f"{hub.url}/hub/api/user"
+    assert requests.get(me, headers=header, timeout=10).status_code == 200
+
+    person.stop()
+
+    assert requests.get(me, headers=header, timeout=10).status_code == 403
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from jupyterhub.spawner import SpawnException
+from jupyterhub.utils import maybe_future
+from tornado import web
 from traitlets import TraitError
 from traitlets.config import Config
 
@@ -317,3 +319,47 @@ def test_settings_that_would_mislead_are_refused(name: str, value: Any) -> None:
 async def test_the_form_is_rendered_for_the_server_that_was_asked_for(lab: Lab) -> None:
     lab.policy.broken = True
     assert "There is no valid policy yet." in await new_spawner().render_form()
+
+
+async def test_a_link_carries_options_as_the_form_does() -> None:
+    query = {"gpu": ["mig"], "gpu_count": ["2"], "image": ["starter"]}
+    assert await maybe_future(new_spawner().options_from_query(query)) == {
+        "gpu": "mig",
+        "gpu_count": 2,
+        "image": "starter",
+    }
+
+
+def test_the_hub_revokes_the_token_of_a_stopped_server() -> None:
+    assert new_spawner().will_resume is False
+
+
+async def test_internal_ssl_is_refused_in_words(lab: Lab) -> None:
+    server = new_spawner()
+    server.internal_ssl = True
+    server.apply_options({})
+    with pytest.raises(SpawnException, match="internal_ssl does not reach containers"):
+        await server.start()
+    assert lab.container("alice", "jupyter") is None
+
+
+async def test_refused_options_are_logged_and_not_kept(lab: Lab) -> None:
+    server = new_spawner()
+    server.orm_spawner.user_options = {"junk": "y" * 1000}
+    server.apply_options({"junk": "y" * 1000})
+    with pytest.raises(SpawnException, match="Unknown server option: junk"):
+        await server.start()
+    assert server.orm_spawner.user_options == {}
+    assert [event.action for event in lab.events.events] == ["request.reject"]
+
+
+async def test_a_renamed_server_leaves_its_stopped_container_behind(lab: Lab) -> None:
+    server = await started("draft", gpu="mig")
+    await server.stop()
+
+    await server.rename("draft", "final")
+
+    assert lab.container("alice", "draft") is None
+    assert server.object_name == "final._.alice"
+    with pytest.raises(web.HTTPError, match="cannot be called jupyter"):
+        await server.rename("final", "jupyter")
