@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 
 from ds01_spawner.domain import labels, names
 from ds01_spawner.domain.allocation import Reservation, Ticket
-from ds01_spawner.domain.allocator import Granted, NothingFree, Rejected
+from ds01_spawner.domain.allocator import NothingFree, Rejected
 from ds01_spawner.domain.container import Container, ContainerSpec
-from ds01_spawner.domain.errors import NoCapacity, QuotaExceeded, Refused, Unavailable
+from ds01_spawner.domain.errors import NoCapacity, Refused, Unavailable
 from ds01_spawner.domain.gpu import Inventory, Slot
 from ds01_spawner.domain.grant import Placement, Site, container_spec
 from ds01_spawner.domain.limits import Limits
-from ds01_spawner.domain.occupancy import Occupancy, SlotState, Snapshot, occupancy
+from ds01_spawner.domain.occupancy import SlotState, Snapshot, occupancy
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.domain.queue import (
     USAGE_HORIZON,
@@ -26,13 +26,12 @@ from ds01_spawner.domain.queue import (
     alive,
     overtaken_by,
     recent_usage,
-    serve,
 )
-from ds01_spawner.domain.quota import Asker, check_quota
-from ds01_spawner.domain.request import GpuKind, LaunchRequest
+from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.domain.strategies import Strategy
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.observe import AT_ONCE, MAX_AGE, Observer
+from ds01_spawner.operations.situation import Situation, check_waiting
 from ds01_spawner.ports import Accounts, Cgroups, Clock, Ledger, LedgerTransaction, PolicySource
 
 RESERVATION_LIFETIME = timedelta(seconds=90)
@@ -225,7 +224,7 @@ class Admission:
                 ]
             )
 
-    def current(self, max_age: timedelta = AT_ONCE) -> "Situation":
+    def current(self, max_age: timedelta = AT_ONCE) -> Situation:
         """Everything the next decision would look at.
 
         Raises:
@@ -251,7 +250,7 @@ class Admission:
                 raise standing.verdict.error
             if isinstance(standing.verdict, NothingFree):
                 if wait and ticket is None:
-                    _check_waiting(situation, mine)
+                    check_waiting(situation, mine)
                 return self._queue(transaction, request, standing, wait=wait, known=ticket)
             slots = standing.verdict.slots
             free = {slot.uuid for slot in situation.occupancy.free()}
@@ -271,7 +270,7 @@ class Admission:
         image = self.rules.resolve_image(request.user, limits.group, request.image)
         return replace(request, image=image), account, limits
 
-    def _situation(self, transaction: LedgerTransaction, snapshot: Snapshot) -> "Situation":
+    def _situation(self, transaction: LedgerTransaction, snapshot: Snapshot) -> Situation:
         now = self._clock.now()
         if not timedelta(0) <= now - snapshot.taken_at <= MAX_AGE:
             raise Unavailable(
@@ -358,7 +357,7 @@ class Admission:
         self,
         transaction: LedgerTransaction,
         request: LaunchRequest,
-        situation: "Situation",
+        situation: Situation,
         account: UnixAccount | None,
         slots: tuple[Slot, ...],
         ticket: Ticket,
@@ -394,73 +393,8 @@ class Admission:
             self.cancel(ticket)
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What a decision is made on.
-
-    Attributes:
-        now: The moment.
-        occupancy: Who has what.
-        snapshot: What engine and driver said.
-        tickets: The queue, in no order.
-        usage: Recent GPU-equivalent seconds of each person.
-        limits: Limits looked up so far, by user.
-        limits_of: Anybody's limits.
-    """
-
-    now: datetime
-    occupancy: Occupancy
-    snapshot: Snapshot
-    tickets: tuple[Ticket, ...]
-    usage: dict[str, float]
-    limits: dict[str, Limits]
-    limits_of: Callable[[str], Limits]
-
-    def others(self, ticket: Ticket) -> tuple[Ticket, ...]:
-        """The queue without this ticket."""
-        return tuple(entry for entry in self.tickets if entry.id != ticket.id)
-
-    def standings(self, tickets: Sequence[Ticket], strategy: Strategy) -> tuple[Standing, ...]:
-        """The standing of each of these tickets, in rank order."""
-        return serve(tickets, self.usage, self.occupancy, self.limits_of, strategy)
-
-    def standings_with(self, ticket: Ticket, strategy: Strategy) -> tuple[Standing, ...]:
-        """The standing of `ticket` and of everybody else who waits, in rank order."""
-        if ticket.gpu.kind is GpuKind.NONE:
-            asker = Asker(ticket.user, ticket.container_name, self.limits_of(ticket.user))
-            error = check_quota(ticket.gpu, asker, self.occupancy)
-            return (Standing(ticket, Rejected(error) if error else Granted(()), 0, 0),)
-        stored = next((entry for entry in self.tickets if entry.id == ticket.id), None)
-        mine = replace(ticket, overtaken=stored.overtaken) if stored else ticket
-        return self.standings((*self.others(mine), mine), strategy)
-
-
 def _what(request: LaunchRequest) -> str:
     return str(request.gpu).removeprefix("1 ")
-
-
-def _check_waiting(situation: Situation, ticket: Ticket) -> None:
-    """Nobody waits for more containers than they may run.
-
-    Raises:
-        QuotaExceeded: What runs and what waits already come to the limit.
-    """
-    allowed = situation.limits_of(ticket.user).max_containers_per_user
-    others = [each for each in situation.others(ticket) if each.user == ticket.user]
-    waiting = {each.container_name for each in others} - {ticket.container_name}
-    running = set(situation.occupancy.containers_of(ticket.user)) - {ticket.container_name}
-    used = len(waiting | running)
-    if allowed is None or used < allowed:
-        return
-    raise QuotaExceeded(
-        f"{len(running)} of {allowed} containers are running and {len(waiting - running)} more "
-        "wait for a GPU.",
-        "Stop or cancel one first.",
-        limit="max_containers_per_user",
-        used=used,
-        asked=1,
-        allowed=allowed,
-    )
 
 
 def _living(transaction: LedgerTransaction, grant: Grant, now: datetime) -> Reservation:

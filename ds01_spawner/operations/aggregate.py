@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ds01_spawner.domain import labels
+from ds01_spawner.domain.cgroup import BoundChange, OomBound, OomKill, OomMark
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import DS01Error
 from ds01_spawner.domain.limits import AggregateLimits, Limits
 from ds01_spawner.domain.names import cgroup_slugs
 from ds01_spawner.operations.audit import Audit
-from ds01_spawner.ports import BoundChange, Cgroups, OomBound, OomKill, OomMark
+from ds01_spawner.ports import Cgroups
 
 Member = tuple[str | None, str]
 """Group and user, as the labels of a person's containers say."""

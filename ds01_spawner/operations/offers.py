@@ -9,7 +9,8 @@ from ds01_spawner.domain.allocation import Ticket
 from ds01_spawner.domain.offer import Offer, make_offer
 from ds01_spawner.domain.quota import Asker
 from ds01_spawner.domain.request import GpuRequest
-from ds01_spawner.operations.admission import Admission, Situation
+from ds01_spawner.operations.admission import Admission
+from ds01_spawner.operations.situation import Situation
 
 _FRESH_ENOUGH = timedelta(seconds=2)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ds01_spawner.domain import labels
+from ds01_spawner.domain.cgroup import OomMark
 from ds01_spawner.domain.container import Container, ContainerState
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.limits import Limits
@@ -20,7 +21,7 @@ from ds01_spawner.domain.repair import (
 from ds01_spawner.operations.admission import Admission
 from ds01_spawner.operations.aggregate import Aggregates, SyncReport
 from ds01_spawner.operations.audit import Audit
-from ds01_spawner.ports import Clock, Engine, HubClient, Ledger, OomMark, PolicySource
+from ds01_spawner.ports import Clock, Engine, HubClient, Ledger, PolicySource
 
 _KEEP_EXPIRED = timedelta(hours=1)
 SERVICE = "culler"

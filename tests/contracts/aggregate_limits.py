@@ -12,11 +12,12 @@ import pytest
 from contracts.real_cgroups import PATIENCE_SECONDS, directories, temporary_cgroups
 from ds01_spawner.adapters.docker_engine import DockerEngine
 from ds01_spawner.domain import labels
+from ds01_spawner.domain.cgroup import AggregateUsage
 from ds01_spawner.domain.container import Container, ContainerSpec, ContainerState
 from ds01_spawner.domain.limits import AggregateLimits, Limits
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
-from ds01_spawner.ports import AggregateUsage, Cgroups
+from ds01_spawner.ports import Cgroups
 from fakes.clock import FakeClock
 from fakes.event_log import FakeEventLog
 

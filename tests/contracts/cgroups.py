@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from ds01_spawner.domain.cgroup import BoundChange
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.limits import AggregateLimits
 from ds01_spawner.domain.names import NO_GROUP, cgroup_slug
-from ds01_spawner.ports import BoundChange, Cgroups
+from ds01_spawner.ports import Cgroups
 
 MIB = 1024**2
 GIB = 1024**3

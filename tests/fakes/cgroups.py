@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ds01_spawner.domain.cgroup import AggregateUsage, BoundChange, OomBound, OomKill, OomMark
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.limits import AggregateLimits
 from ds01_spawner.domain.names import cgroup_slugs
-from ds01_spawner.ports import AggregateUsage, BoundChange, OomBound, OomKill, OomMark
 
 _NAMES = {
     "cpus": "cpus",

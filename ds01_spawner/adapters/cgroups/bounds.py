@@ -3,8 +3,8 @@
 import resource
 from dataclasses import dataclass, fields
 
+from ds01_spawner.domain.cgroup import BoundChange
 from ds01_spawner.domain.limits import AggregateLimits
-from ds01_spawner.ports import BoundChange
 
 CPU_PERIOD_US = 100_000
 _CPU_STEP_US = 1_000

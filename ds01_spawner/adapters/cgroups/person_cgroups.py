@@ -13,9 +13,9 @@ from ds01_spawner.adapters.cgroups.hierarchy import (
     refused_access,
 )
 from ds01_spawner.adapters.cgroups.kernel_log import KernelLog, LoggedKill
+from ds01_spawner.domain.cgroup import AggregateUsage, BoundChange, OomBound, OomKill, OomMark
 from ds01_spawner.domain.limits import AggregateLimits
 from ds01_spawner.domain.names import cgroup_slugs
-from ds01_spawner.ports import AggregateUsage, BoundChange, OomBound, OomKill, OomMark
 
 _CONTAINER_ID = re.compile(r"(?:^|/)(?:docker-)?(?P<id>[0-9a-f]{64})(?:\.scope)?(?:/|$)")
 _ROUNDS = 2

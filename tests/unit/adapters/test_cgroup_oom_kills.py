@@ -4,8 +4,9 @@ import pytest
 
 from ds01_spawner.adapters.cgroups import open_cgroups
 from ds01_spawner.adapters.cgroups.kernel_log import KernelLog, LoggedKill, parse
+from ds01_spawner.domain.cgroup import OomBound, OomKill, OomMark
 from ds01_spawner.domain.limits import AggregateLimits
-from ds01_spawner.ports import Cgroups, EngineInfo, OomBound, OomKill, OomMark
+from ds01_spawner.ports import Cgroups, EngineInfo
 from fakes.cgroup_files import ROOT, FakeCgroupFiles
 
 ID = "cdc8ad3995a54b99c419deb72883f7e639e9de633b7e8642b24194e99f8039be"

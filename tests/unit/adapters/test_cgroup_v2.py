@@ -3,9 +3,10 @@ import errno
 import pytest
 
 from ds01_spawner.adapters.cgroups import open_cgroups
+from ds01_spawner.domain.cgroup import BoundChange
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.limits import AggregateLimits
-from ds01_spawner.ports import BoundChange, Cgroups, EngineInfo
+from ds01_spawner.ports import Cgroups, EngineInfo
 from fakes.cgroup_files import PAGE_BYTES, PIDS_MAX, ROOT, FakeCgroupFiles
 
 GIB = 1024**3

@@ -4,13 +4,13 @@ from dataclasses import replace
 import pytest
 
 from ds01_spawner.domain import labels
+from ds01_spawner.domain.cgroup import OomBound
 from ds01_spawner.domain.container import Container, ContainerState
 from ds01_spawner.domain.errors import Forbidden, Unavailable
 from ds01_spawner.domain.limits import AggregateLimits, Limits
 from ds01_spawner.domain.names import cgroup_slug
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
-from ds01_spawner.ports import OomBound
 from fakes.cgroups import FakeCgroups
 from fakes.clock import EPOCH, FakeClock
 from fakes.event_log import FakeEventLog
