@@ -10,6 +10,7 @@ from ds01_spawner.operations.reconcile import Report
 app = typer.Typer(
     help="Look after the platform.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

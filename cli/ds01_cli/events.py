@@ -20,7 +20,7 @@ from ds01_spawner.domain.units import parse_duration
 LINES_BEFORE_FOLLOWING = 10
 _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 
-app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from ds01_spawner.operations.gpu_status import gpu_status_json, read_gpu_status
 app = typer.Typer(
     help="See GPU slots, who holds them, and who waits.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
