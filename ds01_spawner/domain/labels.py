@@ -31,7 +31,6 @@ RESERVED_LABELS = ("ds01.", "aime.mlc")
 """Beginnings of labels that only the platform may put on a container."""
 
 LEGACY_USER = "aime.mlc.USER"
-LEGACY_MARK = "aime.mlc"
 
 
 class Interface(StrEnum):
@@ -115,6 +114,15 @@ class ContainerLabels:
 def gpu_uuids_of(labels: Mapping[str, str]) -> tuple[str, ...]:
     """The devices that a container's labels say it holds."""
     return tuple([part for part in labels.get(GPU_UUIDS, "").split(",") if part])
+
+
+def groups_of(labels: Mapping[str, str]) -> tuple[str, ...]:
+    """The policy group that a container was made in, as `Policy.limits` takes groups.
+
+    Its label tells the group: looking up other people's accounts may take seconds.
+    """
+    group = labels.get(GROUP)
+    return (group,) if group else ()
 
 
 def owner_of(labels: Mapping[str, str]) -> str | None:

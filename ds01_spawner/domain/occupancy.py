@@ -124,7 +124,6 @@ class Occupancy:
         return tuple(name for owner, name in self.containers if owner == user)
 
 
-Claim = SlotUse
 HoldOf = Callable[[str, Container], timedelta | None]
 """How long a person's stopped container keeps its slots; `None` is for ever."""
 
@@ -154,7 +153,7 @@ def occupancy(
     inventory = snapshot.inventory
     index = SlotIndex(inventory)
     slots = index.by_uuid
-    claims: dict[str, list[Claim]] = {uuid: [] for uuid in slots}
+    claims: dict[str, list[SlotUse]] = {uuid: [] for uuid in slots}
     reservations = [entry for entry in reservations if entry.expires_at > now]
     promised = {entry.container_name for entry in reservations}
     shown = {
@@ -200,7 +199,7 @@ def occupancy(
 
 def _container_claims(
     container: Container, index: "SlotIndex", hold_of: HoldOf, now: datetime
-) -> Iterable[Claim]:
+) -> Iterable[SlotUse]:
     owner = labels.owner_of(container.labels)
     labelled = labels.gpu_uuids_of(container.labels)
     managed = container.labels.get(labels.MANAGED) == "true"
@@ -285,7 +284,7 @@ class SlotIndex:
         }
 
 
-def _reserved(slot: Slot, reservation: Reservation) -> Claim:
+def _reserved(slot: Slot, reservation: Reservation) -> SlotUse:
     return SlotUse(
         slot=slot,
         state=SlotState.RESERVED,
@@ -297,7 +296,7 @@ def _reserved(slot: Slot, reservation: Reservation) -> Claim:
 
 
 def _resolve(
-    slot: Slot, claims: Sequence[Claim], activity: SlotActivity | None, now: datetime
+    slot: Slot, claims: Sequence[SlotUse], activity: SlotActivity | None, now: datetime
 ) -> SlotUse:
     best = claims[0] if claims else None
     if len(claims) > 1:
@@ -311,7 +310,7 @@ def _resolve(
     return best or SlotUse(slot=slot)
 
 
-def _conflicts(claims: Mapping[str, Sequence[Claim]]) -> Iterable[str]:
+def _conflicts(claims: Mapping[str, Sequence[SlotUse]]) -> Iterable[str]:
     for found in claims.values():
         if len(found) == 1:
             continue

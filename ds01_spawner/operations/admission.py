@@ -287,9 +287,7 @@ class Admission:
             return known[user]
 
         def hold_of(user: str, container: Container) -> timedelta | None:
-            # Its label tells the group: looking up other people's accounts may take seconds.
-            group = container.labels.get(labels.GROUP)
-            return policy.limits(user, (group,) if group else ()).gpu_hold_after_stop
+            return policy.limits(user, labels.groups_of(container.labels)).gpu_hold_after_stop
 
         return Situation(
             now=now,

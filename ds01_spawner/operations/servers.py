@@ -69,9 +69,8 @@ class Servers:
 
     def _limits(self, container: Container) -> Limits:
         user = labels.owner_of(container.labels) or ""
-        group = container.labels.get(labels.GROUP)
         try:
-            return self._policy.current().limits(user, (group,) if group else ())
+            return self._policy.current().limits(user, labels.groups_of(container.labels))
         except Unavailable:
             return Limits()
 

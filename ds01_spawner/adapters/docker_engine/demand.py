@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ds01_spawner.adapters.docker_engine.payload import NVIDIA_VISIBLE_DEVICES
 from ds01_spawner.domain.container import DeviceDemand
+from ds01_spawner.domain.grant import GPU_VARIABLE, NO_GPU
 
 PLAIN_RUNTIMES = frozenset(
     {"runc", "crun", "io.containerd.runc.v2", "io.containerd.runtime.v1.linux"}
@@ -15,7 +15,7 @@ PLAIN_RUNTIMES = frozenset(
 _DEVICE_NODE = re.compile(r"^/dev/nvidia(\d+)$")
 _CDI_NVIDIA = re.compile(r"^nvidia\.com/[a-z]*gpu=(?P<gpu>.+)$|^nvidia\.com/mig=(?P<mig>.+)$")
 _VOLUME_DEVICES = "/var/run/nvidia-container-devices/"
-_NO_DEVICES = frozenset({"", "none", "void"})
+_NO_DEVICES = frozenset({"", "none", NO_GPU})
 _ALL = "all"
 
 
@@ -68,7 +68,7 @@ def _is_nvidia(request: Mapping[str, Any]) -> bool:
 
 def _from_environment(environment: Iterable[str]) -> list[str]:
     variables = dict(entry.partition("=")[::2] for entry in environment)
-    visible = variables.get(NVIDIA_VISIBLE_DEVICES)
+    visible = variables.get(GPU_VARIABLE)
     if visible is None:
         # The runtime gives old CUDA images everything:
         # https://github.com/NVIDIA/nvidia-container-toolkit (image.CUDA.IsLegacy)

@@ -100,14 +100,7 @@ class DockerEngine:
 
     def has_image(self, reference: str) -> bool:
         """Whether the image is present locally."""
-        path = f"/images/{quote(reference, safe='/:@')}/json"
-        if ".." in reference:
-            return False
-        try:
-            self._connection.json(Call("GET", path, f"inspect image {reference}"))
-        except NotFound:
-            return False
-        return True
+        return self._image(reference) is not None
 
     def pull(self, reference: str) -> None:
         """Fetch an image; neither waits for the other calls' breaker nor trips it."""
@@ -152,13 +145,24 @@ class DockerEngine:
         The engine gives a container its image's labels: whoever builds an image could forge the
         allocation database.
         """
-        path = f"/images/{quote(reference, safe='/:@')}/json"
-        try:
-            image = self._connection.json(Call("GET", path, f"inspect image {reference}"))
-        except NotFound as exc:
-            raise NotFound(f"The image {reference} is not on this machine.") from exc
+        image = self._image(reference)
+        if image is None:
+            raise NotFound(f"The image {reference} is not on this machine.")
         found = (image.get("Config") or {}).get("Labels") or {}
         return {key: "" for key in found if key.startswith(RESERVED_LABELS)}
+
+    def _image(self, reference: str) -> dict[str, Any] | None:
+        """What the engine says about an image, or `None` when it does not have it."""
+        if ".." in reference:
+            return None
+        path = f"/images/{quote(reference, safe='/:@')}/json"
+        try:
+            found: dict[str, Any] = self._connection.json(
+                Call("GET", path, f"inspect image {reference}")
+            )
+        except NotFound:
+            return None
+        return found
 
     def start(self, container_id: str) -> None:
         """Start a container; a running one answers 304 and goes on."""

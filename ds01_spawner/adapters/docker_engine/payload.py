@@ -8,14 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ds01_spawner.domain.container import ContainerSpec, Mount
-
-NVIDIA_VISIBLE_DEVICES = "NVIDIA_VISIBLE_DEVICES"
-NO_DEVICES = "void"
-"""What NVIDIA's runtime reads as "leave this container alone", whatever the image asks for."""
+from ds01_spawner.domain.grant import GPU_VARIABLE, NO_GPU
 
 _PLATFORM_ONLY = frozenset(
     {
-        NVIDIA_VISIBLE_DEVICES,
+        GPU_VARIABLE,
         "NVIDIA_IMEX_CHANNELS",
         "NVIDIA_MIG_CONFIG_DEVICES",
         "NVIDIA_MIG_MONITOR_DEVICES",
@@ -54,10 +51,8 @@ def _environment(spec: ContainerSpec) -> list[str]:
     given: Mapping[str, str] = {
         name: value for name, value in spec.environment.items() if name not in _PLATFORM_ONLY
     }
-    devices = ",".join(spec.gpu_uuids) or NO_DEVICES
-    return [f"{name}={value}" for name, value in given.items()] + [
-        f"{NVIDIA_VISIBLE_DEVICES}={devices}"
-    ]
+    devices = ",".join(spec.gpu_uuids) or NO_GPU
+    return [f"{name}={value}" for name, value in given.items()] + [f"{GPU_VARIABLE}={devices}"]
 
 
 def _host_config(spec: ContainerSpec) -> dict[str, Any]:
