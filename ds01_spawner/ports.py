@@ -5,19 +5,23 @@ to the same behaviour. Every method may raise `Unavailable`: the part did not an
 the caller decides nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from ds01_spawner.domain.activity import ContainerSample, JupyterSample
 from ds01_spawner.domain.allocation import Reservation, Ticket, UsageInterval
 from ds01_spawner.domain.cgroup import AggregateUsage, BoundChange, OomKill, OomMark
 from ds01_spawner.domain.container import Container, ContainerSpec
 from ds01_spawner.domain.event import Event
 from ds01_spawner.domain.gpu import Inventory, SlotActivity
 from ds01_spawner.domain.limits import AggregateLimits
+from ds01_spawner.domain.notice import Delivery, Notice, NoticeKind
 from ds01_spawner.domain.person import UnixAccount
+from ds01_spawner.domain.storage import StorageUse
+from ds01_spawner.domain.work import KeepAlive, PassMark, RuleStop, SentWarning, Track
 from ds01_spawner.policy.resolution import Policy
 
 
@@ -26,6 +30,10 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """This moment, timezone-aware, in UTC."""
+        ...
+
+    def mark(self) -> PassMark:
+        """This moment on the wall clock and on the one that never jumps."""
         ...
 
 
@@ -185,6 +193,97 @@ class LedgerTransaction(Protocol):
         """Add intervals or replace those of the same container and device."""
         ...
 
+    def tracks(self) -> Sequence[Track]:
+        """What is remembered of every container."""
+        ...
+
+    def put_tracks(self, tracks: Sequence[Track]) -> None:
+        """Add tracks or replace those of the same container."""
+        ...
+
+    def warnings(self) -> Sequence[SentWarning]:
+        """Every warning that was given to a container that is still tracked, oldest first."""
+        ...
+
+    def put_warnings(self, warnings: Sequence[SentWarning]) -> None:
+        """Write warnings down; one of the same container, rule, level and moment is replaced."""
+        ...
+
+    def keep_alives(self) -> Sequence[KeepAlive]:
+        """Every keep-alive that was asked for, past ones included."""
+        ...
+
+    def put_keep_alive(self, keep_alive: KeepAlive) -> None:
+        """Add a keep-alive or replace the one of the same container and source."""
+        ...
+
+    def forget_containers(self, ids: Sequence[str]) -> None:
+        """Forget tracks, warnings and keep-alives of containers that are gone."""
+        ...
+
+    def rule_stops(self) -> Sequence[RuleStop]:
+        """The newest stop by rule of each container, those of removed containers included."""
+        ...
+
+    def put_rule_stop(self, stop: RuleStop) -> None:
+        """Add a stop by rule or replace the one of the same owner and container name."""
+        ...
+
+    def remove_rule_stops(self, stops: Sequence[RuleStop]) -> None:
+        """Forget stops by rule."""
+        ...
+
+    def pass_mark(self) -> PassMark | None:
+        """When the last pass ran; `None` before the first."""
+        ...
+
+    def put_pass_mark(self, mark: PassMark) -> None:
+        """Remember when a pass ran."""
+        ...
+
+    def notices_since(self, moment: datetime) -> Sequence[Notice]:
+        """Notices created at `moment` or later, oldest first."""
+        ...
+
+    def put_notice(self, notice: Notice, channels: Sequence[str]) -> None:
+        """Remember a notice, to be delivered through each of `channels` at once."""
+        ...
+
+    def remove_notices_before(self, moment: datetime) -> None:
+        """Forget older notices with their deliveries."""
+        ...
+
+    def deliveries(self) -> Sequence[tuple[Notice, Delivery]]:
+        """What is still to be delivered, the first due first."""
+        ...
+
+    def put_delivery(self, delivery: Delivery) -> None:
+        """Add a delivery or replace the one of the same notice and channel."""
+        ...
+
+    def remove_delivery(self, notice_id: str, channel: str) -> None:
+        """It arrived, or is given up."""
+        ...
+
+    def storage(self, user: str | None = None) -> Sequence[StorageUse]:
+        """The last measurement of one person, or of everybody."""
+        ...
+
+    def put_storage(self, use: StorageUse) -> None:
+        """Add a measurement or replace the person's last."""
+        ...
+
+    def take_lease(self, name: str, holder: str, mark: PassMark, seconds: float) -> bool:
+        """Whether `holder` has the lease from now on, for so long; `False` while another has it.
+
+        Counted on the clock that never jumps; a lease from before a reboot is void.
+        """
+        ...
+
+    def end_lease(self, name: str, holder: str) -> None:
+        """Give the lease back; nothing happens when another has it."""
+        ...
+
 
 class Ledger(Protocol):
     """What labels cannot hold: reservations, tickets, usage."""
@@ -264,12 +363,131 @@ class Accounts(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class HubServer:
+    """A server that the hub has.
+
+    Attributes:
+        user: Owner.
+        name: Server name; the unnamed server's is empty.
+        ready: Whether it runs and the hub does nothing with it now.
+        last_activity: Last request through the hub's proxy, or the server's own report; `None`
+            when the hub knows of none.
+    """
+
+    user: str
+    name: str
+    ready: bool
+    last_activity: datetime | None
+
+
 class HubClient(Protocol):
     """JupyterHub's REST API, as the services use it."""
 
-    def servers(self) -> frozenset[tuple[str, str]]:
-        """(user, server name) of every server that is ready, starting or stopping.
+    def servers(self) -> Mapping[tuple[str, str], HubServer]:
+        """Every server that is ready, starting or stopping, by user and server name."""
+        ...
 
-        The unnamed server's name is empty.
+    def stop(self, user: str, server: str) -> None:
+        """Have the hub stop a server; returns when the hub has begun. One it has not is stopped.
+
+        Raises:
+            Conflict: The hub starts or stops it already.
+        """
+        ...
+
+
+class ActivityProbe(Protocol):
+    """What the kernel counts for containers and processes."""
+
+    def samples(self, containers: Sequence[Container]) -> Mapping[str, ContainerSample]:
+        """Counters of running containers, by id; what cannot be read is `None` in them."""
+        ...
+
+    def cpu_seconds_of(self, pids: Collection[int]) -> float | None:
+        """CPU time of these host processes together, or `None` when one cannot be read.
+
+        A process that is gone counts nothing.
+        """
+        ...
+
+
+class ContainerProcesses(Protocol):
+    """The processes of a running container, reached from outside."""
+
+    def write_to_terminals(self, container: Container, text: str) -> int:
+        """Show `text` on every terminal that is open in it; how many there were."""
+        ...
+
+    def send_signal(self, container: Container, signal: str) -> int:
+        """Send a signal, such as `SIGUSR1`, to those that handle it; how many there were.
+
+        A process that does not handle it would die of it and is left alone.
+        """
+        ...
+
+
+class JupyterServers(Protocol):
+    """The single-user servers in hub containers."""
+
+    def look(self, containers: Sequence[Container]) -> Mapping[str, JupyterSample]:
+        """What each says of its kernels and terminals, by container id.
+
+        Asked side by side, with a deadline; one that does not answer is left out. Asking does not
+        count as activity there.
+        """
+        ...
+
+
+class KeepAliveFiles(Protocol):
+    """`.keep-alive` and `.keep-alive.NAME` in the workspaces of containers."""
+
+    def touched_at(self, container: Container) -> datetime | None:
+        """When the newest one for this container was touched; `None` without one.
+
+        A workspace that cannot be read has none.
+        """
+        ...
+
+
+class NoticeBoard(Protocol):
+    """What people see inside their containers: a folder that is mounted read-only there."""
+
+    def folder(self, user: str) -> str:
+        """The host folder of a person, made if it is missing: what a container mounts."""
+        ...
+
+    def show(self, user: str, name: str, notices: Sequence[Notice]) -> None:
+        """Let exactly these notices stand for the person's container `name`."""
+        ...
+
+
+class Channels(Protocol):
+    """Ways to people outside their containers: e-mail, chat."""
+
+    def names(self, kind: NoticeKind) -> Sequence[str]:
+        """The channels that a notice of this kind goes through."""
+        ...
+
+    def send(self, channel: str, notice: Notice) -> None:
+        """Send it; may take seconds.
+
+        Raises:
+            NotFound: There is no such channel, or no address for the person: do not try again.
+            Unavailable: It was not accepted; try again later.
+        """
+        ...
+
+
+class StorageMeter(Protocol):
+    """Bytes in people's homes."""
+
+    def measure(self, user: str, path: str, deadline: timedelta) -> StorageUse | None:
+        """What is in a home, as of now; `None` when the deadline came first.
+
+        What was counted by then is kept, and the next call goes on from there.
+
+        Raises:
+            Unavailable: It cannot be read.
         """
         ...

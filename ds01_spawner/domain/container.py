@@ -45,33 +45,6 @@ class DeviceDemand:
 
 
 @dataclass(frozen=True, slots=True)
-class Container:
-    """One container as the engine shows it.
-
-    Attributes:
-        id: Full engine id.
-        name: Without the leading slash.
-        state: The engine's state.
-        labels: All labels.
-        created_at: When it was created.
-        started_at: Start of the present or last run; `None` if it was not looked up or never ran.
-        finished_at: End of the last run; `None` while it runs or where it was not looked up.
-        demand: GPUs that the engine gave it, whatever its labels say.
-        pid: Host process id of its first process; `None` when not running or not looked up.
-    """
-
-    id: str
-    name: str
-    state: ContainerState
-    labels: Mapping[str, str]
-    created_at: datetime
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    demand: DeviceDemand = DeviceDemand()
-    pid: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Mount:
     """One thing mounted into a container.
 
@@ -86,6 +59,37 @@ class Mount:
     source: str
     target: str
     read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container as the engine shows it.
+
+    Attributes:
+        id: Full engine id.
+        name: Without the leading slash.
+        state: The engine's state.
+        labels: All labels.
+        created_at: When it was created.
+        started_at: Start of the present or last run; `None` if it was not looked up or never ran.
+        finished_at: End of the last run; `None` while it runs or where it was not looked up.
+        demand: GPUs that the engine gave it, whatever its labels say.
+        pid: Host process id of its first process; `None` when not running or not looked up.
+        mounts: Host folders and volumes mounted into it; a volume's `source` is its host folder.
+        exit_code: Of the last run; `None` while it runs or where it was not looked up.
+    """
+
+    id: str
+    name: str
+    state: ContainerState
+    labels: Mapping[str, str]
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    demand: DeviceDemand = DeviceDemand()
+    pid: int | None = None
+    mounts: tuple[Mount, ...] = ()
+    exit_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,9 @@ GPU_EQUIVALENTS = "ds01.gpu.equivalents"
 GPU_ALLOCATED_AT = "ds01.gpu.allocated_at"
 PRIORITY = "ds01.priority"
 PROTECTED = "ds01.protected"
+WORK_STARTED_AT = "ds01.work_started_at"
+"""When the work that a container goes on with was first started, in an earlier container."""
+
 INSTANCE = "ds01.instance"
 """Which installation made the container, so that one never cleans up after another."""
 
@@ -66,6 +69,7 @@ class ContainerLabels:
         gpu_allocated_at: Since when, or `None` without a GPU.
         priority: The owner's queue rank at creation.
         protected: Exempt from removal by rule.
+        work_started_at: First start of the work it goes on with, or `None` for new work.
     """
 
     user: str
@@ -83,6 +87,7 @@ class ContainerLabels:
     gpu_equivalents: float = 0.0
     gpu_allocated_at: datetime | None = None
     protected: bool = False
+    work_started_at: datetime | None = None
 
     def to_labels(self) -> dict[str, str]:
         """The labels that Docker is given."""
@@ -102,6 +107,8 @@ class ContainerLabels:
             labels[GROUP] = self.group
         if self.project is not None:
             labels[PROJECT] = self.project
+        if self.work_started_at is not None:
+            labels[WORK_STARTED_AT] = format_timestamp(self.work_started_at)
         if self.gpu_uuids:
             labels[GPU_SLOTS] = ",".join(self.gpu_slots)
             labels[GPU_UUIDS] = ",".join(self.gpu_uuids)
@@ -128,6 +135,23 @@ def groups_of(labels: Mapping[str, str]) -> tuple[str, ...]:
 def owner_of(labels: Mapping[str, str]) -> str | None:
     """The person a container belongs to by its labels, or `None`; knows the older `aime.mlc`."""
     return labels.get(USER) or labels.get(LEGACY_USER) or None
+
+
+def origin_of(labels: Mapping[str, str]) -> Interface:
+    """The door a container came through; one of the older `aime.mlc` came through a shell."""
+    text = labels.get(INTERFACE)
+    if text is None:
+        return Interface.CLI if LEGACY_USER in labels else Interface.UNKNOWN
+    return Interface(text) if text in set(Interface) else Interface.UNKNOWN
+
+
+def work_began(labels: Mapping[str, str]) -> datetime | None:
+    """First start of the work that a container does, as far as its labels tell."""
+    if labels.get(MANAGED) != "true":
+        return None
+    return parse_timestamp(labels.get(WORK_STARTED_AT, "")) or parse_timestamp(
+        labels.get(CREATED_AT, "")
+    )
 
 
 def format_timestamp(moment: datetime) -> str:

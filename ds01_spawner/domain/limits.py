@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +23,33 @@ class AggregateLimits:
     pids: int | None = None
 
 
+class SlotConflict(StrEnum):
+    """What happens to the later of two containers on one GPU slot."""
+
+    REPORT = "report"
+    STOP = "stop"
+
+
 @dataclass(frozen=True, slots=True)
 class LifecyclePolicy:
-    """When a container counts as idle, and how it is stopped. Shares are 0 to 1."""
+    """When a container counts as idle, and how it is stopped. Shares are 0 to 1.
+
+    Attributes:
+        gpu_idle_threshold: Utilisation of a slot below this is idle.
+        cpu_idle_threshold: Share of one CPU below this is idle.
+        network_idle_threshold_bytes: Bytes a minute below this are idle.
+        idle_detection_window: Checks in a row that must find everything idle.
+        startup_grace: A container that started more recently is never idle.
+        sigterm_grace: Between SIGTERM and SIGKILL.
+        keep_alive_max: How long an idle stop may be postponed; `None` is without end.
+        high_demand_threshold: Share of the GPU capacity in use from which demand is high.
+        high_demand_idle_reduction: Share that is taken off `idle_timeout` while it is.
+        active_when_connected: A browser that is connected counts as work.
+        min_warning_lead: No stop comes sooner than this after its last warning.
+        checkpoint_signal: Sent with the last warning to processes that handle it, such as
+            `SIGUSR1`.
+        slot_conflict: What happens to the later of two containers on one GPU slot.
+    """
 
     gpu_idle_threshold: float = 0.05
     cpu_idle_threshold: float = 0.02
@@ -35,6 +60,10 @@ class LifecyclePolicy:
     keep_alive_max: timedelta | None = timedelta(hours=24)
     high_demand_threshold: float = 0.8
     high_demand_idle_reduction: float = 0.5
+    active_when_connected: bool = False
+    min_warning_lead: timedelta = timedelta(minutes=5)
+    checkpoint_signal: str | None = None
+    slot_conflict: SlotConflict = SlotConflict.REPORT
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,49 @@
+"""The lifecycle limits of one container: its owner's, or those for containers of its origin."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ds01_spawner.domain import labels
+from ds01_spawner.domain.limits import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A duration and the key of the policy that says it.
+
+    Attributes:
+        value: The duration; `None` is never.
+        key: Dotted key, such as `idle_timeout` or `container_types.hub.idle_timeout`.
+    """
+
+    value: timedelta | None
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """The lifecycle limits of one container."""
+
+    idle_timeout: Bound
+    max_runtime: Bound
+    gpu_hold_after_stop: Bound
+    container_hold_after_stop: Bound
+
+
+def timeouts_of(limits: Limits, marks: Mapping[str, str]) -> Timeouts:
+    """The lifecycle limits of a container with the labels `marks`, whose owner has `limits`."""
+    origin = labels.origin_of(marks)
+    override = limits.container_types.get(origin)
+
+    def bound(key: str) -> Bound:
+        if override is not None and key in override.given:
+            return Bound(getattr(override, key), f"container_types.{origin}.{key}")
+        return Bound(getattr(limits, key), key)
+
+    return Timeouts(
+        idle_timeout=bound("idle_timeout"),
+        max_runtime=bound("max_runtime"),
+        gpu_hold_after_stop=bound("gpu_hold_after_stop"),
+        container_hold_after_stop=bound("container_hold_after_stop"),
+    )
