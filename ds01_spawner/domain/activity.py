@@ -115,6 +115,7 @@ class Look:
         is_server: Whether a single-user server of the hub runs in it.
         jupyter: What that server says; `None` when it was not asked or did not answer.
         jupyter_asked: Whether it was asked. It is not, where another signal is active already.
+        hub_answered: Whether the hub said what follows.
         used_through_hub_at: Last request through the hub's proxy, as the hub says.
     """
 
@@ -125,6 +126,7 @@ class Look:
     is_server: bool = False
     jupyter: JupyterSample | None = None
     jupyter_asked: bool = False
+    hub_answered: bool = True
     used_through_hub_at: datetime | None = None
 
 
@@ -289,6 +291,8 @@ def _used(
 
 def _connected(look: Look, said: JupyterSample) -> Finding:
     used = look.used_through_hub_at
+    if not look.hub_answered:
+        return Finding(Signal.CONNECTIONS, Verdict.UNREADABLE, "the hub does not answer")
     recent = used is not None and look.taken_at - used < CONNECTED_FOR
     if said.connections or recent:
         return Finding(Signal.CONNECTIONS, Verdict.ACTIVE, "a browser is connected")

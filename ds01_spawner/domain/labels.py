@@ -34,6 +34,7 @@ RESERVED_LABELS = ("ds01.", "aime.mlc")
 """Beginnings of labels that only the platform may put on a container."""
 
 LEGACY_USER = "aime.mlc.USER"
+LEGACY_NAME = "aime.mlc.NAME"
 
 
 class Interface(StrEnum):
@@ -135,6 +136,11 @@ def groups_of(labels: Mapping[str, str]) -> tuple[str, ...]:
 def owner_of(labels: Mapping[str, str]) -> str | None:
     """The person a container belongs to by its labels, or `None`; knows the older `aime.mlc`."""
     return labels.get(USER) or labels.get(LEGACY_USER) or None
+
+
+def name_of(labels: Mapping[str, str], container_name: str) -> str:
+    """What its owner calls a container: by its labels, or by the engine's name of it."""
+    return labels.get(NAME) or labels.get(LEGACY_NAME) or container_name.partition("._.")[0]
 
 
 def origin_of(labels: Mapping[str, str]) -> Interface:

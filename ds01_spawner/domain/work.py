@@ -50,6 +50,7 @@ class Track:
         conflict_since: Since when another container has had its slot for longer.
         ended_at: End of the last run; `None` while it runs.
         unreadable: Signals that have been reported as unreadable.
+        released: Whether it was written down that its GPU went back after it stopped.
     """
 
     container_id: str
@@ -62,6 +63,7 @@ class Track:
     conflict_since: datetime | None = None
     ended_at: datetime | None = None
     unreadable: tuple[str, ...] = ()
+    released: bool = False
 
 
 @dataclass(frozen=True, slots=True)
