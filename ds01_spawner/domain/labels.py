@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from ds01_spawner.domain.names import SEPARATOR
+
 MANAGED = "ds01.managed"
 USER = "ds01.user"
 GROUP = "ds01.group"
@@ -140,7 +142,7 @@ def owner_of(labels: Mapping[str, str]) -> str | None:
 
 def name_of(labels: Mapping[str, str], container_name: str) -> str:
     """What its owner calls a container: by its labels, or by the engine's name of it."""
-    return labels.get(NAME) or labels.get(LEGACY_NAME) or container_name.partition("._.")[0]
+    return labels.get(NAME) or labels.get(LEGACY_NAME) or container_name.partition(SEPARATOR)[0]
 
 
 def origin_of(labels: Mapping[str, str]) -> Interface:
