@@ -1,13 +1,41 @@
 """A ledger in memory."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from typing import TypeVar
 
 from ds01_spawner.domain.allocation import Reservation, Ticket, UsageInterval
 from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.notice import Delivery, Notice
+from ds01_spawner.domain.storage import StorageUse
+from ds01_spawner.domain.work import KeepAlive, Level, PassMark, Rule, RuleStop, SentWarning, Track
+
+Key = TypeVar("Key")
+Row = TypeVar("Row")
+
+
+@dataclass
+class _Rows:
+    """What is kept, by its keys."""
+
+    reservations: dict[str, Reservation] = field(default_factory=dict)
+    tickets: dict[str, Ticket] = field(default_factory=dict)
+    usage: dict[tuple[str, str, datetime], UsageInterval] = field(default_factory=dict)
+    tracks: dict[str, Track] = field(default_factory=dict)
+    warnings: dict[tuple[str, Rule, Level, datetime], SentWarning] = field(default_factory=dict)
+    keep_alives: dict[tuple[str, str], KeepAlive] = field(default_factory=dict)
+    rule_stops: dict[tuple[str, str], RuleStop] = field(default_factory=dict)
+    pass_marks: dict[None, PassMark] = field(default_factory=dict)
+    notices: dict[str, Notice] = field(default_factory=dict)
+    deliveries: dict[tuple[str, str], Delivery] = field(default_factory=dict)
+    storage: dict[str, StorageUse] = field(default_factory=dict)
+    leases: dict[str, tuple[str, str, float]] = field(default_factory=dict)
+
+    def copy(self) -> "_Rows":
+        return _Rows(*(dict(getattr(self, each.name)) for each in fields(self)))
 
 
 class FakeLedger:
@@ -15,15 +43,15 @@ class FakeLedger:
 
     Attributes:
         locked: When set, no transaction begins, as when another process keeps the lock.
+        full: When set, a transaction that changes something fails, as when the disk is full.
         transactions: How many have begun.
     """
 
     def __init__(self) -> None:
         self.locked = False
+        self.full = False
         self.transactions = 0
-        self._reservations: dict[str, Reservation] = {}
-        self._tickets: dict[str, Ticket] = {}
-        self._usage: dict[tuple[str, str, datetime], UsageInterval] = {}
+        self._rows = _Rows()
         self._lock = threading.Lock()
 
     @contextmanager
@@ -32,45 +60,144 @@ class FakeLedger:
             raise Unavailable("The ledger cannot be used: database is locked.")
         with self._lock:
             self.transactions += 1
-            before = dict(self._reservations), dict(self._tickets), dict(self._usage)
+            before = self._rows.copy()
             try:
                 yield self
+                self._commit(before)
             except BaseException:
-                self._reservations, self._tickets, self._usage = before
+                self._rows = before
                 raise
 
+    def _commit(self, before: _Rows) -> None:
+        if self.full and self._rows != before:
+            raise Unavailable("The ledger cannot be used: database or disk is full.")
+
     def reservations(self) -> Sequence[Reservation]:
-        return sorted(self._reservations.values(), key=lambda entry: (entry.created_at, entry.id))
+        found = self._rows.reservations.values()
+        return sorted(found, key=lambda entry: (entry.created_at, entry.id))
 
     def add_reservation(self, reservation: Reservation) -> None:
-        self._reservations[reservation.id] = reservation
+        self._rows.reservations[reservation.id] = reservation
 
     def set_expiry(self, reservation_id: str, expires_at: datetime) -> None:
-        if (found := self._reservations.get(reservation_id)) is not None:
-            self._reservations[reservation_id] = replace(found, expires_at=expires_at)
+        if (found := self._rows.reservations.get(reservation_id)) is not None:
+            self._rows.reservations[reservation_id] = replace(found, expires_at=expires_at)
 
     def remove_reservations(self, ids: Sequence[str]) -> None:
-        for entry in ids:
-            self._reservations.pop(entry, None)
+        _remove(self._rows.reservations, ids)
 
     def tickets(self) -> Sequence[Ticket]:
-        return sorted(self._tickets.values(), key=lambda entry: (entry.created_at, entry.id))
+        found = self._rows.tickets.values()
+        return sorted(found, key=lambda entry: (entry.created_at, entry.id))
 
     def put_ticket(self, ticket: Ticket) -> None:
-        self._tickets[ticket.id] = ticket
+        self._rows.tickets[ticket.id] = ticket
 
     def remove_tickets(self, ids: Sequence[str]) -> None:
-        for entry in ids:
-            self._tickets.pop(entry, None)
+        _remove(self._rows.tickets, ids)
 
     def usage_since(self, moment: datetime) -> Sequence[UsageInterval]:
         return [
             interval
-            for interval in self._usage.values()
+            for interval in self._rows.usage.values()
             if interval.ended_at is None or interval.ended_at > moment
         ]
 
     def put_usage(self, intervals: Sequence[UsageInterval]) -> None:
-        for interval in intervals:
-            key = interval.container_id, interval.gpu_uuid, interval.started_at
-            self._usage[key] = interval
+        for each in intervals:
+            self._rows.usage[each.container_id, each.gpu_uuid, each.started_at] = each
+
+    def tracks(self) -> Sequence[Track]:
+        return sorted(self._rows.tracks.values(), key=lambda track: track.container_id)
+
+    def put_tracks(self, tracks: Sequence[Track]) -> None:
+        for each in tracks:
+            self._rows.tracks[each.container_id] = each
+
+    def warnings(self) -> Sequence[SentWarning]:
+        found = self._rows.warnings.items()
+        return [each for _, each in sorted(found, key=lambda item: (item[1].sent_at, item[0]))]
+
+    def put_warnings(self, warnings: Sequence[SentWarning]) -> None:
+        for each in warnings:
+            self._rows.warnings[each.container_id, each.rule, each.level, each.sent_at] = each
+
+    def keep_alives(self) -> Sequence[KeepAlive]:
+        found = self._rows.keep_alives.items()
+        return [each for _, each in sorted(found, key=lambda item: (item[1].granted_at, item[0]))]
+
+    def put_keep_alive(self, keep_alive: KeepAlive) -> None:
+        self._rows.keep_alives[keep_alive.container_id, keep_alive.source] = keep_alive
+
+    def forget_containers(self, ids: Sequence[str]) -> None:
+        gone = frozenset(ids)
+        _remove(self._rows.tracks, gone)
+        _remove(self._rows.warnings, [key for key in self._rows.warnings if key[0] in gone])
+        _remove(self._rows.keep_alives, [key for key in self._rows.keep_alives if key[0] in gone])
+
+    def rule_stops(self) -> Sequence[RuleStop]:
+        found = self._rows.rule_stops.items()
+        return [each for _, each in sorted(found, key=lambda item: (item[1].decided_at, item[0]))]
+
+    def put_rule_stop(self, stop: RuleStop) -> None:
+        self._rows.rule_stops[stop.user, stop.container_name] = stop
+
+    def remove_rule_stops(self, stops: Sequence[RuleStop]) -> None:
+        _remove(self._rows.rule_stops, [(each.user, each.container_name) for each in stops])
+
+    def pass_mark(self) -> PassMark | None:
+        return self._rows.pass_marks.get(None)
+
+    def put_pass_mark(self, mark: PassMark) -> None:
+        self._rows.pass_marks[None] = mark
+
+    def notices_since(self, moment: datetime) -> Sequence[Notice]:
+        found = (each for each in self._rows.notices.values() if each.created_at >= moment)
+        return sorted(found, key=lambda notice: (notice.created_at, notice.id))
+
+    def put_notice(self, notice: Notice, channels: Sequence[str]) -> None:
+        if notice.id in self._rows.notices:
+            return
+        self._rows.notices[notice.id] = notice
+        for channel in channels:
+            self.put_delivery(Delivery(notice.id, channel, attempts=0, due_at=notice.created_at))
+
+    def remove_notices_before(self, moment: datetime) -> None:
+        old = {each.id for each in self._rows.notices.values() if each.created_at < moment}
+        _remove(self._rows.notices, old)
+        _remove(self._rows.deliveries, [key for key in self._rows.deliveries if key[0] in old])
+
+    def deliveries(self) -> Sequence[tuple[Notice, Delivery]]:
+        found = sorted(self._rows.deliveries.items(), key=lambda item: (item[1].due_at, item[0]))
+        return [(self._rows.notices[each.notice_id], each) for _, each in found]
+
+    def put_delivery(self, delivery: Delivery) -> None:
+        if delivery.notice_id in self._rows.notices:
+            self._rows.deliveries[delivery.notice_id, delivery.channel] = delivery
+
+    def remove_delivery(self, notice_id: str, channel: str) -> None:
+        _remove(self._rows.deliveries, [(notice_id, channel)])
+
+    def storage(self, user: str | None = None) -> Sequence[StorageUse]:
+        found = (each for each in self._rows.storage.values() if user in {None, each.user})
+        return sorted(found, key=lambda use: use.user)
+
+    def put_storage(self, use: StorageUse) -> None:
+        self._rows.storage[use.user] = use
+
+    def take_lease(self, name: str, holder: str, mark: PassMark, seconds: float) -> bool:
+        other, boot_id, ends_at = self._rows.leases.get(name, (holder, mark.boot_id, 0.0))
+        held = boot_id == mark.boot_id and ends_at > mark.uptime_seconds
+        if held and other != holder:
+            return False
+        self._rows.leases[name] = holder, mark.boot_id, mark.uptime_seconds + seconds
+        return True
+
+    def end_lease(self, name: str, holder: str) -> None:
+        if name in self._rows.leases and self._rows.leases[name][0] == holder:
+            del self._rows.leases[name]
+
+
+def _remove(rows: dict[Key, Row], keys: Iterable[Key]) -> None:
+    for key in keys:
+        rows.pop(key, None)
