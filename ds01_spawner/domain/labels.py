@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from ds01_spawner.domain.names import DEFAULT_SERVER
+
 from ds01_spawner.domain.names import SEPARATOR
 
 MANAGED = "ds01.managed"
@@ -143,6 +145,12 @@ def owner_of(labels: Mapping[str, str]) -> str | None:
 def name_of(labels: Mapping[str, str], container_name: str) -> str:
     """What its owner calls a container: by its labels, or by the engine's name of it."""
     return labels.get(NAME) or labels.get(LEGACY_NAME) or container_name.partition(SEPARATOR)[0]
+
+
+def hub_server_of(labels: Mapping[str, str]) -> tuple[str, str]:
+    """User and server name, as the hub has them, of a container that came through the hub."""
+    name = labels.get(NAME, "")
+    return labels.get(USER, ""), "" if name == DEFAULT_SERVER else name
 
 
 def origin_of(labels: Mapping[str, str]) -> Interface:

@@ -115,6 +115,22 @@ class Occupancy:
         containers = dict.fromkeys([*self.containers, (user, container)])
         return replace(self, uses=uses, containers=tuple(containers))
 
+    @property
+    def demand(self) -> float:
+        """Share of the GPU capacity that is not free, 0 to 1; 0 without any.
+
+        What cannot be read, and what doors never give, is no capacity.
+        """
+        capacity = [
+            use
+            for use in self.uses
+            if use.state is not SlotState.UNAVAILABLE
+            and use.slot.gpu_uuid not in self.excluded_gpus
+        ]
+        every = sum(use.slot.equivalents for use in capacity)
+        taken = sum(use.slot.equivalents for use in capacity if use.state is not SlotState.FREE)
+        return taken / every if every else 0.0
+
     def of(self, user: str) -> tuple[SlotUse, ...]:
         """What a person has: through any door, and on a card that cannot be read just now, too."""
         return self._of.get(user, ())
@@ -282,6 +298,26 @@ class SlotIndex:
             for slot in self.inventory.slots
             if slot.uuid.lower().startswith(start) or slot.gpu_uuid.lower().startswith(start)
         }
+
+
+def latecomers(containers: Iterable[Container], inventory: Inventory) -> frozenset[str]:
+    """Ids of running containers that have a slot which another has had for longer."""
+    index = SlotIndex(inventory)
+    first: dict[str, Container] = {}
+    late: set[str] = set()
+    live = [each for each in containers if each.state.is_live]
+    for container in sorted(live, key=lambda each: (_since(each), each.id)):
+        ours = container.labels.get(labels.MANAGED) == "true"
+        uuids = set(labels.gpu_uuids_of(container.labels)) if ours else set()
+        uuids |= {slot.uuid for slot in index.demanded(container.demand)}
+        if any(first.setdefault(uuid, container) is not container for uuid in uuids):
+            late.add(container.id)
+    return frozenset(late)
+
+
+def _since(container: Container) -> datetime:
+    since = labels.parse_timestamp(container.labels.get(labels.GPU_ALLOCATED_AT, ""))
+    return since or container.created_at
 
 
 def _reserved(slot: Slot, reservation: Reservation) -> SlotUse:

@@ -8,7 +8,6 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.allocation import Reservation, UsageInterval
 from ds01_spawner.domain.container import Container, ContainerState
 from ds01_spawner.domain.limits import Limits
-from ds01_spawner.domain.names import DEFAULT_SERVER
 
 GRACE = timedelta(minutes=2)
 """Unless told otherwise, nothing younger is repaired: somebody may be at work on it."""
@@ -96,9 +95,7 @@ def is_forgotten(container: Container, hub_servers: Collection[tuple[str, str]] 
     marks = container.labels
     if hub_servers is None or marks.get(labels.INTERFACE) != labels.Interface.HUB:
         return False
-    name = marks.get(labels.NAME, "")
-    server = "" if name == DEFAULT_SERVER else name
-    return (marks.get(labels.USER, ""), server) not in hub_servers
+    return labels.hub_server_of(marks) not in hub_servers
 
 
 def _over_hold(container: Container, limits_of: LimitsOf, now: datetime) -> Repair | None:
