@@ -107,6 +107,13 @@ class Engine(Protocol):
         """The container's IP address on `network`, or `None` when it has none now."""
         ...
 
+    def environment(self, container_id: str, names: Collection[str]) -> Mapping[str, str]:
+        """The environment variables of these names that it was made with; empty when it is gone.
+
+        They may be secrets: never logged, never in an error.
+        """
+        ...
+
     def has_image(self, reference: str) -> bool:
         """Whether the image is present locally."""
         ...

@@ -77,6 +77,8 @@ class Container:
         pid: Host process id of its first process; `None` when not running or not looked up.
         mounts: Host folders and volumes mounted into it; a volume's `source` is its host folder.
         exit_code: Of the last run; `None` while it runs or where it was not looked up.
+        uid: Whom its first process runs as; `None` where the engine says a name or nothing.
+        addresses: Its IP address on each network, while it runs.
     """
 
     id: str
@@ -90,6 +92,8 @@ class Container:
     pid: int | None = None
     mounts: tuple[Mount, ...] = ()
     exit_code: int | None = None
+    uid: int | None = None
+    addresses: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

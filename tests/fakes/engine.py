@@ -2,7 +2,7 @@
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -11,11 +11,15 @@ from ds01_spawner.domain.container import (
     ContainerSpec,
     ContainerState,
     DeviceDemand,
+    Mount,
 )
 from ds01_spawner.domain.errors import Conflict, DeviceDriverMissing, NotFound, Unavailable
 from ds01_spawner.domain.labels import gpu_uuids_of
 from ds01_spawner.ports import Clock, EngineInfo
 from fakes.clock import FakeClock
+
+_KILLED = 137
+_TERMINATED = 143
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class FakeEngine:
         networks: Labels of each network by name.
         specs: What each container was made from, by engine id; kept after its removal.
         outputs: Text that `logs` shows, by engine id.
+        environments: What `environment` shows of containers that were put, by engine id.
         calls: (method, subject) of every call, refused ones included.
         on_call: Called with the method's name before each call, outside the lock: a place for a
             test to wait or to change something.
@@ -49,6 +54,7 @@ class FakeEngine:
         self.networks: dict[str, dict[str, str]] = {}
         self.specs: dict[str, ContainerSpec] = {}
         self.outputs: dict[str, str] = {}
+        self.environments: dict[str, dict[str, str]] = {}
         self.calls: list[tuple[str, str]] = []
         self.on_call: Callable[[str], None] = lambda _method: None
         self._containers: dict[str, Container] = {}
@@ -62,10 +68,10 @@ class FakeEngine:
         """Let the next calls of `method` raise; with `after`, the deed is done all the same."""
         self._planned.setdefault(method, []).extend([_Planned(error, after)] * times)
 
-    def kill(self, name_or_id: str) -> None:
+    def kill(self, name_or_id: str, exit_code: int = _KILLED) -> None:
         """The container's first process dies by itself."""
         with self._lock:
-            self._finish(self._existing(name_or_id))
+            self._finish(self._existing(name_or_id), exit_code)
 
     def put(self, container: Container) -> None:
         """Let a container exist that another program made."""
@@ -96,12 +102,17 @@ class FakeEngine:
         self._enter("address", container_id)
         with self._lock:
             container = self._find(container_id)
-            if container is None or not container.state.is_live:
-                return None
-            if self.specs[container.id].network != network:
-                return None
-            order = list(self._containers).index(container.id)
-            return f"10.201.{order // 250}.{order % 250 + 2}"
+            return None if container is None else container.addresses.get(network)
+
+    def environment(self, container_id: str, names: Collection[str]) -> Mapping[str, str]:
+        self._enter("environment", container_id)
+        with self._lock:
+            container = self._find(container_id)
+            if container is None:
+                return {}
+            spec = self.specs.get(container.id)
+            known = spec.environment if spec else self.environments.get(container.id, {})
+            return {name: value for name, value in known.items() if name in names}
 
     def has_image(self, reference: str) -> bool:
         self._enter("has_image", reference)
@@ -132,6 +143,8 @@ class FakeEngine:
                 labels=dict(spec.labels),
                 created_at=self.clock.now(),
                 demand=DeviceDemand(uuids=spec.gpu_uuids),
+                mounts=tuple(map(_as_mounted, spec.mounts)),
+                uid=_uid_of(spec),
             )
             self._containers[container.id] = container
             self.specs[container.id] = spec
@@ -156,7 +169,9 @@ class FakeEngine:
                     state=ContainerState.RUNNING,
                     started_at=self.clock.now(),
                     finished_at=None,
+                    exit_code=None,
                     pid=self._next_pid,
+                    addresses=self._address_of(container.id),
                 )
         if answer_lost is not None:
             raise answer_lost
@@ -167,7 +182,7 @@ class FakeEngine:
         with self._lock:
             container = self._find(container_id)
             if container is not None and container.state.is_live:
-                self._finish(container)
+                self._finish(container, _TERMINATED)
         if answer_lost is not None:
             raise answer_lost
 
@@ -213,17 +228,43 @@ class FakeEngine:
             raise NotFound(f"The container {name_or_id} is gone.")
         return container
 
-    def _finish(self, container: Container) -> None:
+    def _finish(self, container: Container, exit_code: int) -> None:
         self._containers[container.id] = replace(
             container,
             state=ContainerState.EXITED,
             finished_at=self.clock.now(),
+            exit_code=exit_code,
             pid=None,
+            addresses={},
         )
+
+    def _address_of(self, container_id: str) -> dict[str, str]:
+        spec = self.specs.get(container_id)
+        if spec is None or spec.network == "none":
+            return {}
+        order = list(self._containers).index(container_id)
+        return {spec.network: f"10.201.{order // 250}.{order % 250 + 2}"}
+
+
+def _as_mounted(mount: Mount) -> Mount:
+    """As the engine shows it: a volume's source is its host folder."""
+    if mount.kind != "volume":
+        return mount
+    return replace(mount, source=f"/var/lib/docker/volumes/{mount.source}/_data")
+
+
+def _uid_of(spec: ContainerSpec) -> int | None:
+    user = "0" if spec.user is None else spec.user.partition(":")[0]
+    return int(user) if user.isdecimal() else None
 
 
 def _as_listed(container: Container) -> Container:
     """What a list shows: no start, no pid, an end only where labels hold a GPU."""
     holds = bool(gpu_uuids_of(container.labels)) and not container.state.is_live
-    finished_at = container.finished_at if holds else None
-    return replace(container, started_at=None, pid=None, finished_at=finished_at)
+    return replace(
+        container,
+        started_at=None,
+        pid=None,
+        finished_at=container.finished_at if holds else None,
+        exit_code=container.exit_code if holds else None,
+    )

@@ -4,7 +4,7 @@ import fcntl
 import json
 import secrets
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -53,6 +53,10 @@ class SharedEngine:
     def address(self, container_id: str, network: str) -> str | None:
         del container_id, network
         return None
+
+    def environment(self, container_id: str, names: Collection[str]) -> Mapping[str, str]:
+        del container_id, names
+        return {}
 
     def has_image(self, reference: str) -> bool:
         return bool(reference)

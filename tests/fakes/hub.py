@@ -1,0 +1,56 @@
+"""A hub in memory."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from ds01_spawner.domain.errors import Conflict, Unavailable
+from ds01_spawner.ports import HubServer
+
+
+class FakeHub:
+    """The `HubClient` port.
+
+    Attributes:
+        known: What the hub has, by user and server name.
+        down: When set, every call raises `Unavailable`.
+        stopped: Every (user, server name) that it was asked to stop and did.
+        on_stop: What a stop does besides: a test lets the container end here.
+    """
+
+    def __init__(self, *servers: tuple[str, str]) -> None:
+        self.known: dict[tuple[str, str], HubServer] = {}
+        self.down = False
+        self.stopped: list[tuple[str, str]] = []
+        self.on_stop: Callable[[str, str], None] = lambda _user, _server: None
+        for user, name in servers:
+            self.add(user, name)
+
+    def add(
+        self,
+        user: str,
+        name: str = "",
+        *,
+        ready: bool = True,
+        last_activity: datetime | None = None,
+    ) -> None:
+        """Let the hub have a server."""
+        self.known[user, name] = HubServer(user, name, ready, last_activity)
+
+    def servers(self) -> Mapping[tuple[str, str], HubServer]:
+        self._answer()
+        return dict(self.known)
+
+    def stop(self, user: str, server: str) -> None:
+        self._answer()
+        known = self.known.get((user, server))
+        if known is None:
+            return
+        if not known.ready:
+            raise Conflict(f"The hub starts or stops {user}'s server {server!r} already.")
+        del self.known[user, server]
+        self.stopped.append((user, server))
+        self.on_stop(user, server)
+
+    def _answer(self) -> None:
+        if self.down:
+            raise Unavailable("The hub does not answer.")
