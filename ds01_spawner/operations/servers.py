@@ -6,6 +6,7 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.limits import Limits
+from ds01_spawner.domain.timeouts import timeouts_of
 from ds01_spawner.operations.admission import Admission
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.ports import Engine, PolicySource
@@ -38,7 +39,7 @@ class Servers:
         if container.state.is_live:
             self._engine.stop(container.id, limits.policies.sigterm_grace)
             self._record("container.stop", container, interface)
-        if limits.container_hold_after_stop == timedelta(0):
+        if timeouts_of(limits, container.labels).container_hold_after_stop.value == timedelta(0):
             self._remove(container, interface)
 
     def discard(self, name: str, *, interface: str) -> None:

@@ -21,7 +21,7 @@ from ds01_spawner.policy.yaml_reader import Blank, KeyPath, read_yaml
 
 M = TypeVar("M", bound=BaseModel)
 
-_MANY_KEYS = 12
+_MANY_KEYS = 14
 _LONG = 60
 
 

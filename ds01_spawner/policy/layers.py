@@ -21,8 +21,8 @@ from ds01_spawner.policy.models import (
     UserSection,
 )
 
-Value = float | timedelta | None
-"""A limit: a number, a flag, bytes, a share, a time, or unlimited."""
+Value = float | timedelta | str | None
+"""A limit: a number, a flag, bytes, a share, a time, a word, or unlimited."""
 
 BUILT_IN = "builtin"
 
@@ -70,7 +70,10 @@ DURATION_KEYS = (
         for kind in ContainerTypesSection.model_fields
         for name in _LIFECYCLE
     }
-    | {"policies.startup_grace", "policies.sigterm_grace", "policies.keep_alive_max"}
+    | {
+        f"policies.{name}"
+        for name in ("startup_grace", "sigterm_grace", "keep_alive_max", "min_warning_lead")
+    }
 )
 
 KEYS = (

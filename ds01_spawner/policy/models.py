@@ -12,6 +12,8 @@ from pydantic import Field, model_validator
 from ds01_spawner.policy.document import Section
 from ds01_spawner.policy.values import (
     Amount,
+    CheckpointSignal,
+    Conflict,
     Count,
     Cpus,
     Duration,
@@ -48,34 +50,6 @@ class AggregateSection(Section):
     pids: PositiveCount | None = Field(default=UNSTATED, description="Processes and threads")
 
 
-class PoliciesSection(Section):
-    """When a container counts as idle, and how it is stopped."""
-
-    gpu_idle_threshold: Share = Field(default=UNSTATED, description="GPU use below this is idle")
-    cpu_idle_threshold: Share = Field(default=UNSTATED, description="CPU use below this is idle")
-    network_idle_threshold: Threshold = Field(
-        default=UNSTATED, description="Network traffic between two checks below this is idle"
-    )
-    idle_detection_window: PositiveCount = Field(
-        default=UNSTATED, description="Idle checks in a row"
-    )
-    startup_grace: Duration = Field(
-        default=UNSTATED, description="Never idle this soon after start"
-    )
-    sigterm_grace: Duration = Field(
-        default=UNSTATED, description="Time to finish before being killed"
-    )
-    keep_alive_max: Duration | None = Field(
-        default=UNSTATED, description="A .keep-alive file postpones the idle stop at most this long"
-    )
-    high_demand_threshold: Share = Field(
-        default=UNSTATED, description="Share of GPUs in use that is high demand"
-    )
-    high_demand_idle_reduction: Share = Field(
-        default=UNSTATED, description="Share that is taken off idle_timeout in high demand"
-    )
-
-
 class LifecycleSection(Section):
     """Timeouts."""
 
@@ -88,6 +62,59 @@ class LifecycleSection(Section):
     )
     container_hold_after_stop: Duration | None = Field(
         default=UNSTATED, description="A stopped container is removed after this long"
+    )
+
+
+class PoliciesSection(Section):
+    """When a container counts as idle, and how it is stopped."""
+
+    key_hints = MappingProxyType(
+        dict.fromkeys(
+            (*LifecycleSection.model_fields, "max_containers_per_user"),
+            "write it beside policies",
+        )
+    )
+
+    gpu_idle_threshold: Share = Field(
+        default=UNSTATED, description="Use of a GPU slot below this is idle"
+    )
+    cpu_idle_threshold: Share = Field(
+        default=UNSTATED, description="CPU use below this share of one CPU is idle"
+    )
+    network_idle_threshold: Threshold = Field(
+        default=UNSTATED, description="Network traffic below this many bytes a minute is idle"
+    )
+    idle_detection_window: PositiveCount = Field(
+        default=UNSTATED, description="Idle checks in a row"
+    )
+    startup_grace: Duration = Field(
+        default=UNSTATED, description="Never idle this soon after start"
+    )
+    sigterm_grace: Duration = Field(
+        default=UNSTATED, description="Time to finish before being killed"
+    )
+    keep_alive_max: Duration | None = Field(
+        default=UNSTATED,
+        description="The idle stop is postponed at most this long; null: without end",
+    )
+    high_demand_threshold: Share = Field(
+        default=UNSTATED, description="Share of GPUs in use that is high demand"
+    )
+    high_demand_idle_reduction: Share = Field(
+        default=UNSTATED, description="Share that is taken off idle_timeout in high demand"
+    )
+    active_when_connected: Flag = Field(
+        default=UNSTATED, description="A browser that is connected counts as work"
+    )
+    min_warning_lead: Duration = Field(
+        default=UNSTATED, description="No stop comes sooner than this after its last warning"
+    )
+    checkpoint_signal: CheckpointSignal | None = Field(
+        default=UNSTATED,
+        description="Sent with the last warning to programs that handle it; null: none",
+    )
+    slot_conflict: Conflict = Field(
+        default=UNSTATED, description="What happens to the later of two containers on one GPU slot"
     )
 
 

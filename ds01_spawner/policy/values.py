@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from ds01_spawner.domain.errors import InvalidRequest
+from ds01_spawner.domain.limits import SlotConflict
 from ds01_spawner.domain.names import check_user
 from ds01_spawner.domain.units import DURATION_PATTERN, SIZE_PATTERN, parse_duration, parse_size
 from ds01_spawner.policy.document import found
@@ -25,6 +26,18 @@ PERCENT_PATTERN = r"^\d+(\.\d+)? ?%$"
 _WHOLE = re.compile(r"^[+-]?\d{1,15}$", re.ASCII)
 _NUMBER = re.compile(r"^[+-]?\d{1,15}(\.\d{1,15})?$", re.ASCII)
 _PERCENT = re.compile(PERCENT_PATTERN, re.ASCII)
+CHECKPOINT_SIGNALS = ("SIGUSR1", "SIGUSR2")
+"""What batch systems send before the end and training programs save on.
+
+Jupyter servers and shells handle SIGTERM, SIGINT and SIGHUP as well: by ending, or by interrupting
+what runs, and so long before the time.
+"""
+
+_ENDS_PROGRAMS = frozenset(
+    prefix + name
+    for prefix in ("", "SIG")
+    for name in ("TERM", "INT", "HUP", "QUIT", "ABRT", "KILL", "STOP", "TSTP")
+)
 _TRUE = frozenset({"true", "yes", "on"})
 _FALSE = frozenset({"false", "no", "off"})
 _MIN_CONTAINER_MEMORY = 6 * 1024**2  # the engine refuses less
@@ -99,6 +112,17 @@ def _flag(value: object) -> bool:
     if text.lower() in _TRUE | _FALSE:
         return text.lower() in _TRUE
     raise ValueError(f"expected true or false; found {found(text)}")
+
+
+def _signal(value: object) -> str:
+    expected = "expected SIGUSR1 or SIGUSR2, or null for none"
+    text = _text(value, expected)
+    if text in _ENDS_PROGRAMS:
+        raise ValueError(f"{text} ends or interrupts programs that handle it; {expected}")
+    name = text if text.startswith("SIG") else f"SIG{text}"
+    if name not in CHECKPOINT_SIGNALS:
+        raise ValueError(f"{expected}; found {found(text)}")
+    return name
 
 
 def _blank_is_empty(value: object) -> object:
@@ -204,6 +228,24 @@ Share = Annotated[float, BeforeValidator(read_share), _SHARE_SCHEMA]
 """0 to 1, written `5%` or `0.05`."""
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
 """`true` or `false`, and the older `yes`, `no`, `on`, `off`."""
+CheckpointSignal = Annotated[
+    str,
+    BeforeValidator(_signal),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "enum": [
+                *CHECKPOINT_SIGNALS,
+                *(name.removeprefix("SIG") for name in CHECKPOINT_SIGNALS),
+            ],
+        }
+    ),
+]
+"""`SIGUSR1` or `SIGUSR2`; `USR1` is the same."""
+Conflict = Annotated[
+    SlotConflict, WithJsonSchema({"type": "string", "enum": [each.value for each in SlotConflict]})
+]
+"""`report` or `stop`."""
 Name = Annotated[str, AfterValidator(_name)]
 """A person's or group's name."""
 Names = Annotated[tuple[Name, ...], BeforeValidator(_blank_is_empty)]

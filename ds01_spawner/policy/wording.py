@@ -6,11 +6,14 @@ from ds01_spawner.domain.units import format_duration, format_size
 from ds01_spawner.policy.layers import DURATION_KEYS, SHARE_KEYS, SIZE_KEYS, Value
 from ds01_spawner.policy.resolution import Explanation
 
+_NO_END = ("gpu_hold_after_stop", "container_hold_after_stop", "keep_alive_max")
+"""Keys that say how long something stays: of these, `null` is without end."""
+
 
 def in_words(key: str, value: Value) -> str:
-    """A limit as the policy file would say it; `unlimited` or `never` for `None`."""
+    """A limit as the policy file would say it; `unlimited`, `never` or `none` for `None`."""
     if value is None:
-        return "never" if key in DURATION_KEYS else "unlimited"
+        return _nothing(key)
     if isinstance(value, timedelta):
         return format_duration(value)
     if isinstance(value, bool):
@@ -22,7 +25,14 @@ def in_words(key: str, value: Value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def in_json(value: Value) -> float | None:
+def _nothing(key: str) -> str:
+    if key == "policies.checkpoint_signal":
+        return "none"
+    ends = key in DURATION_KEYS and not key.endswith(_NO_END)
+    return "never" if ends else "unlimited"
+
+
+def in_json(value: Value) -> float | str | None:
     """A limit as a JSON value: durations in seconds, sizes in bytes, `None` for unlimited."""
     if isinstance(value, timedelta):
         seconds = value.total_seconds()

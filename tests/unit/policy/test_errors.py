@@ -104,6 +104,56 @@ SIZE = "expected a size such as 512m, 32g or 1t"
             ),
         ),
         (
+            "policies: {idle_timeout: 1h}",
+            "policies.idle_timeout: unknown key; write it beside policies",
+        ),
+        (
+            "policies: {wizard: 1}",
+            (
+                "policies.wizard: unknown key; expected one of gpu_idle_threshold, "
+                "cpu_idle_threshold, network_idle_threshold, idle_detection_window, startup_grace, "
+                "sigterm_grace, keep_alive_max, high_demand_threshold, "
+                "high_demand_idle_reduction, active_when_connected, min_warning_lead, "
+                "checkpoint_signal, slot_conflict"
+            ),
+        ),
+        (
+            "policies: {checkpoint_signal: SIGTERM}",
+            (
+                "policies.checkpoint_signal: SIGTERM ends or interrupts programs that handle it; "
+                "expected SIGUSR1 or SIGUSR2, or null for none"
+            ),
+        ),
+        (
+            "policies: {checkpoint_signal: SIGWINCH}",
+            (
+                "policies.checkpoint_signal: expected SIGUSR1 or SIGUSR2, or null for none; "
+                "found 'SIGWINCH'"
+            ),
+        ),
+        (
+            "policies: {slot_conflict: kill}",
+            "policies.slot_conflict: expected one of 'report' or 'stop'; found 'kill'",
+        ),
+        (
+            "policies: {min_warning_lead: 5}",
+            (
+                "policies.min_warning_lead: 5 has no unit; expected a duration such as 90s, 30m, "
+                "48h or 7d (did you mean 5h?)"
+            ),
+        ),
+        (
+            "policies: {min_warning_lead: null}",
+            (
+                "policies.min_warning_lead: null has no meaning here; expected a duration such as "
+                "90s, 30m, 48h or 7d"
+            ),
+        ),
+        (
+            "policies: {active_when_connected: sometimes}",
+            "policies.active_when_connected: expected true or false; found 'sometimes'",
+        ),
+        (
             "container_types: {vscode: {}}",
             (
                 "container_types.vscode: unknown key; expected one of hub, cli, devcontainer, "

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ds01_spawner.domain.limits import Limits
+from ds01_spawner.domain.limits import Limits, SlotConflict
 from ds01_spawner.policy.layers import KEYS
 from ds01_spawner.policy.loading import load_policy
 from ds01_spawner.policy.members import MembersFile
@@ -177,6 +177,41 @@ def test_flags_may_be_written_the_older_way(written: str, value: bool) -> None:
     assert load(f"defaults: {{allow_full_gpu: {written}}}").limits("a").allow_full_gpu is value
 
 
+def test_the_keys_of_the_lifecycle_reach_the_limits_and_explain() -> None:
+    policy = load(
+        "policies: {active_when_connected: yes, min_warning_lead: 10m, slot_conflict: stop}\n"
+        "groups:\n  g:\n    members: [ana]\n    policies: {checkpoint_signal: USR1}\n"
+        "users:\n  ana:\n    policies: {min_warning_lead: 0s}\n"
+    )
+    found = policy.limits("ana").policies
+    assert (found.active_when_connected, found.min_warning_lead) == (True, timedelta(0))
+    assert (found.checkpoint_signal, found.slot_conflict) == ("SIGUSR1", SlotConflict.STOP)
+    assert origin(policy, "ana", "policies.min_warning_lead") == (timedelta(0), "user", "f.yaml:8")
+    assert origin(policy, "ana", "policies.slot_conflict") == ("stop", "defaults", "f.yaml:1")
+    assert origin(policy, "ana", "policies.checkpoint_signal")[1] == "group:g"
+
+
+def test_without_a_word_about_them_the_keys_of_the_lifecycle_are_built_in() -> None:
+    found = load("defaults: {}").limits("ana").policies
+    assert (found.active_when_connected, found.min_warning_lead) == (False, timedelta(minutes=5))
+    assert (found.checkpoint_signal, found.slot_conflict) == (None, SlotConflict.REPORT)
+
+
+@pytest.mark.parametrize(
+    ("written", "signal"),
+    [
+        ("SIGUSR1", "SIGUSR1"),
+        ("USR1", "SIGUSR1"),
+        ("SIGUSR2", "SIGUSR2"),
+        ("USR2", "SIGUSR2"),
+        ("null", None),
+    ],
+)
+def test_a_checkpoint_signal_is_known_by_its_name(written: str, signal: str | None) -> None:
+    policy = load(f"policies: {{checkpoint_signal: {written}}}")
+    assert policy.limits("ana").policies.checkpoint_signal == signal
+
+
 @pytest.mark.parametrize("name", ["on", "no", "007", "1e3", "2026-01-31", "ü@x.y", "A.B", "null"])
 def test_odd_names_are_people(name: str) -> None:
     policy = load(f"groups:\n  g: {{members: ['{name}']}}\nusers:\n  {name}: {{max_cpus: 2}}\n")
@@ -234,6 +269,16 @@ def test_explain_shows_every_key_in_one_order() -> None:
         ("policies.gpu_idle_threshold", 0.05, "5%"),
         ("max_gpu_equivalents", 1.0, "1"),
         ("max_gpu_slots", 0, "0"),
+        ("policies.network_idle_threshold", 1024**2, "1m"),
+        ("policies.min_warning_lead", timedelta(minutes=5), "5m"),
+        ("policies.active_when_connected", False, "no"),
+        ("policies.checkpoint_signal", "SIGUSR1", "SIGUSR1"),
+        ("policies.checkpoint_signal", None, "none"),
+        ("policies.slot_conflict", SlotConflict.STOP, "stop"),
+        ("policies.keep_alive_max", None, "unlimited"),
+        ("gpu_hold_after_stop", None, "unlimited"),
+        ("container_types.cli.container_hold_after_stop", None, "unlimited"),
+        ("container_types.cli.gpu_hold_after_stop", timedelta(0), "0s"),
     ],
 )
 def test_values_are_shown_as_the_file_would_say_them(key: str, value: Any, words: str) -> None:
