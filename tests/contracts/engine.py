@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.container import Container, ContainerSpec, ContainerState
+from ds01_spawner.domain.container import Container, ContainerSpec, ContainerState, Mount
 from ds01_spawner.domain.errors import Conflict, NotFound
 from ds01_spawner.ports import Engine
 
@@ -18,7 +19,18 @@ NO_GRACE = timedelta(0)
 
 
 class EngineContract:
-    """Inherit, and give the fixtures `engine`, `image`, `network` and `end_process`."""
+    """Inherit, and give the fixtures `engine`, `image`, `network` and `end_process`.
+
+    The fixture `volume` may be replaced by one that cleans up.
+    """
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> str:
+        return str(tmp_path)
+
+    @pytest.fixture
+    def volume(self) -> str:
+        return f"ds01test-{secrets.token_hex(4)}"
 
     @pytest.fixture
     def spec(self, engine: Engine, image: str, network: str) -> Iterator[ContainerSpec]:
@@ -95,7 +107,57 @@ class EngineContract:
         listed = _listed(engine, container_id)
         assert listed.state is ContainerState.EXITED
         assert listed.finished_at is not None
+        assert listed.exit_code in {137, 143}
         assert listed.demand.uuids == (UUID,)
+        assert listed.addresses == {}
+
+    def test_a_process_that_is_killed_leaves_its_exit_code(
+        self, engine: Engine, spec: ContainerSpec, end_process: Callable[[str], None]
+    ) -> None:
+        container_id = engine.create(spec)
+        assert _inspected(engine, container_id).exit_code is None
+        engine.start(container_id)
+        assert _inspected(engine, container_id).exit_code is None
+        end_process(container_id)
+
+        assert _inspected(engine, container_id).exit_code == 137
+        assert _listed(engine, container_id).exit_code is None
+
+    def test_lists_and_inspections_tell_the_host_folders_of_mounts(
+        self, engine: Engine, folder: str, volume: str, spec: ContainerSpec
+    ) -> None:
+        mounts = (
+            Mount("bind", folder, "/work"),
+            Mount("bind", folder, "/run/notices", read_only=True),
+            Mount("volume", volume, "/home/jovyan"),
+        )
+        container_id = engine.create(replace(spec, mounts=mounts))
+
+        source = f"{engine.info().data_root}/volumes/{volume}/_data"
+        expected = {*mounts[:2], Mount("volume", source, "/home/jovyan")}
+        assert set(_listed(engine, container_id).mounts) == expected
+        assert set(_inspected(engine, container_id).mounts) == expected
+
+    @pytest.mark.parametrize(
+        ("user", "uid"), [("1234:1234", 1234), ("1234", 1234), (None, 0), ("daemon", None)]
+    )
+    def test_whom_a_running_container_runs_as_is_told(
+        self, engine: Engine, spec: ContainerSpec, user: str | None, uid: int | None
+    ) -> None:
+        container_id = engine.create(replace(spec, user=user))
+        assert _inspected(engine, container_id).uid == uid
+        if user != "daemon":
+            engine.start(container_id)
+            assert _listed(engine, container_id).uid == uid
+
+    def test_single_variables_are_shown_and_no_others(
+        self, engine: Engine, spec: ContainerSpec
+    ) -> None:
+        environment = {"TOKEN": "a=b", "EMPTY": "", "OTHER": "secret"}
+        container_id = engine.create(replace(spec, environment=environment))
+
+        shown = engine.environment(container_id, ("TOKEN", "EMPTY", "ABSENT"))
+        assert shown == {"TOKEN": "a=b", "EMPTY": ""}
 
     def test_a_second_run_ends_at_another_moment(
         self, engine: Engine, gpu_spec: ContainerSpec, end_process: Callable[[str], None]
@@ -179,15 +241,20 @@ class EngineContract:
         assert engine.container("ds01test-absent") is None
         assert engine.address("ds01test-absent", network) is None
         assert engine.logs("ds01test-absent", 5) == ""
+        assert engine.environment("ds01test-absent", ("PATH",)) == {}
 
     def test_a_running_container_has_an_address_on_its_network_alone(
         self, engine: Engine, spec: ContainerSpec
     ) -> None:
         container_id = engine.create(spec)
         assert engine.address(container_id, spec.network) is None
+        assert _inspected(engine, container_id).addresses == {}
         engine.start(container_id)
 
-        assert engine.address(container_id, spec.network)
+        address = engine.address(container_id, spec.network)
+        assert address
+        assert _listed(engine, container_id).addresses == {spec.network: address}
+        assert _inspected(engine, container_id).addresses == {spec.network: address}
         assert engine.address(container_id, "ds01test-other") is None
 
     def test_a_network_may_be_ensured_from_many_places(self, engine: Engine, network: str) -> None:
@@ -200,3 +267,9 @@ class EngineContract:
 
 def _listed(engine: Engine, container_id: str) -> Container:
     return next(one for one in engine.containers() if one.id == container_id)
+
+
+def _inspected(engine: Engine, container_id: str) -> Container:
+    container = engine.container(container_id)
+    assert container is not None
+    return container

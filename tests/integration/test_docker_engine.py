@@ -39,6 +39,12 @@ class TestDockerEngine(EngineContract):
         return tiny_image
 
     @pytest.fixture
+    def volume(self) -> Iterator[str]:
+        name = f"ds01test-{secrets.token_hex(4)}"
+        yield name
+        docker("volume", "rm", "--force", name)
+
+    @pytest.fixture
     def end_process(self, engine: DockerEngine) -> Callable[[str], None]:
         def end(container_id: str) -> None:
             docker("kill", container_id)

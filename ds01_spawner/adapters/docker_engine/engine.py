@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from ipaddress import IPv4Network, ip_network
 from math import ceil
@@ -12,7 +12,11 @@ from urllib.parse import quote
 from ds01_spawner.adapters.docker_engine.breaker import Breaker
 from ds01_spawner.adapters.docker_engine.connection import Call, Connection, Deadlines
 from ds01_spawner.adapters.docker_engine.facts import ContainerFacts
-from ds01_spawner.adapters.docker_engine.inspection import inspected_container
+from ds01_spawner.adapters.docker_engine.inspection import (
+    addresses_of,
+    environment_of,
+    inspected_container,
+)
 from ds01_spawner.adapters.docker_engine.networks import ensure_network
 from ds01_spawner.adapters.docker_engine.payload import container_payload
 from ds01_spawner.adapters.docker_engine.pulling import pull_image
@@ -95,8 +99,12 @@ class DockerEngine:
         inspected = self._inspect(container_id)
         if inspected is None:
             return None
-        endpoint = inspected["NetworkSettings"]["Networks"].get(network) or {}
-        return endpoint.get("IPAddress") or None
+        return addresses_of(inspected.get("NetworkSettings")).get(network)
+
+    def environment(self, container_id: str, names: Collection[str]) -> Mapping[str, str]:
+        """The environment variables of these names that it was made with."""
+        known = environment_of(self._inspect(container_id) or {})
+        return {name: value for name, value in known.items() if name in names}
 
     def has_image(self, reference: str) -> bool:
         """Whether the image is present locally."""

@@ -9,10 +9,12 @@ from typing import Any
 
 from ds01_spawner.adapters.docker_engine.demand import demand_of
 from ds01_spawner.adapters.docker_engine.inspection import (
+    exit_code,
     finished_at,
     is_ours,
     listed_container,
     state_of,
+    uid_of,
 )
 from ds01_spawner.domain.container import Container, ContainerState, DeviceDemand
 from ds01_spawner.domain.labels import gpu_uuids_of
@@ -23,14 +25,21 @@ status text differs ("Exited (0) 5 minutes ago"), and where it does not, this bo
 
 
 @dataclass(frozen=True, slots=True)
+class _Lasting:
+    demand: DeviceDemand
+    uid: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class _End:
     moment: datetime | None
+    exit_code: int | None
     status: str
     looked_up: float
 
 
 class ContainerFacts:
-    """Completes lists of containers. Devices never change; an end changes with another run.
+    """Completes lists of containers. Devices and user never change; an end is that of one run.
 
     Args:
         inspect: The engine's answer about one container, or `None` when it is gone.
@@ -45,7 +54,7 @@ class ContainerFacts:
         self._inspect = inspect
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._demands: dict[str, DeviceDemand] = {}
+        self._lasting: dict[str, _Lasting] = {}
         self._ends: dict[str, _End] = {}
 
     def complete(self, listed: Sequence[Mapping[str, Any]]) -> tuple[Container, ...]:
@@ -57,7 +66,7 @@ class ContainerFacts:
         completed = [self._complete_one(entry) for entry in listed]
         ids = {entry["Id"] for entry in listed}
         with self._lock:
-            for remembered in (self._demands, self._ends):
+            for remembered in (self._lasting, self._ends):
                 for gone in remembered.keys() - ids:
                     del remembered[gone]
         return tuple(container for container in completed if container is not None)
@@ -69,23 +78,32 @@ class ContainerFacts:
         if state is ContainerState.CREATED and is_ours(labels):
             # While it is being started the engine does not let anybody inspect it, and it has no
             # process yet, so its labels will do.
-            return listed_container(entry, DeviceDemand(uuids=held), None)
+            return listed_container(entry, DeviceDemand(uuids=held))
         ended = bool(held) and not state.is_live and state is not ContainerState.CREATED
         with self._lock:
             if state.is_live:
                 self._ends.pop(container_id, None)
-            demand = self._demands.get(container_id)
+            lasting = self._lasting.get(container_id)
             end = self._ends.get(container_id)
-        if demand is None or (ended and not self._is_current(end, entry)):
+        if lasting is None or (ended and not self._is_current(end, entry)):
             inspected = self._inspect(container_id)
             if inspected is None:
                 return None
-            demand = demand_of(inspected, ours=is_ours(labels))
-            end = _End(finished_at(inspected), entry.get("Status", ""), self._monotonic())
+            lasting = _Lasting(demand_of(inspected, ours=is_ours(labels)), uid_of(inspected))
+            end = _End(
+                finished_at(inspected),
+                exit_code(inspected),
+                entry.get("Status", ""),
+                self._monotonic(),
+            )
             with self._lock:
-                self._demands[container_id] = demand
+                self._lasting[container_id] = lasting
                 self._ends[container_id] = end
-        return listed_container(entry, demand, end.moment if ended and end else None)
+        if end is None or not ended:
+            return listed_container(entry, lasting.demand, uid=lasting.uid)
+        return listed_container(
+            entry, lasting.demand, uid=lasting.uid, ended=end.moment, code=end.exit_code
+        )
 
     def _is_current(self, end: _End | None, entry: Mapping[str, Any]) -> bool:
         return (

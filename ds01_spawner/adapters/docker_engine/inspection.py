@@ -1,14 +1,17 @@
 """From the engine's JSON to `Container`."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from ds01_spawner.adapters.docker_engine.demand import demand_of
-from ds01_spawner.domain.container import Container, ContainerState, DeviceDemand
+from ds01_spawner.domain.container import Container, ContainerState, DeviceDemand, Mount
 from ds01_spawner.domain.labels import MANAGED, parse_timestamp
 
 _NEVER = "0001-01-01T00:00:00Z"
+_FROM_HOST = frozenset({"bind", "volume"})
+_UID = re.compile(r"^[0-9]{1,10}$", re.ASCII)
 
 
 def is_ours(labels: Mapping[str, str]) -> bool:
@@ -38,6 +41,10 @@ def inspected_container(inspected: Mapping[str, Any]) -> Container:
         finished_at=finished_at(inspected),
         demand=demand_of(inspected, ours=is_ours(labels)),
         pid=state.get("Pid") or None,
+        mounts=mounts_of(inspected.get("Mounts")),
+        exit_code=exit_code(inspected),
+        uid=uid_of(inspected),
+        addresses=addresses_of(inspected.get("NetworkSettings")),
     )
 
 
@@ -47,8 +54,55 @@ def finished_at(inspected: Mapping[str, Any]) -> datetime | None:
     return None if state_of(state["Status"]).is_live else moment(state.get("FinishedAt"))
 
 
+def exit_code(inspected: Mapping[str, Any]) -> int | None:
+    """How the last run ended; the engine says 0 of one that never ran or runs."""
+    code = inspected["State"].get("ExitCode")
+    return None if code is None or finished_at(inspected) is None else int(code)
+
+
+def uid_of(inspected: Mapping[str, Any]) -> int | None:
+    """Whom it runs as: root where nothing is said, and not known where a name is."""
+    user = ((inspected.get("Config") or {}).get("User") or "0").partition(":")[0]
+    return int(user) if _UID.match(user) else None
+
+
+def environment_of(inspected: Mapping[str, Any]) -> dict[str, str]:
+    """Its environment variables."""
+    given = (inspected.get("Config") or {}).get("Env") or ()
+    return dict(entry.partition("=")[::2] for entry in given)
+
+
+def mounts_of(shown: Iterable[Mapping[str, Any]] | None) -> tuple[Mount, ...]:
+    """What of the host is mounted into it, by lists and inspections alike; no tmpfs."""
+    return tuple(
+        Mount(
+            kind=str(mount["Type"]),
+            source=str(mount["Source"]),
+            target=str(mount.get("Destination") or ""),
+            read_only=mount.get("RW") is False,
+        )
+        for mount in shown or ()
+        if mount.get("Type") in _FROM_HOST and mount.get("Source")
+    )
+
+
+def addresses_of(settings: Mapping[str, Any] | None) -> dict[str, str]:
+    """Its IP address on each network, by lists and inspections alike."""
+    networks = (settings or {}).get("Networks") or {}
+    return {
+        name: endpoint["IPAddress"]
+        for name, endpoint in networks.items()
+        if endpoint and endpoint.get("IPAddress")
+    }
+
+
 def listed_container(
-    listed: Mapping[str, Any], demand: DeviceDemand, ended: datetime | None
+    listed: Mapping[str, Any],
+    demand: DeviceDemand,
+    *,
+    uid: int | None = None,
+    ended: datetime | None = None,
+    code: int | None = None,
 ) -> Container:
     """One entry of `GET /containers/json`, with what had to be looked up."""
     return Container(
@@ -59,6 +113,10 @@ def listed_container(
         created_at=datetime.fromtimestamp(listed["Created"], UTC),
         finished_at=ended,
         demand=demand,
+        mounts=mounts_of(listed.get("Mounts")),
+        exit_code=code,
+        uid=uid,
+        addresses=addresses_of(listed.get("NetworkSettings")),
     )
 
 

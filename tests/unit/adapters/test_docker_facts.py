@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from ds01_spawner.adapters.docker_engine.facts import END_KEPT_SECONDS, ContainerFacts
-from ds01_spawner.domain.container import ContainerState
+from ds01_spawner.domain.container import ContainerState, Mount
 from ds01_spawner.domain.errors import Unavailable
 from fakes.clock import FakeClock
 
@@ -26,10 +26,10 @@ class Docker:
             raise answer
         return answer
 
-    def knows(self, container_id: str, ended: str = "2026-01-31T10:00:00Z") -> None:
+    def knows(self, container_id: str, ended: str = "2026-01-31T10:00:00Z", code: int = 0) -> None:
         self.answers[container_id] = {
-            "State": {"Status": "exited", "FinishedAt": ended},
-            "Config": {"Env": [f"NVIDIA_VISIBLE_DEVICES={UUID}"]},
+            "State": {"Status": "exited", "FinishedAt": ended, "ExitCode": code},
+            "Config": {"Env": [f"NVIDIA_VISIBLE_DEVICES={UUID}"], "User": "1234:100"},
             "HostConfig": {"Runtime": "runc"},
         }
 
@@ -42,6 +42,18 @@ def listed(state: str, labels: dict[str, str] | None = None, status: str = "") -
         "Status": status,
         "Created": 1769860800,
         "Labels": OURS if labels is None else labels,
+        "Mounts": [
+            {
+                "Type": "volume",
+                "Name": "v",
+                "Source": "/var/lib/docker/volumes/v/_data",
+                "Destination": "/home/jovyan",
+                "RW": True,
+            },
+            {"Type": "bind", "Source": "/srv/data", "Destination": "/data", "RW": False},
+            {"Type": "tmpfs", "Destination": "/tmp", "RW": True},
+        ],
+        "NetworkSettings": {"Networks": {"ds01-alice": {"IPAddress": "10.201.0.2"}, "no": None}},
     }
 
 
@@ -69,7 +81,29 @@ def test_a_running_container_is_looked_up_once(facts: ContainerFacts, docker: Do
     assert container.name == "mine"
     assert container.demand.uuids == (UUID,)
     assert container.finished_at is None
+    assert container.exit_code is None
+    assert container.uid == 1234
     assert docker.asked == ["c1"]
+
+
+def test_mounts_and_addresses_are_those_of_the_list(facts: ContainerFacts) -> None:
+    (container,) = facts.complete([listed("running")])
+
+    assert container.mounts == (
+        Mount("volume", "/var/lib/docker/volumes/v/_data", "/home/jovyan"),
+        Mount("bind", "/srv/data", "/data", read_only=True),
+    )
+    assert container.addresses == {"ds01-alice": "10.201.0.2"}
+
+
+def test_a_list_without_mounts_and_networks_is_read(facts: ContainerFacts) -> None:
+    entry = listed("running")
+    del entry["Mounts"], entry["NetworkSettings"]
+    (first,) = facts.complete([entry])
+    (second,) = facts.complete([{**entry, "Mounts": None, "NetworkSettings": {"Networks": None}}])
+
+    assert first.mounts == second.mounts == ()
+    assert first.addresses == second.addresses == {}
 
 
 def test_our_created_container_is_believed_without_asking(
@@ -114,10 +148,11 @@ def test_another_status_means_that_the_end_may_be_another(
     facts: ContainerFacts, docker: Docker
 ) -> None:
     (first,) = facts.complete([listed("exited", status="Exited (0) 5 minutes ago")])
-    docker.knows("c1", ended="2026-01-31T11:59:59Z")
-    (second,) = facts.complete([listed("exited", status="Exited (0) 1 second ago")])
+    docker.knows("c1", ended="2026-01-31T11:59:59Z", code=3)
+    (second,) = facts.complete([listed("exited", status="Exited (3) 1 second ago")])
 
     assert first.finished_at != second.finished_at
+    assert (first.exit_code, second.exit_code) == (0, 3)
 
 
 def test_a_run_seen_in_between_makes_another_end(facts: ContainerFacts, docker: Docker) -> None:
