@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -132,7 +132,7 @@ class Subject:
     findings: tuple[Finding, ...] = ()
     warnings: tuple[SentWarning, ...] = ()
     kept: KeepAlive | None = None
-    exemptions: Mapping[Rule, Exemption] = MappingProxyType({})
+    exemptions: Mapping[Rule, Exemption] = field(default_factory=dict)
     high_demand: bool = False
     stopped_by_rule_at: datetime | None = None
     mine: bool = True
