@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from ds01_spawner.adapters.system_zone import SystemZone
 from ds01_spawner.adapters.text_files import read_text, unreadable
 from ds01_spawner.domain.errors import PolicyError, PolicyProblem, Unavailable
 from ds01_spawner.domain.event import Event
+from ds01_spawner.policy.exemptions import ExemptionsFile
 from ds01_spawner.policy.loading import LoadedPolicy, load_policy
 from ds01_spawner.policy.members import SUFFIX, MembersFile
 from ds01_spawner.policy.resolution import Policy
 from ds01_spawner.ports import Clock, EventLog
 
 POLICY_FILE = "resource-limits.yaml"
+EXEMPTIONS_FILE = "lifecycle-exemptions.yaml"
 GROUPS_FOLDER = "groups"
 
 _CHECK_EVERY = timedelta(seconds=1)
@@ -32,11 +35,12 @@ Stamp = tuple[str, int, int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class PolicyText:
-    """A policy file and its members files, as they are on disk."""
+    """A policy file, its members files and the exemptions beside it, as they are on disk."""
 
     path: str
     text: str
     members_files: tuple[MembersFile, ...]
+    exemptions_file: ExemptionsFile | None = None
 
     def load(self) -> LoadedPolicy:
         """The policy they describe.
@@ -44,17 +48,19 @@ class PolicyText:
         Raises:
             PolicyError: Something is wrong with one of them.
         """
-        return load_policy(self.text, self.path, self.members_files)
+        return load_policy(self.text, self.path, self.members_files, self.exemptions_file)
 
     @property
     def digest(self) -> bytes:
         """The same for the same content, whatever the files' dates."""
-        parts = [self.text, *(f"{each.path}\n{each.text}" for each in self.members_files)]
+        exempted = self.exemptions_file
+        beside = (*self.members_files, *([] if exempted is None else [exempted]))
+        parts = [self.text, *(f"{each.path}\n{each.text}" for each in beside)]
         return hashlib.sha256("\0".join(parts).encode()).digest()
 
 
 def read_policy(path: Path) -> PolicyText:
-    """A policy file and the members files in the `groups` folder beside it.
+    """A policy file, and beside it the members files in `groups` and the exemptions.
 
     Raises:
         PolicyError: A file cannot be read as text.
@@ -69,14 +75,20 @@ def read_policy(path: Path) -> PolicyText:
     if problems:
         raise PolicyError(tuple(problems))
     text = texts.pop(path)
+    exempted = texts.pop(path.with_name(EXEMPTIONS_FILE), None)
     members_files = tuple(
         MembersFile(file.name.removesuffix(SUFFIX), str(file), text) for file, text in texts.items()
     )
-    return PolicyText(str(path), text, members_files)
+    exemptions_file = (
+        None
+        if exempted is None
+        else ExemptionsFile(str(path.with_name(EXEMPTIONS_FILE)), exempted, SystemZone())
+    )
+    return PolicyText(str(path), text, members_files, exemptions_file)
 
 
 class PolicyFiles:
-    """The `PolicySource` port: `resource-limits.yaml` and `groups/*.members` of one folder.
+    """The `PolicySource` port: the policy, members files and exemptions of one folder.
 
     Looks at the files' time stamps at most once a second, and at their content when a stamp has
     changed or is so young that it proves nothing. A broken edit changes nothing but `problems`;
@@ -174,7 +186,11 @@ class PolicyFiles:
                     "policy.reload",
                     "ok",
                     "the files are valid again" if repaired else "the files have changed",
-                    {"groups": len(policy.groups), "people": len(policy.users)},
+                    {
+                        "groups": len(policy.groups),
+                        "people": len(policy.users),
+                        "exemptions": len(policy.exemptions),
+                    },
                 )
             )
 
@@ -252,4 +268,9 @@ def _files(path: Path) -> list[Path]:
         names = []
     except OSError as exc:
         raise unreadable(folder, exc) from exc
-    return [path, *(folder / name for name in names if not name.startswith("."))]
+    exemptions = path.with_name(EXEMPTIONS_FILE)
+    return [
+        path,
+        *([exemptions] if os.path.lexists(exemptions) else []),
+        *(folder / name for name in names if not name.startswith(".")),
+    ]

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ds01_spawner.policy.exemptions import ExemptionsDocument
 from ds01_spawner.policy.gpu_config import GpuConfig
 from ds01_spawner.policy.images import ImageCatalogue
 
@@ -17,6 +18,11 @@ def render_gpu_config_schema() -> str:
 def render_images_schema() -> str:
     """The text of `images.schema.json`."""
     return _render(ImageCatalogue, "DS01 images")
+
+
+def render_exemptions_schema() -> str:
+    """The text of `lifecycle-exemptions.schema.json`."""
+    return _render(ExemptionsDocument, "DS01 lifecycle exemptions")
 
 
 def _render(model: type[BaseModel], title: str) -> str:

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ds01_spawner.domain.errors import PolicyError, PolicyProblem
+from ds01_spawner.domain.exemption import Exemption
 from ds01_spawner.policy.dialects import OldSpelling, translate
 from ds01_spawner.policy.document import Document, read_document, unknown_key, validate
+from ds01_spawner.policy.exemptions import ExemptionsFile, read_exemptions
 from ds01_spawner.policy.members import MembersFile, read_members
 from ds01_spawner.policy.models import PolicyFile
 from ds01_spawner.policy.resolution import Membership, MemberSource, Policy
@@ -19,8 +21,13 @@ class LoadedPolicy:
     old_spellings: tuple[OldSpelling, ...]
 
 
-def load_policy(text: str, path: str, members_files: Sequence[MembersFile] = ()) -> LoadedPolicy:
-    """The policy that a file and its members files describe.
+def load_policy(
+    text: str,
+    path: str,
+    members_files: Sequence[MembersFile] = (),
+    exemptions_file: ExemptionsFile | None = None,
+) -> LoadedPolicy:
+    """The policy that a file, its members files and the file of exemptions describe.
 
     Raises:
         PolicyError: Something is wrong with one of them; every fault found is in it.
@@ -43,9 +50,15 @@ def load_policy(text: str, path: str, members_files: Sequence[MembersFile] = ())
                 place = f"{members_file.path}:{line}"
                 membership = Membership(members_file.group, MemberSource.FILE, place)
                 listed[user] = (*before, membership)
+    exemptions: tuple[Exemption, ...] = ()
+    if exemptions_file is not None:
+        try:
+            exemptions = read_exemptions(exemptions_file)
+        except PolicyError as exc:
+            problems += exc.problems
     if problems:
         raise PolicyError(tuple(problems))
-    return LoadedPolicy(Policy(document, file, listed), old_spellings)
+    return LoadedPolicy(Policy(document, file, listed, exemptions), old_spellings)
 
 
 def load_file(text: str, path: str) -> tuple[Document, PolicyFile, tuple[OldSpelling, ...]]:

@@ -71,7 +71,7 @@ class PoliciesSection(Section):
     key_hints = MappingProxyType(
         dict.fromkeys(
             (*LifecycleSection.model_fields, "max_containers_per_user"),
-            "write it beside policies",
+            "write it under defaults, a group or a user, beside policies",
         )
     )
 

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ds01_spawner.domain.exemption import Exemption
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.policy.document import Document
 from ds01_spawner.policy.layers import (
     BUILT_IN_LAYER,
+    KEYS,
     Layer,
     Setting,
     Value,
@@ -76,12 +78,14 @@ class Explanation:
         memberships: Their groups, the one that wins first.
         reason: Why they have limits of their own, as the file says; empty when it does not.
         limits: Every limit by dotted key.
+        exemptions: The exemptions that the person has, expired ones too.
     """
 
     user: str
     memberships: tuple[Membership, ...]
     reason: str
     limits: Mapping[str, ResolvedValue]
+    exemptions: tuple[Exemption, ...] = ()
 
     @property
     def group(self) -> str | None:
@@ -90,15 +94,23 @@ class Explanation:
 
 
 class Policy:
-    """A valid policy file with its members files. Never changes; safe to share between threads."""
+    """A valid policy file with its members files and exemptions.
+
+    Never changes; safe to share between threads.
+
+    Attributes:
+        exemptions: Every exemption, expired ones too, in the order of their file.
+    """
 
     def __init__(
         self,
         document: Document,
         file: PolicyFile,
         listed: Mapping[str, Sequence[Membership]],
+        exemptions: tuple[Exemption, ...] = (),
     ) -> None:
         """Take what `loading.load_policy` has checked; call that instead."""
+        self.exemptions = exemptions
         self._document = document
         self._users = file.users
         self._default_group = file.default_group
@@ -155,11 +167,25 @@ class Policy:
         if user in self._users:
             settings = lay(settings, self._own(user))
             reason = self._users[user].reason or ""
-        limits = {
-            key: ResolvedValue(setting.value, setting.origin, self._source(setting))
-            for key, setting in in_order(settings).items()
-        }
-        return Explanation(user, memberships, reason, limits)
+        limits = {key: self._value(setting) for key, setting in in_order(settings).items()}
+        exemptions = tuple(each for each in self.exemptions if each.user == user)
+        return Explanation(user, memberships, reason, limits, exemptions)
+
+    def setting(self, user: str, hub_groups: Sequence[str], key: str) -> ResolvedValue:
+        """What `explain` says of one dotted key, such as `container_types.hub.idle_timeout`.
+
+        A timeout that nobody sets for an origin is the person's own.
+
+        Raises:
+            KeyError: There is no such key.
+        """
+        groups = tuple(each.group for each in self.memberships(user, hub_groups))
+        settings, _ = self._of_groups(groups)
+        if user in self._users:
+            settings = lay(settings, self._own(user))
+        if key not in settings and key in KEYS:
+            key = key.rpartition(".")[2]
+        return self._value(settings[key])
 
     def memberships(
         self, user: str, hub_groups: Sequence[str] = (), unix_groups: Sequence[str] = ()
@@ -218,5 +244,6 @@ class Policy:
             for key, value in said(section).items()
         }
 
-    def _source(self, setting: Setting) -> str | None:
-        return None if setting.line is None else f"{self._document.path}:{setting.line}"
+    def _value(self, setting: Setting) -> ResolvedValue:
+        source = None if setting.line is None else f"{self._document.path}:{setting.line}"
+        return ResolvedValue(setting.value, setting.origin, source)

@@ -43,7 +43,8 @@ _FALSE = frozenset({"false", "no", "off"})
 _MIN_CONTAINER_MEMORY = 6 * 1024**2  # the engine refuses less
 
 
-def _text(value: object, expected: str) -> str:
+def text_of(value: object, expected: str) -> str:
+    """The text that stands in the file; a `ValueError` says what was `expected` if none does."""
     if isinstance(value, str):
         return value
     if isinstance(value, Blank):
@@ -58,7 +59,7 @@ def read_whole(value: object, at_least: int = 0, at_most: int | None = None) -> 
     expected = f"expected a whole number of at least {at_least}"
     if at_most is not None:
         expected = f"expected a whole number from {at_least} to {at_most}"
-    text = _text(value, expected)
+    text = text_of(value, expected)
     if _WHOLE.match(text) is None:
         raise ValueError(f"{expected}; found {found(text)}")
     number = int(text)
@@ -72,7 +73,7 @@ def read_whole(value: object, at_least: int = 0, at_most: int | None = None) -> 
 def read_number(value: object) -> float:
     """The number, zero or more, that a text spells."""
     expected = "expected a number such as 4 or 0.5"
-    text = _text(value, expected)
+    text = text_of(value, expected)
     if _NUMBER.match(text) is None:
         raise ValueError(f"{expected}; found {found(text)}")
     if text.startswith("-"):
@@ -86,7 +87,7 @@ def read_share(value: object) -> float:
     A bare 1 could be either, so it is refused.
     """
     expected = "expected a share such as 5% or 0.05"
-    text = _text(value, expected)
+    text = text_of(value, expected)
     if _PERCENT.match(text):
         share = float(Fraction(text.rstrip("% ")) / 100)
     else:
@@ -100,15 +101,15 @@ def read_share(value: object) -> float:
 
 
 def _duration(value: object) -> timedelta:
-    return parse_duration(_text(value, "expected a duration such as 90s, 30m, 48h or 7d"))
+    return parse_duration(text_of(value, "expected a duration such as 90s, 30m, 48h or 7d"))
 
 
 def _size(value: object) -> int:
-    return parse_size(_text(value, "expected a size such as 512m, 32g or 1t"))
+    return parse_size(text_of(value, "expected a size such as 512m, 32g or 1t"))
 
 
 def _flag(value: object) -> bool:
-    text = _text(value, "expected true or false")
+    text = text_of(value, "expected true or false")
     if text.lower() in _TRUE | _FALSE:
         return text.lower() in _TRUE
     raise ValueError(f"expected true or false; found {found(text)}")
@@ -116,7 +117,7 @@ def _flag(value: object) -> bool:
 
 def _signal(value: object) -> str:
     expected = "expected SIGUSR1 or SIGUSR2, or null for none"
-    text = _text(value, expected)
+    text = text_of(value, expected)
     if text in _ENDS_PROGRAMS:
         raise ValueError(f"{text} ends or interrupts programs that handle it; {expected}")
     name = text if text.startswith("SIG") else f"SIG{text}"
@@ -125,7 +126,8 @@ def _signal(value: object) -> str:
     return name
 
 
-def _blank_is_empty(value: object) -> object:
+def blank_is_empty(value: object) -> object:
+    """An empty list where nothing stands after the colon."""
     return () if isinstance(value, Blank) else value
 
 
@@ -248,5 +250,5 @@ Conflict = Annotated[
 """`report` or `stop`."""
 Name = Annotated[str, AfterValidator(_name)]
 """A person's or group's name."""
-Names = Annotated[tuple[Name, ...], BeforeValidator(_blank_is_empty)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(blank_is_empty)]
 """A list of names; may be empty."""

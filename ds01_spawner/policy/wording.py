@@ -1,10 +1,13 @@
 """Limits as people read them, and as programs do."""
 
 from datetime import timedelta
+from pathlib import PurePath
 
+from ds01_spawner.domain.labels import format_timestamp
 from ds01_spawner.domain.units import format_duration, format_size
-from ds01_spawner.policy.layers import DURATION_KEYS, SHARE_KEYS, SIZE_KEYS, Value
-from ds01_spawner.policy.resolution import Explanation
+from ds01_spawner.policy.exemptions import RULES
+from ds01_spawner.policy.layers import BUILT_IN, DURATION_KEYS, SHARE_KEYS, SIZE_KEYS, Value
+from ds01_spawner.policy.resolution import Explanation, ResolvedValue
 
 _NO_END = ("gpu_hold_after_stop", "container_hold_after_stop", "keep_alive_max")
 """Keys that say how long something stays: of these, `null` is without end."""
@@ -40,8 +43,37 @@ def in_json(value: Value) -> float | str | None:
     return value
 
 
+def origin_in_words(resolved: ResolvedValue) -> str:
+    """Where a limit is set: `group student, resource-limits.yaml line 31`; `built in`.
+
+    For the person themselves: theirs is `your own entry`.
+    """
+    said_by = {"user": "your own entry", "defaults": "the defaults", BUILT_IN: "built in"}
+    origin = said_by.get(resolved.origin) or resolved.origin.replace("group:", "group ", 1)
+    if resolved.source is None:
+        return origin
+    path, _, line = resolved.source.rpartition(":")
+    return f"{origin}, {PurePath(path).name} line {line}"
+
+
 def explanation_to_json(explanation: Explanation) -> dict[str, object]:
-    """What `ds01 policy explain --json` prints."""
+    """What `ds01 policy explain --json` prints; `exemptions` only for who has some."""
+    shown = _limits_to_json(explanation)
+    if explanation.exemptions:
+        shown["exemptions"] = [
+            {
+                "container": each.container,
+                "exempt_from": [rule.value for rule in RULES if rule in each.rules],
+                "until": format_timestamp(each.until),
+                "reason": each.reason,
+                "source": each.source,
+            }
+            for each in explanation.exemptions
+        ]
+    return shown
+
+
+def _limits_to_json(explanation: Explanation) -> dict[str, object]:
     return {
         "user": explanation.user,
         "group": explanation.group,
