@@ -53,9 +53,9 @@ class PolicyText:
     @property
     def digest(self) -> bytes:
         """The same for the same content, whatever the files' dates."""
-        exempted = self.exemptions_file
-        beside = (*self.members_files, *([] if exempted is None else [exempted]))
-        parts = [self.text, *(f"{each.path}\n{each.text}" for each in beside)]
+        parts = [self.text, *(f"{each.path}\n{each.text}" for each in self.members_files)]
+        if self.exemptions_file is not None:
+            parts.append(f"{self.exemptions_file.path}\n{self.exemptions_file.text}")
         return hashlib.sha256("\0".join(parts).encode()).digest()
 
 

@@ -210,7 +210,7 @@ def test_each_older_spelling_is_reported_once_with_its_first_line() -> None:
             "groups: {g: {policies: {max_containers_per_user: 2}}}",
             (
                 "f.yaml:1: groups.g.policies.max_containers_per_user: unknown key; "
-                "write it beside policies"
+                "write it under defaults, a group or a user, beside policies"
             ),
         ),
     ],
