@@ -139,22 +139,25 @@ def warning_notice(  # noqa: PLR0913 - the facts of one warning
     )
 
 
-def stop_notice(about: About, countdown: Countdown, limit: Limit, moment: Moment) -> Notice:
-    """The notice that a container has been stopped now, by the limit of `countdown`."""
+def stop_notice(about: About, rule: Rule, why: str, limit: Limit, moment: Moment) -> Notice:
+    """The notice that a container has been stopped now.
+
+    Args:
+        about: Which container.
+        rule: The limit that stopped it.
+        why: What `reason` said when that was decided.
+        limit: That limit.
+        moment: Now.
+    """
     title = f"{_capital(about.phrase)} was stopped at {moment.clock(moment.now)}."
     again = (
         "You can start it again on the hub's home page."
         if about.is_server
         else "You can start it again when you need it."
     )
-    if countdown.rule is Rule.RUNTIME:
+    if rule is Rule.RUNTIME:
         again = f"{again} If you need longer, ask the administrator."
-    text = _paragraphs(
-        title,
-        _sentences(reason(about, countdown, moment, over=True), _sooner(countdown)),
-        _sentences(_what_stayed(about), again),
-        str(limit),
-    )
+    text = _paragraphs(title, why, _sentences(_what_stayed(about), again), str(limit))
     return _notice(about, NoticeKind.STOPPED, limit, moment, title, text)
 
 
@@ -181,6 +184,11 @@ def storage_notice(use: StorageUse, limit_bytes: int, limit: Limit, moment: Mome
     )
     about = About(use.user, "", "", "", Interface.UNKNOWN)
     return _notice(about, NoticeKind.STORAGE, limit, moment, title, text)
+
+
+def stop_reason(about: About, countdown: Countdown, moment: Moment) -> str:
+    """Why a limit stops a container now, in one or two sentences for its owner."""
+    return _sentences(reason(about, countdown, moment, over=True), _sooner(countdown))
 
 
 def reason(about: About, countdown: Countdown, moment: Moment, *, over: bool = False) -> str:

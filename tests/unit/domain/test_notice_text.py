@@ -6,7 +6,7 @@ import pytest
 from ds01_spawner.domain.exemption import Exemption
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.lifecycle import Countdown
-from ds01_spawner.domain.notice import NoticeKind
+from ds01_spawner.domain.notice import Notice, NoticeKind
 from ds01_spawner.domain.notice_text import (
     WITHOUT_END,
     About,
@@ -14,6 +14,7 @@ from ds01_spawner.domain.notice_text import (
     Moment,
     reason,
     stop_notice,
+    stop_reason,
     storage_notice,
     warning_notice,
 )
@@ -56,6 +57,11 @@ CONFLICT = Countdown(
     valid_from=NOW,
     lead=5 * MINUTE,
 )
+
+
+def stopped(about: About, countdown: Countdown, limit: Limit) -> Notice:
+    why = stop_reason(about, countdown, MOMENT)
+    return stop_notice(about, countdown.rule, why, limit, MOMENT)
 
 
 def test_an_idle_server_is_told_how_to_go_on() -> None:
@@ -176,7 +182,7 @@ def test_a_container_on_somebody_elses_gpu_is_told_to_start_again() -> None:
 
 
 def test_a_server_that_was_stopped_says_why_and_what_is_left() -> None:
-    notice = stop_notice(SERVER, IDLE, IDLE_LIMIT, MOMENT)
+    notice = stopped(SERVER, IDLE, IDLE_LIMIT)
     assert notice.text == (
         "Your server was stopped at 14:11.\n"
         "\n"
@@ -193,7 +199,7 @@ def test_a_server_that_was_stopped_says_why_and_what_is_left() -> None:
 
 
 def test_a_container_whose_time_was_up_says_whom_to_ask() -> None:
-    assert stop_notice(CONTAINER, RUNTIME, TIME_LIMIT, MOMENT).text == (
+    assert stopped(CONTAINER, RUNTIME, TIME_LIMIT).text == (
         "Your container thesis-run was stopped at 14:11.\n"
         "\n"
         "Its time of 24 hours is up: it was first started at 14:35 yesterday.\n"
@@ -282,7 +288,7 @@ def test_somebody_from_the_hub_reads_no_word_of_docker(countdown: Countdown) -> 
         keep_until=STOP + HOUR,
         checkpoint_signal="SIGUSR1",
     )
-    stop = stop_notice(SERVER, countdown, IDLE_LIMIT, MOMENT)
+    stop = stopped(SERVER, countdown, IDLE_LIMIT)
     for word in ("container", "docker", "image", "SIGTERM"):
         assert word not in f"{warning.text}\n{stop.text}".lower()
 
