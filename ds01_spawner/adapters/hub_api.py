@@ -1,14 +1,26 @@
 """JupyterHub's REST API with a service's token."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
-from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.errors import Conflict, Unavailable
+from ds01_spawner.domain.labels import parse_timestamp
+from ds01_spawner.ports import HubServer
+
+SCOPES = "list:users, read:users:activity, read:servers, delete:servers"
+"""What the token needs; never `admin`."""
 
 _PAGE = 200
+"""`JupyterHub.api_page_max_limit`; the hub cuts what is more."""
+
 _PAGINATED = "application/jupyterhub-pagination+json"
+_OUT_OF_SCOPE = "No access to resources"
+"""How the hub says 404 to a token whose scope is for others' servers (jupyterhub/scopes.py)."""
 
 
 class HubApi:
@@ -16,29 +28,54 @@ class HubApi:
 
     Args:
         url: The hub's API, such as `http://127.0.0.1:8081/hub/api`.
-        token: A token with the scopes `list:users` and `read:servers`.
+        token: A token with `SCOPES`.
         timeout_seconds: Deadline of one request.
+        stop_seconds: Deadline of a request to stop: the hub answers once the server has stopped,
+            or after its `slow_stop_timeout` of 10 s.
     """
 
-    def __init__(self, url: str, token: str, *, timeout_seconds: float = 10.0) -> None:
+    def __init__(
+        self, url: str, token: str, *, timeout_seconds: float = 10.0, stop_seconds: float = 30.0
+    ) -> None:
         self._url = url.rstrip("/")
         self._timeout = timeout_seconds
+        self._stop_seconds = stop_seconds
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers.update({"Authorization": f"token {token}", "Accept": _PAGINATED})
 
-    def servers(self) -> frozenset[tuple[str, str]]:
-        """(user, server name) of every server that is ready, starting or stopping."""
+    def servers(self) -> Mapping[tuple[str, str], HubServer]:
+        """Every server that is ready, starting or stopping; one request for 200 active users."""
         try:
-            return frozenset(
-                (user["name"], name) for user in self._users() for name in user["servers"]
-            )
-        except (KeyError, TypeError) as exc:
+            return {
+                (user["name"], name): _server(user["name"], name, model)
+                for user in self._users()
+                for name, model in user["servers"].items()
+                if not model.get("stopped")
+            }
+        except (KeyError, TypeError, AttributeError) as exc:
             # Without the scope the hub leaves the key out: that is not "no servers".
-            raise Unavailable(
-                "The hub does not tell which servers it has.",
-                "Give this service's token the scopes list:users and read:servers.",
-            ) from exc
+            raise _without_scope("The hub does not tell which servers it has.") from exc
+
+    def stop(self, user: str, server: str) -> None:
+        """Have the hub stop a server; one that it stops already, or does not have, is stopped.
+
+        The hub breaks off a start: whoever does not want that looks at `ready` before.
+        """
+        place = f"servers/{quote(server, safe='')}" if server else "server"
+        path = f"/users/{quote(user, safe='')}/{place}"
+        answer = self._request("DELETE", path, self._stop_seconds)
+        status, message = answer.status_code, _message(answer)
+        if status in {HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT}:
+            return
+        if status == HTTPStatus.NOT_FOUND and message is not None:
+            if _OUT_OF_SCOPE in message:
+                raise _without_scope(f"The hub does not let this service stop {user}'s server.")
+            return
+        if status == HTTPStatus.BAD_REQUEST:
+            raise Conflict(f"The hub does not stop {user}'s server {server!r} now: {message}.")
+        self._check(answer, path)
+        raise Unavailable(f"The hub answers {path} with {status}, which is no answer to a stop.")
 
     def _users(self) -> Iterator[dict[str, Any]]:
         """Users with such servers, however many pages that takes."""
@@ -50,14 +87,59 @@ class HubApi:
             offset = following["offset"] if following else None
 
     def _get(self, path: str, **query: object) -> dict[str, Any]:
+        answer = self._request("GET", path, self._timeout, **query)
+        self._check(answer, path)
         try:
-            response = self._session.get(
+            found: dict[str, Any] = answer.json()
+        except ValueError as exc:
+            raise Unavailable(f"The hub's answer to {path} cannot be read: {exc}.") from exc
+        return found
+
+    def _request(
+        self, method: str, path: str, seconds: float, **query: object
+    ) -> requests.Response:
+        try:
+            return self._session.request(
+                method,
                 f"{self._url}{path}",
                 params={key: str(value) for key, value in query.items()},
-                timeout=self._timeout,
+                timeout=seconds,
+                allow_redirects=False,
             )
-            response.raise_for_status()
-            found: dict[str, Any] = response.json()
-        except (requests.RequestException, ValueError) as exc:
+        except requests.RequestException as exc:
             raise Unavailable(f"The hub does not answer {path}: {exc}.") from exc
-        return found
+
+    def _check(self, answer: requests.Response, path: str) -> None:
+        if answer.status_code == HTTPStatus.FORBIDDEN:
+            raise _without_scope(f"The hub refuses {path}: {_message(answer)}.")
+        if answer.status_code != HTTPStatus.OK:
+            raise Unavailable(
+                f"The hub does not answer {path}:"
+                f" {answer.status_code} {_message(answer) or answer.reason or ''}".rstrip()
+                + "."
+            )
+
+
+def _server(user: str, name: str, model: Mapping[str, Any]) -> HubServer:
+    ready = model["ready"] is True and model.get("pending") is None
+    return HubServer(user, name, ready, _moment(model.get("last_activity")))
+
+
+def _moment(text: object) -> datetime | None:
+    if not isinstance(text, str):
+        return None
+    moment = parse_timestamp(text)
+    return None if moment is None else moment.astimezone(UTC)
+
+
+def _message(answer: requests.Response) -> str | None:
+    """What the hub says of an error; `None` when it is not the hub that answers."""
+    try:
+        said = answer.json()
+    except ValueError:
+        return None
+    return str(said.get("message") or "")[:500].rstrip(".") if isinstance(said, dict) else None
+
+
+def _without_scope(message: str) -> Unavailable:
+    return Unavailable(message, f"Give this service's token the scopes {SCOPES}.")

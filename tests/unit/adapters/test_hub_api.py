@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -7,14 +8,16 @@ import requests
 from requests.adapters import BaseAdapter
 
 from ds01_spawner.adapters.hub_api import HubApi
-from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.errors import Conflict, Unavailable
+from ds01_spawner.ports import HubServer
 
 
 class Hub(BaseAdapter):
     """Answers as a hub does, in pages; no sockets.
 
     Attributes:
-        users: Name of each active user and the names of their servers.
+        users: Name of each known user and the names of their servers.
+        models: What it says of a server, by user and name; others are ready.
         page: Users in one page at most.
         asked: Every request.
         answer: Instead of pages: status and body.
@@ -24,19 +27,21 @@ class Hub(BaseAdapter):
     def __init__(self, users: dict[str, list[str]], page: int = 200) -> None:
         super().__init__()
         self.users, self.page = users, page
+        self.models: dict[tuple[str, str], dict[str, object]] = {}
         self.asked: list[requests.PreparedRequest] = []
         self.answer: tuple[int, str] | None = None
         self.error: Exception | None = None
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         self.asked.append(request)
-        assert options["timeout"] == 10.0
+        assert options["timeout"] == (30.0 if request.method == "DELETE" else 10.0)
         if self.error is not None:
             raise self.error
         response = requests.Response()
-        response.url = str(request.url)
+        response.url, response.request = str(request.url), request
         response.status_code, text = self.answer or (200, json.dumps(self._page(request)))
         response._content = text.encode()
+        response.headers["Location"] = "http://elsewhere.example/"
         return response
 
     def close(self) -> None:
@@ -46,15 +51,19 @@ class Hub(BaseAdapter):
         query = parse_qs(urlsplit(str(request.url)).query)
         begin = int(query["offset"][0])
         size = min(self.page, int(query["limit"][0]))
-        names = list(self.users)
+        assert query["state"] == ["active"]
+        names = [name for name, servers in self.users.items() if servers]
         following = {"offset": begin + size} if begin + size < len(names) else None
         return {
             "items": [
-                {"name": name, "servers": {server: {} for server in self.users[name]}}
+                {"name": name, "servers": {key: self._model(name, key) for key in self.users[name]}}
                 for name in names[begin : begin + size]
             ],
             "_pagination": {"next": following},
         }
+
+    def _model(self, user: str, name: str) -> dict[str, object]:
+        return self.models.get((user, name)) or {"ready": True, "pending": None}
 
 
 def api_of(hub: Hub) -> HubApi:
@@ -65,18 +74,54 @@ def api_of(hub: Hub) -> HubApi:
 
 def test_every_server_of_every_page_is_found() -> None:
     hub = Hub({"alice": ["", "thesis-run"], "bob": [""], "carol": [], "dan": ["x"]}, page=1)
-    assert api_of(hub).servers() == {
+    servers = api_of(hub).servers()
+    assert set(servers) == {
         ("alice", ""),
         ("alice", "thesis-run"),
         ("bob", ""),
         ("dan", "x"),
     }
-    assert len(hub.asked) == 4
+    assert servers["alice", "thesis-run"] == HubServer("alice", "thesis-run", True, None)
+    assert len(hub.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("model", "ready", "last_activity"),
+    [
+        (
+            {"ready": True, "pending": None, "last_activity": "2026-01-31T10:00:00.250000Z"},
+            True,
+            datetime(2026, 1, 31, 10, 0, 0, 250000, UTC),
+        ),
+        ({"ready": True, "pending": "stop", "last_activity": None}, False, None),
+        ({"ready": False, "pending": "spawn"}, False, None),
+        ({"ready": False, "pending": None, "last_activity": "soon"}, False, None),
+    ],
+    ids=["ready", "stopping", "starting", "odd"],
+)
+def test_a_server_is_ready_only_when_nothing_is_done_with_it(
+    model: dict[str, object], ready: bool, last_activity: datetime | None
+) -> None:
+    hub = Hub({"alice": [""]})
+    hub.models["alice", ""] = model
+    assert api_of(hub).servers() == {("alice", ""): HubServer("alice", "", ready, last_activity)}
+
+
+def test_a_stopped_server_is_none() -> None:
+    hub = Hub({"alice": ["", "old"]})
+    hub.models["alice", "old"] = {"ready": False, "pending": None, "stopped": True}
+    assert set(api_of(hub).servers()) == {("alice", "")}
+
+
+def test_fifty_servers_of_two_thousand_people_cost_one_request() -> None:
+    hub = Hub({f"person-{number}": [""] * (number % 40 == 0) for number in range(2000)})
+    assert len(api_of(hub).servers()) == 50
+    assert len(hub.asked) == 1
 
 
 def test_asks_for_active_users_with_its_token() -> None:
     hub = Hub({})
-    assert api_of(hub).servers() == frozenset()
+    assert api_of(hub).servers() == {}
     (asked,) = hub.asked
     assert str(asked.url).startswith("http://127.0.0.1:8081/hub/api/users?")
     assert parse_qs(urlsplit(str(asked.url)).query)["state"] == ["active"]
@@ -93,11 +138,14 @@ def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
     [
         (403, '{"message": "Action is not authorized with current scopes"}'),
         (500, "{}"),
+        (302, ""),
         (502, "<html>Bad gateway</html>"),
         (200, "<html>Log in</html>"),
         (200, "{}"),
         (200, "[]"),
         (200, '{"items": [{"name": "alice"}], "_pagination": {"next": null}}'),
+        (200, '{"items": [{"name": "alice", "servers": []}], "_pagination": {"next": null}}'),
+        (200, '{"items": [{"name": "a", "servers": {"": {}}}], "_pagination": {"next": null}}'),
     ],
 )
 def test_an_answer_that_is_none_is_never_an_empty_hub(status: int, body: str) -> None:
@@ -106,6 +154,16 @@ def test_an_answer_that_is_none_is_never_an_empty_hub(status: int, body: str) ->
     with pytest.raises(Unavailable) as caught:
         api_of(hub).servers()
     assert "secret" not in str(caught.value)
+
+
+def test_a_token_without_scope_is_told_which_it_needs() -> None:
+    hub = Hub({})
+    hub.answer = 403, '{"status": 403, "message": "Action is not authorized with current scopes"}'
+    scopes = "list:users, read:users:activity, read:servers, delete:servers"
+    with pytest.raises(Unavailable, match=scopes):
+        api_of(hub).servers()
+    with pytest.raises(Unavailable, match=scopes):
+        api_of(hub).stop("alice", "")
 
 
 @pytest.mark.parametrize("error", [requests.ConnectionError("refused"), requests.Timeout("slow")])
@@ -128,3 +186,76 @@ def test_half_of_the_pages_is_not_an_answer() -> None:
     hub._page = then_gone  # type: ignore[method-assign]
     with pytest.raises(Unavailable):
         api.servers()
+
+
+@pytest.mark.parametrize(
+    ("user", "server", "path"),
+    [
+        ("alice", "", "/users/alice/server"),
+        ("alice", "thesis-run", "/users/alice/servers/thesis-run"),
+        ("Zo\u00eb @uni.example", "", "/users/Zo%C3%AB%20%40uni.example/server"),
+        ("a%b?c#d+e", "x y", "/users/a%25b%3Fc%23d%2Be/servers/x%20y"),
+    ],
+)
+def test_a_stop_names_the_server_whatever_people_are_called(
+    user: str, server: str, path: str
+) -> None:
+    hub = Hub({})
+    hub.answer = 204, ""
+    api_of(hub).stop(user, server)
+    (asked,) = hub.asked
+    assert asked.method == "DELETE"
+    assert asked.url == f"http://127.0.0.1:8081/hub/api{path}"
+    assert asked.body is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (202, ""),
+        (204, ""),
+        (404, '{"status": 404, "message": "Not Found"}'),
+        (404, '{"status": 404, "message": "alice has no server named \'x\'"}'),
+    ],
+    ids=["begun", "stopped", "no-user", "no-server"],
+)
+def test_a_server_that_stops_or_is_gone_is_stopped(status: int, body: str) -> None:
+    hub = Hub({})
+    hub.answer = status, body
+    api_of(hub).stop("alice", "x")
+
+
+def test_a_server_that_the_hub_is_at_work_on_is_a_conflict() -> None:
+    hub = Hub({})
+    text = "Cannot stop a server while it is being renamed"
+    hub.answer = 400, json.dumps({"status": 400, "message": text})
+    with pytest.raises(Conflict, match=text):
+        api_of(hub).stop("alice", "x")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, "{}"),
+        (302, ""),
+        (403, "{}"),
+        (404, "<html>No such route</html>"),
+        (404, '{"status": 404, "message": "No access to resources or resources not found"}'),
+        (500, '{"status": 500, "message": "alice: pending spawn"}'),
+        (503, "Service unavailable"),
+    ],
+)
+def test_an_answer_that_is_none_is_never_a_stop(status: int, body: str) -> None:
+    hub = Hub({})
+    hub.answer = status, body
+    with pytest.raises(Unavailable) as caught:
+        api_of(hub).stop("alice", "")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [requests.ConnectionError("refused"), requests.Timeout("slow")])
+def test_a_hub_that_does_not_answer_has_not_stopped_anything(error: Exception) -> None:
+    hub = Hub({})
+    hub.error = error
+    with pytest.raises(Unavailable, match="The hub does not answer /users/alice/server"):
+        api_of(hub).stop("alice", "")
