@@ -26,8 +26,10 @@ from ds01_spawner.domain.strategies import STRATEGIES
 from ds01_spawner.operations.admission import Admission, Rules
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.keep_alive import KeepAlives
 from ds01_spawner.operations.launch import Launcher
 from ds01_spawner.operations.observe import Observer
+from ds01_spawner.operations.outlook import Outlook
 from ds01_spawner.operations.reconcile import Reconciler
 from ds01_spawner.operations.servers import Servers
 from ds01_spawner.policy.gpu_config import GpuConfig, parse_gpu_config
@@ -209,6 +211,29 @@ class Platform:
             engine=self.engine,
             policy=self.policy,
             audit=self.audit,
+        )
+
+    @cached_property
+    def outlook(self) -> Outlook:
+        """What lies ahead of people's containers."""
+        return Outlook(
+            clock=self.clock,
+            policy=self.policy,
+            engine=self.engine,
+            ledger=self.ledger,
+            admission=self.admission,
+        )
+
+    @cached_property
+    def keep_alives(self) -> KeepAlives:
+        """Keeps containers running although nobody uses them."""
+        return KeepAlives(
+            clock=self.clock,
+            policy=self.policy,
+            engine=self.engine,
+            ledger=self.ledger,
+            audit=self.audit,
+            instance=self.instance,
         )
 
     def reconciler(self, hub: HubClient | None, grace: timedelta = GRACE) -> Reconciler:

@@ -1,0 +1,264 @@
+"""What lies ahead of people's containers, and why those that stopped did. Samples nothing."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from ds01_spawner.domain import labels
+from ds01_spawner.domain.container import Container, ContainerState
+from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.exemption import Exemption
+from ds01_spawner.domain.lifecycle import Countdown, Decision, Phase, decide, phase_of, stops_at
+from ds01_spawner.domain.postponement import postponed
+from ds01_spawner.domain.work import KeepAlive, Rule, RuleStop
+from ds01_spawner.operations.admission import Admission
+from ds01_spawner.operations.observe import AT_ONCE
+from ds01_spawner.operations.provenance import Provenance, provenance
+from ds01_spawner.operations.subjects import Memory, gpu_demand, subjects
+from ds01_spawner.policy.resolution import Policy
+from ds01_spawner.ports import Clock, Engine, Ledger, PolicySource
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One limit that a running container comes nearer to.
+
+    Attributes:
+        rule: Which.
+        key: Its key in the policy, such as `container_types.hub.idle_timeout`.
+        provenance: What it says, and where it is set.
+        at: When the container is stopped at the earliest, if nothing changes.
+        warned: Whether its owner was warned of it.
+        high_demand: Whether it is shortened because GPUs are short.
+        exemption: What moves it, if an exemption does.
+    """
+
+    rule: Rule
+    key: str
+    provenance: Provenance
+    at: datetime
+    warned: bool = False
+    high_demand: bool = False
+    exemption: Exemption | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerOutlook:
+    """One container and what lies ahead of it.
+
+    Attributes:
+        container_id: Engine id.
+        container_name: Engine name.
+        user: Owner.
+        name: What they call it.
+        interface: The door it came through.
+        state: The engine's state.
+        gpu_slots: Slots by the names that people read.
+        started_at: First start of the work.
+        ends: The limits ahead of a running one, the nearest first.
+        idle_timeout: What it says for this container now; `None` is never.
+        kept: What keeps it running although nobody uses it, if anything does.
+        keep_until: Until when asking now would keep it running; `None` where that is in vain.
+        removed_at: When a stopped one is removed; `None` for a running one, and for never.
+        stopped_by: The rule that ended its last run, if one did.
+    """
+
+    container_id: str
+    container_name: str
+    user: str
+    name: str
+    interface: labels.Interface
+    state: ContainerState
+    gpu_slots: tuple[str, ...]
+    started_at: datetime
+    ends: tuple[End, ...] = ()
+    idle_timeout: timedelta | None = None
+    kept: KeepAlive | None = None
+    keep_until: datetime | None = None
+    removed_at: datetime | None = None
+    stopped_by: RuleStop | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Owner and engine name: what stays when the container is made anew."""
+        return self.user, self.container_name
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The containers of one person, or of everybody, at one moment.
+
+    Attributes:
+        taken_at: The moment.
+        containers: Every one of this installation that has an owner, by owner and name.
+        gone: The last stop by rule of containers that have been removed.
+        notes: Sentences on what could not be read.
+    """
+
+    taken_at: datetime
+    containers: tuple[ContainerOutlook, ...]
+    gone: tuple[RuleStop, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def of(self, user: str) -> "Forecast":
+        """What concerns one person alone."""
+        return replace(
+            self,
+            containers=tuple(each for each in self.containers if each.user == user),
+            gone=tuple(each for each in self.gone if each.user == user),
+        )
+
+
+class Outlook:
+    """Reads forecasts; threads that ask at the same time share one reading."""
+
+    def __init__(  # noqa: PLR0913 - the ports it stands on
+        self,
+        *,
+        clock: Clock,
+        policy: PolicySource,
+        engine: Engine,
+        ledger: Ledger,
+        admission: Admission,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._policy = policy
+        self._engine = engine
+        self._ledger = ledger
+        self._admission = admission
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._last: tuple[float, Forecast] | None = None
+
+    def read(self, max_age: timedelta = AT_ONCE) -> Forecast:
+        """Everybody's forecast, begun no earlier than `max_age` before this call.
+
+        Raises:
+            Unavailable: Engine, ledger or policy cannot be read.
+        """
+        earliest = self._monotonic() - max_age.total_seconds()
+        with self._lock:
+            if self._last is None or self._last[0] < earliest:
+                began = self._monotonic()
+                self._last = began, self._read()
+            return self._last[1]
+
+    def last_stop(self, user: str, container_name: str) -> RuleStop | None:
+        """The stop by rule that ended the last run of a container, by its engine name.
+
+        It is remembered when the container is gone, until one of that name runs again.
+
+        Raises:
+            Unavailable: The ledger cannot be read.
+        """
+        with self._ledger.transaction() as transaction:
+            return _stop_of(transaction.rule_stops(), user, container_name)
+
+    def runs_again(self, user: str, container_name: str) -> None:
+        """A container of that name was started anew: what ended the one before is over.
+
+        Raises:
+            Unavailable: The ledger cannot be written.
+        """
+        with self._ledger.transaction() as transaction:
+            stop = _stop_of(transaction.rule_stops(), user, container_name)
+            if stop is not None:
+                transaction.remove_rule_stops([stop])
+
+    def _read(self) -> Forecast:
+        policy = self._policy.current()
+        containers, demand, notes = self._machine()
+        with self._ledger.transaction() as transaction:
+            memory = Memory.read(transaction)
+        now = self._clock.now()
+        found = subjects(
+            containers,
+            memory,
+            policy,
+            exemptions=policy.exemptions,
+            instance=self._admission.rules.site.instance,
+            demand=demand,
+            now=now,
+        )
+        stops = {(each.user, each.container_name): each for each in memory.rule_stops}
+        views = [container_outlook(decide(subject, now), policy, stops, now) for subject in found]
+        known = {each.key for each in views}
+        return Forecast(
+            taken_at=now,
+            containers=tuple(sorted(views, key=lambda each: each.key)),
+            gone=tuple(stop for key, stop in sorted(stops.items()) if key not in known),
+            notes=notes,
+        )
+
+    def _machine(self) -> tuple[Iterable[Container], float, tuple[str, ...]]:
+        """The containers, and how short GPUs are: that alone is told without the driver's word."""
+        try:
+            situation = self._admission.current()
+        except Unavailable as exc:
+            return self._engine.containers(), 0.0, (str(exc),)
+        return situation.snapshot.containers, gpu_demand(situation.occupancy), ()
+
+
+def container_outlook(
+    decision: Decision, policy: Policy, stops: Mapping[tuple[str, str], RuleStop], now: datetime
+) -> ContainerOutlook:
+    """What lies ahead of one container.
+
+    Args:
+        decision: What the lifecycle says about it.
+        policy: Tells where its limits are set.
+        stops: Stops by rule, by owner and engine name.
+        now: The moment.
+    """
+    subject = decision.subject
+    container, marks = subject.container, subject.container.labels
+    user = labels.owner_of(marks) or ""
+    live = container.state.is_live
+    most = postponed(subject, None, now) if live else None
+    reduction = subject.policies.high_demand_idle_reduction if subject.high_demand else 0.0
+    idle = subject.timeouts.idle_timeout.value
+    ends = (_end(each, decision, policy, now) for each in decision.countdowns)
+    stop = stops.get((user, container.name))
+    return ContainerOutlook(
+        container_id=container.id,
+        container_name=container.name,
+        user=user,
+        name=labels.name_of(marks, container.name),
+        interface=labels.origin_of(marks),
+        state=container.state,
+        gpu_slots=tuple(part for part in marks.get(labels.GPU_SLOTS, "").split(",") if part),
+        started_at=subject.track.started_at,
+        ends=tuple(sorted(ends, key=lambda each: each.at)),
+        idle_timeout=None if idle is None else idle * (1 - reduction),
+        kept=subject.kept if live and subject.kept and subject.kept.until > now else None,
+        keep_until=most.until if most is not None and not most.is_in_vain else None,
+        removed_at=decision.removed_at,
+        stopped_by=stop if stop and not live and _ended_by(stop, decision) else None,
+    )
+
+
+def _end(countdown: Countdown, decision: Decision, policy: Policy, now: datetime) -> End:
+    subject = decision.subject
+    return End(
+        rule=countdown.rule,
+        key=countdown.bound.key,
+        provenance=provenance(policy, subject.container.labels, countdown.bound.key),
+        at=stops_at(countdown, subject.warnings, now),
+        warned=phase_of(countdown, subject.warnings) is not Phase.COUNTING,
+        high_demand=countdown.high_demand,
+        exemption=countdown.exemption,
+    )
+
+
+def _ended_by(stop: RuleStop, decision: Decision) -> bool:
+    """Whether the stop is of the container's last run, and not of one before."""
+    track = decision.subject.track
+    return stop.container_id == track.container_id and stop.decided_at >= track.run_started_at
+
+
+def _stop_of(stops: Iterable[RuleStop], user: str, container_name: str) -> RuleStop | None:
+    found = [each for each in stops if each.user == user and each.container_name == container_name]
+    return max(found, key=lambda each: each.decided_at, default=None)
