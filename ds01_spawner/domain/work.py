@@ -113,6 +113,7 @@ class RuleStop:
         container_name: Its engine name, for pages that know no id.
         user: Owner.
         rule: Which limit.
+        key: Its key in the policy, such as `container_types.hub.idle_timeout`.
         value: What it says, such as `2h`.
         origin: Where it is set, such as `group student, resource-limits.yaml line 31`.
         reason: Why, as a sentence for its owner.
@@ -124,6 +125,7 @@ class RuleStop:
     container_name: str
     user: str
     rule: Rule
+    key: str
     value: str
     origin: str
     reason: str
