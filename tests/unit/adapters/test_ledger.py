@@ -1,7 +1,6 @@
 import multiprocessing
 import os
 import signal
-import sqlite3
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,19 +9,24 @@ from pathlib import Path
 import pytest
 
 from contracts.ledger import RESERVATION, LedgerContract
-from ds01_spawner.adapters.ledger import SCHEMA_VERSION, SqliteLedger
+from contracts.ledger_lease import LeaseContract
+from contracts.ledger_lifecycle import LifecycleLedgerContract
+from contracts.ledger_notices import NoticeLedgerContract
+from ds01_spawner.adapters.ledger import SqliteLedger
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.ports import Ledger
 from fakes.ledger import FakeLedger
 
 
-class TestFakeLedger(LedgerContract):
+class TestFakeLedger(LedgerContract, LifecycleLedgerContract, LeaseContract, NoticeLedgerContract):
     @pytest.fixture
     def ledger(self) -> Ledger:
         return FakeLedger()
 
 
-class TestSqliteLedger(LedgerContract):
+class TestSqliteLedger(
+    LedgerContract, LifecycleLedgerContract, LeaseContract, NoticeLedgerContract
+):
     @pytest.fixture
     def ledger(self, tmp_path: Path) -> Iterator[Ledger]:
         ledger = SqliteLedger(tmp_path / "state" / "ledger.sqlite")
@@ -73,15 +77,6 @@ def test_a_file_that_is_no_ledger_is_unavailable_and_says_what_to_do(path: Path)
     with pytest.raises(Unavailable, match="file is not a database") as caught:
         SqliteLedger(path)
     assert "no allocation is lost" in caught.value.next_step
-
-
-def test_a_ledger_of_a_newer_release_is_left_alone(path: Path) -> None:
-    SqliteLedger(path).close()
-    with sqlite3.connect(path) as connection:
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    connection.close()
-    with pytest.raises(Unavailable, match="was written by a newer release"):
-        SqliteLedger(path)
 
 
 def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
