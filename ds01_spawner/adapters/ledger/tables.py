@@ -183,6 +183,7 @@ rule_stops = sa.Table(
     _key("container_name"),
     _column("container_id"),
     _column("rule", _RULE),
+    _column("key"),
     _column("value"),
     _column("origin"),
     _column("reason"),
@@ -233,6 +234,7 @@ storage = sa.Table(
     _column("source"),
     _column("largest", _FOLDERS),
     _optional("limit_bytes", sa.BigInteger),
+    _column("told_percent", sa.Integer),
 )
 leases = sa.Table(
     "leases",
