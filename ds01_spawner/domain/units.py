@@ -69,22 +69,6 @@ def format_duration(duration: timedelta) -> str:
     return f"{whole}.{rest:06}".rstrip("0").rstrip(".") + "s" if rest else f"{whole}s"
 
 
-def spoken_duration(duration: timedelta) -> str:
-    """About how long, for people: `1 h 20 min`, `3 days 4 h`, `less than a minute`."""
-    minutes = round(duration.total_seconds() / 60)
-    if minutes < 1:
-        return "less than a minute"
-    days, minutes = divmod(minutes, 24 * 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [
-        f"{days} day" if days == 1 else f"{days} days",
-        f"{hours} h",
-        f"{minutes} min",
-    ]
-    shown = [part for part, figure in zip(parts, (days, hours, minutes), strict=True) if figure]
-    return " ".join(shown[:2])
-
-
 def format_size(size: int) -> str:
     """The shortest exact spelling that `parse_size` reads: `32g`, `1536m`, `100b`."""
     for unit, factor in _BYTES.items():

@@ -9,7 +9,8 @@ from ds01_spawner.domain.errors import Forbidden, InvalidRequest, NotFound
 from ds01_spawner.domain.lifecycle import Countdown, Subject
 from ds01_spawner.domain.names import shown
 from ds01_spawner.domain.postponement import Postponement, postponed
-from ds01_spawner.domain.units import format_duration, spoken_duration
+from ds01_spawner.domain.units import format_duration
+from ds01_spawner.domain.wording import span
 from ds01_spawner.domain.work import KeepAlive
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.provenance import provenance
@@ -200,7 +201,7 @@ def _in_vain(
     subject: Subject, most: Postponement, policy: Policy, now: datetime
 ) -> Forbidden | InvalidRequest:
     name, marks = _name(subject.container), subject.container.labels
-    other, left = most.other_end, spoken_duration(most.until - now)
+    other, left = most.other_end, span(most.until - now)
     if other is not None and other.deadline <= most.idle_end:
         where = provenance(policy, marks, other.bound.key)
         return Forbidden(

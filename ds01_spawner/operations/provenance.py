@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 
 from ds01_spawner.domain import labels
-from ds01_spawner.policy.resolution import Policy, ResolvedValue
-from ds01_spawner.policy.wording import in_words
+from ds01_spawner.policy.resolution import Policy
+from ds01_spawner.policy.wording import in_words, origin_in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +30,5 @@ def provenance(policy: Policy, marks: Mapping[str, str], key: str) -> Provenance
         key: Dotted key, such as `container_types.hub.idle_timeout` (see `Bound.key`).
     """
     user = labels.owner_of(marks) or ""
-    resolved = policy.explain(user, labels.groups_of(marks)).limits.get(key)
-    if resolved is None:
-        return Provenance("", "")
-    return Provenance(in_words(key, resolved.value), _origin(resolved))
-
-
-def _origin(resolved: ResolvedValue) -> str:
-    kind, _, group = resolved.origin.partition(":")
-    who = {"user": "your own entry", "builtin": "built in"}.get(kind, kind)
-    who = f"{kind} {group}" if group else who
-    if resolved.source is None:
-        return who
-    path, _, line = resolved.source.rpartition(":")
-    return f"{who}, {PurePath(path).name} line {line}"
+    resolved = policy.setting(user, labels.groups_of(marks), key)
+    return Provenance(in_words(key, resolved.value), origin_in_words(resolved))

@@ -1,0 +1,233 @@
+from datetime import timedelta
+
+import pytest
+
+from ds01_spawner.domain import labels
+from ds01_spawner.domain.errors import Forbidden, InvalidRequest, NotFound, Unavailable
+from ds01_spawner.domain.work import Rule, Track
+from ds01_spawner.operations.keep_alive import KeepAlives, Kept
+from fakes.clock import FakeClock
+from fakes.facts import container
+from fakes.lab import POLICY, Lab
+from fakes.policy import FakePolicy
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return Lab(clock=FakeClock())
+
+
+def keep_alives(lab: Lab) -> KeepAlives:
+    return KeepAlives(
+        clock=lab.clock,
+        policy=lab.policy,
+        engine=lab.engine,
+        ledger=lab.ledger,
+        audit=lab.audit,
+        instance="here",
+    )
+
+
+def ask(
+    lab: Lab, name: str | None = "jupyter", duration: timedelta | None = None, user: str = "alice"
+) -> Kept:
+    return keep_alives(lab).ask(user, name, duration, source="command", by=user)
+
+
+def idle_for(lab: Lab, span: timedelta, container_id: str) -> None:
+    """As if passes had seen it idle for so long."""
+    now = lab.clock.now()
+    track = Track(
+        container_id,
+        "jupyter._.alice",
+        "alice",
+        started_at=now - span,
+        run_started_at=now - span,
+        idle_checks=3,
+        idle_since=now - span,
+    )
+    with lab.ledger.transaction() as transaction:
+        transaction.put_tracks([track])
+
+
+def stored(lab: Lab) -> list[object]:
+    with lab.ledger.transaction() as transaction:
+        return list(transaction.keep_alives())
+
+
+def rules(lab: Lab, extra: str) -> None:
+    lab.policy.edit(POLICY.replace("defaults:\n", f"defaults:\n{extra}", 1))
+
+
+def test_gives_the_most_that_is_allowed_unless_told_otherwise(lab: Lab) -> None:
+    rules(lab, "  max_runtime: null\n")
+    container_id = lab.run("alice")
+    kept = ask(lab)
+    assert kept.keep_alive.until == lab.clock.now() + 24 * HOUR
+    assert kept.keep_alive.container_id == container_id
+    assert kept.name == "jupyter"
+    assert kept.ends_anyway is None
+    assert stored(lab) == [kept.keep_alive]
+
+
+def test_is_in_the_log_with_who_asked_and_until_when(lab: Lab) -> None:
+    container_id = lab.run("alice")
+    keep_alives(lab).ask("alice", "jupyter", 6 * HOUR, source="page", by="boss")
+    event = lab.events.events[-1]
+    assert (event.action, event.user, event.interface) == ("container.extend", "alice", "hub")
+    assert event.resource == "jupyter._.alice"
+    assert event.details == {
+        "id": container_id,
+        "by": "boss",
+        "source": "page",
+        "until": labels.format_timestamp(lab.clock.now() + 6 * HOUR),
+    }
+
+
+def test_never_gives_more_than_keep_alive_max(lab: Lab) -> None:
+    rules(lab, "  max_runtime: null\n")
+    lab.run("alice")
+    kept = ask(lab, duration=48 * HOUR)
+    assert kept.keep_alive.until == lab.clock.now() + 24 * HOUR
+    assert kept.shortened
+
+
+def test_unlimited_keep_alives_are_a_day_unless_told_otherwise(lab: Lab) -> None:
+    rules(lab, "  max_runtime: null\n  policies:\n    keep_alive_max: null\n")
+    lab.run("alice")
+    assert ask(lab).keep_alive.until == lab.clock.now() + 24 * HOUR
+    assert ask(lab, duration=72 * HOUR).keep_alive.until == lab.clock.now() + 72 * HOUR
+
+
+def test_asking_again_never_goes_further_than_the_maximum_after_the_idle_end(lab: Lab) -> None:
+    rules(lab, "  max_runtime: null\n  idle_timeout: 2h\n")
+    container_id = lab.run("alice")
+    idle_for(lab, 10 * HOUR, container_id)
+    idle_end = lab.clock.now() - 8 * HOUR
+    assert ask(lab).keep_alive.until == idle_end + 24 * HOUR
+    with pytest.raises(Forbidden, match=r"as long as is allowed already, for 16 hours more.*24h"):
+        ask(lab)
+
+
+def test_says_which_limit_ends_it_anyway(lab: Lab) -> None:
+    rules(lab, "  max_runtime: 12h\n")
+    lab.run("alice")
+    kept = ask(lab)
+    assert kept.keep_alive.until == lab.clock.now() + 12 * HOUR
+    assert kept.ends_anyway is not None
+    assert kept.ends_anyway.rule is Rule.RUNTIME
+
+
+def test_refuses_when_max_runtime_comes_first(lab: Lab) -> None:
+    rules(lab, "  max_runtime: 3h\n  idle_timeout: 2h\n")
+    container_id = lab.run("alice")
+    idle_for(lab, timedelta(minutes=100), container_id)
+    ask(lab)
+    lab.wait(3600)
+    with pytest.raises(Forbidden) as caught:
+        ask(lab)
+    said = str(caught.value)
+    assert "jupyter ends in 20 minutes whatever you ask: max_runtime is 3h" in said
+    assert "the defaults, resource-limits.yaml line 3" in said
+    assert len(stored(lab)) == 1
+
+
+def test_refuses_where_the_policy_allows_none(lab: Lab) -> None:
+    rules(lab, "  policies:\n    keep_alive_max: 0s\n")
+    lab.run("alice")
+    with pytest.raises(
+        Forbidden, match=r"keep_alive_max is 0 .the defaults, resource-limits.yaml line"
+    ):
+        ask(lab)
+    assert stored(lab) == []
+
+
+def test_there_is_nothing_to_postpone_without_an_idle_timeout(lab: Lab) -> None:
+    rules(lab, "  idle_timeout: null\n")
+    lab.run("alice")
+    with pytest.raises(InvalidRequest, match="not stopped for being unused"):
+        ask(lab)
+
+
+def test_asking_for_less_than_was_given_changes_nothing(lab: Lab) -> None:
+    lab.run("alice")
+    first = ask(lab, duration=6 * HOUR)
+    events = len(lab.events.events)
+    assert ask(lab, duration=HOUR).keep_alive == first.keep_alive
+    assert len(lab.events.events) == events
+
+
+@pytest.mark.parametrize("seconds", [0, -60])
+def test_no_time_at_all_is_refused(lab: Lab, seconds: int) -> None:
+    lab.run("alice")
+    with pytest.raises(InvalidRequest):
+        ask(lab, duration=timedelta(seconds=seconds))
+
+
+def test_the_only_running_container_needs_no_name(lab: Lab) -> None:
+    lab.run("alice", name="thesis")
+    lab.run("bob")
+    assert ask(lab, None).name == "thesis"
+
+
+def test_several_need_a_name(lab: Lab) -> None:
+    lab.run("alice", "none", name="one")
+    lab.run("alice", "none", name="two")
+    with pytest.raises(InvalidRequest, match=r"2 containers of alice run. Name one: one, two."):
+        ask(lab, None)
+
+
+@pytest.mark.parametrize("name", ["bobs", "nothing", "jupyter._.bob", ""])
+def test_somebody_elses_container_is_not_found(lab: Lab, name: str) -> None:
+    lab.run("bob", name="bobs")
+    lab.run("alice", "none", name="mine")
+    with pytest.raises(NotFound, match=r"These run: mine."):
+        ask(lab, name)
+    assert stored(lab) == []
+
+
+def test_a_stopped_container_is_not_found(lab: Lab) -> None:
+    lab.run("alice")
+    lab.stop("alice")
+    with pytest.raises(NotFound):
+        ask(lab)
+
+
+def test_another_installations_container_is_left_alone(lab: Lab) -> None:
+    lab.engine.put(container("alice", extra={labels.INSTANCE: "elsewhere"}))
+    with pytest.raises(NotFound, match="another installation"):
+        ask(lab)
+
+
+def test_nothing_is_kept_when_it_cannot_be_written_down(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.run("alice")
+
+    def full(_event: object) -> None:
+        raise Unavailable("The disk is full.")
+
+    monkeypatch.setattr(lab.events, "append", full)
+    with pytest.raises(Unavailable):
+        ask(lab)
+    assert stored(lab) == []
+
+
+def test_a_broken_policy_gives_nothing(lab: Lab) -> None:
+    lab.run("alice")
+    lab.policy.broken = True
+    with pytest.raises(Unavailable):
+        ask(lab)
+
+
+def test_another_policy_is_another_bound() -> None:
+    lab = Lab(
+        clock=FakeClock(),
+        policy=FakePolicy(f"{POLICY}\nusers:\n  alice:\n    policies:\n      keep_alive_max: 3h\n"),
+    )
+    lab.run("alice")
+    lab.run("bob", "none")
+    assert ask(lab).keep_alive.until == lab.clock.now() + 3 * HOUR
+    assert ask(lab, user="bob").keep_alive.until == lab.clock.now() + 24 * HOUR
