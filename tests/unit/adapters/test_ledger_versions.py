@@ -38,7 +38,7 @@ INSERT INTO reservations VALUES
      1769860860000000);
 INSERT INTO tickets VALUES
     ('t1', 'bob', 'jupyter._.bob',
-     '{"kind": "at_least", "count": 2, "profile": "", "min_memory_bytes": 21474836480}',
+     '{"kind": "at_least", "count": 2, "profile": "", "min_memory_bytes": 20000000000}',
      60, 1769860800000000, 1769860801000000, 3, '["student"]');
 INSERT INTO usage VALUES ('c1', 'GPU-2', 1769860800000000, 'alice', 1.0, NULL);
 """
