@@ -1,6 +1,6 @@
 """Repairs what crashes and passed holds leave behind, and says so in the log."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -122,7 +122,7 @@ class Reconciler:
         """A running container is removed only when two passes in a row say so."""
         return not repair.container.state.is_live or repair.container.id in self._suspects
 
-    def _hub_servers(self, notes: list[str]) -> frozenset[tuple[str, str]] | None:
+    def _hub_servers(self, notes: list[str]) -> Collection[tuple[str, str]] | None:
         if self._hub is None:
             return None
         try:

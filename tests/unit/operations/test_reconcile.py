@@ -13,22 +13,10 @@ from ds01_spawner.domain.repair import GRACE, LOST_AT_START
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.reconcile import Reconciler
 from fakes.facts import container, foreign_container
+from fakes.hub import FakeHub
 from fakes.lab import POLICY, Lab
 
 LATER = GRACE.total_seconds() + 120
-
-
-class Hub:
-    """The `HubClient` port."""
-
-    def __init__(self, *servers: tuple[str, str]) -> None:
-        self.known = set(servers)
-        self.down = False
-
-    def servers(self) -> frozenset[tuple[str, str]]:
-        if self.down:
-            raise Unavailable("The hub does not answer.")
-        return frozenset(self.known)
 
 
 @pytest.fixture
@@ -37,16 +25,16 @@ def lab() -> Lab:
 
 
 @pytest.fixture
-def hub() -> Hub:
-    return Hub()
+def hub() -> FakeHub:
+    return FakeHub()
 
 
 @pytest.fixture
-def reconciler(lab: Lab, hub: Hub) -> Reconciler:
+def reconciler(lab: Lab, hub: FakeHub) -> Reconciler:
     return new_reconciler(lab, hub)
 
 
-def new_reconciler(lab: Lab, hub: Hub | None) -> Reconciler:
+def new_reconciler(lab: Lab, hub: FakeHub | None) -> Reconciler:
     return Reconciler(
         clock=lab.clock,
         policy=lab.policy,
@@ -102,12 +90,12 @@ def test_a_running_server_goes_only_when_two_passes_say_so(
 
 
 def test_a_server_that_the_hub_knows_again_is_no_suspect_any_more(
-    lab: Lab, hub: Hub, reconciler: Reconciler
+    lab: Lab, hub: FakeHub, reconciler: Reconciler
 ) -> None:
     lab.run("alice")
     lab.wait(LATER)
     reconciler.run()
-    hub.known.add(("alice", ""))
+    hub.add("alice")
     reconciler.run()
     hub.known.clear()
     assert reconciler.run().repairs == ()
@@ -115,7 +103,7 @@ def test_a_server_that_the_hub_knows_again_is_no_suspect_any_more(
 
 
 def test_a_hub_that_does_not_answer_costs_nobody_a_server(
-    lab: Lab, hub: Hub, reconciler: Reconciler
+    lab: Lab, hub: FakeHub, reconciler: Reconciler
 ) -> None:
     lab.run("alice")
     lab.wait(LATER)
@@ -216,8 +204,8 @@ def test_a_part_that_cannot_be_read_stops_the_pass_before_anything_is_done(
     assert not [call for call, _ in lab.engine.calls if call in {"stop", "remove"}]
 
 
-def test_the_ledger_is_tidied(lab: Lab, hub: Hub, reconciler: Reconciler) -> None:
-    hub.known = {("alice", "")}
+def test_the_ledger_is_tidied(lab: Lab, hub: FakeHub, reconciler: Reconciler) -> None:
+    hub.add("alice")
     lab.run("alice")
     full = [lab.run(f"person{number}", name="x") for number in range(9)]
     assert full
@@ -234,8 +222,8 @@ def test_the_ledger_is_tidied(lab: Lab, hub: Hub, reconciler: Reconciler) -> Non
         assert transaction.reservations() == []
 
 
-def test_usage_follows_what_runs(lab: Lab, hub: Hub, reconciler: Reconciler) -> None:
-    hub.known = {("alice", "")}
+def test_usage_follows_what_runs(lab: Lab, hub: FakeHub, reconciler: Reconciler) -> None:
+    hub.add("alice")
     begun = lab.clock.now()
     lab.run("alice")
     reconciler.run()
@@ -271,8 +259,10 @@ def test_two_containers_on_a_slot_are_told_once(lab: Lab, reconciler: Reconciler
     assert len(lab.events.of("gpu.conflict")) == 2, "told again when it comes back"
 
 
-def test_bounds_follow_an_edit_of_the_policy(lab: Lab, hub: Hub, reconciler: Reconciler) -> None:
-    hub.known = {("alice", "")}
+def test_bounds_follow_an_edit_of_the_policy(
+    lab: Lab, hub: FakeHub, reconciler: Reconciler
+) -> None:
+    hub.add("alice")
     lab.run("alice")
     reconciler.run()
     lab.policy.edit(POLICY.replace("priority: 10", "priority: 10\n    aggregate: {pids: 100}"))
@@ -283,9 +273,9 @@ def test_bounds_follow_an_edit_of_the_policy(lab: Lab, hub: Hub, reconciler: Rec
 
 
 def test_what_the_kernel_killed_is_told_with_its_owner(
-    lab: Lab, hub: Hub, reconciler: Reconciler
+    lab: Lab, hub: FakeHub, reconciler: Reconciler
 ) -> None:
-    hub.known = {("alice", "")}
+    hub.add("alice")
     lab.run("alice")
     reconciler.run()
     lab.cgroups.kill("student", "alice", limit_bytes=2**30)
