@@ -2,7 +2,8 @@
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -15,13 +16,25 @@ from rich.text import Text
 from ds01_cli.places import config_directory
 from ds01_spawner.adapters.accounts import UnixAccounts
 from ds01_spawner.adapters.policy_files import POLICY_FILE, read_policy
+from ds01_spawner.adapters.system_zone import SystemZone
 from ds01_spawner.adapters.text_files import read_text, replace_text
 from ds01_spawner.domain.errors import Forbidden, Unavailable
+from ds01_spawner.domain.exemption import Exemption
 from ds01_spawner.domain.names import check_user
-from ds01_spawner.policy.json_schema import render_gpu_config_schema, render_images_schema
+from ds01_spawner.policy.exemptions import (
+    ExemptionNote,
+    exemption_notes,
+    rules_in_words,
+    until_in_words,
+)
+from ds01_spawner.policy.json_schema import (
+    render_exemptions_schema,
+    render_gpu_config_schema,
+    render_images_schema,
+)
 from ds01_spawner.policy.migrate import Migration
 from ds01_spawner.policy.migrate import migrate as migrate_text
-from ds01_spawner.policy.resolution import Explanation
+from ds01_spawner.policy.resolution import Explanation, Policy
 from ds01_spawner.policy.schema import render_schema
 from ds01_spawner.policy.wording import explanation_to_json, in_words
 
@@ -47,7 +60,7 @@ PolicyFileArgument = Annotated[
 def check(file: PolicyFileArgument = None) -> None:
     """Say whether the policy file is valid.
 
-    The groups/ folder beside it is checked with it.
+    The groups/ folder and lifecycle-exemptions.yaml beside it are checked with it.
     Exit code 0 when they are, 1 when they are not. Older spellings are warnings.
     """
     path = file or _default_file()
@@ -58,11 +71,16 @@ def check(file: PolicyFileArgument = None) -> None:
     if loaded.old_spellings:
         typer.echo(f"Rewrite them with: ds01 policy migrate {path}")
     policy = loaded.policy
-    typer.echo(
-        f"{path}: valid; {_count(len(policy.groups), 'group')}, "
-        f"{_count(len(policy.users), 'person', 'people')} named, "
-        f"{_count(len(files.members_files), 'members file')}."
-    )
+    for note in _notes(policy):
+        typer.echo(f"note: {note}")
+    counts = [
+        _count(len(policy.groups), "group"),
+        f"{_count(len(policy.users), 'person', 'people')} named",
+        _count(len(files.members_files), "members file"),
+    ]
+    if files.exemptions_file is not None:
+        counts.append(_count(len(policy.exemptions), "exemption"))
+    typer.echo(f"{path}: valid; {', '.join(counts)}.")
 
 
 @app.command()
@@ -140,19 +158,21 @@ class SchemaFile(StrEnum):
     LIMITS = "limits"
     GPUS = "gpus"
     IMAGES = "images"
+    EXEMPTIONS = "exemptions"
 
 
 _SCHEMAS = {
     SchemaFile.LIMITS: render_schema,
     SchemaFile.GPUS: render_gpu_config_schema,
     SchemaFile.IMAGES: render_images_schema,
+    SchemaFile.EXEMPTIONS: render_exemptions_schema,
 }
 
 
 @app.command()
 def schema(
     file: Annotated[
-        SchemaFile, typer.Argument(help="limits, gpus or images: the file it is for.")
+        SchemaFile, typer.Argument(help="limits, gpus, images or exemptions: what it is for.")
     ] = SchemaFile.LIMITS,
 ) -> None:
     """Print a configuration file's JSON Schema."""
@@ -161,6 +181,19 @@ def schema(
 
 def _default_file() -> Path:
     return config_directory() / POLICY_FILE
+
+
+def _notes(policy: Policy) -> Iterator[ExemptionNote]:
+    named = policy.users
+    accounts = UnixAccounts()
+
+    def known(user: str) -> bool:
+        try:
+            return user in named or accounts.lookup(user) is not None
+        except (Forbidden, Unavailable):
+            return True
+
+    return exemption_notes(policy.exemptions, datetime.now(UTC), SystemZone(), known, named)
 
 
 def _unix_groups(user: str) -> Sequence[str]:
@@ -184,6 +217,8 @@ def _show(explanation: Explanation, path: Path) -> None:
         console.print(
             Text(f"  reason for limits of their own: {explanation.reason}"), soft_wrap=True
         )
+    for exemption in explanation.exemptions:
+        console.print(Text(f"  {_exemption(exemption)}"), soft_wrap=True)
     console.print(Text(f"  as {path} says"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     table.add_column("limit", no_wrap=True)
@@ -203,6 +238,17 @@ def _show(explanation: Explanation, path: Path) -> None:
         )
     console.print()
     console.print(table)
+
+
+def _exemption(exemption: Exemption) -> str:
+    """`exempt from idle_timeout (thesis-run) until the end of 2026-12-31: thesis (line 7)`."""
+    held = "exempt" if exemption.until > datetime.now(UTC) else "was exempt"
+    which = "" if exemption.container is None else f" ({exemption.container})"
+    until = until_in_words(exemption.until, SystemZone())
+    return (
+        f"{held} from {rules_in_words(exemption)}{which} until {until}: {exemption.reason} "
+        f"({exemption.source})"
+    )
 
 
 def _show_changes(migration: Migration, file: Path) -> None:

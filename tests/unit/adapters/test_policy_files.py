@@ -1,7 +1,8 @@
 import os
 import threading
+import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,82 @@ def test_a_file_that_comes_back_is_in_force_again(lab: Lab) -> None:
     lab.write("defaults: {max_gpu_slots: 1}\n")
     assert lab.slots() == 1
     assert lab.events.actions == ["policy.invalid", "policy.reload"]
+
+
+EXEMPTION = "{user: ana, exempt_from: [idle_timeout], until: 2027-12-31, reason: thesis}"
+
+
+def test_exemptions_are_read_watched_and_forgotten_with_their_file(lab: Lab) -> None:
+    file = lab.folder / "lifecycle-exemptions.yaml"
+    lab.slots()
+    assert lab.source.current().exemptions == ()
+    file.write_text(f"exemptions:\n  - {EXEMPTION}\n")
+    lab.slots()
+    (exemption,) = lab.source.current().exemptions
+    assert (exemption.user, exemption.source) == ("ana", f"{file}:2")
+    file.unlink()
+    lab.slots()
+    assert lab.source.current().exemptions == ()
+    assert lab.events.actions == ["policy.reload", "policy.reload"]
+    assert lab.events.events[0].details["exemptions"] == 1
+
+
+def test_a_date_ends_with_the_day_of_this_machine(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (lab.folder / "lifecycle-exemptions.yaml").write_text(f"exemptions: [{EXEMPTION}]\n")
+    monkeypatch.setenv("TZ", "NZST-12")
+    time.tzset()
+    try:
+        (exemption,) = lab.source.current().exemptions
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert exemption.until == datetime(2027, 12, 31, 12, tzinfo=UTC)
+
+
+def test_an_edit_of_exemptions_alone_is_seen_by_its_stamps(lab: Lab) -> None:
+    file = lab.folder / "lifecycle-exemptions.yaml"
+    file.write_text(f"exemptions: [{EXEMPTION}]\n")
+    lab.now_nanoseconds = file.stat().st_ctime_ns + HOUR
+    lab.slots()
+    draft = lab.folder / "draft"
+    draft.write_text("exemptions: []\n")
+    draft.replace(file)
+    lab.slots()
+    assert lab.source.current().exemptions == ()
+
+
+def test_broken_exemptions_keep_the_last_good_policy_of_everything(lab: Lab) -> None:
+    file = lab.folder / "lifecycle-exemptions.yaml"
+    file.write_text(f"exemptions: [{EXEMPTION}]\n")
+    lab.slots()
+    file.write_text(f"exemptions: [{EXEMPTION.replace('2027-12-31', 'soon')}]\n")
+    lab.write("defaults: {max_gpu_slots: 2}\n")
+    assert [lab.slots() for _ in range(3)] == [1, 1, 1]
+    assert [each.reason for each in lab.source.current().exemptions] == ["thesis"]
+    assert lab.events.actions == ["policy.invalid"]
+    assert f"{file}:1: exemptions.0.until: expected a date" in str(lab.source.problems[0])
+    file.write_text(f"exemptions: [{EXEMPTION}]\n")
+    assert lab.slots() == 2
+    assert lab.events.actions == ["policy.invalid", "policy.reload"]
+
+
+@pytest.mark.parametrize("breakage", ["link", "folder", "empty"])
+def test_exemptions_that_cannot_be_read_are_a_fault(lab: Lab, breakage: str) -> None:
+    file = lab.folder / "lifecycle-exemptions.yaml"
+    file.write_text(f"exemptions: [{EXEMPTION}]\n")
+    lab.slots()
+    file.unlink()
+    if breakage == "link":
+        file.symlink_to(lab.folder / "nowhere")
+    elif breakage == "folder":
+        file.mkdir()
+    else:
+        file.write_text("")
+    assert lab.slots() == 1
+    assert len(lab.source.current().exemptions) == 1
+    assert lab.events.actions == ["policy.invalid"]
 
 
 def test_without_any_valid_policy_nothing_is_decided(lab: Lab) -> None:

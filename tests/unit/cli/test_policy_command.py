@@ -62,6 +62,60 @@ def test_check_looks_into_the_groups_folder(
     assert "did you mean student?" in capsys.readouterr().err
 
 
+def test_check_reads_the_exemptions_and_notes_what_to_look_at(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = config / "lifecycle-exemptions.yaml"
+    file.write_text(
+        "exemptions:\n"
+        "  - {user: ana, exempt_from: [idle_timeout], until: 2099-12-31, reason: thesis}\n"
+        "  - {user: ana, exempt_from: [idle_timeout], until: 2099-11-30, reason: the same}\n"
+        "  - {user: ana, exempt_from: [max_runtime], until: 2020-02-29, reason: old}\n"
+        "  - {user: anna, exempt_from: [max_runtime], until: 2099-12-31, reason: typo}\n"
+    )
+    assert run(["policy", "check"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("note: ")] == [
+        f"note: {file}:3: line 2 exempts the same from idle_timeout; the later end holds",
+        f"note: {file}:4: the exemption of ana expired on 2020-02-29; remove it",
+        f"note: {file}:5: nobody is called 'anna' yet; did you mean ana?",
+    ]
+    assert lines[-1].endswith("1 group, 1 person named, 0 members files, 4 exemptions.")
+
+
+def test_check_fails_when_the_exemptions_are_wrong(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = config / "lifecycle-exemptions.yaml"
+    file.write_text("exemptions:\n  - {user: ana, until: 2099-12-31, reason: thesis}\n")
+    assert run(["policy", "check"]) == 1
+    assert capsys.readouterr().err == f"{file}:2: exemptions.0.exempt_from: this key is required\n"
+
+
+def test_explain_shows_exemptions_with_their_end_and_reason(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = config / "lifecycle-exemptions.yaml"
+    file.write_text(
+        "exemptions:\n"
+        "  - {user: ana, container: run, exempt_from: [idle_timeout], until: 2099-12-31,\n"
+        "     reason: thesis}\n"
+        "  - {user: ana, exempt_from: [max_runtime], until: 2020-02-29 18:00, reason: old}\n"
+        "  - {user: ben, exempt_from: [max_runtime], until: 2099-12-31, reason: other}\n"
+    )
+    assert run(["policy", "explain", "ana"]) == 0
+    out = capsys.readouterr().out
+    assert f"exempt from idle_timeout (run) until the end of 2099-12-31: thesis ({file}:2)" in out
+    assert f"was exempt from max_runtime until 2020-02-29 18:00: old ({file}:4)" in out
+    assert "other" not in out
+    assert run(["policy", "explain", "ana", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["exemptions"]
+    assert [(each["container"], each["exempt_from"], each["reason"]) for each in shown] == [
+        ("run", ["idle_timeout"], "thesis"),
+        (None, ["max_runtime"], "old"),
+    ]
+
+
 def test_check_of_a_missing_file_is_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -180,3 +234,5 @@ def test_migrate_of_a_broken_file_writes_nothing(tmp_path: Path) -> None:
 def test_schema_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["policy", "schema"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "DS01 resource limits"
+    assert run(["policy", "schema", "exemptions"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "DS01 lifecycle exemptions"

@@ -105,7 +105,10 @@ SIZE = "expected a size such as 512m, 32g or 1t"
         ),
         (
             "policies: {idle_timeout: 1h}",
-            "policies.idle_timeout: unknown key; write it under defaults, a group or a user, beside policies",
+            (
+                "policies.idle_timeout: unknown key; write it under defaults, a group or a user, "
+                "beside policies"
+            ),
         ),
         (
             "policies: {wizard: 1}",

@@ -39,6 +39,19 @@ def test_a_dialect_resolves_as_before_and_keeps_its_comments(path: Path) -> None
     assert comments(after) == comments(before)
 
 
+def test_the_keys_of_the_lifecycle_stay_beside_what_is_rewritten() -> None:
+    before = (
+        "defaults:\n  max_runtime_h: 12\n"
+        "  policies: {checkpoint_signal: USR1, min_warning_lead: 0s}  # save\n"
+        "policies:\n  max_containers_per_user: 2\n  active_when_connected: yes\n"
+        "  slot_conflict: stop   # later one\n"
+    )
+    after = migrate(before, "f.yaml").after
+    assert_same_policy(before, after)
+    assert "  policies: {checkpoint_signal: USR1, min_warning_lead: 0s}  # save\n" in after
+    assert "  active_when_connected: yes\n  slot_conflict: stop   # later one\n" in after
+
+
 @pytest.mark.parametrize("path", DIALECTS, ids=lambda path: path.stem)
 def test_migrating_twice_changes_nothing_more(path: Path) -> None:
     once = migrate(path.read_text(encoding="utf-8"), path.name).after

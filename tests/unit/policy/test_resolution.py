@@ -12,7 +12,7 @@ from ds01_spawner.policy.layers import KEYS
 from ds01_spawner.policy.loading import load_policy
 from ds01_spawner.policy.members import MembersFile
 from ds01_spawner.policy.resolution import Policy
-from ds01_spawner.policy.wording import explanation_to_json, in_words
+from ds01_spawner.policy.wording import explanation_to_json, in_words, origin_in_words
 
 GIB = 1024**3
 
@@ -285,6 +285,44 @@ def test_values_are_shown_as_the_file_would_say_them(key: str, value: Any, words
     assert in_words(key, value) == words
 
 
+@pytest.mark.parametrize(
+    ("user", "key", "value", "words"),
+    [
+        ("ana", "max_cpus", "12", "your own entry, f.yaml line 24"),
+        ("ana", "memory", "12g", "group student, f.yaml line 13"),
+        ("ben", "idle_timeout", "1h", "the defaults, f.yaml line 5"),
+        ("ben", "max_runtime", "never", "group phd, f.yaml line 20"),
+        ("ana", "gpu_hold_after_stop", "15m", "built in"),
+        ("ana", "container_types.devcontainer.max_runtime", "7d", "built in"),
+        ("ana", "policies.slot_conflict", "report", "built in"),
+    ],
+)
+def test_one_setting_says_its_value_and_where_it_is_set(
+    user: str, key: str, value: str, words: str
+) -> None:
+    resolved = load_policy(LAB, "/etc/ds01/f.yaml").policy.setting(user, (), key)
+    assert in_words(key, resolved.value) == value
+    assert origin_in_words(resolved) == words
+
+
+def test_a_setting_knows_groups_of_the_hub_and_of_labels() -> None:
+    policy = load(LAB)
+    assert policy.setting("zoe", ["phd"], "max_runtime").origin == "group:phd"
+    assert policy.setting("zoe", (), "max_runtime").origin == "group:student"
+
+
+def test_a_timeout_that_nobody_sets_for_an_origin_is_the_persons_own() -> None:
+    policy = load(LAB)
+    resolved = policy.setting("ben", (), "container_types.hub.idle_timeout")
+    assert resolved == policy.setting("ben", (), "idle_timeout")
+
+
+@pytest.mark.parametrize("key", ["nonsense", "container_types.hub.nonsense", "aggregate", ""])
+def test_a_key_that_does_not_exist_is_no_setting(key: str) -> None:
+    with pytest.raises(KeyError):
+        load(LAB).setting("ana", (), key)
+
+
 NAMES = ["ana", "ben", "cai"]
 GROUPS = ["one", "two", "three"]
 
@@ -354,6 +392,7 @@ def test_limits_are_what_explain_says(data: dict[str, Any], hub_groups: list[str
         limits = policy.limits(user, hub_groups)
         shown = policy.explain(user, hub_groups)
         assert shown.group == limits.group
+        assert shown.limits == {key: policy.setting(user, hub_groups, key) for key in shown.limits}
         assert shown.limits["memory"].value == limits.memory_bytes
         assert shown.limits["memory_swap"].value == limits.memory_swap_bytes
         assert shown.limits["idle_timeout"].value == limits.idle_timeout
