@@ -10,14 +10,17 @@ from functools import cached_property
 from pathlib import Path
 
 from ds01_spawner.adapters.accounts import UnixAccounts
+from ds01_spawner.adapters.activity import KernelActivity, KernelProcesses
 from ds01_spawner.adapters.block_device import disk_of
 from ds01_spawner.adapters.cgroups import open_cgroups
 from ds01_spawner.adapters.docker_engine import DockerEngine
 from ds01_spawner.adapters.event_file import EventFile
 from ds01_spawner.adapters.gpu_source import SIMULATION_STATE, open_probe
 from ds01_spawner.adapters.ledger import SqliteLedger
+from ds01_spawner.adapters.notice_board import FileNoticeBoard
 from ds01_spawner.adapters.policy_files import PolicyFiles
 from ds01_spawner.adapters.system_clock import SystemClock
+from ds01_spawner.adapters.system_zone import SystemZone
 from ds01_spawner.domain.errors import Forbidden, Unavailable
 from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.grant import Site
@@ -149,6 +152,16 @@ class Platform:
         return open_cgroups(self.engine.info())
 
     @cached_property
+    def activity(self) -> KernelActivity:
+        """What the kernel counts for containers."""
+        return KernelActivity(self.engine.info(), self.engine)
+
+    @cached_property
+    def processes(self) -> KernelProcesses:
+        """The processes of running containers."""
+        return KernelProcesses(self.engine.info(), self.engine)
+
+    @cached_property
     def aggregates(self) -> Aggregates:
         """The kernel's bounds on people."""
         return Aggregates(cgroups=self.cgroups, audit=self.audit)
@@ -157,6 +170,11 @@ class Platform:
     def ledger(self) -> SqliteLedger:
         """Reservations, tickets, usage."""
         return SqliteLedger(self.directories.ledger)
+
+    @cached_property
+    def notice_board(self) -> FileNoticeBoard:
+        """What people see inside their containers."""
+        return FileNoticeBoard(self.directories.state / "notices", SystemZone())
 
     @cached_property
     def accounts(self) -> UnixAccounts:
@@ -182,6 +200,7 @@ class Platform:
             accounts=self.accounts,
             cgroups=self.cgroups,
             ledger=self.ledger,
+            board=self.notice_board,
             observer=self.observer,
             audit=self.audit,
             rules=Rules(

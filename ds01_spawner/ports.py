@@ -253,7 +253,10 @@ class LedgerTransaction(Protocol):
         ...
 
     def put_notice(self, notice: Notice, channels: Sequence[str]) -> None:
-        """Remember a notice, to be delivered through each of `channels` at once."""
+        """Remember a notice, to be delivered through each of `channels` at once.
+
+        Nothing happens when it is known: nobody is told twice.
+        """
         ...
 
     def remove_notices_before(self, moment: datetime) -> None:
@@ -265,7 +268,10 @@ class LedgerTransaction(Protocol):
         ...
 
     def put_delivery(self, delivery: Delivery) -> None:
-        """Add a delivery or replace the one of the same notice and channel."""
+        """Add a delivery or replace the one of the same notice and channel.
+
+        Nothing happens when its notice is forgotten.
+        """
         ...
 
     def remove_delivery(self, notice_id: str, channel: str) -> None:
@@ -466,6 +472,10 @@ class NoticeBoard(Protocol):
 
     def show(self, user: str, name: str, notices: Sequence[Notice]) -> None:
         """Let exactly these notices stand for the person's container `name`."""
+        ...
+
+    def clear_others(self, shown: Collection[tuple[str, str]]) -> None:
+        """Let nothing stand for any container but those of `shown`, as (user, name)."""
         ...
 
 

@@ -16,6 +16,9 @@ IMAGE_USER = "1000:1000"
 """Who runs inside for people without a Unix account: never root, whatever the image says."""
 
 IMAGE_HOME = "/home/jovyan"
+NOTICES = "/run/ds01"
+"""Where a container finds what its owner is told (docs/notices.md)."""
+
 GPU_VARIABLE = "NVIDIA_VISIBLE_DEVICES"
 NO_GPU = "void"
 """Keeps NVIDIA's runtime from giving an image that asks for all GPUs any of them.
@@ -48,6 +51,7 @@ class Placement:
         cgroup_parent: Their cgroup, in the engine's form.
         slots: Slots granted.
         simulated: Whether the slots are simulated.
+        notices: Host folder with what the person is told, or `None` without one.
         granted_at: When.
     """
 
@@ -55,6 +59,7 @@ class Placement:
     cgroup_parent: str
     slots: tuple[Slot, ...] = ()
     simulated: bool = False
+    notices: str | None = None
     granted_at: datetime = field(kw_only=True)
 
 
@@ -85,7 +90,7 @@ def container_spec(
         environment=_environment(request, placement),
         working_dir=account.home if account else IMAGE_HOME,
         hostname=request.name,
-        mounts=(_home(request.user, account),),
+        mounts=(_home(request.user, account), *_notices(placement)),
     )
 
 
@@ -149,6 +154,12 @@ def _home(user: str, account: UnixAccount | None) -> Mount:
     if account is not None:
         return Mount("bind", account.home, account.home)
     return Mount("volume", names.home_volume(user), IMAGE_HOME)
+
+
+def _notices(placement: Placement) -> tuple[Mount, ...]:
+    if placement.notices is None:
+        return ()
+    return (Mount("bind", placement.notices, NOTICES, read_only=True),)
 
 
 def _smaller(first: float | None, second: float | None) -> float | None:

@@ -29,10 +29,19 @@ from ds01_spawner.domain.queue import (
 )
 from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.domain.strategies import Strategy
+from ds01_spawner.domain.timeouts import timeouts_of
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.observe import AT_ONCE, MAX_AGE, Observer
 from ds01_spawner.operations.situation import Situation, check_waiting
-from ds01_spawner.ports import Accounts, Cgroups, Clock, Ledger, LedgerTransaction, PolicySource
+from ds01_spawner.ports import (
+    Accounts,
+    Cgroups,
+    Clock,
+    Ledger,
+    LedgerTransaction,
+    NoticeBoard,
+    PolicySource,
+)
 
 RESERVATION_LIFETIME = timedelta(seconds=90)
 """The longest deadline of an engine call (60 s) and `launch.SETTLE_TIME`: no start outlives it."""
@@ -113,6 +122,7 @@ class Admission:
         accounts: Accounts,
         cgroups: Cgroups,
         ledger: Ledger,
+        board: NoticeBoard,
         observer: Observer,
         audit: Audit,
         rules: Rules,
@@ -122,6 +132,7 @@ class Admission:
         self._accounts = accounts
         self._cgroups = cgroups
         self._ledger = ledger
+        self._board = board
         self._observer = observer
         self._audit = audit
         self.rules = rules
@@ -287,7 +298,8 @@ class Admission:
             return known[user]
 
         def hold_of(user: str, container: Container) -> timedelta | None:
-            return policy.limits(user, labels.groups_of(container.labels)).gpu_hold_after_stop
+            limits = policy.limits(user, labels.groups_of(container.labels))
+            return timeouts_of(limits, container.labels).gpu_hold_after_stop.value
 
         return Situation(
             now=now,
@@ -377,6 +389,7 @@ class Admission:
             cgroup_parent=self._cgroups.parent(limits.group, request.user),
             slots=slots,
             simulated=simulated,
+            notices=self._board.folder(request.user),
             granted_at=now,
         )
         spec = container_spec(request, limits, placement, self.rules.site)

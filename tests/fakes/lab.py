@@ -27,6 +27,7 @@ from fakes.clock import FakeClock
 from fakes.engine import FakeEngine
 from fakes.event_log import FakeEventLog
 from fakes.ledger import FakeLedger
+from fakes.notice_board import FakeNoticeBoard
 from fakes.policy import FakePolicy
 from fakes.probe import FakeProbe
 
@@ -78,6 +79,7 @@ class Lab:
     accounts: FakeAccounts = field(default_factory=FakeAccounts)
     cgroups: FakeCgroups = field(default_factory=FakeCgroups)
     events: FakeEventLog = field(default_factory=FakeEventLog)
+    board: FakeNoticeBoard = field(default_factory=FakeNoticeBoard)
     strategy: str = "least_allocated"
     excluded: frozenset[str] = frozenset()
     resolve_image: Callable[[str, str | None, str], str] = resolve_image
@@ -95,6 +97,7 @@ class Lab:
             accounts=self.accounts,
             cgroups=self.cgroups,
             ledger=self.ledger,
+            board=self.board,
             observer=Observer(self.clock, self.engine, self.probe),
             audit=self.audit,
             rules=Rules(

@@ -58,6 +58,7 @@ def test_the_whole_description_for_somebody_whom_the_hub_alone_knows() -> None:
         account=None,
         cgroup_parent="/ds01/student/jurgen",
         slots=(SLOTS["0:1"], SLOTS["2"]),
+        notices="/var/lib/ds01/notices/jurgen",
         granted_at=EPOCH,
     )
     slug = container_spec(REQUEST, LIMITS, placement, SITE).name.removeprefix("thesis-run._.")
@@ -114,6 +115,12 @@ def test_the_whole_description_for_somebody_whom_the_hub_alone_knows() -> None:
                 "source": f"ds01-home-{slug}",
                 "target": "/home/jovyan",
                 "read_only": False,
+            },
+            {
+                "kind": "bind",
+                "source": "/var/lib/ds01/notices/jurgen",
+                "target": "/run/ds01",
+                "read_only": True,
             },
         ),
         "cap_drop": ("ALL",),

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from ds01_spawner.adapters.docker_engine.connection import Deadlines
+from ds01_spawner.domain.container import Mount
 from ds01_spawner.domain.errors import (
     DS01Error,
     Forbidden,
@@ -66,6 +67,20 @@ def test_a_grant_is_a_reservation_and_a_description_and_a_line_in_the_log(lab: L
     assert event.details["container"] == "jupyter._.alice"
     assert event.details["uuids"] == ["MIG-lab-0-2"]
     assert event.details["equivalents"] == round(1 / 7, 4)
+
+
+def test_whoever_starts_something_sees_what_they_are_told(lab: Lab) -> None:
+    mounts = lab.granted(lab.request("alice")).spec.mounts
+    assert Mount("bind", lab.board.folder("alice"), "/run/ds01", read_only=True) in mounts
+
+
+def test_where_nobody_can_be_told_anything_nothing_is_started(lab: Lab) -> None:
+    lab.board.full = True
+    with pytest.raises(Unavailable, match="no space left on device"):
+        lab.granted(lab.request("alice"))
+    assert lab.reservations() == ()
+    assert lab.taken() == {}
+    assert lab.events.events == []
 
 
 def test_a_launch_without_a_gpu_takes_a_place_and_no_slot(lab: Lab) -> None:
