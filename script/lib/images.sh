@@ -92,7 +92,10 @@ build_image() (
     context=$(mktemp -d)
     trap 'rm -rf "$context"' EXIT
     cp -R "$ROOT/hub_config/images/$1/." "$context"
+    find "$context" -name __pycache__ -prune -exec rm -rf {} +
     host_settings "$context/host"
+    # What is copied into an image is for everybody, whatever umask this checkout was made with.
+    chmod -R u=rwX,go=rX "$context"
     # Newer clients build with buildx or, where it is missing, only when told to use the classic
     # builder. The recipes need nothing that either lacks.
     if docker buildx version >/dev/null 2>&1; then
@@ -110,13 +113,22 @@ build_image() (
     docker image prune --force --filter "label=$BUILD_STAGE"
 )
 
+# recipe_hash RECIPE: of the content, name and executable bit of each file, and of the base.
+recipe_hash() {
+    {
+        (
+            cd "$ROOT/hub_config/images/$1" || exit
+            find . -name __pycache__ -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+            find . -name __pycache__ -prune -o -type f -perm /u+x -print | LC_ALL=C sort
+        )
+        docker image inspect --format '{{.Id}}' "$BASE_TAG"
+    } | sha256sum | cut -c 1-16
+}
+
 # want_image RECIPE TAG: built unless the recipe and the base are those it was built from.
 want_image() {
     local hash
-    hash=$({
-        find "$ROOT/hub_config/images/$1" -type f -print0 | sort -z | xargs -0 sha256sum | cut -d ' ' -f 1
-        docker image inspect --format '{{.Id}}' "$BASE_TAG"
-    } | sha256sum | cut -c 1-16)
+    hash=$(recipe_hash "$1")
     if [ "$(image_hash "$2")" = "$hash" ]; then
         there "Image $2"
         return
@@ -126,6 +138,8 @@ want_image() {
     step "Building the image $2" \
         "Check that pip and apt reach their servers from a build: docs/images.md" \
         build_image "$1" "$2" "$hash"
-    # Goes by itself unless a container still uses it or it has another name.
-    [ -z "$previous" ] || docker image rm "$previous" >>"$LOG" 2>&1 || true
+    # Goes by itself unless a container still uses it. An id takes the image's last name with it.
+    if [ "$(docker image inspect --format '{{len .RepoTags}}' "$previous" 2>/dev/null)" = 0 ]; then
+        docker image rm "$previous" >>"$LOG" 2>&1 || true
+    fi
 }
