@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from functools import cached_property
 from pathlib import Path
 
@@ -231,6 +231,11 @@ class Platform:
             policy=self.policy,
             audit=self.audit,
         )
+
+    @cached_property
+    def zone(self) -> tzinfo:
+        """Where this machine's clock hangs: what people are told is in its time."""
+        return SystemZone()
 
     @cached_property
     def outlook(self) -> Outlook:
