@@ -16,6 +16,7 @@ from ds01_spawner.ports import Engine, EngineInfo
 MOST_PROCESSES = 4096
 MOST_TERMINALS = 64
 _BATCH = 64
+_DEAD = (b"Z", b"X")
 _NEVER_HANDLED = frozenset({"SIGKILL", "SIGSTOP"})
 
 
@@ -123,6 +124,8 @@ def _signalled(process: int, number: signals.Signals) -> bool:
 
 def _handles(process: int, number: signals.Signals) -> bool:
     for line in read_kernel("status", dir_fd=process).splitlines():
+        if line.startswith(b"State:") and line.split()[1] in _DEAD:
+            return False  # its handlers are still listed
         if line.startswith(b"SigCgt:"):
             return bool(int(line.split()[1], 16) >> (number - 1) & 1)
     return False
