@@ -505,6 +505,18 @@ class StorageMeter(Protocol):
         What was counted by then is kept, and the next call goes on from there.
 
         Raises:
+            NotFound: There is no such home.
             Unavailable: It cannot be read.
+        """
+        ...
+
+    def bound(self, user: str, path: str, limit_bytes: int | None, deadline: timedelta) -> bool:
+        """Have the kernel refuse what would go beyond the limit; whether it does.
+
+        Nothing happens where it keeps no count of the home. `None` takes the bound away.
+
+        Raises:
+            NotFound: There is no such home.
+            Unavailable: It cannot be set.
         """
         ...

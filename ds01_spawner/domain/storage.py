@@ -27,7 +27,7 @@ class Folder:
     """One folder of a home that holds much by itself.
 
     Attributes:
-        path: Relative to the home, such as `projects/thesis/data`; `.` is the home.
+        path: Relative to the home, such as `projects/thesis/data`; `~/` is the home.
         size_bytes: Bytes on disk, everything below included but what another folder that is
             named with it holds: the sizes of a list add up.
     """

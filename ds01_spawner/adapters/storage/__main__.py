@@ -1,0 +1,75 @@
+"""`python -m ds01_spawner.adapters.storage FOLDER`: one JSON line asked, one answered.
+
+It ends when whoever started it ends, and when nothing was asked for a while, so that it holds
+neither memory nor people's folders.
+"""
+
+import ctypes
+import errno
+import json
+import os
+import platform
+import queue
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ds01_spawner.adapters.storage.homes import Homes, remove_drafts
+from ds01_spawner.adapters.storage.walk import CannotKeep
+
+NICENESS = 19
+IDLE_SECONDS = 180.0
+_IDLE_IO = 3 << 13
+_IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
+"""https://man7.org/linux/man-pages/man2/ioprio_set.2.html: glibc has no function for it."""
+
+
+def main(folder: Path) -> None:
+    """Answer until standard input ends."""
+    _give_way()
+    remove_drafts(folder)
+    requests: queue.Queue[dict[str, Any]] = queue.Queue()
+    threading.Thread(target=_receive, args=(requests,), daemon=True).start()
+    homes = Homes()
+    while True:
+        try:
+            request = requests.get(timeout=IDLE_SECONDS)
+        except queue.Empty:
+            return
+        answer = {"id": request["id"], **_answer(homes, request, folder)}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+def _answer(homes: Homes, request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    path, kept = request["path"], folder / request["kept"]
+    try:
+        if request["ask"] == "place":
+            return homes.place(path, kept)
+        return homes.walk(path, kept, request["seconds"], request["project"])
+    except CannotKeep as exc:
+        return {"error": f"nothing can be written in {folder}: {exc}"}
+    except OSError as exc:
+        return {"error": exc.strerror or str(exc), "missing": exc.errno == errno.ENOENT}
+
+
+def _receive(requests: "queue.Queue[dict[str, Any]]") -> None:
+    for line in sys.stdin:
+        requests.put(json.loads(line))
+    # Not sys.exit: the walk may hang in a file system that does not answer.
+    os._exit(0)
+
+
+def _give_way() -> None:
+    """Everything else on the machine comes first."""
+    os.nice(NICENESS)
+    number = _IOPRIO_SET.get(platform.machine())
+    if number is not None:
+        ctypes.CDLL(None).syscall(number, 1, 0, _IDLE_IO)
+
+
+if __name__ == "__main__":
+    with suppress(BrokenPipeError):
+        main(Path(sys.argv[1]))
