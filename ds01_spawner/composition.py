@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta, tzinfo
@@ -30,11 +31,18 @@ from ds01_spawner.operations.admission import Admission, Rules
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.keep_alive import KeepAlives
+from ds01_spawner.operations.board import Board
+from ds01_spawner.operations.checks import Checks
+from ds01_spawner.operations.enforce import Enforcer, Terms
 from ds01_spawner.operations.launch import Launcher
+from ds01_spawner.operations.leftovers import Leftovers
+from ds01_spawner.operations.lifecycle import Lifecycle
 from ds01_spawner.operations.observe import Observer
 from ds01_spawner.operations.outlook import Outlook
 from ds01_spawner.operations.reconcile import Reconciler
 from ds01_spawner.operations.servers import Servers
+from ds01_spawner.operations.stops import Patience, Stops
+from ds01_spawner.operations.telling import Telling
 from ds01_spawner.policy.gpu_config import GpuConfig, parse_gpu_config
 from ds01_spawner.policy.images import ImageCatalogue, parse_images
 from ds01_spawner.ports import Cgroups, GpuProbe, HubClient
@@ -260,6 +268,70 @@ class Platform:
             instance=self.instance,
         )
 
+    @cached_property
+    def telling(self) -> Telling:
+        """What the lifecycle tells people."""
+        return Telling(
+            policy=self.policy, outbox=self.outbox, audit=self.audit, zone=self.zone
+        )
+
+    def lifecycle(self, hub: HubClient | None) -> Lifecycle:
+        """Looks at containers and says what is due; one for each who looks again and again.
+
+        Args:
+            hub: Asked which servers exist and when they were used; without it, none are.
+        """
+        return Lifecycle(
+            policy=self.policy,
+            engine=self.engine,
+            admission=self.admission,
+            checks=Checks(activity=self.activity, jupyter=self.jupyter_servers),
+            keep_alive_files=self.keep_alive_files,
+            hub=hub,
+        )
+
+    def enforcer(
+        self,
+        hub: HubClient | None,
+        *,
+        executor: Executor,
+        lease_seconds: float,
+        recheck_after: timedelta,
+    ) -> Enforcer:
+        """Makes the passes of the lifecycle service.
+
+        Args:
+            hub: Stops its servers; without it, they are left alone.
+            executor: Where stops wait.
+            lease_seconds: How long another process waits if this one dies.
+            recheck_after: Between the look that leads to a stop and the one that confirms it.
+        """
+        lifecycle = self.lifecycle(hub)
+        stops = Stops(
+            clock=self.clock,
+            ledger=self.ledger,
+            engine=self.engine,
+            hub=hub,
+            lifecycle=lifecycle,
+            telling=self.telling,
+            audit=self.audit,
+            patience=Patience(recheck_after),
+        )
+        return Enforcer(
+            clock=self.clock,
+            ledger=self.ledger,
+            engine=self.engine,
+            admission=self.admission,
+            lifecycle=lifecycle,
+            stops=stops,
+            telling=self.telling,
+            board=Board(ledger=self.ledger, board=self.notice_board),
+            processes=self.processes,
+            audit=self.audit,
+            executor=executor,
+            terms=Terms(f"{self.actor}-{os.getpid()}-{secrets.token_hex(4)}", lease_seconds),
+        )
+
     def reconciler(self, hub: HubClient | None, grace: timedelta = GRACE) -> Reconciler:
         """Repairs what crashes leave behind.
 
@@ -276,6 +348,13 @@ class Platform:
             aggregates=self.aggregates,
             audit=self.audit,
             hub=hub,
+            leftovers=Leftovers(
+                cgroups=self.cgroups,
+                ledger=self.ledger,
+                hub=hub,
+                audit=self.audit,
+                instance=self.instance,
+            ),
             grace=grace,
         )
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ds01_cli.lifecycle import lifecycle
 from ds01_spawner.composition import open_platform
 from ds01_spawner.operations.reconcile import Report
 
@@ -28,7 +29,7 @@ def reconcile(
         bool, typer.Option("--dry-run", help="Only say what would be removed.")
     ] = False,
 ) -> None:
-    """Remove containers that a crash left behind or whose hold has passed.
+    """Remove containers that a crash left behind.
 
     The culler does the same all the time. Without the hub's word, servers that run are left alone.
     """
@@ -38,6 +39,9 @@ def reconcile(
             platform.reconciler(hub=None).run(dry_run=dry_run, bookkeeping=False), dry_run=dry_run
         )
     )
+
+
+app.command()(lifecycle)
 
 
 def _told(report: Report, *, dry_run: bool) -> str:

@@ -1,1 +1,1 @@
-"""The service that repairs what a crash left behind. Imports `composition` and below."""
+"""The service that warns, stops, gives back and repairs. Imports `composition` and below."""

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -9,7 +10,7 @@ from datetime import timedelta
 
 from ds01_spawner.adapters.hub_api import HubApi
 from ds01_spawner.composition import open_platform
-from ds01_spawner.culler.service import Pace, run
+from ds01_spawner.culler.service import Pace, Service
 from ds01_spawner.ports import HubClient
 
 INTERVAL_VARIABLE = "DS01_CULLER_PASS_SECONDS"
@@ -21,8 +22,10 @@ def main() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s"
     )
-    with suppress(KeyboardInterrupt):  # how the hub ends its services
-        run(open_platform(actor="culler"), _hub(os.environ), _pace(os.environ), _wanted(os.environ))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    service = Service(open_platform(actor="culler"), _hub(os.environ), _pace(os.environ))
+    with suppress(KeyboardInterrupt):  # how the hub and systemd end their services
+        service.run(_wanted(os.environ))
 
 
 def _hub(environment: Mapping[str, str]) -> HubClient | None:

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from ds01_spawner.domain.names import DEFAULT_SERVER
-
-from ds01_spawner.domain.names import SEPARATOR
+from ds01_spawner.domain.names import DEFAULT_SERVER, SEPARATOR
 
 MANAGED = "ds01.managed"
 USER = "ds01.user"
@@ -74,7 +72,6 @@ class ContainerLabels:
         gpu_allocated_at: Since when, or `None` without a GPU.
         priority: The owner's queue rank at creation.
         protected: Exempt from removal by rule.
-        work_started_at: First start of the work it goes on with, or `None` for new work.
     """
 
     user: str
@@ -92,7 +89,6 @@ class ContainerLabels:
     gpu_equivalents: float = 0.0
     gpu_allocated_at: datetime | None = None
     protected: bool = False
-    work_started_at: datetime | None = None
 
     def to_labels(self) -> dict[str, str]:
         """The labels that Docker is given."""
@@ -112,8 +108,6 @@ class ContainerLabels:
             labels[GROUP] = self.group
         if self.project is not None:
             labels[PROJECT] = self.project
-        if self.work_started_at is not None:
-            labels[WORK_STARTED_AT] = format_timestamp(self.work_started_at)
         if self.gpu_uuids:
             labels[GPU_SLOTS] = ",".join(self.gpu_slots)
             labels[GPU_UUIDS] = ",".join(self.gpu_uuids)
@@ -145,6 +139,11 @@ def owner_of(labels: Mapping[str, str]) -> str | None:
 def name_of(labels: Mapping[str, str], container_name: str) -> str:
     """What its owner calls a container: by its labels, or by the engine's name of it."""
     return labels.get(NAME) or labels.get(LEGACY_NAME) or container_name.partition(SEPARATOR)[0]
+
+
+def going_on(labels: Mapping[str, str], began: datetime) -> dict[str, str]:
+    """`labels` of a container that goes on with work that was first started at `began`."""
+    return {**labels, WORK_STARTED_AT: format_timestamp(began)}
 
 
 def hub_server_of(labels: Mapping[str, str]) -> tuple[str, str]:

@@ -115,22 +115,6 @@ class Occupancy:
         containers = dict.fromkeys([*self.containers, (user, container)])
         return replace(self, uses=uses, containers=tuple(containers))
 
-    @property
-    def demand(self) -> float:
-        """Share of the GPU capacity that is not free, 0 to 1; 0 without any.
-
-        What cannot be read, and what doors never give, is no capacity.
-        """
-        capacity = [
-            use
-            for use in self.uses
-            if use.state is not SlotState.UNAVAILABLE
-            and use.slot.gpu_uuid not in self.excluded_gpus
-        ]
-        every = sum(use.slot.equivalents for use in capacity)
-        taken = sum(use.slot.equivalents for use in capacity if use.state is not SlotState.FREE)
-        return taken / every if every else 0.0
-
     def of(self, user: str) -> tuple[SlotUse, ...]:
         """What a person has: through any door, and on a card that cannot be read just now, too."""
         return self._of.get(user, ())

@@ -1,13 +1,12 @@
-"""What a crash or a passed hold leaves behind, and what is to be done about it. Pure."""
+"""What a crash leaves behind, and what is to be done about it. Pure."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.allocation import Reservation, UsageInterval
 from ds01_spawner.domain.container import Container, ContainerState
-from ds01_spawner.domain.limits import Limits
 
 GRACE = timedelta(minutes=2)
 """Unless told otherwise, nothing younger is repaired: somebody may be at work on it."""
@@ -17,8 +16,6 @@ LOST_AT_START = timedelta(hours=1)
 has lost its database: what runs in it may be days of training, so it is reported and left alone."""
 
 _MOST_EQUIVALENTS = 4096.0
-
-LimitsOf = Callable[[str, str | None], Limits]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +39,22 @@ def repairs(  # noqa: PLR0913 - the facts of one pass
     instance: str,
     reservations: Iterable[Reservation],
     hub_servers: Collection[tuple[str, str]] | None,
-    limits_of: LimitsOf,
     now: datetime,
     grace: timedelta = GRACE,
 ) -> tuple[Repair, ...]:
     """The containers of this installation that should not be there any more.
 
     Args:
-        containers: All of the engine's, with `finished_at` of those that stopped.
+        containers: All of the engine's.
         instance: Id of this installation; others' containers are left alone.
         reservations: All of the ledger's.
         hub_servers: (user, server) that the hub has, or `None` when it could not be asked.
-        limits_of: Limits of a person, from user and group.
         now: The moment.
         grace: Nothing younger is repaired.
     """
     promised = {entry.container_name for entry in reservations if entry.expires_at > now}
     found = (
-        _repair(container, hub_servers, limits_of, now)
+        _repair(container, hub_servers, now)
         for container in containers
         if container.labels.get(labels.INSTANCE) == instance
         and container.labels.get(labels.MANAGED) == "true"
@@ -72,22 +67,37 @@ def repairs(  # noqa: PLR0913 - the facts of one pass
 def _repair(
     container: Container,
     hub_servers: Collection[tuple[str, str]] | None,
-    limits_of: LimitsOf,
     now: datetime,
 ) -> Repair | None:
     if container.state is ContainerState.CREATED:
+        if container.labels.get(labels.INTERFACE) != labels.Interface.HUB:
+            return None  # somebody may start it yet
         return Repair(container, "cleanup.orphan", "It was created and never started.")
     if container.state.is_live:
         young = now - _made(container) < LOST_AT_START
         if young and is_forgotten(container, hub_servers):
             return Repair(container, "cleanup.orphan", "The hub has no such server.")
-        return None
-    return _over_hold(container, limits_of, now)
+    return None
 
 
 def _made(container: Container) -> datetime:
     granted = labels.parse_timestamp(container.labels.get(labels.CREATED_AT, ""))
     return granted or container.created_at
+
+
+def lapsed(
+    reservations: Iterable[Reservation], containers: Iterable[Container], now: datetime
+) -> tuple[Reservation, ...]:
+    """Promises that ran out without the container they were for: their launch died."""
+    made = {
+        (each.name, labels.parse_timestamp(each.labels.get(labels.CREATED_AT, "")))
+        for each in containers
+    }
+    return tuple(
+        entry
+        for entry in reservations
+        if entry.expires_at <= now and (entry.container_name, entry.created_at) not in made
+    )
 
 
 def is_forgotten(container: Container, hub_servers: Collection[tuple[str, str]] | None) -> bool:
@@ -96,21 +106,6 @@ def is_forgotten(container: Container, hub_servers: Collection[tuple[str, str]] 
     if hub_servers is None or marks.get(labels.INTERFACE) != labels.Interface.HUB:
         return False
     return labels.hub_server_of(marks) not in hub_servers
-
-
-def _over_hold(container: Container, limits_of: LimitsOf, now: datetime) -> Repair | None:
-    marks = container.labels
-    limits = limits_of(marks.get(labels.USER, ""), marks.get(labels.GROUP))
-    hold = limits.container_hold_after_stop
-    if hold is None or container.finished_at is None or marks.get(labels.PROTECTED) == "true":
-        return None
-    if now - container.finished_at < hold:
-        return None
-    return Repair(
-        container,
-        "cleanup.stale",
-        "It stopped longer ago than container_hold_after_stop allows.",
-    )
 
 
 def usage_changes(

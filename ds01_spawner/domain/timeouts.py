@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.limits import Limits
+from ds01_spawner.domain.work import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,14 @@ class Timeouts:
     max_runtime: Bound
     gpu_hold_after_stop: Bound
     container_hold_after_stop: Bound
+
+
+def gpu_hold(timeouts: Timeouts, ended_by: Rule | None) -> timedelta | None:
+    """How long a stopped container keeps its GPU; `None` is for ever.
+
+    Not at all when its time was up: then the GPU is for whoever waits.
+    """
+    return timedelta(0) if ended_by is Rule.RUNTIME else timeouts.gpu_hold_after_stop.value
 
 
 def timeouts_of(limits: Limits, marks: Mapping[str, str]) -> Timeouts:

@@ -29,7 +29,8 @@ from ds01_spawner.domain.queue import (
 )
 from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.domain.strategies import Strategy
-from ds01_spawner.domain.timeouts import timeouts_of
+from ds01_spawner.domain.timeouts import gpu_hold, timeouts_of
+from ds01_spawner.domain.work import Rule
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.observe import AT_ONCE, MAX_AGE, Observer
 from ds01_spawner.operations.situation import Situation, check_waiting
@@ -235,6 +236,19 @@ class Admission:
                 ]
             )
 
+    def work_began(self, container: Container) -> datetime | None:
+        """First start of the work that a stopped container leaves to the one that replaces it.
+
+        `None` when its time was up: then what follows is new work.
+        """
+        with self._ledger.transaction() as transaction:
+            stops = transaction.rule_stops()
+            tracks = transaction.tracks()
+        if any(each.container_id == container.id and each.rule is Rule.RUNTIME for each in stops):
+            return None
+        known = next((each for each in tracks if each.container_id == container.id), None)
+        return labels.work_began(container.labels) if known is None else known.started_at
+
     def current(self, max_age: timedelta = AT_ONCE) -> Situation:
         """Everything the next decision would look at.
 
@@ -297,9 +311,12 @@ class Admission:
                 known[user] = policy.limits(user, groups.get(user, ()))
             return known[user]
 
+        ended_by = {each.container_id: each.rule for each in transaction.rule_stops()}
+
         def hold_of(user: str, container: Container) -> timedelta | None:
             limits = policy.limits(user, labels.groups_of(container.labels))
-            return timeouts_of(limits, container.labels).gpu_hold_after_stop.value
+            timeouts = timeouts_of(limits, container.labels)
+            return gpu_hold(timeouts, ended_by.get(container.id))
 
         return Situation(
             now=now,

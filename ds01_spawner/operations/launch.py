@@ -3,12 +3,12 @@
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.container import Container, ContainerSpec
+from ds01_spawner.domain.container import Container, ContainerSpec, ContainerState
 from ds01_spawner.domain.errors import (
     Conflict,
     DeviceDriverMissing,
@@ -118,7 +118,7 @@ class Launcher:
         self, request: LaunchRequest, grant: Grant, spec: ContainerSpec, progress: Progress
     ) -> str:
         _check(progress)
-        self._replace(request, spec, progress)
+        spec = self._replace(request, spec, progress)
         limits = grant.limits
         self._aggregates.apply(limits, request.user)
         self._engine.ensure_network(
@@ -152,16 +152,22 @@ class Launcher:
             self._admission.settle(grant, SETTLE_TIME)
         return container_id
 
-    def _replace(self, request: LaunchRequest, spec: ContainerSpec, progress: Progress) -> None:
-        """Remove the person's earlier container of this name; containers are throw-away."""
+    def _replace(
+        self, request: LaunchRequest, spec: ContainerSpec, progress: Progress
+    ) -> ContainerSpec:
+        """Remove the person's earlier container of this name; containers are throw-away.
+
+        The work goes on: a restart does not reset `max_runtime`.
+        """
         existing = self._engine.container(spec.name)
         if existing is None:
-            return
+            return spec
         if not self._is_replaceable(request, existing):
             raise Conflict(
                 f"A container named {spec.name} exists and was not started here.",
                 "Stop it where it was started, or choose another name.",
             )
+        began = self._admission.work_began(existing)
         progress.say(Step.REPLACING)
         self._engine.remove(existing.id)
         self._audit.record(
@@ -171,6 +177,9 @@ class Launcher:
             reason="replaced by a new launch",
             details={"id": existing.id},
         )
+        if began is None or existing.state is ContainerState.CREATED:
+            return spec
+        return replace(spec, labels=labels.going_on(spec.labels, began))
 
     def _is_replaceable(self, request: LaunchRequest, existing: Container) -> bool:
         """A stopped one of the same person and door, or what a crashed hub left running."""

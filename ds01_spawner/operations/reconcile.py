@@ -1,12 +1,12 @@
-"""Repairs what crashes and passed holds leave behind, and says so in the log."""
+"""Repairs what crashes leave behind, and says so in the log."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.cgroup import OomMark
-from ds01_spawner.domain.container import Container, ContainerState
+from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.queue import USAGE_HORIZON, alive
@@ -15,13 +15,16 @@ from ds01_spawner.domain.repair import (
     LOST_AT_START,
     Repair,
     is_forgotten,
+    lapsed,
     repairs,
     usage_changes,
 )
 from ds01_spawner.operations.admission import Admission
 from ds01_spawner.operations.aggregate import Aggregates, SyncReport
 from ds01_spawner.operations.audit import Audit
-from ds01_spawner.ports import Clock, Engine, HubClient, Ledger, PolicySource
+from ds01_spawner.operations.leftovers import Leftovers
+from ds01_spawner.operations.situation import Situation
+from ds01_spawner.ports import Clock, Engine, HubClient, HubServer, Ledger, PolicySource
 
 _KEEP_EXPIRED = timedelta(hours=1)
 SERVICE = "culler"
@@ -54,6 +57,7 @@ class Reconciler:
         aggregates: Aggregates,
         audit: Audit,
         hub: HubClient | None,
+        leftovers: Leftovers,
         grace: timedelta = GRACE,
     ) -> None:
         self._clock = clock
@@ -64,16 +68,26 @@ class Reconciler:
         self._aggregates = aggregates
         self._audit = audit
         self._hub = hub
+        self._leftovers = leftovers
         self._grace = grace
         self._suspects: frozenset[str] = frozenset()
         self._known_conflicts: frozenset[str] = frozenset()
         self._bounds: SyncReport | None = None
         self._kills: OomMark | None = None
 
-    def run(self, *, dry_run: bool = False, bookkeeping: bool = True) -> Report:
+    def run(
+        self,
+        situation: Situation | None = None,
+        servers: Mapping[tuple[str, str], HubServer] | None = None,
+        *,
+        dry_run: bool = False,
+        bookkeeping: bool = True,
+    ) -> Report:
         """One pass.
 
         Args:
+            situation: What a decision would see now; by default it is read.
+            servers: What the hub has, where a situation is given; `None` when it did not answer.
             dry_run: Nothing is changed.
             bookkeeping: Also keep usage, bounds and the ledger up to date: the one service does,
                 whoever repairs by hand beside it does not.
@@ -81,10 +95,12 @@ class Reconciler:
         Raises:
             Unavailable: The engine, the GPUs, the ledger or the policy cannot be read.
         """
-        situation = self._admission.current()
-        notes = list(situation.occupancy.conflicts)
-        servers = self._hub_servers(notes)
-        containers = tuple(map(self._with_end, situation.snapshot.containers))
+        notes: list[str] = []
+        if situation is None:
+            situation = self._admission.current()
+            servers = self._hub_servers(notes)
+        notes.extend(situation.occupancy.conflicts)
+        containers = situation.snapshot.containers
         instance = self._admission.rules.site.instance
         with self._ledger.transaction() as transaction:
             reservations = transaction.reservations()
@@ -93,7 +109,6 @@ class Reconciler:
             instance=instance,
             reservations=reservations,
             hub_servers=servers,
-            limits_of=self._limits_of,
             now=situation.now,
             grace=self._grace,
         )
@@ -116,13 +131,14 @@ class Reconciler:
                 self._tell_conflicts(situation.occupancy.conflicts)
                 self._tidy_ledger(containers)
                 self._follow_kernel(containers, notes)
+                self._leftovers.tidy(containers, servers or {}, notes)
         return Report(due, tuple(notes))
 
     def _is_certain(self, repair: Repair) -> bool:
         """A running container is removed only when two passes in a row say so."""
         return not repair.container.state.is_live or repair.container.id in self._suspects
 
-    def _hub_servers(self, notes: list[str]) -> Collection[tuple[str, str]] | None:
+    def _hub_servers(self, notes: list[str]) -> Mapping[tuple[str, str], HubServer] | None:
         if self._hub is None:
             return None
         try:
@@ -131,32 +147,39 @@ class Reconciler:
             notes.append(str(exc))
             return None
 
-    def _with_end(self, container: Container) -> Container:
-        """With `finished_at`, which the engine's list lacks for containers without a GPU."""
-        stopped = container.state in {ContainerState.EXITED, ContainerState.DEAD}
-        mine = container.labels.get(labels.MANAGED) == "true"
-        if not (stopped and mine and container.finished_at is None):
-            return container
-        return self._engine.container(container.id) or container
-
     def _limits_of(self, user: str, group: str | None) -> Limits:
         return self._policy.current().limits(user, (group,) if group else ())
 
-    def _tidy_ledger(self, containers: Iterable[Container]) -> None:
+    def _tidy_ledger(self, containers: tuple[Container, ...]) -> None:
         now = self._clock.now()
         with self._ledger.transaction() as transaction:
             tickets = transaction.tickets()
             living = {ticket.id for ticket in alive(tickets, now)}
-            transaction.remove_tickets([each.id for each in tickets if each.id not in living])
-            transaction.remove_reservations(
-                [
-                    entry.id
-                    for entry in transaction.reservations()
-                    if entry.expires_at < now - _KEEP_EXPIRED
-                ]
-            )
+            left = [ticket for ticket in tickets if ticket.id not in living]
+            transaction.remove_tickets([ticket.id for ticket in left])
+            reservations = transaction.reservations()
+            dead = lapsed(reservations, containers, now)
+            old = [each for each in reservations if each.expires_at < now - _KEEP_EXPIRED]
+            transaction.remove_reservations([entry.id for entry in (*dead, *old)])
             known = transaction.usage_since(now - USAGE_HORIZON)
-            transaction.put_usage(usage_changes(known, tuple(containers), now))
+            transaction.put_usage(usage_changes(known, containers, now))
+            for ticket in left:
+                self._say(
+                    "cleanup.ticket",
+                    ticket.user,
+                    ticket.container_name,
+                    "Nobody waits with this place in the queue any more.",
+                )
+            for entry in dead:
+                self._say(
+                    "cleanup.reservation",
+                    entry.user,
+                    entry.container_name,
+                    "Its container was never started; what was reserved for it is free.",
+                )
+
+    def _say(self, action: str, user: str, resource: str, reason: str) -> None:
+        self._audit.write(action, user=user, resource=resource, interface=SERVICE, reason=reason)
 
     def _follow_kernel(self, containers: tuple[Container, ...], notes: list[str]) -> None:
         """Bounds follow edits of the policy; what the kernel killed for memory is logged."""

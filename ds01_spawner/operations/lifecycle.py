@@ -1,0 +1,313 @@
+"""What would happen to every container now, and why: one look, and `domain.lifecycle.decide`.
+
+Changes nothing. The service enforces what this returns; `ds01 admin lifecycle` prints it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from ds01_spawner.domain import labels
+from ds01_spawner.domain.activity import Verdict
+from ds01_spawner.domain.container import Container
+from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.lifecycle import Decision, decide
+from ds01_spawner.domain.limits import LifecyclePolicy
+from ds01_spawner.domain.occupancy import latecomers
+from ds01_spawner.domain.work import KeepAlive, PassMark, Track, advanced
+from ds01_spawner.operations.admission import Admission
+from ds01_spawner.operations.checks import Check, Checks, Sources
+from ds01_spawner.operations.situation import Situation
+from ds01_spawner.operations.subjects import Memory, first_track, gpu_demand, is_subject, subjects
+from ds01_spawner.policy.resolution import Policy
+from ds01_spawner.ports import Engine, HubClient, HubServer, KeepAliveFiles, PolicySource
+
+NO_END = timedelta(days=36_500)
+_SAME_START = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one look found and what is due.
+
+    Attributes:
+        mark: The moment.
+        policy: The policy it was made with.
+        containers: Every container of the engine.
+        servers: What the hub has, by user and server; `None` when it could not be asked.
+        decisions: One of each container that this installation is responsible for.
+        tracks: What is to be remembered of them.
+        keep_alives: Keep-alives that files ask for, new or ended since the last look.
+        troubles: What could not be read, by a key that stays the same while it lasts.
+        situation: What allocation would decide on; `None` where the GPUs cannot be read.
+    """
+
+    mark: PassMark
+    policy: Policy
+    containers: tuple[Container, ...]
+    servers: Mapping[tuple[str, str], HubServer] | None
+    decisions: tuple[Decision, ...]
+    tracks: tuple[Track, ...] = ()
+    keep_alives: tuple[KeepAlive, ...] = ()
+    troubles: Mapping[str, str] = field(default_factory=dict)
+    situation: Situation | None = None
+
+
+class Lifecycle:
+    """Looks and decides. Remembers the last look, because rates need two."""
+
+    def __init__(  # noqa: PLR0913 - the ports it stands on
+        self,
+        *,
+        policy: PolicySource,
+        engine: Engine,
+        admission: Admission,
+        checks: Checks,
+        keep_alive_files: KeepAliveFiles,
+        hub: HubClient | None,
+    ) -> None:
+        self._policy = policy
+        self._engine = engine
+        self._admission = admission
+        self._checks = checks
+        self._files = keep_alive_files
+        self._hub = hub
+
+    def plan(self, memory: Memory, mark: PassMark, unseen: timedelta = timedelta(0)) -> Plan:
+        """What is due now.
+
+        Args:
+            memory: What the ledger keeps.
+            mark: The moment.
+            unseen: Time since the look before that nobody looked at.
+
+        Raises:
+            Unavailable: The engine, the ledger or the policy cannot be read: nothing is due.
+        """
+        troubles: dict[str, str] = {}
+        policy = self._policy.current()
+        situation = self._situation(troubles)
+        containers = (
+            self._engine.containers() if situation is None else situation.snapshot.containers
+        )
+        sources = self._sources(mark, situation, troubles)
+        instance = self._admission.rules.site.instance
+        ours = [each for each in containers if is_subject(each, instance)]
+        checks = self._checks.all(
+            [each for each in ours if each.state.is_live],
+            sources,
+            lambda container: _policies(policy, container),
+        )
+        tracks = self._tracked(ours, memory, policy, checks, mark.wall, unseen)
+        if situation is not None:
+            tracks = _with_conflicts(tracks, situation, mark.wall)
+        kept = self._kept(ours, memory, policy, tracks, mark.wall)
+        now_known = replace(
+            memory,
+            tracks=tuple(tracks.values()),
+            keep_alives=_replaced(memory.keep_alives, kept),
+        )
+        found = subjects(
+            [each for each in ours if each.id in tracks],
+            now_known,
+            policy,
+            exemptions=policy.exemptions,
+            instance=instance,
+            demand=0.0 if situation is None else gpu_demand(situation.occupancy),
+            now=mark.wall,
+            findings={key: check.findings for key, check in checks.items()},
+        )
+        return Plan(
+            mark=mark,
+            policy=policy,
+            containers=containers,
+            servers=sources.servers,
+            decisions=tuple(decide(subject, mark.wall) for subject in found),
+            tracks=tuple(tracks.values()),
+            keep_alives=kept,
+            troubles=MappingProxyType(troubles),
+            situation=situation,
+        )
+
+    def again(self, decision: Decision, memory: Memory, mark: PassMark) -> Decision | None:
+        """The decision about one container once more, on fresh figures; `None` if it is gone.
+
+        Raises:
+            Unavailable: Something needed cannot be read: nothing is decided.
+        """
+        known = decision.subject
+        container = self._engine.container(known.container.id)
+        if container is None:
+            return None
+        policy = self._policy.current()
+        situation = self._situation({})
+        policies = _policies(policy, container)
+        sources = self._sources(mark, situation, {})
+        check = self._checks.again(container, sources, policies)
+        if check is None or not check.ran_on:
+            return None
+        track = advanced(known.track, check.findings, policies, mark.wall)
+        kept = self._kept([container], memory, policy, {container.id: track}, mark.wall)
+        (subject,) = subjects(
+            [container],
+            replace(memory, tracks=(track,), keep_alives=_replaced(memory.keep_alives, kept)),
+            policy,
+            exemptions=policy.exemptions,
+            instance=self._admission.rules.site.instance,
+            demand=0.0 if situation is None else gpu_demand(situation.occupancy),
+            now=mark.wall,
+            findings={container.id: check.findings},
+        )
+        return decide(subject, mark.wall)
+
+    def _situation(self, troubles: dict[str, str]) -> Situation | None:
+        """What allocation sees, or `None` when the GPUs cannot be read: they count as busy then."""
+        try:
+            return self._admission.current()
+        except Unavailable as exc:
+            troubles["gpus"] = str(exc)
+            return None
+
+    def _sources(
+        self, mark: PassMark, situation: Situation | None, troubles: dict[str, str]
+    ) -> Sources:
+        servers = None
+        if self._hub is not None:
+            try:
+                servers = self._hub.servers()
+            except Unavailable as exc:
+                troubles["hub"] = str(exc)
+        return Sources(
+            mark=mark,
+            inventory=None if situation is None else situation.snapshot.inventory,
+            activity={} if situation is None else situation.snapshot.activity,
+            servers=servers,
+        )
+
+    def _tracked(  # noqa: PLR0913, PLR0917 - the facts of one pass
+        self,
+        containers: Iterable[Container],
+        memory: Memory,
+        policy: Policy,
+        checks: Mapping[str, Check],
+        now: datetime,
+        unseen: timedelta,
+    ) -> dict[str, Track]:
+        known = {track.container_id: track for track in memory.tracks}
+        tracks: dict[str, Track] = {}
+        for container in containers:
+            check = checks.get(container.id)
+            before = known.get(container.id)
+            if check is None:
+                track = self._ended(container, before, now)
+            else:
+                track = self._running(container, before, check)
+                if track is not None:
+                    policies = _policies(policy, container)
+                    track = advanced(track, check.findings, policies, now, unseen)
+                    track = _with_unreadable(track, check, now, policies)
+            if track is not None:
+                tracks[container.id] = replace(track, container_name=container.name)
+        return tracks
+
+    def _running(self, container: Container, track: Track | None, check: Check) -> Track | None:
+        """The track of the present run, looked up when it may be another than the last."""
+        compared = all(each.verdict is not Verdict.FIRST_LOOK for each in check.findings)
+        if track is not None and track.ended_at is None and check.ran_on and compared:
+            return track
+        found = self._engine.container(container.id)
+        if found is None or not found.state.is_live:
+            return None
+        started = found.started_at or found.created_at
+        if track is None:
+            return first_track(found)
+        if abs(started - track.run_started_at) < _SAME_START:
+            return replace(track, ended_at=None)
+        return replace(
+            track,
+            run_started_at=started,
+            idle_checks=0,
+            idle_since=None,
+            conflict_since=None,
+            ended_at=None,
+            unreadable=(),
+            released=False,
+        )
+
+    def _ended(self, container: Container, track: Track | None, now: datetime) -> Track | None:
+        if track is not None and track.ended_at is not None:
+            return track
+        found = container
+        if found.finished_at is None:
+            looked_up = self._engine.container(container.id)
+            if looked_up is None or looked_up.state.is_live:
+                return None
+            found = looked_up
+        track = track or first_track(found)
+        ended = found.finished_at or track.ended_at
+        return replace(
+            track,
+            ended_at=min(ended or now, now),
+            idle_checks=0,
+            idle_since=None,
+            conflict_since=None,
+        )
+
+    def _kept(
+        self,
+        containers: Iterable[Container],
+        memory: Memory,
+        policy: Policy,
+        tracks: Mapping[str, Track],
+        now: datetime,
+    ) -> tuple[KeepAlive, ...]:
+        """What `.keep-alive` files ask for that the ledger does not say yet."""
+        known = {each.container_id: each for each in memory.keep_alives if each.source == "file"}
+        found = []
+        for container in containers:
+            track = tracks.get(container.id)
+            if track is None or track.idle_since is None:
+                continue
+            touched = self._files.touched_at(container)
+            before = known.get(container.id)
+            if touched is None:
+                if before is not None and before.until > now:
+                    found.append(replace(before, until=now))
+                continue
+            asked = min(touched, now)
+            if before is not None and abs(asked - before.granted_at) < timedelta(seconds=1):
+                continue
+            longest = _policies(policy, container).keep_alive_max
+            until = asked + (NO_END if longest is None else longest)
+            found.append(KeepAlive(container.id, asked, until, "file", track.user))
+        return tuple(found)
+
+
+def _policies(policy: Policy, container: Container) -> LifecyclePolicy:
+    user = labels.owner_of(container.labels) or ""
+    return policy.limits(user, labels.groups_of(container.labels)).policies
+
+
+def _with_conflicts(
+    tracks: Mapping[str, Track], situation: Situation, now: datetime
+) -> dict[str, Track]:
+    late = latecomers(situation.snapshot.containers, situation.snapshot.inventory)
+    return {
+        key: replace(track, conflict_since=(track.conflict_since or now) if key in late else None)
+        for key, track in tracks.items()
+    }
+
+
+def _with_unreadable(track: Track, check: Check, now: datetime, policies: LifecyclePolicy) -> Track:
+    """While it starts, a server that does not answer is no news."""
+    if now - track.run_started_at < policies.startup_grace:
+        return track
+    names = {each.signal.value for each in check.findings if each.verdict is Verdict.UNREADABLE}
+    return replace(track, unreadable=tuple(sorted(names)))
+
+
+def _replaced(known: Sequence[KeepAlive], changed: Sequence[KeepAlive]) -> tuple[KeepAlive, ...]:
+    keys = {(each.container_id, each.source) for each in changed}
+    kept = [each for each in known if (each.container_id, each.source) not in keys]
+    return (*kept, *changed)
