@@ -103,6 +103,7 @@ class Rules:
         site: What containers' descriptions take from the installation.
         excluded_gpus: Cards (UUID) of an inventory that doors never give, such as those for
             batch work.
+        check_storage: Raises `QuotaExceeded` when the person's home is full.
     """
 
     strategy: Strategy
@@ -110,6 +111,7 @@ class Rules:
     may_pull: Callable[[str], bool]
     site: Site
     excluded_gpus: Callable[[Inventory], frozenset[str]] = lambda _inventory: frozenset()
+    check_storage: Callable[[str, Limits], None] = lambda _user, _limits: None
 
 
 class Admission:
@@ -263,6 +265,7 @@ class Admission:
         self, request: LaunchRequest, *, wait: bool, ticket: Ticket | None
     ) -> Grant | Queued:
         request, account, limits = self._checked(request)
+        self.rules.check_storage(request.user, limits)
         # Polls of the queue share readings: staleness within MAX_AGE is covered by reservations.
         snapshot = self._observer.snapshot(POLL_SHARING if ticket is not None else AT_ONCE)
         with self._ledger.transaction() as transaction:

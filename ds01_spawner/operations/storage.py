@@ -1,0 +1,286 @@
+"""The storage limit: who is near it is told, who has reached it starts nothing new."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from ds01_spawner.domain import labels, names
+from ds01_spawner.domain.container import Container
+from ds01_spawner.domain.errors import NotFound, Refused, Unavailable
+from ds01_spawner.domain.limits import Limits
+from ds01_spawner.domain.notice import Notice
+from ds01_spawner.domain.notice_text import Limit, Moment, storage_notice
+from ds01_spawner.domain.storage import FULL, WALK, StorageUse, full_error, is_full, threshold
+from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.subjects import is_subject
+from ds01_spawner.policy.wording import in_words, origin_in_words
+from ds01_spawner.ports import (
+    Accounts,
+    Clock,
+    Engine,
+    Ledger,
+    LedgerTransaction,
+    PolicySource,
+    StorageMeter,
+)
+
+KEY = "storage"
+SERVICE = "culler"
+PASS_BUDGET = timedelta(seconds=20)
+HOME_BUDGET = timedelta(seconds=10)
+IN_USE_EVERY = timedelta(minutes=10)
+OUT_OF_USE_EVERY = timedelta(hours=6)
+REFUSAL_BUDGET = timedelta(seconds=5)
+REFUSAL_AGE = timedelta(minutes=1)
+_BOUND_BUDGET = timedelta(seconds=5)
+_SHORTEST = timedelta(milliseconds=200)
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+_log = logging.getLogger("ds01.storage")
+
+
+@dataclass(frozen=True, slots=True)
+class StorageReport:
+    """What one look came to.
+
+    Attributes:
+        measured: Homes measured to the end.
+        notes: Sentences on what could not be.
+    """
+
+    measured: tuple[StorageUse, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Person:
+    """Somebody whose home is measured.
+
+    Attributes:
+        user: Who.
+        groups: Their policy group, as far as their containers tell.
+        present: Whether they have a container.
+        live: Whether one of theirs runs.
+        known: The last measurement, or `None`.
+    """
+
+    user: str
+    groups: tuple[str, ...] = ()
+    present: bool = False
+    live: bool = False
+    known: StorageUse | None = None
+
+
+class Storage:
+    """Measures homes and compares them with the limit. Safe to use from many threads.
+
+    Args:
+        clock: The time.
+        policy: Whose limits.
+        accounts: Where homes are.
+        engine: Who has containers, and where volumes are.
+        ledger: Where measurements are kept.
+        meter: Measures.
+        audit: The log.
+        post: Puts a notice where it is delivered from, such as `Outbox.post`.
+        instance: Id of this installation.
+        zone: Where the readers of notices are.
+    """
+
+    def __init__(  # noqa: PLR0913 - the ports it stands on
+        self,
+        *,
+        clock: Clock,
+        policy: PolicySource,
+        accounts: Accounts,
+        engine: Engine,
+        ledger: Ledger,
+        meter: StorageMeter,
+        audit: Audit,
+        post: Callable[[LedgerTransaction, Notice], None],
+        instance: str,
+        zone: tzinfo = UTC,
+    ) -> None:
+        self._clock = clock
+        self._policy = policy
+        self._accounts = accounts
+        self._engine = engine
+        self._ledger = ledger
+        self._meter = meter
+        self._audit = audit
+        self._post = post
+        self._instance = instance
+        self._zone = zone
+        self._tried: dict[str, datetime] = {}
+        self._data_root: str | None = None
+
+    def look(
+        self, budget: timedelta = PASS_BUDGET, containers: Sequence[Container] | None = None
+    ) -> StorageReport:
+        """Measure whose turn it is, the one measured longest ago first, for so long.
+
+        Args:
+            budget: A home that takes longer goes on in the next look.
+            containers: All of the engine's, where they are known already.
+
+        Raises:
+            Unavailable: Engine, policy or ledger cannot be read.
+        """
+        end = self._clock.mark().uptime_seconds + budget.total_seconds()
+        measured, notes = [], []
+        for person in self._due(self._engine.containers() if containers is None else containers):
+            left = timedelta(seconds=end - self._clock.mark().uptime_seconds)
+            if left < _SHORTEST:
+                break
+            self._tried[person.user] = self._clock.now()
+            try:
+                use = self._look_at(person, min(left, HOME_BUDGET))
+            except (NotFound, Refused, Unavailable) as exc:
+                notes.append(f"{person.user}: {exc}")
+            else:
+                measured += [] if use is None else [use]
+        return StorageReport(tuple(measured), tuple(notes))
+
+    def check(self, user: str, limits: Limits) -> None:
+        """Nothing, unless the home is full; then it is measured again before somebody is refused.
+
+        What cannot be measured refuses nobody: the disk has its own end.
+
+        Raises:
+            QuotaExceeded: It is full.
+            Unavailable: The ledger cannot be read.
+        """
+        limit = limits.storage_bytes
+        if limit is None:
+            return
+        with self._ledger.transaction() as transaction:
+            known = next(iter(transaction.storage(user)), None)
+        if known is None or not is_full(known, limit):
+            return
+        groups = (limits.group,) if limits.group else ()
+        try:
+            path, has_account, _ = self._home(user)
+            if not timedelta(0) <= self._clock.now() - known.measured_at < REFUSAL_AGE:
+                known = self._measure(user, path, limit, groups, REFUSAL_BUDGET) or known
+        except (NotFound, Refused, Unavailable) as exc:
+            _log.warning("%s is let in although their home was full: %s", user, exc)
+            return
+        if is_full(known, limit):
+            raise full_error(known, limit, has_account=has_account)
+
+    def _due(self, containers: Sequence[Container]) -> list[_Person]:
+        now = self._clock.now()
+        with self._ledger.transaction() as transaction:
+            uses = {use.user: use for use in transaction.storage()}
+        people = {user: _Person(user, known=use) for user, use in uses.items()}
+        for container in containers:
+            user = labels.owner_of(container.labels) or ""
+            if is_subject(container, self._instance):
+                live = container.state.is_live or (user in people and people[user].live)
+                groups = labels.groups_of(container.labels)
+                people[user] = _Person(user, groups, present=True, live=live, known=uses.get(user))
+        self._tried = {user: at for user, at in self._tried.items() if user in people}
+        return sorted(
+            (each for each in people.values() if _is_due(each, now)),
+            key=lambda each: (self._last_turn(each), each.user),
+        )
+
+    def _last_turn(self, person: _Person) -> datetime:
+        known = _NEVER if person.known is None else person.known.measured_at
+        return max(known, self._tried.get(person.user, _NEVER))
+
+    def _look_at(self, person: _Person, budget: timedelta) -> StorageUse | None:
+        path, _, unix_groups = self._home(person.user)
+        groups = (*person.groups, *unix_groups)
+        limit = self._policy.current().limits(person.user, groups).storage_bytes
+        if person.known is not None and not person.present:
+            # Without a container nothing tells their groups in the hub: the limit stays.
+            limit = person.known.limit_bytes
+        if limit is None:
+            self._release(person, path)
+            return None
+        use = self._measure(person.user, path, limit, groups, budget)
+        if use is not None and use.source != WALK:
+            self._meter.bound(person.user, path, limit, _BOUND_BUDGET)
+        return use
+
+    def _release(self, person: _Person, path: str) -> None:
+        """Take back the bound of somebody who has no limit any longer."""
+        if person.known is None or person.known.limit_bytes is None:
+            return
+        self._meter.bound(person.user, path, None, _BOUND_BUDGET)
+        with self._ledger.transaction() as transaction:
+            transaction.put_storage(replace(person.known, limit_bytes=None, told_percent=0))
+
+    def _home(self, user: str) -> tuple[str, bool, tuple[str, ...]]:
+        """Where a home is, whether it is an account's, and the account's groups.
+
+        Never what a label or a mount says: those may be anybody's.
+        """
+        account = self._accounts.lookup(names.check_user(user))
+        if account is not None:
+            return account.home, True, account.groups
+        if self._data_root is None:
+            self._data_root = self._engine.info().data_root
+        return f"{self._data_root}/volumes/{names.home_volume(user)}/_data", False, ()
+
+    def _measure(
+        self, user: str, path: str, limit: int, groups: tuple[str, ...], budget: timedelta
+    ) -> StorageUse | None:
+        use = self._meter.measure(user, path, budget)
+        if use is None:
+            return None
+        with self._ledger.transaction() as transaction:
+            before = next(iter(transaction.storage(user)), None)
+            told = 0 if before is None else before.told_percent
+            stands = threshold(use, limit, told)
+            if not use.largest and before is not None:
+                use = replace(use, largest=before.largest)
+            use = replace(use, limit_bytes=limit, told_percent=stands)
+            transaction.put_storage(use)
+            if stands > told:
+                self._tell(transaction, use, limit, groups)
+        return use
+
+    def _tell(
+        self,
+        transaction: LedgerTransaction,
+        use: StorageUse,
+        limit_bytes: int,
+        groups: tuple[str, ...],
+    ) -> None:
+        found = self._policy.current().setting(use.user, groups, KEY)
+        limit = Limit(KEY, in_words(KEY, found.value), origin_in_words(found))
+        full = use.told_percent >= FULL
+        # What the kernel bounds never gets beyond the limit: nearly there is full.
+        shown = replace(use, size_bytes=max(use.size_bytes, limit_bytes)) if full else use
+        moment = Moment(self._clock.now(), self._zone)
+        notice = storage_notice(shown, limit_bytes, limit, moment)
+        self._post(transaction, notice)
+        self._audit.write(
+            "storage.full" if full else "storage.warn",
+            user=use.user,
+            resource=KEY,
+            interface=SERVICE,
+            reason=notice.title,
+            details=_details(use, limit_bytes, limit),
+        )
+
+
+def _is_due(person: _Person, now: datetime) -> bool:
+    if person.known is None:
+        return True
+    age = now - person.known.measured_at
+    every = IN_USE_EVERY if person.live else OUT_OF_USE_EVERY
+    return not timedelta(0) <= age < every
+
+
+def _details(use: StorageUse, limit_bytes: int, limit: Limit) -> Mapping[str, object]:
+    return {
+        "used_bytes": use.size_bytes,
+        "limit_bytes": limit_bytes,
+        "origin": limit.origin,
+        "source": use.source,
+        "threshold_percent": use.told_percent,
+    }
