@@ -43,8 +43,8 @@ def look(  # noqa: PLR0917 - the figures of one look
     )
 
 
-def verdicts(after: Look, before: Look | None = None, **policies: float) -> dict[Signal, Verdict]:
-    found = judge(after, before, replace(POLICIES, **policies))
+def verdicts(after: Look, before: Look | None = None) -> dict[Signal, Verdict]:
+    found = judge(after, before, POLICIES)
     return {each.signal: each.verdict for each in found}
 
 
@@ -88,9 +88,15 @@ def test_counters_that_went_back_are_of_another_run() -> None:
     assert found[Signal.CPU] is found[Signal.NETWORK] is Verdict.FIRST_LOOK
 
 
-@pytest.mark.parametrize("missing", ["cpu", "network", "sessions"])
-def test_what_cannot_be_read_counts_as_work(missing: str) -> None:
-    after = look(1, **{missing: None})  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("missing", "after"),
+    [
+        ("cpu", look(1, cpu=None)),
+        ("network", look(1, network=None)),
+        ("sessions", look(1, sessions=None)),
+    ],
+)
+def test_what_cannot_be_read_counts_as_work(missing: str, after: Look) -> None:
     found = judge(after, look(0), POLICIES)
     assert [each.signal.value for each in found if each.verdict is Verdict.UNREADABLE] == [missing]
     assert is_busy(found)
@@ -171,7 +177,10 @@ def test_where_open_tabs_count_a_connected_browser_is_work() -> None:
 @pytest.mark.parametrize("what", ["kernels", "terminals"])
 def test_use_since_the_look_before_is_work(what: str) -> None:
     def said(minutes: float) -> JupyterSample:
-        return replace(JupyterSample(), **{f"{what}_active_at": EPOCH + minutes * MINUTE})
+        moment = EPOCH + minutes * MINUTE
+        if what == "kernels":
+            return JupyterSample(kernels_active_at=moment)
+        return JupyterSample(terminals_active_at=moment)
 
     signal = Signal(what)
     before = look(1, jupyter=said(0.2))
