@@ -20,6 +20,7 @@ from ds01_spawner.adapters.gpu_source import SIMULATION_STATE, open_probe
 from ds01_spawner.adapters.ledger import SqliteLedger
 from ds01_spawner.adapters.notice_board import FileNoticeBoard
 from ds01_spawner.adapters.policy_files import PolicyFiles
+from ds01_spawner.adapters.storage.meter import HomeMeter
 from ds01_spawner.adapters.system_clock import SystemClock
 from ds01_spawner.adapters.system_zone import SystemZone
 from ds01_spawner.domain.errors import Forbidden, Unavailable
@@ -37,11 +38,13 @@ from ds01_spawner.operations.enforce import Enforcer, Terms
 from ds01_spawner.operations.launch import Launcher
 from ds01_spawner.operations.leftovers import Leftovers
 from ds01_spawner.operations.lifecycle import Lifecycle
+from ds01_spawner.operations.notify import Outbox
 from ds01_spawner.operations.observe import Observer
 from ds01_spawner.operations.outlook import Outlook
 from ds01_spawner.operations.reconcile import Reconciler
 from ds01_spawner.operations.servers import Servers
 from ds01_spawner.operations.stops import Patience, Stops
+from ds01_spawner.operations.storage import Storage
 from ds01_spawner.operations.telling import Telling
 from ds01_spawner.policy.gpu_config import GpuConfig, parse_gpu_config
 from ds01_spawner.policy.images import ImageCatalogue, parse_images
@@ -217,6 +220,7 @@ class Platform:
                 may_pull=lambda reference: self.images.entry(reference) is not None,
                 site=self.site,
                 excluded_gpus=self._excluded_gpus,
+                check_storage=lambda user, limits: self.storage.check(user, limits),
             ),
         )
 
@@ -238,6 +242,27 @@ class Platform:
             engine=self.engine,
             policy=self.policy,
             audit=self.audit,
+        )
+
+    @cached_property
+    def storage_meter(self) -> HomeMeter:
+        """Measures people's homes."""
+        return HomeMeter(self.clock, self.directories.state / "homes")
+
+    @cached_property
+    def storage(self) -> Storage:
+        """Compares homes with the storage limit."""
+        return Storage(
+            clock=self.clock,
+            policy=self.policy,
+            accounts=self.accounts,
+            engine=self.engine,
+            ledger=self.ledger,
+            meter=self.storage_meter,
+            audit=self.audit,
+            post=lambda transaction, notice: self.outbox.post(transaction, notice),
+            instance=self.instance,
+            zone=self.zone,
         )
 
     @cached_property
@@ -267,6 +292,11 @@ class Platform:
             audit=self.audit,
             instance=self.instance,
         )
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """Notices on their way to people."""
+        return Outbox()
 
     @cached_property
     def telling(self) -> Telling:
