@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from ds01_spawner.spawner.pages import HANDLERS
+
 c = get_config()
 
 c.JupyterHub.spawner_class = "ds01"
@@ -15,6 +17,8 @@ c.JupyterHub.hub_ip = "172.17.0.1"
 c.JupyterHub.db_url = "sqlite:////var/lib/ds01/jupyterhub.sqlite"
 c.JupyterHub.cookie_secret_file = "/var/lib/ds01/jupyterhub_cookie_secret"
 c.JupyterHub.template_paths = [str(Path(__file__).parent / "templates")]
+
+c.JupyterHub.extra_handlers = HANDLERS
 
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = 10
@@ -36,6 +40,6 @@ c.JupyterHub.load_roles = [
     {
         "name": "ds01-culler",
         "services": ["ds01-culler"],
-        "scopes": ["list:users", "read:servers"],
+        "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
     },
 ]

@@ -141,7 +141,7 @@ class Outlook:
         """
         earliest = self._monotonic() - max_age.total_seconds()
         with self._lock:
-            if self._last is None or self._last[0] < earliest:
+            if self._last is None or self._last[0] <= earliest:
                 began = self._monotonic()
                 self._last = began, self._read()
             return self._last[1]

@@ -7,10 +7,14 @@ from functools import cache
 import jinja2
 
 from ds01_spawner.composition import Platform
+from ds01_spawner.domain import labels
 from ds01_spawner.domain.errors import DS01Error, QuotaExceeded
 from ds01_spawner.domain.gpu import FULL_PROFILE
+from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.offer import Offer, SizeOffer
+from ds01_spawner.domain.timeouts import Bound, timeouts_of
+from ds01_spawner.domain.wording import span
 from ds01_spawner.operations.offers import offer_to
 from ds01_spawner.spawner import wording
 
@@ -191,12 +195,19 @@ def facts(offer: Offer) -> list[tuple[str, str]]:
     limits = offer.limits
     cpus = "no limit" if limits.max_cpus is None else f"{limits.max_cpus:g}"
     memory = "no limit" if limits.memory_bytes is None else wording.memory(limits.memory_bytes)
+    timeouts = timeouts_of(limits, {labels.INTERFACE: Interface.HUB})
     return [
         ("CPUs", cpus),
         ("Memory", memory),
+        ("Stops when unused for", _span(timeouts.idle_timeout)),
+        ("Stops at the latest after", _span(timeouts.max_runtime)),
         ("You already run", _of(offer.containers_used, limits.max_containers_per_user, "server")),
         ("You already have", _of(offer.slots_used, limits.max_gpu_slots, "GPU")),
     ]
+
+
+def _span(bound: Bound) -> str:
+    return "never" if bound.value is None else span(bound.value)
 
 
 def _of(used: int, allowed: int | None, noun: str) -> str:

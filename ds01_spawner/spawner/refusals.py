@@ -30,15 +30,24 @@ _REASONS: tuple[tuple[type[DS01Error], str, int], ...] = (
 )
 
 
+def status_of(error: DS01Error) -> int:
+    """The HTTP status that says what the caller should do about `error`."""
+    return _reason(error)[1]
+
+
+def _reason(error: DS01Error) -> tuple[str, int]:
+    return next(
+        ((reason, status) for kind, reason, status in _REASONS if isinstance(error, kind)),
+        ("error", 500),
+    )
+
+
 def as_spawn_exception(error: DS01Error) -> SpawnException:
     """What the hub raises instead: message, reason for its metrics, HTTP status.
 
     API clients read the message; the hub's pages prefer the plain words.
     """
-    reason, status = next(
-        ((reason, status) for kind, reason, status in _REASONS if isinstance(error, kind)),
-        ("error", 500),
-    )
+    reason, status = _reason(error)
     # What a container said goes to its owner, not into the hub's log: it may hold secrets.
     logged = error.message if isinstance(error, StartFailed) else None
     exception = SpawnException(str(error), reason=reason, status_code=status, log_message=logged)

@@ -23,9 +23,11 @@ from ds01_spawner.domain.container import ContainerSpec, Mount
 from ds01_spawner.domain.errors import DS01Error, InvalidRequest, Refused, Unavailable
 from ds01_spawner.domain.grant import with_door
 from ds01_spawner.domain.labels import Interface
+from ds01_spawner.domain.notice_text import Moment
 from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.spawner.boot_gate import BootGate
 from ds01_spawner.spawner.form import Form
+from ds01_spawner.spawner.lifetime import stop_json
 from ds01_spawner.spawner.options import Options, options_from_form, parse_options
 from ds01_spawner.spawner.progress import ProgressEvent, ProgressLog
 from ds01_spawner.spawner.readiness import answers
@@ -34,6 +36,9 @@ from ds01_spawner.spawner.server_start import LIVENESS_SECONDS, Door, Patience, 
 from ds01_spawner.spawner.threads import Threads
 
 BOOT_SECONDS = 300
+PAGE_SECONDS = 2.0
+"""A page that is waited for is shown without what takes longer."""
+
 _STOP_RETRY_SECONDS = 2.0
 
 _platform_at = cache(open_platform)
@@ -249,7 +254,36 @@ class DS01Spawner(DockerSpawner):
         )
         door = Door(dress=self._dress, url=self._url_on, on_created=self._remember)
         patience = Patience(self.queue_timeout, self._boot_seconds or BOOT_SECONDS)
-        return await start.run(request, door, wait=self._options.wait, patience=patience)
+        url = await start.run(request, door, wait=self._options.wait, patience=patience)
+        await self._forget_last_stop()
+        return url
+
+    async def why_stopped(self, server_name: str) -> Mapping[str, object] | None:
+        """Why a rule ended the last run of a server of this person, for the hub's pages.
+
+        Empty when no rule did; `None` when nobody can say so within `PAGE_SECONDS`.
+        """
+        user = self.user.name
+        name = names.container_name(server_name or names.DEFAULT_SERVER, user)
+
+        def look_up() -> Mapping[str, object]:
+            stop = self.platform.outlook.last_stop(user, name)
+            moment = Moment(self.platform.clock.now(), self.platform.zone)
+            return {} if stop is None else stop_json(stop, moment)
+
+        try:
+            return await asyncio.wait_for(self.threads.run(look_up), PAGE_SECONDS)
+        except (DS01Error, TimeoutError) as exc:
+            self.log.warning("Why %s was stopped cannot be told. %s", name, exc)
+            return None
+
+    async def _forget_last_stop(self) -> None:
+        """It runs: what ended the run before is told no longer."""
+        user, name = self.user.name, self.object_name
+        try:
+            await self.threads.run(lambda: self.platform.outlook.runs_again(user, name))
+        except DS01Error as exc:
+            self.log.warning("%s runs; its last stop stays on record. %s", self._log_name, exc)
 
     async def stop(self, now: bool = False) -> None:  # noqa: FBT001, FBT002, ARG002 - the hub's
         """Stop the server's container; it keeps GPU and files for the policy's hold.

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from ds01_spawner.domain.allocation import Reservation, Ticket
 from ds01_spawner.domain.container import Container
@@ -17,8 +17,10 @@ from ds01_spawner.domain.strategies import STRATEGIES
 from ds01_spawner.operations.admission import Admission, Grant, Queued, Rules
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.keep_alive import KeepAlives
 from ds01_spawner.operations.launch import Launcher, Progress, Step
 from ds01_spawner.operations.observe import Observer
+from ds01_spawner.operations.outlook import Outlook
 from ds01_spawner.operations.servers import Servers
 from ds01_spawner.ports import Ledger
 from fakes.accounts import FakeAccounts
@@ -82,6 +84,7 @@ class Lab:
     board: FakeNoticeBoard = field(default_factory=FakeNoticeBoard)
     strategy: str = "least_allocated"
     excluded: frozenset[str] = frozenset()
+    zone: tzinfo = UTC
     resolve_image: Callable[[str, str | None, str], str] = resolve_image
 
     def __post_init__(self) -> None:
@@ -113,6 +116,22 @@ class Lab:
             engine=self.engine,
             aggregates=Aggregates(cgroups=self.cgroups, audit=self.audit),
             audit=self.audit,
+        )
+        self.outlook = Outlook(
+            clock=self.clock,
+            policy=self.policy,
+            engine=self.engine,
+            ledger=self.ledger,
+            admission=self.admission,
+            monotonic=self.clock.monotonic,
+        )
+        self.keep_alives = KeepAlives(
+            clock=self.clock,
+            policy=self.policy,
+            engine=self.engine,
+            ledger=self.ledger,
+            audit=self.audit,
+            instance="here",
         )
         self.servers = Servers(
             admission=self.admission, engine=self.engine, policy=self.policy, audit=self.audit

@@ -5,7 +5,7 @@ import pytest
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest, NotFound, Unavailable
 from ds01_spawner.domain.work import Rule, Track
-from ds01_spawner.operations.keep_alive import KeepAlives, Kept
+from ds01_spawner.operations.keep_alive import Kept
 from fakes.clock import FakeClock
 from fakes.facts import container
 from fakes.lab import POLICY, Lab
@@ -19,21 +19,10 @@ def lab() -> Lab:
     return Lab(clock=FakeClock())
 
 
-def keep_alives(lab: Lab) -> KeepAlives:
-    return KeepAlives(
-        clock=lab.clock,
-        policy=lab.policy,
-        engine=lab.engine,
-        ledger=lab.ledger,
-        audit=lab.audit,
-        instance="here",
-    )
-
-
 def ask(
     lab: Lab, name: str | None = "jupyter", duration: timedelta | None = None, user: str = "alice"
 ) -> Kept:
-    return keep_alives(lab).ask(user, name, duration, source="command", by=user)
+    return lab.keep_alives.ask(user, name, duration, source="command", by=user)
 
 
 def idle_for(lab: Lab, span: timedelta, container_id: str) -> None:
@@ -74,7 +63,7 @@ def test_gives_the_most_that_is_allowed_unless_told_otherwise(lab: Lab) -> None:
 
 def test_is_in_the_log_with_who_asked_and_until_when(lab: Lab) -> None:
     container_id = lab.run("alice")
-    keep_alives(lab).ask("alice", "jupyter", 6 * HOUR, source="page", by="boss")
+    lab.keep_alives.ask("alice", "jupyter", 6 * HOUR, source="page", by="boss")
     event = lab.events.events[-1]
     assert (event.action, event.user, event.interface) == ("container.extend", "alice", "hub")
     assert event.resource == "jupyter._.alice"

@@ -7,7 +7,7 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import ContainerState
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.work import KeepAlive, Level, Rule, RuleStop, SentWarning, Track
-from ds01_spawner.operations.outlook import ContainerOutlook, Forecast, Outlook
+from ds01_spawner.operations.outlook import ContainerOutlook, Forecast
 from ds01_spawner.operations.provenance import Provenance
 from fakes.clock import FakeClock
 from fakes.facts import container
@@ -27,19 +27,8 @@ def lab() -> Lab:
     return lab
 
 
-def outlook(lab: Lab) -> Outlook:
-    return Outlook(
-        clock=lab.clock,
-        policy=lab.policy,
-        engine=lab.engine,
-        ledger=lab.ledger,
-        admission=lab.admission,
-        monotonic=lab.clock.monotonic,
-    )
-
-
 def forecast(lab: Lab, user: str = "alice") -> Forecast:
-    return outlook(lab).read().of(user)
+    return lab.outlook.read().of(user)
 
 
 def only(lab: Lab, user: str = "alice") -> ContainerOutlook:
@@ -195,16 +184,16 @@ def test_a_removed_one_is_still_told_of(lab: Lab) -> None:
     found = forecast(lab)
     assert found.containers == ()
     assert found.gone == (stop,)
-    assert outlook(lab).last_stop("alice", "jupyter._.alice") == stop
+    assert lab.outlook.last_stop("alice", "jupyter._.alice") == stop
 
 
 def test_a_new_container_of_the_name_ends_the_story(lab: Lab) -> None:
     rule_stop(lab, "gone")
     lab.run("alice")
     assert forecast(lab).gone == ()
-    assert outlook(lab).last_stop("alice", "jupyter._.alice") is not None
-    outlook(lab).runs_again("alice", "jupyter._.alice")
-    assert outlook(lab).last_stop("alice", "jupyter._.alice") is None
+    assert lab.outlook.last_stop("alice", "jupyter._.alice") is not None
+    lab.outlook.runs_again("alice", "jupyter._.alice")
+    assert lab.outlook.last_stop("alice", "jupyter._.alice") is None
 
 
 def test_nobody_sees_anything_of_somebody_else(lab: Lab) -> None:
@@ -212,13 +201,13 @@ def test_nobody_sees_anything_of_somebody_else(lab: Lab) -> None:
     lab.run("alice", name="thesis")
     mine = forecast(lab, "bob")
     assert (mine.containers, mine.gone) == ((), ())
-    assert outlook(lab).last_stop("bob", "jupyter._.alice") is None
+    assert lab.outlook.last_stop("bob", "jupyter._.alice") is None
 
 
 def test_containers_without_an_owner_or_of_another_installation_are_left_out(lab: Lab) -> None:
     lab.engine.put(container("alice", extra={labels.INSTANCE: "elsewhere"}))
     lab.engine.put(replace(container("bob"), labels={}))
-    assert outlook(lab).read().containers == ()
+    assert lab.outlook.read().containers == ()
 
 
 def test_an_older_container_without_our_labels_is_told_of(lab: Lab) -> None:
@@ -228,7 +217,7 @@ def test_an_older_container_without_our_labels_is_told_of(lab: Lab) -> None:
 
 
 def test_readings_are_shared_for_as_long_as_the_caller_allows(lab: Lab) -> None:
-    shared = outlook(lab)
+    shared = lab.outlook
     lab.run("alice")
     first = shared.read()
     lab.wait(4)
@@ -255,4 +244,4 @@ def test_nothing_is_told_while_the_ledger_is_locked(lab: Lab) -> None:
     lab.run("alice")
     lab.ledger.locked = True  # type: ignore[attr-defined]
     with pytest.raises(Unavailable):
-        outlook(lab).read()
+        lab.outlook.read()

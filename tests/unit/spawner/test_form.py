@@ -7,6 +7,7 @@ from ds01_spawner.composition import Platform
 from ds01_spawner.policy.images import ImageCatalogue, parse_images
 from ds01_spawner.spawner.form import Form
 from fakes.lab import Lab
+from fakes.policy import FakePolicy
 from fakes.probe import FakeProbe, card, machine
 
 IMAGES = """
@@ -134,6 +135,24 @@ def test_a_queue_is_shown_where_nothing_is_free() -> None:
     assert "1 person waits" in page.text
     assert "disabled" not in page.named("gpu")["1g.5gb"]
     assert "You would be number 2 in the queue" in page.text
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ("  idle_timeout: 90m\n  max_runtime: 7d\n", ("1 hour 30 minutes", "7 days")),
+        ("  idle_timeout: null\n  max_runtime: null\n", ("never", "never")),
+        (
+            "  max_runtime: 7d\n  container_types: {hub: {idle_timeout: 45m}, cli: {max_runtime: 1h}}\n",
+            ("45 minutes", "7 days"),
+        ),
+    ],
+    ids=["own", "none", "those of servers"],
+)
+def test_the_form_says_when_the_server_will_stop(limits: str, words: tuple[str, str]) -> None:
+    lab = Lab(policy=FakePolicy(f"defaults:\n{limits}"))
+    assert f"Stops when unused for {words[0]} " in shown(lab).text
+    assert f"Stops at the latest after {words[1]} " in shown(lab).text
 
 
 def test_the_last_choice_is_proposed_again() -> None:

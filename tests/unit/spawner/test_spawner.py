@@ -11,6 +11,7 @@ from traitlets import TraitError
 from traitlets.config import Config
 
 from ds01_spawner.domain.container import ContainerState
+from ds01_spawner.domain.work import Rule, RuleStop
 from ds01_spawner.spawner import server_start, spawner
 from ds01_spawner.spawner.spawner import BOOT_SECONDS, DS01Spawner
 from fakes.lab import Lab
@@ -363,3 +364,48 @@ async def test_a_renamed_server_leaves_its_stopped_container_behind(lab: Lab) ->
     assert server.object_name == "final._.alice"
     with pytest.raises(web.HTTPError, match="cannot be called jupyter"):
         await server.rename("final", "jupyter")
+
+
+def _stopped_by_rule(lab: Lab) -> None:
+    stop = RuleStop(
+        "earlier",
+        "jupyter._.alice",
+        "alice",
+        Rule.IDLE,
+        "idle_timeout",
+        "2h",
+        "group student, resource-limits.yaml line 31",
+        "Nothing has run on it since 10:00.",
+        decided_at=lab.clock.now(),
+    )
+    with lab.ledger.transaction() as transaction:
+        transaction.put_rule_stop(stop)
+
+
+async def test_the_pages_are_told_which_rule_stopped_a_server(lab: Lab) -> None:
+    _stopped_by_rule(lab)
+    stop = await new_spawner().why_stopped("")
+    assert stop is not None
+    assert stop["sentence"] == "It was stopped at 12:00. Nothing has run on it since 10:00."
+    assert stop["rule"] == "Rule: idle_timeout = 2h (group student, resource-limits.yaml line 31)."
+    assert await new_spawner().why_stopped("other") == {}
+    assert await new_spawner(user="bob").why_stopped("") == {}
+
+
+async def test_what_nobody_can_say_is_not_said(lab: Lab) -> None:
+    lab.ledger.locked = True  # type: ignore[attr-defined]
+    assert await new_spawner().why_stopped("") is None
+
+
+async def test_a_server_that_runs_again_forgets_why_it_was_stopped(lab: Lab) -> None:
+    _stopped_by_rule(lab)
+    server = await started()
+    assert await server.why_stopped("") == {}
+
+
+async def test_a_start_that_fails_forgets_nothing(lab: Lab) -> None:
+    _stopped_by_rule(lab)
+    lab.engine.stuck = True
+    with pytest.raises(SpawnException):
+        await started()
+    assert await new_spawner().why_stopped("") != {}

@@ -1,0 +1,201 @@
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from jupyterhub.scopes import parse_scopes
+from tornado.httpclient import AsyncHTTPClient
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+from tornado.web import Application
+
+from ds01_spawner.domain.work import Track
+from ds01_spawner.spawner.pages import HANDLERS
+from ds01_spawner.spawner.threads import Threads
+from fakes.clock import FakeClock
+from fakes.lab import Lab
+
+pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(30)]
+
+USERS = ("alice", "bob", "boss")
+
+
+@dataclass
+class _Pages:
+    """The handlers on a loopback port; a header says who is signed in, which is the hub's part."""
+
+    lab: Lab
+    url: str = ""
+    threads: Threads = field(default_factory=lambda: Threads(2))
+
+    async def ask(
+        self, path: str, *, by: str = "alice", method: str = "GET", body: Mapping[str, Any] = {}
+    ) -> tuple[int, dict[str, Any]]:
+        answer = await AsyncHTTPClient().fetch(
+            f"{self.url}/ds01/users/{path}",
+            method=method,
+            headers={"X-Signed-In": by},
+            body=json.dumps(body) if method == "POST" else None,
+            raise_error=False,
+        )
+        return answer.code, json.loads(answer.body)
+
+    async def keep(
+        self, path: str, *, by: str = "alice", **body: Any
+    ) -> tuple[int, dict[str, Any]]:
+        return await self.ask(f"{path}/keep-running", by=by, method="POST", body=body)
+
+
+def _signed_in(handler: type, pages: _Pages) -> type:
+    class Handler(handler):  # type: ignore[misc]
+        async def prepare(self) -> None:
+            name = self.request.headers["X-Signed-In"]
+            self._jupyterhub_user = SimpleNamespace(name=name)
+            own = "" if name == "boss" else f"!user={name}"
+            self.expanded_scopes = {f"servers{own}", f"read:servers{own}"}
+            self.parsed_scopes = parse_scopes(self.expanded_scopes)
+
+        def find_user(self, name: str) -> Any:
+            if name not in USERS:
+                return None
+            spawner = SimpleNamespace(platform=pages.lab, threads=pages.threads)
+            user = SimpleNamespace(name=name, spawner=spawner)
+            spawner.user = user
+            return user
+
+    return Handler
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return Lab(clock=FakeClock())
+
+
+@pytest.fixture
+async def pages(lab: Lab) -> AsyncIterator[_Pages]:
+    pages = _Pages(lab)
+    app = Application(
+        [(path, _signed_in(handler, pages)) for path, handler in HANDLERS],
+        db=SimpleNamespace(dirty=False),
+        csp_report_uri="/csp",
+        hub=SimpleNamespace(base_url="/hub/"),
+    )
+    listener, port = bind_unused_port()
+    server = HTTPServer(app)
+    server.add_socket(listener)
+    pages.url = f"http://127.0.0.1:{port}"
+    yield pages
+    server.stop()
+    await server.close_all_connections()
+
+
+def idle(lab: Lab, container_id: str, minutes: float = 60) -> None:
+    since = lab.clock.now() - timedelta(minutes=minutes)
+    track = Track(container_id, "jupyter._.alice", "alice", since, since, 3, since)
+    with lab.ledger.transaction() as transaction:
+        transaction.put_tracks([track])
+
+
+async def test_people_see_when_their_own_servers_stop(lab: Lab, pages: _Pages) -> None:
+    idle(lab, lab.run("alice"))
+    lab.run("bob", "none", name="bobs")
+    status, body = await pages.ask("alice/containers")
+    assert status == 200
+    (mine,) = body["containers"]
+    assert (mine["server"], mine["name"], mine["gpu_slots"]) == ("", "jupyter", ["0:2"])
+    assert mine["stops_at"] == "2026-01-31T13:00:00.000000Z"
+    assert mine["sentences"][0] == "Stops at 13:00, in 1 hour, unless it is used."
+    assert mine["limit"] == "idle_timeout"
+    assert mine["keep_until"] is not None
+
+
+@pytest.mark.parametrize("name", ["bob", "nobody", "%2e%2e", "alice%2f..%2fbob"])
+async def test_nobody_sees_or_keeps_what_is_somebody_elses(
+    lab: Lab, pages: _Pages, name: str
+) -> None:
+    lab.run("bob", name="bobs")
+    status, body = await pages.ask(f"{name}/containers")
+    assert status == 404
+    assert "bobs" not in json.dumps(body)
+    status, _ = await pages.keep(f"{name}/containers/bobs")
+    assert status == 404
+    with lab.ledger.transaction() as transaction:
+        assert transaction.keep_alives() == []
+
+
+async def test_somebody_elses_container_is_not_found_under_ones_own_name(
+    lab: Lab, pages: _Pages
+) -> None:
+    lab.run("bob", name="bobs")
+    for name in ("bobs", "bobs._.bob"):
+        status, body = await pages.keep(f"alice/containers/{name}")
+        assert status == 404
+        assert body["message"].startswith("No container of alice runs")
+
+
+async def test_keeping_postpones_the_end_and_answers_with_it(lab: Lab, pages: _Pages) -> None:
+    idle(lab, lab.run("alice"))
+    status, body = await pages.keep("alice/containers/jupyter", **{"for": "6h"})
+    assert status == 200
+    assert body["kept_until"] == body["stops_at"] == "2026-01-31T18:00:00.000000Z"
+    assert "You keep it running. Stops at 18:00" in body["sentences"][0]
+    (event,) = [each for each in lab.events.events if each.action == "container.extend"]
+    assert (event.user, event.interface, event.details["by"]) == ("alice", "hub", "alice")
+
+
+async def test_the_page_shows_it_at_once_whatever_is_shared(lab: Lab, pages: _Pages) -> None:
+    idle(lab, lab.run("alice"))
+    before = await pages.ask("alice/containers")
+    await pages.keep("alice/containers/jupyter")
+    after = await pages.ask("alice/containers")
+    assert before[1]["containers"][0]["kept_until"] is None
+    assert after[1]["containers"][0]["kept_until"] is not None
+
+
+async def test_an_administrator_may_for_others_and_is_in_the_log(lab: Lab, pages: _Pages) -> None:
+    lab.run("alice")
+    assert (await pages.ask("alice/containers", by="boss"))[0] == 200
+    status, _ = await pages.keep("alice/containers/jupyter", by="boss")
+    assert status == 200
+    event = lab.events.events[-1]
+    assert (event.user, event.details["by"]) == ("alice", "boss")
+
+
+@pytest.mark.parametrize("text", ["tomorrow", "6", "-1h", "0s", "<script>", 7])
+async def test_a_duration_that_makes_no_sense_is_refused(
+    lab: Lab, pages: _Pages, text: Any
+) -> None:
+    lab.run("alice")
+    status, body = await pages.keep("alice/containers/jupyter", **{"for": text})
+    assert status == 400
+    assert body["message"]
+    with lab.ledger.transaction() as transaction:
+        assert transaction.keep_alives() == []
+
+
+async def test_a_refusal_is_a_sentence(lab: Lab, pages: _Pages) -> None:
+    lab.policy.edit("defaults:\n  policies: {keep_alive_max: 0s}\n")
+    lab.run("alice")
+    status, body = await pages.keep("alice/containers/jupyter")
+    assert status == 403
+    assert "keep_alive_max is 0 (the defaults, resource-limits.yaml line 2)" in body["message"]
+
+
+async def test_a_part_that_does_not_answer_is_a_sentence_too(lab: Lab, pages: _Pages) -> None:
+    lab.engine.stuck = True
+    status, body = await pages.ask("alice/containers")
+    assert status == 503
+    assert "did not answer" in body["message"]
+
+
+async def test_a_hundred_pages_share_one_reading(lab: Lab, pages: _Pages) -> None:
+    lab.run("alice")
+    lab.engine.calls.clear()
+    for _ in range(20):
+        await pages.ask("alice/containers")
+        lab.wait(0.1)
+        await pages.ask("bob/containers", by="bob")
+    assert [method for method, _ in lab.engine.calls] == ["containers"]
