@@ -308,10 +308,12 @@ class Enforcer:
                 _log.info("%s sent to %d processes of %s", signal, count, container.name)
 
     def _remove(self, plan: Plan, notes: list[str]) -> Iterable[str]:
-        for decision in plan.decisions:
-            if decision.removal is None:
-                continue
+        due = [each for each in plan.decisions if each.removal is not None]
+        replaced = self._promised() if due else frozenset()
+        for decision in due:
             container = decision.subject.container
+            if decision.removal is None or container.name in replaced:
+                continue  # a launch is about to remove it itself
             try:
                 details = self._last_words(container)
                 self._engine.remove(container.id)
@@ -332,6 +334,14 @@ class Enforcer:
                 },
             )
             yield "remove"
+
+    def _promised(self) -> frozenset[str]:
+        """Names of containers that a launch under way is about to make."""
+        now = self._clock.now()
+        with self._ledger.transaction() as transaction:
+            return frozenset(
+                each.container_name for each in transaction.reservations() if each.expires_at > now
+            )
 
     def _last_words(self, container: Container) -> dict[str, object]:
         """How a failed container ended, and the end of what it printed."""

@@ -6,8 +6,14 @@ import pytest
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.allocation import Reservation, UsageInterval
 from ds01_spawner.domain.container import Container, ContainerState
-from ds01_spawner.domain.limits import Limits
-from ds01_spawner.domain.repair import GRACE, LOST_AT_START, Repair, repairs, usage_changes
+from ds01_spawner.domain.repair import (
+    GRACE,
+    LOST_AT_START,
+    Repair,
+    lapsed,
+    repairs,
+    usage_changes,
+)
 from fakes.clock import EPOCH
 from fakes.facts import HOUR_AGO, container, foreign_container, reservation
 from fakes.probe import small_lab
@@ -37,7 +43,6 @@ def found(
     *containers: Container,
     servers: Collection[tuple[str, str]] | None = (),
     promises: Sequence[Reservation] = (),
-    hold: timedelta | None = HOLD,
     grace: timedelta = GRACE,
 ) -> list[tuple[str, str]]:
     """Name and action of each repair."""
@@ -46,7 +51,6 @@ def found(
         instance="here",
         reservations=promises,
         hub_servers=servers,
-        limits_of=lambda _user, _group: Limits(container_hold_after_stop=hold),
         now=EPOCH,
         grace=grace,
     )
@@ -54,7 +58,6 @@ def found(
 
 
 ORPHAN = [("jupyter._.alice", "cleanup.orphan")]
-STALE = [("jupyter._.alice", "cleanup.stale")]
 
 
 def test_a_container_created_and_never_started_is_an_orphan() -> None:
@@ -99,8 +102,8 @@ def test_what_is_promised_is_left_alone_until_the_promise_ends() -> None:
     orphan = made(ContainerState.CREATED)
     assert found(orphan, promises=[reservation()]) == []
     assert found(orphan, promises=[reservation("bob")]) == ORPHAN
-    lapsed = reservation(created_at=HOUR_AGO)
-    assert found(orphan, promises=[lapsed]) == ORPHAN
+    past = reservation(created_at=HOUR_AGO)
+    assert found(orphan, promises=[past]) == ORPHAN
 
 
 def test_what_is_young_is_left_alone() -> None:
@@ -111,20 +114,21 @@ def test_what_is_young_is_left_alone() -> None:
     assert found(unlabelled) == ORPHAN, "the engine says when it was made"
 
 
-@pytest.mark.parametrize("state", [ContainerState.EXITED, ContainerState.DEAD])
-def test_a_stopped_container_goes_when_its_hold_has_passed(state: ContainerState) -> None:
-    assert found(made(state, finished_at=EPOCH - HOLD)) == STALE
-    almost = EPOCH - HOLD + timedelta(seconds=1)
-    assert found(made(state, finished_at=almost)) == []
+def test_what_has_stopped_is_not_for_repair() -> None:
+    assert found(made(ContainerState.EXITED, finished_at=EPOCH - timedelta(days=9))) == []
 
 
-def test_a_stopped_container_stays_where_nobody_may_say_that_it_should_go() -> None:
-    long_ago = EPOCH - timedelta(minutes=59)
-    stopped = made(ContainerState.EXITED, finished_at=long_ago)
-    assert found(stopped, hold=None) == []
-    assert found(made(ContainerState.EXITED)) == [], "its end is unknown"
-    assert found(made(ContainerState.EXITED, finished_at=long_ago, protected="true")) == []
-    assert found(stopped, promises=[reservation()]) == [], "it is being replaced"
+def test_what_another_door_created_may_still_be_started() -> None:
+    assert found(made(ContainerState.CREATED, interface="cli")) == []
+
+
+def test_a_promise_that_ran_out_without_a_container_was_of_a_launch_that_died() -> None:
+    promise = reservation(created_at=HOUR_AGO)
+    assert lapsed([promise], [], promise.expires_at) == (promise,)
+    assert lapsed([promise], [], promise.expires_at - timedelta(seconds=1)) == ()
+    granted = labels.format_timestamp(promise.created_at)
+    assert lapsed([promise], [made(created_at=granted)], promise.expires_at) == ()
+    assert lapsed([promise], [made()], promise.expires_at) == (promise,), "an earlier one's name"
 
 
 def interval(end: datetime | None = None, begin: datetime = HOUR_AGO) -> UsageInterval:

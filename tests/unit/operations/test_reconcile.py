@@ -4,13 +4,15 @@ from datetime import timedelta
 import pytest
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.container import Container, ContainerState, DeviceDemand
+from ds01_spawner.domain.container import ContainerState, DeviceDemand
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.limits import AggregateLimits
 from ds01_spawner.domain.names import container_name
 from ds01_spawner.domain.queue import TICKET_LIFETIME
 from ds01_spawner.domain.repair import GRACE, LOST_AT_START
+from ds01_spawner.operations.admission import RESERVATION_LIFETIME
 from ds01_spawner.operations.aggregate import Aggregates
+from ds01_spawner.operations.leftovers import Leftovers
 from ds01_spawner.operations.reconcile import Reconciler
 from fakes.facts import container, foreign_container
 from fakes.hub import FakeHub
@@ -44,6 +46,9 @@ def new_reconciler(lab: Lab, hub: FakeHub | None) -> Reconciler:
         aggregates=Aggregates(cgroups=lab.cgroups, audit=lab.audit),
         audit=lab.audit,
         hub=hub,
+        leftovers=Leftovers(
+            cgroups=lab.cgroups, ledger=lab.ledger, hub=hub, audit=lab.audit, instance="here"
+        ),
     )
 
 
@@ -143,18 +148,6 @@ def test_without_a_hub_servers_are_left_alone(lab: Lab) -> None:
     assert [reconciler.run().repairs for _ in range(3)] == [(), (), ()]
 
 
-def test_a_stopped_container_goes_after_its_hold(lab: Lab, reconciler: Reconciler) -> None:
-    lab.run("alice", "none")
-    lab.run("bob")
-    for user in ("alice", "bob"):
-        lab.stop(user)
-    lab.wait(29 * 60)
-    assert reconciler.run().repairs == ()
-    lab.wait(61)
-    assert {repair.action for repair in reconciler.run().repairs} == {"cleanup.stale"}
-    assert lab.engine.containers() == ()
-
-
 def test_a_dry_run_says_everything_and_does_nothing(lab: Lab, reconciler: Reconciler) -> None:
     created_only(lab)
     lab.run("bob")
@@ -216,10 +209,75 @@ def test_the_ledger_is_tidied(lab: Lab, hub: FakeHub, reconciler: Reconciler) ->
     lab.wait(2)
     reconciler.run()
     assert lab.tickets() == ()
+    assert [each.user for each in lab.events.of("cleanup.ticket")] == ["late"]
     lab.wait(timedelta(hours=2).total_seconds())
     reconciler.run()
     with lab.ledger.transaction() as transaction:
         assert transaction.reservations() == []
+
+
+def test_a_launch_that_died_is_told_and_its_promise_forgotten(
+    lab: Lab, reconciler: Reconciler
+) -> None:
+    lab.granted(lab.request("alice"))
+    reconciler.run()
+    assert len(lab.reservations()) == 1
+    lab.wait(RESERVATION_LIFETIME.total_seconds() + 1)
+    reconciler.run()
+    reconciler.run()
+    (event,) = lab.events.of("cleanup.reservation")
+    assert (event.user, event.resource) == ("alice", "jupyter._.alice")
+
+
+def test_a_cgroup_with_nobody_in_it_goes_when_two_passes_find_it_empty(
+    lab: Lab, hub: FakeHub, reconciler: Reconciler
+) -> None:
+    hub.add("alice")
+    lab.run("alice")
+    lab.stop("alice")
+    lab.wait(60)
+    reconciler.run()
+    reconciler.run()
+    assert lab.cgroups.people(), "its container is still there"
+    lab.servers.discard(container_name("jupyter", "alice"), interface="hub")
+    reconciler.run()
+    assert lab.cgroups.people()
+    reconciler.run()
+    assert not lab.cgroups.people()
+    assert [each.resource for each in lab.events.of("cleanup.cgroup")] == ["student/alice"]
+
+
+def test_a_cgroup_stays_while_somebody_is_about_to_start(lab: Lab, reconciler: Reconciler) -> None:
+    lab.run("alice", "none")
+    lab.servers.stop(container_name("jupyter", "alice"), interface="hub")
+    lab.servers.discard(container_name("jupyter", "alice"), interface="hub")
+    reconciler.run()
+    lab.granted(lab.request("alice"))
+    reconciler.run()
+    assert lab.cgroups.people()
+
+
+def test_the_hub_is_told_of_a_server_whose_container_is_gone(
+    lab: Lab, hub: FakeHub, reconciler: Reconciler
+) -> None:
+    hub.add("alice")
+    container_id = lab.run("alice")
+    reconciler.run()
+    lab.engine.remove(container_id)
+    reconciler.run()
+    assert hub.stopped == [], "it may be on its way back"
+    reconciler.run()
+    assert hub.stopped == [("alice", "")]
+    assert [each.user for each in lab.events.of("cleanup.orphan")] == ["alice"]
+
+
+def test_a_server_that_never_had_a_container_here_is_somebody_elses(
+    hub: FakeHub, reconciler: Reconciler
+) -> None:
+    hub.add("alice")
+    for _ in range(3):
+        reconciler.run()
+    assert hub.stopped == []
 
 
 def test_usage_follows_what_runs(lab: Lab, hub: FakeHub, reconciler: Reconciler) -> None:
@@ -295,17 +353,6 @@ def test_cgroups_that_cannot_be_read_are_noted_and_the_pass_goes_on(
     report = reconciler.run()
     assert report.notes
     assert lab.container("alice") is None
-
-
-def test_the_end_of_a_container_without_a_gpu_is_looked_up(
-    lab: Lab, reconciler: Reconciler
-) -> None:
-    lab.run("alice", "none")
-    lab.stop("alice")
-    listed: Container = lab.engine.containers()[0]
-    assert listed.finished_at is None
-    lab.wait(31 * 60)
-    assert len(reconciler.run().repairs) == 1
 
 
 def test_another_installations_containers_are_not_even_looked_up(
