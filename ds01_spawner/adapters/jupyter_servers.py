@@ -10,10 +10,10 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -33,6 +33,11 @@ _TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the variable's name
 _VARIABLES = (_URL, _PREFIX, _TOKEN)
 
 _NOT_BUSY = frozenset({"idle", "dead"})
+_STARTING = "starting"
+LONGEST_START = timedelta(minutes=10)
+"""A kernel that was started through the REST API and that nobody ever connected to says `starting`
+for ever (seen with jupyter_server 2.21): its state follows messages, and it gets none."""
+
 _REMEMBERED = 1024
 
 T = TypeVar("T")
@@ -57,6 +62,7 @@ class DirectJupyterServers:
         request_seconds: Deadline of one request.
         look_seconds: No request begins later; what was not asked by then is left out.
         threads: How many servers are asked at once.
+        now: The time.
     """
 
     def __init__(
@@ -66,11 +72,13 @@ class DirectJupyterServers:
         request_seconds: float = 3.0,
         look_seconds: float = 15.0,
         threads: int = 16,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = engine
         self._request_seconds = request_seconds
         self._look_seconds = look_seconds
         self._threads = threads
+        self._now = now
         self._lock = threading.Lock()
         self._servers: OrderedDict[str, _Server] = OrderedDict()
         self._silent: OrderedDict[str, None] = OrderedDict()
@@ -91,7 +99,7 @@ class DirectJupyterServers:
             server, address = self._server(container), _address(container)
             kernels = self._json(server, address, "api/kernels", ends)
             terminals = self._json(server, address, "api/terminals", ends, absent=[])
-            sample = sample_of(kernels, terminals)
+            sample = sample_of(kernels, terminals, self._now())
         except _NotReached:
             return None
         except (NoAnswer, Unavailable) as exc:
@@ -150,7 +158,7 @@ def _keep(remembered: OrderedDict[str, T], key: str, value: T) -> None:
         remembered.popitem(last=False)
 
 
-def sample_of(kernels: Any, terminals: Any) -> JupyterSample:
+def sample_of(kernels: Any, terminals: Any, now: datetime) -> JupyterSample:
     """From the answers of `api/kernels` and `api/terminals`.
 
     https://jupyter-server.readthedocs.io/en/latest/developers/rest-api.html
@@ -158,16 +166,27 @@ def sample_of(kernels: Any, terminals: Any) -> JupyterSample:
     Raises:
         NoAnswer: They are not what a server answers.
     """
-    states = [_entry(kernel, "execution_state", str) for kernel in _entries(kernels)]
-    connections = [_entry(kernel, "connections", int) for kernel in kernels]
-    if any(number < 0 for number in connections):
-        raise NoAnswer("a kernel has fewer connections than none")
+    entries = _entries(kernels)
     return JupyterSample(
-        busy_kernels=sum(state not in _NOT_BUSY for state in states),
-        connections=sum(connections),
-        kernels_active_at=max(map(_active_at, kernels), default=None),
+        busy_kernels=sum(_is_busy(kernel, now) for kernel in entries),
+        connections=sum(map(_connections, entries)),
+        kernels_active_at=max(map(_active_at, entries), default=None),
         terminals_active_at=max(map(_active_at, _entries(terminals)), default=None),
     )
+
+
+def _is_busy(kernel: Mapping[str, Any], now: datetime) -> bool:
+    state = _entry(kernel, "execution_state", str)
+    if state == _STARTING and not _connections(kernel):
+        return now - _active_at(kernel) < LONGEST_START
+    return state not in _NOT_BUSY
+
+
+def _connections(kernel: Mapping[str, Any]) -> int:
+    number: int = _entry(kernel, "connections", int)
+    if number < 0:
+        raise NoAnswer("a kernel has fewer connections than none")
+    return number
 
 
 def _entries(answer: Any) -> list[Any]:

@@ -6,13 +6,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from ds01_spawner.adapters.bounded_http import NoAnswer
-from ds01_spawner.adapters.jupyter_servers import DirectJupyterServers, sample_of
+from ds01_spawner.adapters.jupyter_servers import (
+    LONGEST_START,
+    DirectJupyterServers,
+    sample_of,
+)
 from ds01_spawner.domain.activity import JupyterSample
 from ds01_spawner.domain.container import Container
 from fakes.engine import FakeEngine
@@ -23,6 +27,7 @@ pytestmark = pytest.mark.enable_socket
 TOKEN = "0123456789abcdef"
 EIGHT = "2026-01-31T08:00:00.000000Z"
 NINE = "2026-01-31T09:00:00.000000Z"
+NOW = datetime(2026, 1, 31, 8, 1, tzinfo=UTC)
 Behaviour = Callable[[socket.socket, str], None]
 
 
@@ -176,11 +181,22 @@ def test_asks_with_the_servers_own_token_and_leaves_no_activity(
     ],
 )
 def test_whatever_is_not_idle_or_dead_is_busy(state: str, busy: int) -> None:
-    assert sample_of([kernel(state)], []).busy_kernels == busy
+    assert sample_of([kernel(state)], [], NOW).busy_kernels == busy
+
+
+@pytest.mark.parametrize(
+    ("connections", "later", "busy"),
+    [(0, timedelta(0), 1), (0, LONGEST_START, 0), (1, LONGEST_START, 1)],
+)
+def test_a_kernel_that_nobody_ever_connected_to_does_not_start_for_ever(
+    connections: int, later: timedelta, busy: int
+) -> None:
+    kernels = [kernel("starting", connections=connections)]
+    assert sample_of(kernels, [], NOW + later).busy_kernels == busy
 
 
 def test_a_server_without_kernels_and_terminals_says_so() -> None:
-    assert sample_of([], []) == JupyterSample()
+    assert sample_of([], [], NOW) == JupyterSample()
 
 
 def test_a_server_with_terminals_disabled_has_none(lab: Lab, servers: DirectJupyterServers) -> None:
@@ -211,7 +227,7 @@ def test_a_server_with_terminals_disabled_has_none(lab: Lab, servers: DirectJupy
 )
 def test_wrong_types_are_no_answer(kernels: object, terminals: object) -> None:
     with pytest.raises(NoAnswer):
-        sample_of(kernels, terminals)
+        sample_of(kernels, terminals, NOW)
 
 
 @pytest.mark.parametrize(
