@@ -143,7 +143,7 @@ def test_a_queue_is_shown_where_nothing_is_free() -> None:
         ("  idle_timeout: 90m\n  max_runtime: 7d\n", ("1 hour 30 minutes", "7 days")),
         ("  idle_timeout: null\n  max_runtime: null\n", ("never", "never")),
         (
-            "  max_runtime: 7d\n  container_types: {hub: {idle_timeout: 45m}, cli: {max_runtime: 1h}}\n",
+            "  max_runtime: 7d\n  container_types: {hub: {idle_timeout: 45m}}\n",
             ("45 minutes", "7 days"),
         ),
     ],
