@@ -1,5 +1,6 @@
 """What the kernel counts, and processes in containers, in memory."""
 
+import signal as signals
 from collections.abc import Collection, Mapping, Sequence
 
 from ds01_spawner.domain.activity import ContainerSample
@@ -63,14 +64,15 @@ class FakeContainerProcesses:
     def write_to_terminals(self, container: Container, text: str) -> int:
         self._check()
         self.written.append((container.id, text))
-        return self.terminals.get(container.id, 0)
+        return self.terminals.get(container.id, 0) if container.state.is_live else 0
 
     def send_signal(self, container: Container, signal: str) -> int:
         self._check()
-        if not signal.startswith("SIG") or signal in {"SIGKILL", "SIGSTOP"}:
+        if signal not in signals.Signals.__members__ or signal in {"SIGKILL", "SIGSTOP"}:
             raise InvalidRequest(f"{signal!r} is not a signal that a process can handle.")
         self.signals.append((container.id, signal))
-        return self.handlers.get((container.id, signal), 0)
+        handlers = self.handlers.get((container.id, signal), 0)
+        return handlers if container.state.is_live else 0
 
     def _check(self) -> None:
         if self.stuck:

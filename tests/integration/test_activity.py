@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.activity import ActivityContract
 from ds01_spawner.adapters.activity import KernelActivity, KernelProcesses
 from ds01_spawner.adapters.docker_engine import DockerEngine
 from ds01_spawner.domain.activity import ContainerSample
@@ -82,6 +83,16 @@ def inside() -> Iterator[Exec]:
     for process in begun:
         process.kill()
         process.communicate()
+
+
+class TestOnTheKernel(ActivityContract):
+    @pytest.fixture
+    def activity(self, probe: KernelActivity) -> KernelActivity:
+        return probe
+
+    @pytest.fixture
+    def container(self, run: Run) -> Container:
+        return run()
 
 
 def sample(probe: KernelActivity, container: Container) -> ContainerSample:
