@@ -56,6 +56,7 @@ class FakeProbe:
         present: The inventory.
         processes: Host process ids that compute on a slot, by UUID.
         unreadable: Slots (UUID) whose activity cannot be read.
+        busy: What slots (UUID) do, where it is not nothing.
         stuck: When set, nothing can be read.
     """
 
@@ -63,6 +64,7 @@ class FakeProbe:
         self.present = present or small_lab()
         self.processes: dict[str, tuple[int, ...]] = {}
         self.unreadable: set[str] = set()
+        self.busy: dict[str, SlotActivity] = {}
         self.stuck = False
 
     def inventory(self) -> Inventory:
@@ -74,7 +76,8 @@ class FakeProbe:
         if self.stuck:
             raise Unavailable("The NVIDIA driver does not answer.")
         return {
-            slot.uuid: SlotActivity(0.0, 0, self.processes.get(slot.uuid, ()))
+            slot.uuid: self.busy.get(slot.uuid)
+            or SlotActivity(0.0, 0, self.processes.get(slot.uuid, ()))
             for slot in self.present.slots
             if slot.uuid not in self.unreadable
         }

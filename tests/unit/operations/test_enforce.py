@@ -1,0 +1,159 @@
+from datetime import timedelta
+
+import pytest
+
+from ds01_spawner.domain.container import ContainerState
+from ds01_spawner.domain.labels import Interface
+from ds01_spawner.domain.notice import NoticeKind
+from ds01_spawner.domain.occupancy import SlotState
+from ds01_spawner.domain.work import Level, Rule
+from fakes.lifecycle_lab import POLICY, LifecycleLab
+
+GRACE = 30
+TIMEOUT = 120
+WINDOW = 3
+
+
+@pytest.fixture
+def night() -> LifecycleLab:
+    return LifecycleLab()
+
+
+def test_an_idle_server_is_warned_twice_stopped_and_its_slot_goes_back(
+    night: LifecycleLab,
+) -> None:
+    container_id = night.run()
+    night.minutes(GRACE + 95)
+    assert night.warnings() == []
+    night.until(lambda: len(night.warnings()) == 1, 3)
+    assert night.standing() == (NoticeKind.FIRST_WARNING,)
+    night.until(lambda: len(night.warnings()) == 2, 20)
+    assert night.standing() == (NoticeKind.FINAL_WARNING,)
+    assert night.lives(container_id)
+    night.until(lambda: not night.lives(container_id), 8)
+    assert night.hub.stopped == [("alice", "")]
+    assert [each.level for each in night.warnings()] == [Level.FIRST, Level.FINAL]
+    (stop,) = night.rule_stops()
+    assert (stop.rule, stop.value, stop.done_at is not None) == (Rule.IDLE, "2h", True)
+    assert night.lab.states()["0:2"] is SlotState.HELD
+    night.minutes(16)
+    assert night.lab.states()["0:2"] is SlotState.FREE
+    night.minutes(15)
+    assert night.container() is None
+    kinds = [each.kind for each in night.notices()]
+    assert kinds == [
+        NoticeKind.FIRST_WARNING,
+        NoticeKind.FINAL_WARNING,
+        NoticeKind.STOPPED,
+    ]
+    for action in ("cleanup.idle", "gpu.hold", "gpu.release", "cleanup.stale"):
+        assert len(night.events(action)) == 1, action
+
+
+def test_a_silent_busy_kernel_lives_for_as_long_as_it_computes(night: LifecycleLab) -> None:
+    container_id = night.run()
+    night.kernel(container_id, busy=1)
+    night.minutes(10 * 60)
+    assert night.lives(container_id)
+    assert night.warnings() == []
+
+
+@pytest.mark.parametrize("signal", ["cpu", "gpu"])
+def test_training_without_a_browser_lives(night: LifecycleLab, signal: str) -> None:
+    container_id = night.run()
+    night.gpu(container_id, 0.6 if signal == "gpu" else 0.0)
+    work = 30.0 if signal == "cpu" else 0.0
+    night.minutes(10 * 60, lambda: night.uses_cpu(container_id, work))
+    assert night.lives(container_id)
+    assert night.warnings() == []
+
+
+def test_a_kernel_that_became_busy_at_the_last_moment_lives(night: LifecycleLab) -> None:
+    container_id = night.run()
+    night.until(lambda: len(night.warnings()) == 2)
+    night.while_waiting = lambda: night.kernel(container_id, busy=1)
+    night.minutes(60)
+    assert night.lives(container_id)
+    assert night.rule_stops() == []
+    assert night.standing() == ()
+
+
+def test_use_takes_the_warning_back(night: LifecycleLab) -> None:
+    container_id = night.run()
+    night.until(lambda: len(night.warnings()) == 1)
+    night.kernel(container_id)
+    night.one_pass()
+    assert night.standing() == ()
+    night.minutes(90)
+    assert night.lives(container_id)
+    assert len(night.warnings()) == 1
+
+
+def test_time_runs_through_restarts_until_it_is_up(night: LifecycleLab) -> None:
+    night.run()
+    for _ in range(3):
+        for _ in range(7 * 60):
+            found = night.container()
+            assert found is not None
+            night.uses_cpu(found.id, 30.0)
+            night.one_pass()
+        night.stop()
+        night.minutes(5)
+        container_id = night.run()
+    while night.lives(container_id):
+        night.uses_cpu(container_id, 30.0)
+        night.one_pass()
+    began = night.lab.clock.now() - night.track(container_id).started_at
+    assert timedelta(hours=24) <= began < timedelta(hours=24, minutes=10)
+    assert [each.rule for each in night.rule_stops()] == [Rule.RUNTIME]
+    assert night.lab.states()["0:2"] is SlotState.FREE, "whoever waits is next"
+    again = night.run()
+    night.minutes(60)
+    assert night.track(again).started_at > night.lab.clock.now() - timedelta(hours=2)
+
+
+def test_a_container_of_another_door_is_stopped_through_the_engine(night: LifecycleLab) -> None:
+    container_id = night.run(name="thesis", interface=Interface.CLI)
+    night.until(lambda: not night.lives(container_id), 300)
+    assert night.hub.stopped == []
+    assert ("stop", container_id) in night.lab.engine.calls
+
+
+def test_a_dev_container_is_never_idle() -> None:
+    night = LifecycleLab(POLICY)
+    container_id = night.run(name="editor", interface=Interface.DEVCONTAINER)
+    night.minutes(48 * 60)
+    assert night.lives(container_id)
+
+
+def test_a_server_of_the_hub_is_left_alone_while_the_hub_is_down(night: LifecycleLab) -> None:
+    container_id = night.run()
+    night.until(lambda: len(night.warnings()) == 2)
+    night.hub.down = True
+    night.minutes(30)
+    assert night.lives(container_id)
+    assert len(night.lab.events.of("lifecycle.trouble")) == 1, "said once"
+    night.hub.down = False
+    night.until(lambda: not night.lives(container_id), 150)
+    assert len(night.lab.events.of("lifecycle.trouble")) == 2, "and when it is over"
+
+
+def test_created_and_never_started_goes_after_half_an_hour(night: LifecycleLab) -> None:
+    request = night.lab.request("alice", name="later", interface=Interface.CLI)
+    night.lab.engine.create(night.lab.granted(request).spec)
+    night.minutes(29)
+    found = night.container(name="later")
+    assert found is not None
+    assert found.state is ContainerState.CREATED
+    night.minutes(2)
+    assert night.container(name="later") is None
+
+
+def test_a_second_process_waits_until_the_first_is_gone(night: LifecycleLab) -> None:
+    first = night.enforcer
+    night.one_pass()
+    night.restart()
+    assert night.one_pass().waited
+    first.end()
+    assert not night.one_pass().waited
+    assert first.run().waited
