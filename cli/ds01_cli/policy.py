@@ -31,6 +31,7 @@ from ds01_spawner.policy.json_schema import (
     render_exemptions_schema,
     render_gpu_config_schema,
     render_images_schema,
+    render_notifications_schema,
 )
 from ds01_spawner.policy.migrate import Migration
 from ds01_spawner.policy.migrate import migrate as migrate_text
@@ -159,6 +160,7 @@ class SchemaFile(StrEnum):
     GPUS = "gpus"
     IMAGES = "images"
     EXEMPTIONS = "exemptions"
+    NOTIFICATIONS = "notifications"
 
 
 _SCHEMAS = {
@@ -166,13 +168,14 @@ _SCHEMAS = {
     SchemaFile.GPUS: render_gpu_config_schema,
     SchemaFile.IMAGES: render_images_schema,
     SchemaFile.EXEMPTIONS: render_exemptions_schema,
+    SchemaFile.NOTIFICATIONS: render_notifications_schema,
 }
 
 
 @app.command()
 def schema(
     file: Annotated[
-        SchemaFile, typer.Argument(help="limits, gpus, images or exemptions: what it is for.")
+        SchemaFile, typer.Argument(help="limits, gpus, images, exemptions or notifications.")
     ] = SchemaFile.LIMITS,
 ) -> None:
     """Print a configuration file's JSON Schema."""

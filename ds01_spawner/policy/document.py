@@ -114,7 +114,7 @@ def _problem(document: Document, model: type[BaseModel], error: ErrorDetails) ->
     if error["type"] == "extra_forbidden":
         name, around = str(location[-1]), _models_at(model, location[:-1])
         hints = [each.key_hints[name] for each in around if name in each.key_hints]
-        known = [field for each in around for field in each.model_fields]
+        known = [field.alias or key for each in around for key, field in each.model_fields.items()]
         hint = f"unknown key; {hints[0]}" if hints else unknown_key(name, known)
         return document.problem(key, hint)
     return document.problem(key, _message(error))

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from ds01_spawner.policy.exemptions import ExemptionsDocument
 from ds01_spawner.policy.gpu_config import GpuConfig
 from ds01_spawner.policy.images import ImageCatalogue
+from ds01_spawner.policy.notifications import NotificationsDocument
 
 
 def render_gpu_config_schema() -> str:
@@ -23,6 +24,11 @@ def render_images_schema() -> str:
 def render_exemptions_schema() -> str:
     """The text of `lifecycle-exemptions.schema.json`."""
     return _render(ExemptionsDocument, "DS01 lifecycle exemptions")
+
+
+def render_notifications_schema() -> str:
+    """The text of `notifications.schema.json`."""
+    return _render(NotificationsDocument, "DS01 notifications")
 
 
 def _render(model: type[BaseModel], title: str) -> str:
