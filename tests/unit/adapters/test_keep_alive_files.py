@@ -1,0 +1,292 @@
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ds01_spawner.adapters.keep_alive_files import (
+    Workspace,
+    WorkspaceKeepAliveFiles,
+    files_of,
+    newest,
+    parse_mount_table,
+    workspaces_of,
+)
+from ds01_spawner.domain.container import Container, Mount
+from fakes.facts import container, foreign_container
+
+TEN = datetime(2026, 1, 31, 10, tzinfo=UTC)
+NOBODY_HERE = 4_000_000_000
+MINE = os.getuid()
+
+
+def touch(path: Path, moment: datetime = TEN) -> None:
+    path.touch()
+    os.utime(path, (moment.timestamp(), moment.timestamp()))
+
+
+def at_home(home: Path, name: str = "thesis", uid: int | None = MINE) -> Container:
+    """A container of the platform whose home is a folder of this host."""
+    mounts = (
+        Mount("bind", str(home), str(home)),
+        Mount("bind", str(home / "notices"), "/run/ds01", read_only=True),
+    )
+    marks = {"ds01.name": name}
+    return replace(container(name=name, extra=marks), mounts=mounts, uid=uid)
+
+
+@pytest.fixture
+def files() -> WorkspaceKeepAliveFiles:
+    return WorkspaceKeepAliveFiles(deadline_seconds=5.0)
+
+
+def test_without_a_file_there_is_none(files: WorkspaceKeepAliveFiles, tmp_path: Path) -> None:
+    assert files.touched_at(at_home(tmp_path)) is None
+
+
+@pytest.mark.parametrize("name", [".keep-alive", ".keep-alive.thesis"])
+def test_a_file_for_all_containers_or_for_this_one_counts(
+    files: WorkspaceKeepAliveFiles, tmp_path: Path, name: str
+) -> None:
+    touch(tmp_path / name)
+    assert files.touched_at(at_home(tmp_path)) == TEN
+
+
+@pytest.mark.parametrize("name", [".keep-alive.other", "keep-alive", ".keep-alive.thesis.txt"])
+def test_a_file_of_another_name_does_not(
+    files: WorkspaceKeepAliveFiles, tmp_path: Path, name: str
+) -> None:
+    touch(tmp_path / name)
+    assert files.touched_at(at_home(tmp_path)) is None
+
+
+def test_the_newest_counts_even_in_the_future(
+    files: WorkspaceKeepAliveFiles, tmp_path: Path
+) -> None:
+    future = datetime(2126, 1, 31, tzinfo=UTC)
+    touch(tmp_path / ".keep-alive")
+    touch(tmp_path / ".keep-alive.thesis", future)
+    assert files.touched_at(at_home(tmp_path)) == future
+
+
+def test_only_a_regular_file_counts_and_no_link_is_followed(
+    files: WorkspaceKeepAliveFiles, tmp_path: Path
+) -> None:
+    touch(tmp_path / "real")
+    (tmp_path / ".keep-alive").symlink_to(tmp_path / "real")
+    os.mkfifo(tmp_path / ".keep-alive.thesis")
+    assert files.touched_at(at_home(tmp_path)) is None
+    (tmp_path / ".keep-alive").unlink()
+    (tmp_path / ".keep-alive").mkdir()
+    assert files.touched_at(at_home(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("uid", "mounted", "counts"),
+    [
+        (MINE, True, True),
+        (MINE, False, True),
+        (NOBODY_HERE, True, True),
+        (None, True, True),
+        (NOBODY_HERE, False, False),
+        (None, False, False),
+    ],
+    ids=["user", "user-labelled", "owner", "unknown-user", "stranger", "unknown-labelled"],
+)
+def test_a_file_counts_when_the_containers_user_or_the_folders_owner_made_it(
+    tmp_path: Path, uid: int | None, mounted: bool, counts: bool
+) -> None:
+    touch(tmp_path / ".keep-alive")
+    found = newest(Workspace(str(tmp_path), mounted), (".keep-alive",), uid)
+    assert (found is not None) == counts
+
+
+@pytest.mark.skipif(MINE != 0, reason="only root can make files of others")
+def test_somebody_elses_file_in_a_shared_folder_does_not_count(
+    files: WorkspaceKeepAliveFiles, tmp_path: Path
+) -> None:
+    touch(tmp_path / ".keep-alive")
+    os.chown(tmp_path / ".keep-alive", 4321, 4321)
+    assert files.touched_at(at_home(tmp_path, uid=1234)) is None
+    os.chown(tmp_path / ".keep-alive", 1234, 1234)
+    assert files.touched_at(at_home(tmp_path, uid=1234)) == TEN
+
+
+def test_of_the_platforms_containers_only_the_home_is_the_workspace() -> None:
+    home = Mount("bind", "/home/alice", "/home/alice")
+    volume = Mount("volume", "/var/lib/docker/volumes/ds01-home-bob/_data", "/home/jovyan")
+    others = (
+        Mount("bind", "/run/ds01/notices/alice", "/run/ds01", read_only=True),
+        Mount("bind", "/srv/data", "/data"),
+        Mount("volume", "/var/lib/docker/volumes/cache/_data", "/cache"),
+    )
+    for mount in (home, volume):
+        shown = replace(container(), mounts=(mount, *others))
+        assert workspaces_of(shown) == (Workspace(mount.source),)
+
+
+def test_of_other_containers_everything_writable_is() -> None:
+    mounts = (
+        Mount("bind", "/home/alice/workspace", "/workspace"),
+        Mount("bind", "/srv/data", "/data", read_only=True),
+        Mount("volume", "/var/lib/docker/volumes/v/_data", "/v"),
+    )
+    shown = replace(foreign_container(), mounts=mounts)
+    assert [each.folder for each in workspaces_of(shown)] == [mounts[0].source, mounts[2].source]
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("/home/alice/work", (Workspace("/home/alice/work", mounted=False),)),
+        ("/home/alice/work:/workspace", (Workspace("/home/alice/work", mounted=False),)),
+        ("work", ()),
+        ("", ()),
+        ("-", ()),
+    ],
+)
+def test_the_workspace_label_of_older_containers_is_read(
+    label: str, expected: tuple[Workspace, ...]
+) -> None:
+    shown = foreign_container(marks={"aime.mlc": "alice", "aime.mlc.WORK_MOUNT": label})
+    assert workspaces_of(shown) == expected
+
+
+def test_a_labelled_workspace_that_is_mounted_is_looked_at_once() -> None:
+    shown = foreign_container(marks={"aime.mlc.WORK_MOUNT": "/home/alice/work:/workspace"})
+    mounted = replace(shown, mounts=(Mount("bind", "/home/alice/work", "/workspace"),))
+    assert workspaces_of(mounted) == (Workspace("/home/alice/work"),)
+
+
+def test_hundreds_of_mounts_cost_no_hundreds_of_looks() -> None:
+    mounts = tuple(Mount("bind", f"/srv/{number}", f"/{number}") for number in range(300))
+    assert len(workspaces_of(replace(foreign_container(), mounts=mounts))) == 16
+
+
+@pytest.mark.parametrize(
+    ("shown", "name"),
+    [
+        (container(name="thesis", extra={"ds01.name": "thesis"}), ".keep-alive.thesis"),
+        (foreign_container("train._.alice"), ".keep-alive.train"),
+        (foreign_container("train"), ".keep-alive.train"),
+    ],
+    ids=["label", "older", "plain"],
+)
+def test_the_name_is_what_the_person_calls_it(shown: Container, name: str) -> None:
+    assert list(files_of(shown)) == [".keep-alive", name]
+
+
+def test_a_forged_name_leads_nowhere_else() -> None:
+    shown = foreign_container(marks={"ds01.name": "/../../bob/.keep-alive"})
+    assert list(files_of(shown)) == [".keep-alive"]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "\ud800"], ids=["long", "surrogate"])
+def test_a_name_that_no_file_has_is_no_fault(
+    files: WorkspaceKeepAliveFiles, tmp_path: Path, name: str
+) -> None:
+    touch(tmp_path / ".keep-alive")
+    assert files.touched_at(at_home(tmp_path, name)) == TEN
+
+
+def test_a_mounted_file_or_a_folder_that_is_gone_has_none(
+    files: WorkspaceKeepAliveFiles, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "socket").touch()
+    for source in (tmp_path / "socket", tmp_path / "gone"):
+        shown = replace(foreign_container(), mounts=(Mount("bind", str(source), "/x"),))
+        assert files.touched_at(shown) is None
+    assert not caplog.records
+
+
+def test_a_workspace_that_cannot_be_read_is_told_once(
+    files: WorkspaceKeepAliveFiles,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refuse(path: str) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("ds01_spawner.adapters.keep_alive_files.os.lstat", refuse)
+    with caplog.at_level(logging.WARNING):
+        assert files.touched_at(at_home(tmp_path)) is None
+        assert files.touched_at(at_home(tmp_path)) is None
+    assert len(caplog.records) == 1
+
+
+class TestHanging:
+    """Workspaces under `dead` hang until the test is over."""
+
+    @pytest.fixture
+    def dead(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+        dead = tmp_path / "dead"
+        self.over = threading.Event()
+        self.looks: list[str] = []
+        lstat = os.lstat
+
+        def hang(path: str) -> os.stat_result:
+            if str(path).startswith(str(dead)):
+                self.looks.append(str(path))
+                assert self.over.wait(30)
+            return lstat(path)
+
+        monkeypatch.setattr("ds01_spawner.adapters.keep_alive_files.os.lstat", hang)
+        yield dead
+        self.over.set()
+
+    @pytest.fixture
+    def files(self) -> WorkspaceKeepAliveFiles:
+        return WorkspaceKeepAliveFiles(deadline_seconds=0.1)
+
+    def test_one_costs_its_deadline_once_and_others_nothing(
+        self, files: WorkspaceKeepAliveFiles, dead: Path, tmp_path: Path
+    ) -> None:
+        touch(tmp_path / ".keep-alive")
+        began = time.monotonic()
+        for _ in range(20):
+            assert files.touched_at(at_home(dead / "alice")) is None
+            assert files.touched_at(at_home(tmp_path)) == TEN
+        assert time.monotonic() - began < 1.5
+        assert len(self.looks) == 1
+
+    def test_a_dead_server_with_many_homes_costs_few_threads(
+        self, files: WorkspaceKeepAliveFiles, dead: Path
+    ) -> None:
+        for number in range(50):
+            assert files.touched_at(at_home(dead / str(number))) is None
+        assert len(self.looks) == 3
+
+    def test_once_it_answers_again_it_is_read_again(
+        self, files: WorkspaceKeepAliveFiles, dead: Path
+    ) -> None:
+        assert files.touched_at(at_home(dead)) is None
+        dead.mkdir()
+        touch(dead / ".keep-alive")
+        self.over.set()
+        bound = time.monotonic() + 5
+        while files.touched_at(at_home(dead)) != TEN:
+            assert time.monotonic() < bound
+
+
+def test_exports_of_one_server_are_one_file_system() -> None:
+    table = parse_mount_table(
+        "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
+        "40 27 0:50 / /home/alice rw,relatime shared:9 - nfs4 nas:/export/alice rw,hard\n"
+        "41 27 0:51 / /home/bob rw - nfs4 nas:/export/bob rw,hard\n"
+        "42 27 0:52 / /srv/two\\040words rw - cifs //files/share rw\n"
+        "43 27 0:53 / /mnt rw - fuse.sshfs bob@host:/data rw\n"
+        "broken\n"
+    )
+    assert table == {
+        "/": "254:0",
+        "/home/alice": "nas",
+        "/home/bob": "nas",
+        "/srv/two words": "files",
+        "/mnt": "bob@host",
+    }
