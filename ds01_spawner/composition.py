@@ -17,6 +17,8 @@ from ds01_spawner.adapters.cgroups import open_cgroups
 from ds01_spawner.adapters.docker_engine import DockerEngine
 from ds01_spawner.adapters.event_file import EventFile
 from ds01_spawner.adapters.gpu_source import SIMULATION_STATE, open_probe
+from ds01_spawner.adapters.jupyter_servers import DirectJupyterServers
+from ds01_spawner.adapters.keep_alive_files import WorkspaceKeepAliveFiles
 from ds01_spawner.adapters.ledger import SqliteLedger
 from ds01_spawner.adapters.notice_board import FileNoticeBoard
 from ds01_spawner.adapters.policy_files import PolicyFiles
@@ -156,6 +158,16 @@ class Platform:
     def engine(self) -> DockerEngine:
         """The container engine."""
         return DockerEngine(self.directories.engine_socket)
+
+    @cached_property
+    def jupyter_servers(self) -> DirectJupyterServers:
+        """Single-user servers, asked past the hub."""
+        return DirectJupyterServers(self.engine, now=self.clock.now)
+
+    @cached_property
+    def keep_alive_files(self) -> WorkspaceKeepAliveFiles:
+        """Keep-alive files in workspaces."""
+        return WorkspaceKeepAliveFiles()
 
     @cached_property
     def cgroups(self) -> Cgroups:
@@ -301,9 +313,7 @@ class Platform:
     @cached_property
     def telling(self) -> Telling:
         """What the lifecycle tells people."""
-        return Telling(
-            policy=self.policy, outbox=self.outbox, audit=self.audit, zone=self.zone
-        )
+        return Telling(policy=self.policy, outbox=self.outbox, audit=self.audit, zone=self.zone)
 
     def lifecycle(self, hub: HubClient | None) -> Lifecycle:
         """Looks at containers and says what is due; one for each who looks again and again.
