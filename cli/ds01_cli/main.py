@@ -21,6 +21,8 @@ class _Entry(NamedTuple):
 
 
 COMMANDS = {
+    "container": _Entry("ds01_cli.containers", "See your containers, and when each stops."),
+    "extend": _Entry("ds01_cli.extend", "Keep a container running although nobody uses it."),
     "policy": _Entry("ds01_cli.policy", "Check, explain and migrate the limits of everybody."),
     "gpu": _Entry("ds01_cli.gpu", "See GPU slots, who holds them, and who waits."),
     "events": _Entry("ds01_cli.events", "Read the audit log."),

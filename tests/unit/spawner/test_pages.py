@@ -108,7 +108,7 @@ async def test_people_see_when_their_own_servers_stop(lab: Lab, pages: _Pages) -
     assert (mine["server"], mine["name"], mine["gpu_slots"]) == ("", "jupyter", ["0:2"])
     assert mine["stops_at"] == "2026-01-31T13:00:00.000000Z"
     assert mine["sentences"][0] == "Stops at 13:00, in 1 hour, unless it is used."
-    assert mine["limit"] == "idle_timeout"
+    assert mine["ends"][0]["rule"] == "idle_timeout"
     assert mine["keep_until"] is not None
 
 
