@@ -104,7 +104,7 @@ class LabContainer:
 def lab_container(folder: Path, name: str = "jupyter", **settings: Any) -> Iterator[LabContainer]:
     """JupyterLab as somebody calls it `name`, with a board in `folder`, removed afterwards."""
     board = Board(folder, name)
-    settings = {"environment": {"DS01_CONTAINER": name}} | settings
+    settings = {"environment": {"DS01_CONTAINER": name, "JUPYTERHUB_USER": "alice"}} | settings
     client = docker.from_env()
     try:
         container = client.containers.run(
@@ -112,6 +112,7 @@ def lab_container(folder: Path, name: str = "jupyter", **settings: Any) -> Itera
             ["jupyter", "lab", "--ip=0.0.0.0", "--no-browser", f"--IdentityProvider.token={TOKEN}"],
             detach=True,
             init=True,
+            hostname=name,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
             volumes={str(folder): {"bind": "/run/ds01", "mode": "ro"}},

@@ -11,6 +11,8 @@
   const NAME = 'ds01-notices';
   const POLL_MS = 15000;
   const ANSWER_MS = 10000;
+  const LOOK_MS = 200;
+  const LOOKS = 50;
   const MINUTE_MS = 60000;
   const DAY_MINUTES = 24 * 60;
   // JupyterLab cuts what a toast says after so many characters.
@@ -127,6 +129,7 @@
       };
       if (this.key === null) {
         this.key = this.lab.manager.notify(message, this.type, options);
+        this.lookForToast(LOOKS);
       } else {
         this.lab.manager.update({ id: this.key, message, type: this.type, ...options });
       }
@@ -134,6 +137,14 @@
 
     get type() {
       return this.keptUntil ? 'success' : (TYPES[this.notice.kind] ?? 'info');
+    }
+
+    /** Toasts come a little later, or not at all: people can switch them off. */
+    lookForToast(looks) {
+      this.toastSeen = document.getElementById(this.key) !== null;
+      if (!this.toastSeen && looks > 0) {
+        setTimeout(() => this.lookForToast(looks - 1), LOOK_MS);
+      }
     }
 
     /** The toast can be hidden, and the entry of the list removed. Neither comes back by itself. */
