@@ -9,7 +9,7 @@ trap 'rm -rf "$root"' EXIT
 
 # apparmor: without it `docker run` fails under this kernel. git and recommends are not needed.
 debootstrap --variant=minbase --include=\
-systemd-sysv,dbus,udev,iproute2,linux-image-cloud-amd64,docker.io,apparmor,iptables,openssh-server,python3,busybox-static \
+systemd-sysv,dbus,udev,iproute2,linux-image-cloud-amd64,docker.io,apparmor,iptables,openssh-server,python3,busybox-static,quota,xfsprogs \
     bookworm "$root" "${DS01_DEBIAN_MIRROR:-http://deb.debian.org/debian}"
 
 ssh-keygen -q -t ed25519 -N '' -f "$folder/id"
