@@ -14,6 +14,7 @@ from ds01_spawner.adapters.accounts import UnixAccounts
 from ds01_spawner.adapters.activity import KernelActivity, KernelProcesses
 from ds01_spawner.adapters.block_device import disk_of
 from ds01_spawner.adapters.cgroups import open_cgroups
+from ds01_spawner.adapters.channels import AppriseChannels
 from ds01_spawner.adapters.docker_engine import DockerEngine
 from ds01_spawner.adapters.event_file import EventFile
 from ds01_spawner.adapters.gpu_source import SIMULATION_STATE, open_probe
@@ -33,10 +34,10 @@ from ds01_spawner.domain.strategies import STRATEGIES
 from ds01_spawner.operations.admission import Admission, Rules
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
-from ds01_spawner.operations.keep_alive import KeepAlives
 from ds01_spawner.operations.board import Board
 from ds01_spawner.operations.checks import Checks
 from ds01_spawner.operations.enforce import Enforcer, Terms
+from ds01_spawner.operations.keep_alive import KeepAlives
 from ds01_spawner.operations.launch import Launcher
 from ds01_spawner.operations.leftovers import Leftovers
 from ds01_spawner.operations.lifecycle import Lifecycle
@@ -308,7 +309,20 @@ class Platform:
     @cached_property
     def outbox(self) -> Outbox:
         """Notices on their way to people."""
-        return Outbox()
+        return Outbox(
+            clock=self.clock,
+            ledger=self.ledger,
+            engine=self.engine,
+            processes=self.processes,
+            channels=self.channels,
+            audit=self.audit,
+            zone=self.zone,
+        )
+
+    @cached_property
+    def channels(self) -> AppriseChannels:
+        """Ways to people outside their containers."""
+        return AppriseChannels(self.directories.config, self.clock, self.events)
 
     @cached_property
     def telling(self) -> Telling:
