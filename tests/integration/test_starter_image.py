@@ -171,6 +171,14 @@ def test_widget_extension_is_part_of_the_lab(server: Server) -> None:
     assert b"@jupyter-widgets/jupyterlab-manager" in page
 
 
+def test_notices_are_answered_below_the_path_of_the_server(server: Server) -> None:
+    assert server.json("GET", "/ds01/notices") == {"version": 1, "notices": []}
+    assert b"ds01-notices" in server.ask("GET", "/lab")[1]
+    status, content = server.ask("POST", "/ds01/keep-running")
+    assert status == http.HTTPStatus.CONFLICT, "the platform gave it no name"
+    assert "not started by DS01" in json.loads(content)["message"]
+
+
 def test_packages_of_the_person_do_not_reach_the_server(server: Server) -> None:
     asks = "import site; print(site.ENABLE_USER_SITE)"
     assert server.output("python3", "-c", asks) == "True"
