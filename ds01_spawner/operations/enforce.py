@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ds01_spawner.domain import labels
+from ds01_spawner.domain.allocation import Reservation
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import DS01Error, Unavailable
 from ds01_spawner.domain.lifecycle import LEVELS, Decision, Deed, Due
@@ -309,11 +310,11 @@ class Enforcer:
 
     def _remove(self, plan: Plan, notes: list[str]) -> Iterable[str]:
         due = [each for each in plan.decisions if each.removal is not None]
-        replaced = self._promised() if due else frozenset()
+        promises = self._promises() if due else ()
         for decision in due:
             container = decision.subject.container
-            if decision.removal is None or container.name in replaced:
-                continue  # a launch is about to remove it itself
+            if decision.removal is None or _is_being_replaced(container, promises):
+                continue
             try:
                 details = self._last_words(container)
                 self._engine.remove(container.id)
@@ -335,13 +336,10 @@ class Enforcer:
             )
             yield "remove"
 
-    def _promised(self) -> frozenset[str]:
-        """Names of containers that a launch under way is about to make."""
+    def _promises(self) -> tuple[Reservation, ...]:
         now = self._clock.now()
         with self._ledger.transaction() as transaction:
-            return frozenset(
-                each.container_name for each in transaction.reservations() if each.expires_at > now
-            )
+            return tuple(each for each in transaction.reservations() if each.expires_at > now)
 
     def _last_words(self, container: Container) -> dict[str, object]:
         """How a failed container ended, and the end of what it printed."""
@@ -385,6 +383,14 @@ class Enforcer:
                 notes.append(str(error))
             elif error is not None:
                 _log.error("A stop failed", exc_info=error)
+
+
+def _is_being_replaced(container: Container, promises: Iterable[Reservation]) -> bool:
+    """Whether a launch under way is for another container of the same name."""
+    made = labels.parse_timestamp(container.labels.get(labels.CREATED_AT, ""))
+    return any(
+        each.container_name == container.name and each.created_at != made for each in promises
+    )
 
 
 def _moved(memory: Memory, jump: timedelta, unseen: timedelta) -> Memory:

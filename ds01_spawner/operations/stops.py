@@ -5,7 +5,7 @@ What is recorded before and after lets the next process carry on wherever this o
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.lifecycle import Lifecycle
 from ds01_spawner.operations.subjects import Memory
 from ds01_spawner.operations.telling import Telling
-from ds01_spawner.ports import Clock, Engine, HubClient, Ledger
+from ds01_spawner.ports import Clock, Engine, HubClient, HubServer, Ledger
 
 SERVICE = "culler"
 RECHECK_AFTER = timedelta(seconds=5)
@@ -73,7 +73,9 @@ class Stops:
         self._audit = audit
         self._patience = patience or Patience()
 
-    def carry_out(self, decision: Decision, servers: Collection[tuple[str, str]] | None) -> bool:
+    def carry_out(
+        self, decision: Decision, servers: Mapping[tuple[str, str], HubServer] | None
+    ) -> bool:
         """Stop a container, unless something works in it after all; whether it was stopped.
 
         Args:
@@ -85,11 +87,14 @@ class Stops:
         """
         container = decision.subject.container
         through_hub = container.labels.get(labels.INTERFACE) == Interface.HUB
+        server = labels.hub_server_of(container.labels)
         if through_hub and servers is None:
             raise Unavailable(
                 f"{container.name} is not stopped while the hub does not answer: the hub would "
                 "take it for a crash."
             )
+        if through_hub and servers is not None and server in servers and not servers[server].ready:
+            raise Unavailable(f"{container.name} is not stopped while the hub is at work on it.")
         confirmed = self._confirmed(decision)
         if confirmed is None or confirmed.stop is None:
             self._spare(decision)
@@ -97,7 +102,8 @@ class Stops:
         stop = self._telling.rule_stop(confirmed, confirmed.stop, self._clock.now())
         with self._ledger.transaction() as transaction:
             transaction.put_rule_stop(stop)
-        server = labels.hub_server_of(container.labels)
+            # Before the deed: what cannot be audited is not done.
+            self._record("lifecycle.stop", stop, confirmed.subject.container, confirmed.stop)
         grace = confirmed.subject.policies.sigterm_grace
         if through_hub and servers is not None and server in servers:
             self._through_hub(container, server, grace)
@@ -121,24 +127,32 @@ class Stops:
             done = replace(known[0], done_at=self._clock.now())
             transaction.put_rule_stop(done)
             self._telling.stopped(transaction, done, container)
-            marks = {} if container is None else container.labels
-            self._audit.write(
-                _ACTIONS[stop.rule],
-                user=stop.user,
-                resource=stop.container_name,
-                interface=SERVICE,
-                reason=stop.reason,
-                details={
-                    "id": stop.container_id,
-                    "slots": marks.get(labels.GPU_SLOTS, ""),
-                    "rule": stop.rule.value,
-                    "value": stop.value,
-                    "origin": stop.origin,
-                    "since": None
-                    if countdown is None
-                    else labels.format_timestamp(countdown.began_at),
-                },
-            )
+            self._record(_ACTIONS[stop.rule], done, container, countdown)
+
+    def _record(
+        self,
+        action: str,
+        stop: RuleStop,
+        container: Container | None,
+        countdown: Countdown | None,
+    ) -> None:
+        marks = {} if container is None else container.labels
+        since = None if countdown is None else labels.format_timestamp(countdown.began_at)
+        self._audit.write(
+            action,
+            user=stop.user,
+            resource=stop.container_name,
+            interface=SERVICE,
+            reason=stop.reason,
+            details={
+                "id": stop.container_id,
+                "slots": marks.get(labels.GPU_SLOTS, ""),
+                "rule": stop.key,
+                "value": stop.value,
+                "origin": stop.origin,
+                "since": since,
+            },
+        )
 
     def _confirmed(self, decision: Decision) -> Decision | None:
         """The decision on fresh figures; a kernel that became busy in between lives."""

@@ -20,10 +20,12 @@ from ds01_spawner.operations.checks import Checks
 from ds01_spawner.operations.enforce import Enforcer, PassReport, Terms
 from ds01_spawner.operations.leftovers import Leftovers
 from ds01_spawner.operations.lifecycle import Lifecycle
+from ds01_spawner.operations.notify import Outbox
 from ds01_spawner.operations.reconcile import Reconciler
 from ds01_spawner.operations.stops import Patience, Stops
 from ds01_spawner.operations.telling import Telling
 from fakes.activity import FakeActivityProbe, FakeContainerProcesses
+from fakes.channels import FakeChannels
 from fakes.hub import FakeHub
 from fakes.jupyter_servers import FakeJupyterServers
 from fakes.keep_alive_files import FakeKeepAliveFiles
@@ -80,6 +82,7 @@ class LifecycleLab:
         self.files = FakeKeepAliveFiles()
         self.processes = FakeContainerProcesses()
         self.board = FakeNoticeBoard()
+        self.channels = FakeChannels()
         self.generation = 0
         self.restart()
 
@@ -95,7 +98,16 @@ class LifecycleLab:
             keep_alive_files=self.files,
             hub=self.hub,
         )
-        telling = Telling(policy=lab.policy, outbox=new_outbox(self), audit=lab.audit, zone=UTC)
+        self.outbox = Outbox(
+            clock=lab.clock,
+            ledger=lab.ledger,
+            engine=lab.engine,
+            processes=self.processes,
+            channels=self.channels,
+            audit=lab.audit,
+            zone=UTC,
+        )
+        telling = Telling(policy=lab.policy, outbox=self.outbox, audit=lab.audit, zone=UTC)
         self.stops = Stops(
             clock=lab.clock,
             ledger=lab.ledger,
@@ -188,7 +200,9 @@ class LifecycleLab:
     def one_pass(self) -> PassReport:
         """A minute passes, then the service looks."""
         self.lab.wait(60)
-        return self.enforcer.run()
+        report = self.enforcer.run()
+        self.outbox.deliver_due()
+        return report
 
     def minutes(self, count: int, each: Callable[[], None] = lambda: None) -> None:
         """So many passes, a minute apart; `each` happens before every one."""
@@ -244,11 +258,3 @@ class LifecycleLab:
 
     def _hub_stops(self, user: str, server: str) -> None:
         self.lab.servers.stop(container_name(server or "jupyter", user), interface="hub")
-
-
-def new_outbox(lab: LifecycleLab) -> Any:
-    """The outbox of a new process."""
-    from ds01_spawner.operations.notify import Outbox
-
-    del lab
-    return Outbox()
