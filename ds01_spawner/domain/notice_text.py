@@ -10,7 +10,7 @@ from datetime import UTC, datetime, tzinfo
 
 from ds01_spawner.domain.labels import Interface, format_timestamp
 from ds01_spawner.domain.lifecycle import Countdown
-from ds01_spawner.domain.names import DEFAULT_SERVER
+from ds01_spawner.domain.names import DEFAULT_SERVER, SEPARATOR
 from ds01_spawner.domain.notice import Notice, NoticeKind
 from ds01_spawner.domain.storage import Folder, StorageUse
 from ds01_spawner.domain.wording import clean, clock_time, size, span
@@ -49,7 +49,7 @@ class About:
     @property
     def phrase(self) -> str:
         """`your server`, `your server “thesis”`, `your container thesis-run`."""
-        name = clean(self.name or self.container_name)
+        name = clean(self.name or self.container_name.partition(SEPARATOR)[0])
         if not self.is_server:
             return f"your container {name}"
         return "your server" if self.name in {"", DEFAULT_SERVER} else f"your server “{name}”"

@@ -15,6 +15,7 @@ class FakeChannels:
         tried: (channel, notice) of everything asked for, accepted or not.
         down: Channels that accept nothing.
         unknown: People without an address.
+        shared: Channels that need nobody's address.
         meanwhile: Called while something is being sent.
     """
 
@@ -24,6 +25,7 @@ class FakeChannels:
         self.tried: list[tuple[str, Notice]] = []
         self.down: set[str] = set()
         self.unknown: set[str] = set()
+        self.shared: set[str] = set()
         self.meanwhile: Callable[[], None] = lambda: None
 
     def names(self, kind: NoticeKind) -> Sequence[str]:
@@ -34,7 +36,7 @@ class FakeChannels:
         self.meanwhile()
         if channel not in self.kinds:
             raise NotFound(f"There is no channel {channel}.")
-        if notice.user in self.unknown:
+        if notice.user in self.unknown and channel not in self.shared:
             raise NotFound(f"{notice.user} has no address for the channel {channel}.")
         if channel in self.down:
             raise Unavailable(f"The channel {channel} did not take it: connection refused.")

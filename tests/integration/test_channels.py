@@ -3,12 +3,13 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from contracts.channels import ChannelsContract
 from ds01_spawner.adapters.channels import AppriseChannels, check_channels
 from ds01_spawner.domain.errors import NotFound, PolicyError, Unavailable
 from ds01_spawner.domain.notice import Notice, NoticeKind
@@ -36,6 +37,30 @@ def mails() -> Iterator[Received]:
 def posts() -> Iterator[Received]:
     with web_hook() as received:
         yield received
+
+
+class TestAppriseChannels(ChannelsContract):
+    @pytest.fixture
+    def channels(self, tmp_path: Path, posts: Received) -> AppriseChannels:
+        place = f"json://127.0.0.1:{posts.port}"
+        (tmp_path / "people.yaml").write_text("alice: a@uni.example\n")
+        (tmp_path / "notifications.yaml").write_text(
+            "channels:\n"
+            f"  every: {{url: '{place}/{{address}}', addresses_file: people.yaml}}\n"
+            f"  stops: {{url: '{place}/all', for: [stopped]}}\n"
+        )
+        return AppriseChannels(tmp_path, FakeClock(), FakeEventLog())
+
+    @pytest.fixture
+    def arrived(self, posts: Received) -> Callable[[], int]:
+        return lambda: len(posts.posts)
+
+    @pytest.fixture
+    def break_down(self, posts: Received) -> Callable[[bool], None]:
+        def answer(down: bool) -> None:
+            posts.status = 503 if down else 200
+
+        return answer
 
 
 def channels(folder: Path, url: str, *more: str, deadline_seconds: float = 20) -> AppriseChannels:

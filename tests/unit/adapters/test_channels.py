@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from contracts.channels import ChannelsContract
 from ds01_spawner.adapters import channels as module
 from ds01_spawner.adapters.apprise_sender import Unsendable, without_secrets
 from ds01_spawner.adapters.channels import AppriseChannels, read_channels
 from ds01_spawner.domain.errors import NotFound, PolicyError, Unavailable
 from ds01_spawner.domain.notice import Notice, NoticeKind
+from fakes.channels import FakeChannels
 from fakes.clock import EPOCH, FakeClock
 from fakes.event_log import FakeEventLog
 
@@ -17,6 +19,27 @@ ONE = "channels:\n  one: {url: 'json://h.example/{user}'}\n"
 TWO = (
     "channels:\n  one: {url: 'json://h.example'}\n  two: {url: 'json://x.example', for: [storage]}"
 )
+
+
+class TestFakeChannels(ChannelsContract):
+    @pytest.fixture
+    def channels(self) -> FakeChannels:
+        fake = FakeChannels("every", "stops")
+        fake.kinds["stops"] = frozenset({NoticeKind.STOPPED})
+        fake.unknown.add("bob")
+        fake.shared.add("stops")
+        return fake
+
+    @pytest.fixture
+    def arrived(self, channels: FakeChannels) -> Callable[[], int]:
+        return lambda: len(channels.sent)
+
+    @pytest.fixture
+    def break_down(self, channels: FakeChannels) -> Callable[[bool], None]:
+        def set_down(down: bool) -> None:
+            channels.down = set(channels.kinds) if down else set()
+
+        return set_down
 
 
 @pytest.fixture

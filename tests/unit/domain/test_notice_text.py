@@ -310,6 +310,11 @@ def test_a_name_may_be_anything_and_controls_nothing() -> None:
     assert "ds01 extend 'my '\"'\"'run'\"'\"'; x'" in offered.text
 
 
+def test_a_container_without_a_name_is_called_as_the_engine_calls_it() -> None:
+    assert replace(CONTAINER, name="").phrase == "your container thesis-run"
+    assert replace(SERVER, name="").phrase == "your server"
+
+
 def test_every_notice_has_an_id_of_its_own_and_the_same_one_again() -> None:
     def warned(about: About, level: Level, moment: Moment) -> str:
         return warning_notice(about, IDLE, level, IDLE_LIMIT, moment, stops_at=STOP).id

@@ -1,9 +1,12 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+from ds01_spawner.adapters.ledger import SqliteLedger
 from ds01_spawner.domain.container import ContainerState
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.notice import Delivery, Notice, NoticeKind
@@ -15,6 +18,7 @@ from ds01_spawner.operations.notify import (
     Round,
     pause_after,
 )
+from ds01_spawner.ports import Ledger
 from fakes.activity import FakeContainerProcesses
 from fakes.channels import FakeChannels
 from fakes.clock import EPOCH, FakeClock
@@ -45,7 +49,7 @@ class Post:
     """An outbox and everything around it."""
 
     clock: FakeClock = field(default_factory=FakeClock)
-    ledger: FakeLedger = field(default_factory=FakeLedger)
+    ledger: Ledger = field(default_factory=FakeLedger)
     processes: FakeContainerProcesses = field(default_factory=FakeContainerProcesses)
     channels: FakeChannels = field(default_factory=lambda: FakeChannels("mail"))
     events: FakeEventLog = field(default_factory=FakeEventLog)
@@ -313,6 +317,7 @@ def test_a_log_that_takes_nothing_does_not_make_it_be_sent_again(post: Post) -> 
 
 def test_without_the_ledger_nothing_is_sent(post: Post) -> None:
     post.put(STORAGE)
+    assert isinstance(post.ledger, FakeLedger)
     post.ledger.locked = True
     with pytest.raises(Unavailable):
         post.outbox.deliver_due()
@@ -336,3 +341,16 @@ def test_a_notice_that_was_posted_twice_goes_once(post: Post) -> None:
     post.put(STORAGE)
     post.outbox.deliver_due()
     assert post.arrived() == ["n3"]
+
+
+def test_many_at_once_deliver_each_notice_once(tmp_path: Path) -> None:
+    post = Post(channels=FakeChannels("mail", "chat"))
+    post.ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    post.outbox = post.new_process()
+    post.put(*(replace(STORAGE, id=f"n{number:02}") for number in range(20)))
+    with ThreadPoolExecutor(4) as pool:
+        rounds = list(pool.map(lambda _: post.new_process().deliver_due(), range(4)))
+    assert sum(each.sent for each in rounds) == 40
+    assert len({(channel, notice.id) for channel, notice in post.channels.sent}) == 40
+    assert len(post.channels.sent) == 40
+    assert post.waiting() == []
