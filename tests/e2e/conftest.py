@@ -30,15 +30,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def new_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Hub]]:
-    """Starts another installation."""
+def new_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Hub]]:
+    """Starts another installation, with environment variables of its own."""
     assert docker("images", "--quiet", "ds01/starter:latest"), "script/bootstrap makes the image"
     with ExitStack() as until_the_end:
 
-        def start() -> Hub:
+        def start(**environment: str) -> Hub:
             state = tmp_path_factory.mktemp("hub")
             proxy = until_the_end.enter_context(EngineProxy(state / "engine.sock"))
-            hub = Hub(state, proxy)
+            hub = Hub(state, proxy, environment=environment)
             for undo in (hub.clean, hub.stop, proxy.clear):
                 until_the_end.callback(undo)
             prepare_config(hub.config, hub.prefix)
@@ -49,7 +49,7 @@ def new_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], H
 
 
 @pytest.fixture(scope="session")
-def running_hub(new_hub: Callable[[], Hub]) -> Hub:
+def running_hub(new_hub: Callable[..., Hub]) -> Hub:
     return new_hub()
 
 

@@ -64,12 +64,14 @@ class Hub:
         proxy: Stands between hub and engine, to fail on demand.
         prefix: What the names of this run's people begin with.
         port: Where people reach it.
+        environment: Variables that differ from those of other hubs.
     """
 
     state: Path
     proxy: EngineProxy
     prefix: str = field(default_factory=lambda: f"e2e{secrets.token_hex(3)}")
     port: int = field(default_factory=free_port)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._token = secrets.token_hex(16)
@@ -96,6 +98,7 @@ class Hub:
             "DS01_E2E_DEMO_CONFIG": str(ROOT / "hub_config/demo_config.py"),
             "DS01_CULLER_PASS_SECONDS": "1",
             "DS01_CULLER_GRACE_SECONDS": "2",
+            **self.environment,
         }
 
     @property
