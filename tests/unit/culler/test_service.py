@@ -1,55 +1,119 @@
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import cast
 
 import pytest
 
 from ds01_spawner.adapters.hub_api import HubApi
-from ds01_spawner.composition import Platform
+from ds01_spawner.composition import Directories, Platform
 from ds01_spawner.culler import __main__ as program
-from ds01_spawner.culler.service import Pace, run
+from ds01_spawner.culler.service import Pace, Service
 from ds01_spawner.domain.container import Container, ContainerState
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.repair import GRACE, Repair
+from ds01_spawner.operations.enforce import PassReport
+from ds01_spawner.operations.lifecycle import Plan
 from ds01_spawner.operations.reconcile import Report
 from fakes.clock import EPOCH
+from fakes.lifecycle_lab import LifecycleLab
 
 LEFT_BEHIND = Container("1", "jupyter._.alice", ContainerState.CREATED, {}, EPOCH)
-NOTHING = Report((), ())
 
 
-class _Platform:
-    """A platform whose passes end as the test says.
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    """What a pass finds where one server runs."""
+    night = LifecycleLab()
+    night.run()
+    found = night.one_pass().plan
+    assert found is not None
+    return found
+
+
+class _Parts:
+    """Enforcer and reconciler, whose passes end as the test says.
 
     Attributes:
         outcomes: A report, or an error, for each pass.
-        made: How many reconcilers were made.
-        grace: What the last one was made with.
+        repairs: What the reconciler reports.
+        ended: How often the lease was given back.
+        troubles: What the enforcer was told to write down.
     """
 
-    def __init__(self, *outcomes: Report | Exception) -> None:
+    def __init__(self, *outcomes: PassReport | Exception) -> None:
         self.outcomes = list(outcomes)
-        self.made = 0
-        self.broken = 0
-        self.grace: timedelta | None = None
+        self.repairs = Report((), ())
+        self.ended = 0
+        self.troubles: list[dict[str, str]] = []
 
-    def reconciler(self, hub: object, grace: timedelta) -> "_Platform":
-        assert hub is None
-        self.grace = grace
-        if self.broken:
-            self.broken -= 1
-            raise Unavailable("There is no policy yet.")
-        self.made += 1
-        return self
-
-    def run(self) -> Report:
+    def run(self, *given: object) -> PassReport | Report:
+        if given:
+            return self.repairs
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    def end(self) -> None:
+        self.ended += 1
+
+    def say_troubles(self, troubles: dict[str, str]) -> None:
+        self.troubles.append(troubles)
+
+
+class _Platform:
+    """A platform of such parts.
+
+    Attributes:
+        made: How many enforcers were made.
+        broken: How many more times none can be.
+        given: What the last ones were made with.
+        delivered: Set when deliveries were made.
+        measured: Set when homes were measured.
+    """
+
+    def __init__(self, state: Path, parts: _Parts) -> None:
+        self.directories = Directories(state, state, state / "events.jsonl")
+        self.parts = parts
+        self.made = 0
+        self.broken = 0
+        self.given: dict[str, object] = {}
+        self.delivered = threading.Event()
+        self.measured = threading.Event()
+
+    def enforcer(self, hub: object, **given: object) -> _Parts:
+        assert hub is None
+        if self.broken:
+            self.broken -= 1
+            raise Unavailable("There is no policy yet.")
+        self.made += 1
+        self.given |= given
+        return self.parts
+
+    def reconciler(self, hub: object, grace: timedelta) -> _Parts:
+        assert hub is None
+        self.given["grace"] = grace
+        return self.parts
+
+    @property
+    def outbox(self) -> "_Platform":
+        return self
+
+    @property
+    def storage(self) -> "_Platform":
+        return self
+
+    def deliver_due(self) -> None:
+        self.delivered.set()
+
+    def look(self, budget: timedelta) -> None:
+        assert budget > timedelta(0)
+        self.measured.set()
 
 
 @pytest.fixture
@@ -60,61 +124,128 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return seconds
 
 
+def passes(platform: _Platform, count: int, pace: Pace | None = None) -> Service:
+    """A service that is wanted for so many passes."""
+    service = Service(cast("Platform", platform), None, pace or Pace(1.0))
+    for _ in range(count):
+        service.one_pass()
+    return service
+
+
 def times(count: int) -> Callable[[], bool]:
-    """Wanted for so many passes."""
+    """Wanted so many times it is asked."""
     left = iter([True] * count)
     return lambda: next(left, False)
 
 
-def passes(platform: _Platform, count: int, pace: Pace | None = None) -> None:
-    run(cast("Platform", platform), None, pace or Pace(), times(count))
+def figure(platform: _Platform, name: str) -> float:
+    """What the metrics file says."""
+    lines = (platform.directories.state / "metrics" / "culler.prom").read_text().splitlines()
+    return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
 
 
-def test_passes_are_made_at_the_pace_for_as_long_as_they_are_wanted(slept: list[float]) -> None:
-    platform = _Platform(NOTHING, NOTHING)
-    passes(platform, 2, Pace(7.0, timedelta(seconds=3)))
-    assert slept == [7.0, 7.0]
-    assert platform.grace == timedelta(seconds=3)
+def test_passes_are_made_while_they_are_wanted_and_the_lease_is_given_back(
+    tmp_path: Path, slept: list[float]
+) -> None:
+    parts = _Parts(PassReport(), PassReport())
+    platform = _Platform(tmp_path, parts)
+    service = Service(cast("Platform", platform), None, Pace(7.0, timedelta(seconds=3)))
+    service.run(times(2 + 2 * 7))
+    assert parts.ended == 1
     assert platform.made == 1, "what one pass saw, the next remembers"
+    assert platform.given["grace"] == timedelta(seconds=3)
+    assert platform.given["lease_seconds"] == 26.0
+    rest = sum(slept)
+    assert 7.0 * 0.9 - 1 <= rest <= 2 * 7.0 * 1.1 + 1
 
 
-def test_what_was_done_and_what_could_not_be_checked_is_logged(
-    slept: list[float], caplog: pytest.LogCaptureFixture
+def test_deliveries_and_measurements_go_on_beside_the_passes(tmp_path: Path) -> None:
+    platform = _Platform(tmp_path, _Parts(PassReport()))
+    service = Service(cast("Platform", platform), None, Pace(0.01))
+    wanted = threading.Event()
+    thread = threading.Thread(target=service.run, args=(lambda: not wanted.is_set(),))
+    platform.parts.outcomes *= 10_000
+    thread.start()
+    try:
+        assert platform.delivered.wait(10)
+        assert platform.measured.wait(10)
+    finally:
+        wanted.set()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_what_was_done_and_what_could_not_be_is_logged_and_counted(
+    tmp_path: Path, plan: Plan, caplog: pytest.LogCaptureFixture
 ) -> None:
+    parts = _Parts(
+        PassReport(plan=plan, done=("warn", "warn again", "stop"), notes=("The hub is down.",))
+    )
     repair = Repair(LEFT_BEHIND, "cleanup.orphan", "It was created and never started.")
+    parts.repairs = Report((repair,), ("Two containers share a slot.",))
+    platform = _Platform(tmp_path, parts)
     with caplog.at_level(logging.INFO):
-        passes(_Platform(Report((repair,), ("The hub does not answer.",))), 1)
-    assert slept
+        passes(platform, 1)
     assert caplog.messages == [
+        "The hub is down.",
         "jupyter._.alice removed: It was created and never started.",
-        "The hub does not answer.",
+        "Two containers share a slot.",
     ]
+    assert figure(platform, "ds01_culler_containers") == 1
+    assert figure(platform, 'ds01_culler_actions_total{action="warn_again"}') == 1
+    assert figure(platform, 'ds01_culler_actions_total{action="repair"}') == 1
+    assert figure(platform, 'ds01_culler_passes_total{outcome="good"}') == 1
+    assert figure(platform, "ds01_culler_pass_seconds_count") == 1
+    assert time.time() - figure(platform, "ds01_culler_last_good_pass_timestamp_seconds") < 60
 
 
-@pytest.mark.parametrize("error", [Unavailable("The engine is stuck."), ValueError("a bug")])
-def test_one_bad_pass_does_not_end_the_service(
-    slept: list[float], caplog: pytest.LogCaptureFixture, error: Exception
+def test_a_service_that_waits_repairs_nothing_and_had_no_good_pass(tmp_path: Path) -> None:
+    parts = _Parts(PassReport(waited=True))
+    parts.repairs = Report((Repair(LEFT_BEHIND, "cleanup.orphan", "Never."),), ())
+    platform = _Platform(tmp_path, parts)
+    passes(platform, 1)
+    assert figure(platform, 'ds01_culler_passes_total{outcome="waited"}') == 1
+    assert figure(platform, "ds01_culler_last_good_pass_timestamp_seconds") == 0
+
+
+def test_what_goes_wrong_is_said_once_and_when_it_is_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    platform = _Platform(error, NOTHING)
+    stuck = Unavailable("The engine is stuck.")
+    parts = _Parts(PassReport(), stuck, stuck, stuck, PassReport())
+    platform = _Platform(tmp_path, parts)
+    with caplog.at_level(logging.INFO):
+        passes(platform, 5)
+    assert caplog.messages == ["No pass: The engine is stuck.", "Passes are made again."]
+    assert parts.troubles == [{"pass": "The engine is stuck."}] * 3
+    assert figure(platform, 'ds01_culler_passes_total{outcome="failed"}') == 3
+
+
+def test_a_bug_does_not_end_the_service(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    platform = _Platform(tmp_path, _Parts(ValueError("a bug"), PassReport()))
     passes(platform, 2)
-    assert platform.outcomes == []
-    assert len(slept) == 2
+    assert platform.parts.outcomes == []
     (record,) = caplog.records
-    expects_traceback = isinstance(error, ValueError)
-    assert bool(record.exc_info) is expects_traceback
-    assert ("The engine is stuck." in record.getMessage()) is not expects_traceback
+    assert record.exc_info
 
 
-def test_a_platform_that_is_not_ready_yet_is_tried_again(slept: list[float]) -> None:
-    platform = _Platform(NOTHING)
+def test_a_platform_that_is_not_ready_yet_is_tried_again(tmp_path: Path) -> None:
+    platform = _Platform(tmp_path, _Parts(PassReport()))
     platform.broken = 2
     passes(platform, 3)
     assert platform.made == 1
-    assert len(slept) == 3
+
+
+def test_figures_that_cannot_be_written_stop_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "metrics").write_text("in the way")
+    passes(_Platform(tmp_path, _Parts(PassReport())), 1)
+    assert "cannot be written" in caplog.messages[0]
 
 
 def test_the_environment_says_pace_and_hub() -> None:
-    assert program._pace({}) == Pace(30.0, GRACE)
+    assert program._pace({}) == Pace(60.0, GRACE)
     assert program._pace(
         {"DS01_CULLER_PASS_SECONDS": "5", "DS01_CULLER_GRACE_SECONDS": "1.5"}
     ) == Pace(5.0, timedelta(seconds=1.5))
