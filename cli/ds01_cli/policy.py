@@ -15,6 +15,7 @@ from rich.text import Text
 
 from ds01_cli.places import config_directory
 from ds01_spawner.adapters.accounts import UnixAccounts
+from ds01_spawner.adapters.channels import NOTIFICATIONS_FILE, check_channels
 from ds01_spawner.adapters.policy_files import POLICY_FILE, read_policy
 from ds01_spawner.adapters.system_zone import SystemZone
 from ds01_spawner.adapters.text_files import read_text, replace_text
@@ -61,7 +62,8 @@ PolicyFileArgument = Annotated[
 def check(file: PolicyFileArgument = None) -> None:
     """Say whether the policy file is valid.
 
-    The groups/ folder and lifecycle-exemptions.yaml beside it are checked with it.
+    The groups/ folder, lifecycle-exemptions.yaml and notifications.yaml beside it are checked
+    with it.
     Exit code 0 when they are, 1 when they are not. Older spellings are warnings.
     """
     path = file or _default_file()
@@ -82,6 +84,9 @@ def check(file: PolicyFileArgument = None) -> None:
     if files.exemptions_file is not None:
         counts.append(_count(len(policy.exemptions), "exemption"))
     typer.echo(f"{path}: valid; {', '.join(counts)}.")
+    channels = path.with_name(NOTIFICATIONS_FILE)
+    if channels.exists():
+        typer.echo(f"{channels}: valid; {_count(check_channels(channels), 'channel')}.")
 
 
 @app.command()

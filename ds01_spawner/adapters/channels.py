@@ -75,13 +75,13 @@ def read_channels(path: Path, *, understood: Callable[[str], bool] | None = None
     return ChannelFiles(channels, tuple(read))
 
 
-def check_channels(path: Path) -> None:
-    """Return when every channel of a `notifications.yaml` can be sent to.
+def check_channels(path: Path) -> int:
+    """How many channels a `notifications.yaml` names, all of which can be sent to.
 
     Raises:
         PolicyError: It names file, line, key and what was expected; never an address.
     """
-    read_channels(path, understood=is_understood)
+    return len(read_channels(path, understood=is_understood).channels)
 
 
 class AppriseChannels:

@@ -245,9 +245,10 @@ class Channel:
 
     @property
     def example(self) -> str:
-        """An address as it would be for somebody."""
-        somebody = {"user": "somebody", "address": quote("somebody@uni.example", safe="")}
-        return _PLACEHOLDER.sub(lambda match: somebody[match[1]], self.url.get_secret_value())
+        """An address as it is for somebody: somebody's own where there is one."""
+        own = next(iter(self.addresses.values()), None)
+        address = own or (self.template or "{user}@uni.example").replace("{user}", "somebody")
+        return self._filled("somebody", address)
 
     def url_for(self, user: str) -> str | None:
         """Where a notice for `user` goes; `None` when they have no address that could be used."""
@@ -258,7 +259,11 @@ class Channel:
         url = self.url.get_secret_value()
         if not all(is_address(places[name]) for name in _PLACEHOLDER.findall(url)):
             return None
-        return _PLACEHOLDER.sub(lambda match: quote(places[match[1]], safe=""), url)
+        return self._filled(user, address or "")
+
+    def _filled(self, user: str, address: str) -> str:
+        places = {"user": quote(user, safe=""), "address": quote(address, safe="")}
+        return _PLACEHOLDER.sub(lambda match: places[match[1]], self.url.get_secret_value())
 
 
 @dataclass(frozen=True, slots=True)

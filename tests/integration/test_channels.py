@@ -189,4 +189,4 @@ def test_a_check_finds_what_apprise_does_not_understand(tmp_path: Path) -> None:
     path.write_text(
         "channels:\n  one:\n    url: mailto://uni.example?from=a@uni.example&to={user}@uni.example\n"
     )
-    check_channels(path)
+    assert check_channels(path) == 1

@@ -83,6 +83,20 @@ def test_check_reads_the_exemptions_and_notes_what_to_look_at(
     assert lines[-1].endswith("1 group, 1 person named, 0 members files, 4 exemptions.")
 
 
+def test_check_reads_the_channels_too_and_shows_no_secret(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = config / "notifications.yaml"
+    file.write_text("channels:\n  chat: {url: 'json://ds01:hunter2@chat.uni.example'}\n")
+    assert run(["policy", "check"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{file}: valid; 1 channel."
+    file.write_text("channels:\n  chat:\n    url: jsn://ds01:hunter2@chat.uni.example\n")
+    assert run(["policy", "check"]) == 1
+    assert capsys.readouterr().err == (
+        f"{file}:3: channels.chat.url: apprise does not understand this address\n"
+    )
+
+
 def test_check_fails_when_the_exemptions_are_wrong(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -101,6 +101,13 @@ def test_nobody_is_written_to_at_an_address_that_is_more_or_less_than_one(user: 
     assert channel().url_for(user) is None
 
 
+def test_an_example_is_an_address_that_the_channel_would_have() -> None:
+    assert channel().example.endswith("to=a.liddell%40uni.example")
+    sms = parsed("channels:\n  a:\n    url: x://{address}\n    addresses_file: f\n")
+    assert sms.channel("a", "x://{address}", {"bob": "+49123"}).example == "x://%2B49123"
+    assert sms.channel("a", "x://{address}", {}).example == "x://somebody%40uni.example"
+
+
 def test_somebody_without_an_address_is_not_written_to() -> None:
     found = parsed("channels:\n  a:\n    url: x://{address}\n    addresses_file: f\n")
     assert found.channel("a", "x://{address}", {}).url_for("bob") is None
