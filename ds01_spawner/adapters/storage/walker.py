@@ -40,6 +40,7 @@ class Walker:
         self._number = 0
         self._left_behind: list[subprocess.Popen[bytes]] = []
         self._hung: dict[str, float] = {}
+        self._waiting: tuple[str, str | None] | None = None
 
     def ask(self, question: Mapping[str, Any], seconds: float) -> Mapping[str, Any] | None:
         """The answer to a question about `path`, or `None` when it is not ready in time.
@@ -83,11 +84,24 @@ class Walker:
                 if attempt == 2:  # noqa: PLR2004
                     raise Unavailable("The process that measures homes ended.") from exc
             except TimeoutError:
-                if _is_starved(process):
-                    return None
-                self._leave_behind(question["path"])
-                raise _silent(question["path"]) from None
+                self._late(process, question["path"])
+                return None
         raise AssertionError
+
+    def _late(self, process: subprocess.Popen[bytes], path: str) -> None:
+        """No answer came. One that has not run since the last time it was late hangs.
+
+        The first time it may only be slow: it has the lowest claim on disks and CPUs.
+        """
+        late, run = self._waiting, _time_run(process)
+        # The first question that was not answered is the one that it hangs in.
+        first = path if late is None else late[0]
+        self._waiting = (first, run)
+        if late is None or run is None or late[1] != run:
+            return
+        self._leave_behind(first)
+        if first == path:
+            raise _silent(path)
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is None:
@@ -113,6 +127,7 @@ class Walker:
         except OSError as exc:
             raise Unavailable(f"Homes cannot be measured: {exc}.") from exc
         self._unread = b""
+        self._waiting = None
         return self._process
 
     def _answer(self, process: subprocess.Popen[bytes], end: float) -> Mapping[str, Any]:
@@ -128,6 +143,7 @@ class Walker:
                 self._unread = rest
                 answer: Mapping[str, Any] = json.loads(line)
                 if answer["id"] == self._number:
+                    self._waiting = None
                     return answer
                 continue
             assert process.stdout is not None  # noqa: S101 - it was asked for
@@ -145,6 +161,7 @@ class Walker:
         """A process in a file system that does not answer may not even die: nobody waits for it."""
         self._hung = {each: until for each, until in self._hung.items() if until > time.monotonic()}
         self._hung[path] = time.monotonic() + HUNG_SECONDS
+        self._waiting = None
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -178,18 +195,14 @@ def _close_pipes(process: subprocess.Popen[bytes]) -> None:
                 pipe.close()
 
 
-def _is_starved(process: subprocess.Popen[bytes]) -> bool:
-    """Whether it would go on if only it were given a CPU; else it waits for a file system.
-
-    Every thread is asked: the one that reads questions always waits.
-    """
+def _time_run(process: subprocess.Popen[bytes]) -> str | None:
+    """How long its main thread, which walks, has run; `None` while it waits for a CPU only."""
+    folder = Path("/proc", str(process.pid))
     try:
-        for status in Path(f"/proc/{process.pid}/task").glob("*/stat"):
-            if status.read_bytes().rpartition(b")")[2].split()[0] == b"R":
-                return True
-    except OSError:
-        pass
-    return False
+        state = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+        return None if state == "R" else (folder / "schedstat").read_text().split()[0]
+    except (OSError, IndexError):
+        return ""
 
 
 def _silent(path: str) -> Unavailable:

@@ -122,6 +122,7 @@ def test_a_file_system_that_does_not_answer_holds_nobody_up(
     hung = pid_of(meter)
     os.kill(hung, signal.SIGSTOP)
     began = time.monotonic()
+    assert meter.measure("alice", str(home), timedelta(seconds=0.2)) is None
     with pytest.raises(Unavailable, match="does not answer"):
         meter.measure("alice", str(home), timedelta(seconds=0.2))
     with pytest.raises(Unavailable, match="does not answer"):
@@ -131,6 +132,22 @@ def test_a_file_system_that_does_not_answer_holds_nobody_up(
     other.mkdir()
     assert meter.measure("bob", str(other), SOON) is not None
     assert pid_of(meter) != hung
+
+
+def test_a_home_that_hangs_is_not_held_against_the_next(
+    meter: HomeMeter, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walker, "_MARGIN", 0.2)
+    other = home.parent / "other"
+    other.mkdir()
+    meter.measure("alice", str(home), SOON)
+    os.kill(pid_of(meter), signal.SIGSTOP)
+    soon = timedelta(seconds=0.1)
+    assert meter.measure("alice", str(home), soon) is None
+    assert meter.measure("bob", str(other), soon) is None
+    assert meter.measure("bob", str(other), SOON) is not None
+    with pytest.raises(Unavailable, match="does not answer"):
+        meter.measure("alice", str(home), SOON)
 
 
 def test_not_too_many_hanging_processes_pile_up(
@@ -149,7 +166,6 @@ def test_an_answer_that_comes_late_is_not_taken_for_the_next(
     meter: HomeMeter, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(walker, "_MARGIN", 0.1)
-    monkeypatch.setattr(walker, "_is_starved", lambda _process: True)
     meter.measure("alice", str(home), SOON)
     os.kill(pid_of(meter), signal.SIGSTOP)
     assert meter.measure("alice", str(home), timedelta(seconds=0.1)) is None
