@@ -16,14 +16,22 @@ def prepare_config(folder: Path, prefix: str) -> None:
     limits.write_text(limits.read_text().replace("\ngroups:\n", f"\ngroups:\n{_GROUPS}", 1))
     images = folder / "images.yaml"
     images.write_text(images.read_text().replace("\nimages:\n", f"\nimages:\n{_TINY}", 1))
-    for group in ("brisk", "crowd"):
-        (folder / "groups" / f"{group}.members").write_text(f"{prefix}-{group}\n")
+    for group, people in _PEOPLE.items():
+        names = "".join(f"{prefix}-{person}\n" for person in people)
+        (folder / "groups" / f"{group}.members").write_text(names)
 
 
 _TINY = """  tiny:
     reference: ds01test/busybox:latest
     title: Tiny
 """
+
+_PEOPLE = {
+    "brisk": ("brisk",),
+    "crowd": ("crowd",),
+    "drowsy": ("silent", "trainer", "sleeper", "keeper", "toast", "crashed"),
+    "overtime": ("overtime",),
+}
 
 _GROUPS = """  brisk:
     gpu_hold_after_stop: 1s
@@ -35,4 +43,22 @@ _GROUPS = """  brisk:
     max_containers_per_user: null
     allow_full_gpu: true
     gpu_hold_after_stop: 1s
+  drowsy:
+    idle_timeout: 20s
+    gpu_hold_after_stop: 1s
+    container_hold_after_stop: 60s
+    policies: &quick
+      startup_grace: 0s
+      idle_detection_window: 2
+      min_warning_lead: 4s
+      keep_alive_max: 20s
+      sigterm_grace: 5s
+      cpu_idle_threshold: 50%
+      network_idle_threshold: 1g
+      high_demand_idle_reduction: 0%
+  overtime:
+    max_runtime: 35s
+    gpu_hold_after_stop: 1m
+    container_hold_after_stop: 60s
+    policies: *quick
 """

@@ -1,27 +1,16 @@
 """What people see and press, in a real Chromium."""
 
-import re
 from collections.abc import Iterator
-from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from e2e.full_house import FullHouse, queue
 from e2e.hub import Hub, Person, docker, eventually
+from e2e.pages import expect_lab, logged_in
 
 STEPS = 60
 """More presses of Tab than any page of ours has places to stop at."""
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -31,23 +20,6 @@ def browser(chromium: Browser, hub: Hub) -> Iterator[Browser]:
     yield chromium
     for context in chromium.contexts:
         context.close()
-
-
-def logged_in(browser: Browser, person: Person) -> Page:
-    """A page of the person's own at the spawn form."""
-    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-    page.set_default_timeout(30_000)
-    page.goto(f"{person.hub.url}/hub/spawn")
-    page.get_by_label("Username").fill(person.name)
-    page.get_by_label("Password").fill(person.hub.password)
-    page.get_by_role("button", name=re.compile("sign in", re.IGNORECASE)).click()
-    page.wait_for_url("**/hub/spawn**")
-    return page
-
-
-def expect_lab(page: Page, person: Person) -> None:
-    page.wait_for_url(f"**/user/{quote(person.name)}/lab**")
-    page.get_by_text("Terminal", exact=True).first.wait_for()
 
 
 def said_by_terminal(page: Page, person: Person, command: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from ds01_spawner.domain.work import KeepAlive, Rule, RuleStop, Track
 from e2e.hub import Hub, Person
@@ -21,16 +21,6 @@ UNUSED = timedelta(minutes=100)
 def calm_hub(new_hub: Callable[..., Hub]) -> Hub:
     """A hub whose culler looks once and then no more: the tests say what it has seen."""
     return new_hub(DS01_CULLER_PASS_SECONDS="86400")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,0 +1,25 @@
+"""Ways through the pages that several tests go."""
+
+import re
+from urllib.parse import quote
+
+from playwright.sync_api import Browser, Page
+
+from e2e.hub import Person
+
+
+def logged_in(browser: Browser, person: Person) -> Page:
+    """A page of the person's own at the spawn form."""
+    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    page.set_default_timeout(30_000)
+    page.goto(f"{person.hub.url}/hub/spawn")
+    page.get_by_label("Username").fill(person.name)
+    page.get_by_label("Password").fill(person.hub.password)
+    page.get_by_role("button", name=re.compile("sign in", re.IGNORECASE)).click()
+    page.wait_for_url("**/hub/spawn**")
+    return page
+
+
+def expect_lab(page: Page, person: Person) -> None:
+    page.wait_for_url(f"**/user/{quote(person.name)}/lab**")
+    page.get_by_text("Terminal", exact=True).first.wait_for()
