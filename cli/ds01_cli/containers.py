@@ -5,13 +5,15 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import typer
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from ds01_cli.caller import caller, only_administrators, open_to_caller, subject
 from ds01_spawner.domain.notice_text import Moment
-from ds01_spawner.domain.wording import clean
+from ds01_spawner.domain.wording import clean, span
+from ds01_spawner.domain.work import Rule, RuleStop
 from ds01_spawner.operations.outlook import ContainerOutlook, Forecast
 from ds01_spawner.operations.outlook_text import (
     end_rule,
@@ -19,7 +21,6 @@ from ds01_spawner.operations.outlook_text import (
     name_of_stop,
     sentences,
     stop_rule,
-    stop_sentence,
 )
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 
 _WIDTH = 80
+_LONGEST = 300
 
 
 @app.callback()
@@ -67,36 +69,65 @@ def _print(console: Console, found: Forecast, moment: Moment, *, owners: bool) -
     if not found.containers and not found.gone:
         console.print("No containers.")
     else:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for name in (*(["USER"] if owners else []), "NAME", "STATE", "GPU", "STARTED"):
-            table.add_column(name, overflow="fold")
-        table.add_column("STOPS, AND WHY", overflow="fold")
-        for row in _rows(found, moment):
-            user, *cells = map(Text, row)
-            table.add_row(*([user] if owners else []), *cells)
-        console.print(table)
+        rows = [_heads(owners), *_rows(found, moment, owners=owners)]
+        columns = zip(*(row[:-1] for row in rows), strict=True)
+        widths = [max(map(cell_len, column)) for column in columns]
+        for place, (*cells, why) in enumerate(rows):
+            line = "  ".join(
+                set_cell_size(cell, width) for cell, width in zip(cells, widths, strict=True)
+            )
+            console.print(Text(line.rstrip(), style="" if place else "bold"), soft_wrap=True)
+            if why:
+                console.print(Padding(Text(why, style="dim"), (0, 0, 0, 4)))
     for note in found.notes:
         console.print(Text(f"! {note}", style="red"))
 
 
-def _rows(found: Forecast, moment: Moment) -> Iterable[tuple[str, ...]]:
+def _heads(owners: bool) -> tuple[str, ...]:  # noqa: FBT001 - one column more
+    return (*(["USER"] if owners else []), "NAME", "STATE", "GPU", "STARTED", "STOPS", "")
+
+
+def _rows(found: Forecast, moment: Moment, *, owners: bool) -> Iterable[tuple[str, ...]]:
+    """The cells of each, and last the reason, which has a line of its own."""
     for view in found.containers:
         yield (
-            clean(view.user),
+            *([clean(view.user)] if owners else []),
             clean(view.name),
             view.state.value,
             clean(",".join(view.gpu_slots)),
             moment.clock(view.started_at),
-            "\n".join(_words(view, moment)),
+            *_stop(view, moment),
         )
     for stop in found.gone:
-        words = f"{stop_sentence(stop, moment)}\n{stop_rule(stop)}"
-        yield clean(stop.user), clean(name_of_stop(stop)), "removed", "", "", words
+        yield (
+            *([clean(stop.user)] if owners else []),
+            clean(name_of_stop(stop)),
+            "removed",
+            "",
+            "",
+            *_past(stop, moment),
+        )
 
 
-def _words(view: ContainerOutlook, moment: Moment) -> Iterable[str]:
+def _stop(view: ContainerOutlook, moment: Moment) -> tuple[str, str]:
+    """When it stops or stopped, and why."""
     if view.stopped_by is not None:
-        yield stop_sentence(view.stopped_by, moment)
-        yield stop_rule(view.stopped_by)
-    yield from sentences(view, moment)
-    yield from map(end_rule, view.ends)
+        return _past(view.stopped_by, moment)
+    if not view.state.is_live:
+        return "", " ".join(sentences(view, moment))
+    unused = "" if view.idle_timeout is None else f"when unused for {span(view.idle_timeout)}"
+    if not view.ends:
+        return unused or "never", ""
+    nearest = view.ends[0]
+    when = moment.clock(nearest.at)
+    if nearest.rule is Rule.IDLE:
+        when = f"{when} unless used"
+    elif unused:
+        when = f"{when}, or {unused}"
+    return when, end_rule(nearest)
+
+
+def _past(stop: RuleStop, moment: Moment) -> tuple[str, str]:
+    return moment.clock(stop.done_at or stop.decided_at), (
+        f"{clean(stop.reason, _LONGEST)} {stop_rule(stop)}"
+    )

@@ -44,6 +44,12 @@ def said(*arguments: str) -> str:
     return " ".join(result.output.split())
 
 
+def wide(*arguments: str) -> str:
+    """What `ds01 container` prints on a terminal where nothing is folded."""
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(containers.app, arguments)
+    return " ".join(result.output.split())
+
+
 def idle(lab: Lab, container_id: str) -> None:
     """As if it had been idle for an hour; told in the time of the fake clock."""
     since = lab.clock.now() - HOUR
@@ -55,9 +61,9 @@ def idle(lab: Lab, container_id: str) -> None:
 def test_lists_ones_own_with_when_and_why_they_stop(lab: Lab) -> None:
     idle(lab, lab.run("alice"))
     lab.run("bob", "none", name="bobs")
-    text = said("container", "list")
+    text = wide("list")
     assert "jupyter running 0:2" in text
-    assert "Stops at 13:00, in 1 hour, unless it is used." in text
+    assert "13:00 unless used" in text
     assert "Rule: idle_timeout = 2h (built in)." in text
     assert "bobs" not in text
 
@@ -76,11 +82,25 @@ def test_says_which_rule_stopped_one_that_is_gone(lab: Lab) -> None:
     )
     with lab.ledger.transaction() as transaction:
         transaction.put_rule_stop(stop)
-    text = said("container", "list")
+    text = wide("list")
     assert "thesis removed" in text
     assert "Its time of 24 hours is up." in text
     assert "max_runtime = 24h" in text
     assert "line 31" in text
+
+
+def test_one_in_use_stops_when_its_time_is_up_or_nobody_uses_it(lab: Lab) -> None:
+    lab.policy.edit("defaults:\n  max_runtime: 3h\n")
+    lab.run("alice")
+    text = wide("list")
+    assert "15:00, or when unused for 2 hours" in text
+    assert "max_runtime = 3h (the defaults, resource-limits.yaml line 2)" in text
+
+
+def test_one_without_limits_never_stops(lab: Lab) -> None:
+    lab.policy.edit("defaults:\n  max_runtime: null\n  idle_timeout: null\n")
+    lab.run("alice")
+    assert wide("list").endswith("12:00 never")
 
 
 def test_json_has_the_facts(lab: Lab) -> None:
@@ -107,7 +127,7 @@ def test_everybodys_are_for_administrators(lab: Lab) -> None:
 def test_an_administrator_sees_everybodys_with_their_owners(administrator: Lab) -> None:
     administrator.run("alice")
     administrator.run("bob", "none", name="bobs")
-    text = said("container", "list", "--all")
+    text = wide("list", "--all")
     assert "USER NAME STATE" in text
     assert "alice jupyter running" in text
     assert "bob bobs running" in text
