@@ -56,12 +56,14 @@ class Countdown:
         return min(at_share, self.deadline - self.lead)
 
     def counts(self, warning: SentWarning) -> bool:
-        """Whether a warning was given of this countdown, at a time when it was due.
+        """Whether a warning announced this very end, or was given at a time when it was due.
 
-        One that announced an earlier end than there is now does not: the end was moved.
+        One that announced another end, too early for this one, does not: the end was moved.
         """
-        due = max(self.valid_from, self.warns_at(warning.level))
-        return warning.rule is self.rule and warning.sent_at >= due
+        if warning.rule is not self.rule or warning.sent_at < self.valid_from:
+            return False
+        due = max(self.began_at, self.warns_at(warning.level))
+        return warning.deadline == self.deadline or warning.sent_at >= due
 
 
 class Phase(StrEnum):
@@ -264,7 +266,7 @@ def _idle(subject: Subject, now: datetime) -> Countdown | None:
             bound=bound,
             began_at=began,
             deadline=end,
-            valid_from=began,
+            valid_from=track.idle_since,
             lead=policies.min_warning_lead,
             high_demand=reduction > 0,
             kept=kept,
@@ -289,12 +291,22 @@ def _runtime(subject: Subject) -> Countdown | None:
             bound=bound,
             began_at=track.started_at,
             deadline=track.started_at + bound.value,
-            # Somebody who starts it again after such a stop is told again.
-            valid_from=subject.stopped_by_rule_at or track.started_at,
+            valid_from=_told_since(subject),
             lead=subject.policies.min_warning_lead,
         ),
         subject,
     )
+
+
+def _told_since(subject: Subject) -> datetime:
+    """Somebody who starts it again after a stop by rule is told again.
+
+    While it goes on running, the stop is not done yet, and what was told still holds.
+    """
+    track, stopped_at = subject.track, subject.stopped_by_rule_at
+    if stopped_at is None or track.run_started_at <= stopped_at:
+        return track.started_at
+    return stopped_at
 
 
 def _conflict(subject: Subject) -> Countdown | None:

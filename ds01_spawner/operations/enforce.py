@@ -151,6 +151,8 @@ class Enforcer:
             transaction.put_warnings(memory.warnings)
             for kept in memory.keep_alives:
                 transaction.put_keep_alive(kept)
+            for stop in memory.rule_stops:
+                transaction.put_rule_stop(stop)
             transaction.put_pass_mark(mark)
             self._audit.write(
                 "clock.jump",
@@ -409,7 +411,14 @@ def _moved(memory: Memory, jump: timedelta, unseen: timedelta) -> Memory:
             replace(each, granted_at=each.granted_at + jump, until=each.until + jump)
             for each in memory.keep_alives
         ],
-        rule_stops=memory.rule_stops,
+        rule_stops=[
+            replace(
+                each,
+                decided_at=each.decided_at + jump,
+                done_at=each.done_at and each.done_at + jump,
+            )
+            for each in memory.rule_stops
+        ],
     )
 
 
