@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import requests
 from playwright.sync_api import Browser, Page, Route, expect
 
 from ds01_spawner.domain.work import KeepAlive, Rule, RuleStop, Track
@@ -204,3 +205,19 @@ def test_who_stopped_a_server_is_told_of_no_rule(calm_hub: Hub, browser: Browser
     page.goto(f"{calm_hub.url}/hub/user/{person.name}/")
     expect(page.get_by_text("It was stopped by you or an administrator")).to_be_visible()
     assert page.locator("#ds01-stopped").count() == 0
+
+
+def test_programs_ask_with_a_token(calm_hub: Hub, browser: Browser) -> None:
+    assert browser
+    person = calm_hub.person("program")
+    person.start()
+    address = f"{calm_hub.url}/hub/ds01/users/{person.name}/containers"
+    token = {"Authorization": f"token {(calm_hub.state / 'token').read_text()}"}
+    kept = requests.post(
+        f"{address}/jupyter/keep-running", headers=token, json={"for": "6h"}, timeout=10
+    )
+    assert kept.status_code == 200, kept.text
+    (found,) = requests.get(address, headers=token, timeout=10).json()["containers"]
+    assert found["kept_until"] == kept.json()["kept_until"] is not None
+    assert calm_hub.events("container.extend", person.name)[-1]["details"]["by"] == "e2e"
+    assert requests.get(address, timeout=10).status_code == 403
