@@ -21,10 +21,10 @@ def sentences(view: ContainerOutlook, moment: Moment) -> Iterable[str]:
         return
     idle = next((each for each in view.ends if each.rule is Rule.IDLE), None)
     found = [_end(each, view, moment) for each in view.ends]
-    if idle is None and view.kept is not None:
-        found.insert(0, f"It is kept running until {moment.clock(view.kept.until)}.")
-    elif idle is None and view.idle_timeout is not None:
-        found.insert(0, f"Stops when nobody has used it for {span(view.idle_timeout)}.")
+    if idle is None and view.idle_timeout is not None:
+        words = f"Stops when nobody has used it for {span(view.idle_timeout)}"
+        kept = "" if view.kept is None else f", and not before {moment.clock(view.kept.until)}"
+        found.insert(0, f"{words}{kept}.")
     yield from found or ["Runs until you stop it."]
     if idle is not None and idle.high_demand and view.kept is None:
         yield "GPUs are in demand, so this comes sooner than usual."
@@ -106,7 +106,8 @@ def _end(end: End, view: ContainerOutlook, moment: Moment) -> str:
     at = f"{moment.clock(end.at)}, in {span(end.at - moment.now)}"
     if end.exemption is not None:
         until = moment.clock(end.exemption.until)
-        return f"An exemption keeps it running until {until}. Then it stops."
+        unless = ", unless it is used" if end.rule is Rule.IDLE else ""
+        return f"An exemption keeps it running until {until}. Then it stops{unless}."
     match end.rule:
         case Rule.IDLE if view.kept is not None:
             return f"You keep it running. Stops at {at}, unless it is used."
