@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ds01_spawner.domain.activity import Finding, Signal, Verdict
@@ -37,7 +37,7 @@ from ds01_spawner.operations.subjects import Memory
 from fakes.clock import FakeClock
 from fakes.facts import container
 
-HISTORIES = int(os.environ.get("DS01_HISTORIES", "250"))
+HISTORIES = int(os.environ.get("DS01_HISTORIES", "500"))
 MINUTE = timedelta(minutes=1)
 NONE = timedelta(0)
 BLINK = timedelta(milliseconds=1)
@@ -435,6 +435,8 @@ steps = st.one_of(
         Exempted, st.sampled_from([Rule.IDLE, Rule.RUNTIME]), st.none() | minutes(1, 30, 200)
     ),
 )
+PLAIN = Edited(10 * MINUTE, None, LifecyclePolicy(startup_grace=NONE, min_warning_lead=5 * MINUTE))
+BRIEF = replace(PLAIN, idle_timeout=None, max_runtime=10 * MINUTE)
 histories = st.lists(steps, max_size=25)
 thorough = settings(
     max_examples=HISTORIES, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -464,6 +466,13 @@ def settled(lab: Lab, policy: Edited) -> None:
 
 
 @given(edits, histories)
+@example(PLAIN, [Passes(4), Away(300 * MINUTE), Passes(30)]).via("time that nobody saw")
+@example(BRIEF, [EngineFails(1), Passes(15)]).via("the engine fails a stop")
+@example(BRIEF, [Passes(15), ClockSet(-60 * MINUTE), Passes(15)]).via("set after a stop")
+@example(
+    BRIEF,
+    [Passes(9), replace(BRIEF, policies=replace(BRIEF.policies, min_warning_lead=NONE)), Passes(9)],
+).via("an edited lead")
 @thorough
 def test_whatever_happens_a_stop_is_announced_and_stops_nothing_that_works(
     policy: Edited, history: list[Step]
@@ -472,6 +481,7 @@ def test_whatever_happens_a_stop_is_announced_and_stops_nothing_that_works(
 
 
 @given(edits, histories, edits, st.booleans())
+@example(policy=PLAIN, history=[], last=PLAIN, touched=True).via("a keep-alive every minute")
 @thorough
 def test_what_nobody_uses_is_stopped_in_the_end_however_often_it_is_kept(
     policy: Edited, history: list[Step], last: Edited, touched: bool
