@@ -45,6 +45,7 @@ BLINK = timedelta(milliseconds=1)
 CONTAINER = container("alice", state=ContainerState.RUNNING)
 SIGNALS = (Signal.CPU, Signal.GPU, Signal.SESSIONS)
 QUIET = (Verdict.IDLE,) * len(SIGNALS)
+UNSEEN = (Verdict.IDLE, Verdict.IDLE, Verdict.UNREADABLE)
 WORKING = (Verdict.ACTIVE, Verdict.IDLE, Verdict.IDLE)
 
 
@@ -421,6 +422,7 @@ passes = st.builds(
 steps = st.one_of(
     quiet_passes,
     quiet_passes,
+    st.builds(Passes, st.just(1), st.sampled_from([WORKING, UNSEEN])),
     passes,
     edits,
     st.builds(Away, minutes(1, 4, 7, 45, 300)),
@@ -466,7 +468,11 @@ def settled(lab: Lab, policy: Edited) -> None:
 
 
 @given(edits, histories)
-@example(PLAIN, [Passes(4), Away(300 * MINUTE), Passes(30)]).via("time that nobody saw")
+@example(replace(PLAIN, idle_timeout=30 * MINUTE), [Passes(4), Away(300 * MINUTE), Passes(30)]).via(
+    "time that nobody saw"
+)
+@example(PLAIN, [Passes(8), Passes(1, WORKING), Passes(8)]).via("work after both warnings")
+@example(PLAIN, [Passes(8), Passes(1, UNSEEN), Passes(8)]).via("unreadable after both warnings")
 @example(BRIEF, [EngineFails(1), Passes(15)]).via("the engine fails a stop")
 @example(BRIEF, [Passes(15), ClockSet(-60 * MINUTE), Passes(15)]).via("set after a stop")
 @example(
