@@ -29,12 +29,15 @@ def write(path: Path, size: int, uid: int = PERSON) -> None:
     subprocess.run(command, cwd=path.parent, check=True, capture_output=True)
 
 
-@pytest.fixture(params=["ext4", "xfs"])
+on_both = pytest.mark.parametrize("homes", ["ext4", "xfs"], indirect=True)
+
+
+@pytest.fixture
 def homes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     image, mounted = tmp_path / "disk", tmp_path / "homes"
     mounted.mkdir()
     run("truncate", "-s", 400 * MIB, image)
-    if request.param == "ext4":
+    if getattr(request, "param", "ext4") == "ext4":
         run("mkfs.ext4", "-q", "-O", "quota,project", "-E", "quotatype=prjquota", image)
     else:
         run("mkfs.xfs", "-q", image)
@@ -67,6 +70,7 @@ def measured(meter: HomeMeter, home: Path) -> StorageUse:
     return use
 
 
+@on_both
 def test_the_kernel_counts_what_was_there_and_what_comes(meter: HomeMeter, home: Path) -> None:
     first = measured(meter, home)
     assert first.source == "quota"
@@ -80,6 +84,7 @@ def test_the_kernel_counts_what_was_there_and_what_comes(meter: HomeMeter, home:
     assert measured(meter, home).size_bytes < 9 * MIB
 
 
+@on_both
 def test_the_kernel_refuses_what_goes_beyond_the_limit(meter: HomeMeter, home: Path) -> None:
     measured(meter, home)
     assert meter.bound("alice", str(home), 30 * MIB, SOON)
