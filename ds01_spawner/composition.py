@@ -29,6 +29,7 @@ from ds01_spawner.adapters.system_zone import SystemZone
 from ds01_spawner.domain.errors import Forbidden, Unavailable
 from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.grant import Site
+from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.repair import GRACE
 from ds01_spawner.domain.strategies import STRATEGIES
 from ds01_spawner.operations.admission import Admission, Rules
@@ -36,6 +37,7 @@ from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.board import Board
 from ds01_spawner.operations.checks import Checks
+from ds01_spawner.operations.echoes import Echoes
 from ds01_spawner.operations.enforce import Enforcer, Terms
 from ds01_spawner.operations.keep_alive import KeepAlives
 from ds01_spawner.operations.launch import Launcher
@@ -233,7 +235,7 @@ class Platform:
                 may_pull=lambda reference: self.images.entry(reference) is not None,
                 site=self.site,
                 excluded_gpus=self._excluded_gpus,
-                check_storage=lambda user, limits: self.storage.check(user, limits),
+                check_storage=self._check_storage,
             ),
         )
 
@@ -273,7 +275,7 @@ class Platform:
             ledger=self.ledger,
             meter=self.storage_meter,
             audit=self.audit,
-            post=lambda transaction, notice: self.outbox.post(transaction, notice),
+            post=self.outbox.post,
             instance=self.instance,
             zone=self.zone,
         )
@@ -307,6 +309,11 @@ class Platform:
         )
 
     @cached_property
+    def echoes(self) -> Echoes:
+        """What this process writes to terminals."""
+        return Echoes()
+
+    @cached_property
     def outbox(self) -> Outbox:
         """Notices on their way to people."""
         return Outbox(
@@ -317,6 +324,7 @@ class Platform:
             channels=self.channels,
             audit=self.audit,
             zone=self.zone,
+            echoes=self.echoes,
         )
 
     @cached_property
@@ -341,6 +349,7 @@ class Platform:
             admission=self.admission,
             checks=Checks(activity=self.activity, jupyter=self.jupyter_servers),
             keep_alive_files=self.keep_alive_files,
+            echoes=self.echoes,
             hub=hub,
         )
 
@@ -411,6 +420,9 @@ class Platform:
             ),
             grace=grace,
         )
+
+    def _check_storage(self, user: str, limits: Limits) -> None:
+        self.storage.check(user, limits)
 
     def _resolve_image(self, user: str, group: str | None, text: str) -> str:
         if text:

@@ -4,7 +4,7 @@ A signal that cannot be read counts as work: a container is never stopped for wh
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -128,6 +128,27 @@ class Look:
     jupyter_asked: bool = False
     hub_answered: bool = True
     used_through_hub_at: datetime | None = None
+
+
+Span = tuple[datetime, datetime]
+"""From one moment to another."""
+
+
+def without_echoes(
+    said: JupyterSample, echoes: Iterable[Span], before: Look | None
+) -> JupyterSample:
+    """What a server says, as if what the platform wrote to its terminals was no use of them.
+
+    Args:
+        said: What it says.
+        echoes: When the platform wrote.
+        before: The look before, whose figure stands where the newest use was ours.
+    """
+    last = said.terminals_active_at
+    if last is None or not any(begin <= last <= end for begin, end in echoes):
+        return said
+    known = before.jupyter.terminals_active_at if before and before.jupyter else None
+    return replace(said, terminals_active_at=known)
 
 
 CONNECTED_FOR = timedelta(minutes=10)

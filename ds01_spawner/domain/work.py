@@ -119,6 +119,8 @@ class RuleStop:
         reason: Why, as a sentence for its owner.
         decided_at: When it was decided.
         done_at: When it was seen stopped; `None` until then.
+        name: What its owner calls it.
+        interface: The door it came through.
     """
 
     container_id: str
@@ -131,6 +133,8 @@ class RuleStop:
     reason: str
     decided_at: datetime
     done_at: datetime | None = None
+    name: str = ""
+    interface: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,11 @@ from ds01_spawner.domain.activity import (
     Finding,
     Look,
     SlotSample,
+    Span,
     is_idle,
     judge,
     machine_findings,
+    without_echoes,
 )
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.gpu import Inventory, SlotActivity
@@ -22,6 +24,12 @@ from ds01_spawner.domain.work import PassMark
 from ds01_spawner.ports import ActivityProbe, HubServer, JupyterServers
 
 PoliciesOf = Callable[[Container], LifecyclePolicy]
+EchoesOf = Callable[[str], tuple[Span, ...]]
+"""When the platform wrote to the terminals of a container, by its id."""
+
+
+def _no_echoes(_container_id: str) -> tuple[Span, ...]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +81,34 @@ class Checks:
         self._before.pop(container_id, None)
 
     def all(
-        self, containers: Sequence[Container], sources: Sources, policies_of: PoliciesOf
+        self,
+        containers: Sequence[Container],
+        sources: Sources,
+        policies_of: PoliciesOf,
+        echoes_of: EchoesOf = _no_echoes,
     ) -> dict[str, Check]:
         """A check of each running container, by id; the looks are remembered for the next."""
-        found = self._checked(containers, sources, policies_of)
+        found = self._checked(containers, sources, policies_of, echoes_of)
         self._before = {container_id: check.look for container_id, check in found.items()}
         return found
 
     def again(
-        self, container: Container, sources: Sources, policies: LifecyclePolicy
+        self,
+        container: Container,
+        sources: Sources,
+        policies: LifecyclePolicy,
+        echoes_of: EchoesOf = _no_echoes,
     ) -> Check | None:
         """One more check, against the last look, which stays; `None` if it cannot be made."""
-        return self._checked([container], sources, lambda _container: policies).get(container.id)
+        found = self._checked([container], sources, lambda _container: policies, echoes_of)
+        return found.get(container.id)
 
     def _checked(
-        self, containers: Sequence[Container], sources: Sources, policies_of: PoliciesOf
+        self,
+        containers: Sequence[Container],
+        sources: Sources,
+        policies_of: PoliciesOf,
+        echoes_of: EchoesOf,
     ) -> dict[str, Check]:
         samples = self._activity.samples(containers)
         looks = {
@@ -104,7 +125,10 @@ class Checks:
         ]
         said = self._jupyter.look(quiet) if quiet else {}
         for each in quiet:
-            looks[each.id] = replace(looks[each.id], jupyter=said.get(each.id), jupyter_asked=True)
+            sample = said.get(each.id)
+            if sample is not None:
+                sample = without_echoes(sample, echoes_of(each.id), self._before.get(each.id))
+            looks[each.id] = replace(looks[each.id], jupyter=sample, jupyter_asked=True)
         return {
             each.id: self._check(each, looks[each.id], policies_of(each)) for each in containers
         }

@@ -3,13 +3,14 @@
 Changes nothing. The service enforces what this returns; `ds01 admin lifecycle` prints it.
 """
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.activity import Verdict
+from ds01_spawner.domain.activity import Span, Verdict
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.lifecycle import Decision, decide
@@ -17,7 +18,8 @@ from ds01_spawner.domain.limits import LifecyclePolicy
 from ds01_spawner.domain.occupancy import latecomers
 from ds01_spawner.domain.work import KeepAlive, PassMark, Track, advanced
 from ds01_spawner.operations.admission import Admission
-from ds01_spawner.operations.checks import Check, Checks, Sources
+from ds01_spawner.operations.checks import Check, Checks, EchoesOf, Sources
+from ds01_spawner.operations.echoes import Echoes
 from ds01_spawner.operations.situation import Situation
 from ds01_spawner.operations.subjects import Memory, first_track, gpu_demand, is_subject, subjects
 from ds01_spawner.policy.resolution import Policy
@@ -55,7 +57,10 @@ class Plan:
 
 
 class Lifecycle:
-    """Looks and decides. Remembers the last look, because rates need two."""
+    """Looks and decides. Remembers the last look, because rates need two.
+
+    Many threads may use it; they look one after the other.
+    """
 
     def __init__(  # noqa: PLR0913 - the ports it stands on
         self,
@@ -65,6 +70,7 @@ class Lifecycle:
         admission: Admission,
         checks: Checks,
         keep_alive_files: KeepAliveFiles,
+        echoes: Echoes,
         hub: HubClient | None,
     ) -> None:
         self._policy = policy
@@ -72,6 +78,8 @@ class Lifecycle:
         self._admission = admission
         self._checks = checks
         self._files = keep_alive_files
+        self._echoes = echoes
+        self._one_at_a_time = threading.Lock()
         self._hub = hub
 
     def plan(self, memory: Memory, mark: PassMark, unseen: timedelta = timedelta(0)) -> Plan:
@@ -85,6 +93,10 @@ class Lifecycle:
         Raises:
             Unavailable: The engine, the ledger or the policy cannot be read: nothing is due.
         """
+        with self._one_at_a_time:
+            return self._plan(memory, mark, unseen)
+
+    def _plan(self, memory: Memory, mark: PassMark, unseen: timedelta) -> Plan:
         troubles: dict[str, str] = {}
         policy = self._policy.current()
         situation = self._situation(troubles)
@@ -98,6 +110,7 @@ class Lifecycle:
             [each for each in ours if each.state.is_live],
             sources,
             lambda container: _policies(policy, container),
+            self._echoes_in(memory),
         )
         tracks = self._tracked(ours, memory, policy, checks, mark.wall, unseen)
         if situation is not None:
@@ -136,6 +149,10 @@ class Lifecycle:
         Raises:
             Unavailable: Something needed cannot be read: nothing is decided.
         """
+        with self._one_at_a_time:
+            return self._again(decision, memory, mark)
+
+    def _again(self, decision: Decision, memory: Memory, mark: PassMark) -> Decision | None:
         known = decision.subject
         container = self._engine.container(known.container.id)
         if container is None:
@@ -144,7 +161,7 @@ class Lifecycle:
         situation = self._situation({})
         policies = _policies(policy, container)
         sources = self._sources(mark, situation, {})
-        check = self._checks.again(container, sources, policies)
+        check = self._checks.again(container, sources, policies, self._echoes_in(memory))
         if check is None or not check.ran_on:
             return None
         track = advanced(known.track, check.findings, policies, mark.wall)
@@ -160,6 +177,13 @@ class Lifecycle:
             findings={container.id: check.findings},
         )
         return decide(subject, mark.wall)
+
+    def _echoes_in(self, memory: Memory) -> EchoesOf:
+        def echoes_of(container_id: str) -> tuple[Span, ...]:
+            given = (each for each in memory.warnings if each.container_id == container_id)
+            return self._echoes.of(container_id, given)
+
+        return echoes_of
 
     def _situation(self, troubles: dict[str, str]) -> Situation | None:
         """What allocation sees, or `None` when the GPUs cannot be read: they count as busy then."""

@@ -14,6 +14,7 @@ from ds01_spawner.domain.errors import DS01Error, NotFound, Unavailable
 from ds01_spawner.domain.notice import Delivery, Notice, NoticeKind
 from ds01_spawner.domain.notice_rendering import banner
 from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.echoes import Echoes
 from ds01_spawner.policy.notifications import TERMINAL
 from ds01_spawner.ports import (
     Channels,
@@ -70,6 +71,7 @@ class Outbox:
         channels: Channels,
         audit: Audit,
         zone: tzinfo,
+        echoes: Echoes | None = None,
     ) -> None:
         self._clock = clock
         self._ledger = ledger
@@ -78,6 +80,7 @@ class Outbox:
         self._channels = channels
         self._audit = audit
         self._zone = zone
+        self._echoes = echoes or Echoes()
 
     def post(self, transaction: LedgerTransaction, notice: Notice) -> None:
         """Put a notice where it is delivered from, as part of the caller's decision."""
@@ -149,7 +152,11 @@ class Outbox:
             container = self._engine.container(notice.container_id)
             if container is None or not container.state.is_live:
                 raise _Vain("The container does not run any more.")
-            return self._processes.write_to_terminals(container, banner([notice], self._zone))
+            begin = self._clock.now()
+            try:
+                return self._processes.write_to_terminals(container, banner([notice], self._zone))
+            finally:
+                self._echoes.wrote(container.id, begin, self._clock.now())
         try:
             self._channels.send(channel, notice)
         except NotFound as exc:

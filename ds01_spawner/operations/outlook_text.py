@@ -47,7 +47,7 @@ def end_rule(end: End) -> str:
 
 def name_of_stop(stop: RuleStop) -> str:
     """What the owner called a container that may be gone."""
-    return stop.container_name.partition(SEPARATOR)[0]
+    return stop.name or stop.container_name.partition(SEPARATOR)[0]
 
 
 def container_facts(view: ContainerOutlook) -> dict[str, object]:

@@ -126,7 +126,7 @@ class Stops:
                 return
             done = replace(known[0], done_at=self._clock.now())
             transaction.put_rule_stop(done)
-            self._telling.stopped(transaction, done, container)
+            self._telling.stopped(transaction, done)
             self._record(_ACTIONS[stop.rule], done, container, countdown)
 
     def _record(

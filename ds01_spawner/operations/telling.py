@@ -92,16 +92,18 @@ class Telling:
             origin=limit.origin,
             reason=stop_reason(about, countdown, Moment(now, self._zone)),
             decided_at=now,
+            name=about.name,
+            interface=about.interface.value,
         )
 
-    def stopped(
-        self, transaction: LedgerTransaction, stop: RuleStop, container: Container | None
-    ) -> None:
+    def stopped(self, transaction: LedgerTransaction, stop: RuleStop) -> None:
         """A stop by rule is done."""
-        about = (
-            About(stop.user, stop.container_id, stop.container_name, "", Interface.UNKNOWN)
-            if container is None
-            else about_container(container)
+        about = About(
+            user=stop.user,
+            container_id=stop.container_id,
+            container_name=stop.container_name,
+            name=stop.name,
+            interface=Interface(stop.interface),
         )
         limit = Limit(stop.key, stop.value, stop.origin)
         moment = Moment(stop.done_at or stop.decided_at, self._zone)

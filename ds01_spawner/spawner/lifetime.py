@@ -27,7 +27,11 @@ def forecast_json(forecast: Forecast, moment: Moment) -> dict[str, object]:
         "taken_at": format_timestamp(forecast.taken_at),
         "containers": [container_json(each, moment) for each in forecast.containers],
         "gone": [
-            {"server": server_of(name_of_stop(each)), **stop_json(each, moment)}
+            {
+                "name": name_of_stop(each),
+                "server": server_of(name_of_stop(each)) if _at_the_hub(each) else None,
+                **stop_json(each, moment),
+            }
             for each in forecast.gone
         ],
         "notes": list(forecast.notes),
@@ -55,6 +59,10 @@ def stop_json(stop: RuleStop, moment: Moment) -> dict[str, object]:
         "sentence": stop_sentence(stop, moment),
         "rule": stop_rule(stop),
     }
+
+
+def _at_the_hub(stop: RuleStop) -> bool:
+    return stop.interface in {"", Interface.HUB}
 
 
 def server_of(name: str) -> str:

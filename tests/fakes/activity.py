@@ -1,7 +1,7 @@
 """What the kernel counts, and processes in containers, in memory."""
 
 import signal as signals
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from ds01_spawner.domain.activity import ContainerSample
 from ds01_spawner.domain.container import Container
@@ -52,9 +52,11 @@ class FakeContainerProcesses:
         written: (container id, text) of every text shown, where there was a terminal or not.
         signals: (container id, signal) of every signal sent, where any handled it or not.
         stuck: When set, every call raises `Unavailable`.
+        on_write: What a text on a terminal does besides.
     """
 
     def __init__(self) -> None:
+        self.on_write: Callable[[], None] = lambda: None
         self.terminals: dict[str, int] = {}
         self.handlers: dict[tuple[str, str], int] = {}
         self.written: list[tuple[str, str]] = []
@@ -64,6 +66,7 @@ class FakeContainerProcesses:
     def write_to_terminals(self, container: Container, text: str) -> int:
         self._check()
         self.written.append((container.id, text))
+        self.on_write()
         return self.terminals.get(container.id, 0) if container.state.is_live else 0
 
     def send_signal(self, container: Container, signal: str) -> int:

@@ -17,6 +17,7 @@ from ds01_spawner.domain.work import RuleStop, SentWarning, Track
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.board import Board
 from ds01_spawner.operations.checks import Checks
+from ds01_spawner.operations.echoes import Echoes
 from ds01_spawner.operations.enforce import Enforcer, PassReport, Terms
 from ds01_spawner.operations.leftovers import Leftovers
 from ds01_spawner.operations.lifecycle import Lifecycle
@@ -90,12 +91,14 @@ class LifecycleLab:
         """A new process of the service: it knows what the ledger knows."""
         lab = self.lab
         self.generation += 1
+        self.echoes = Echoes()
         self.lifecycle = Lifecycle(
             policy=lab.policy,
             engine=lab.engine,
             admission=lab.admission,
             checks=Checks(activity=self.counters, jupyter=self.jupyter),
             keep_alive_files=self.files,
+            echoes=self.echoes,
             hub=self.hub,
         )
         self.outbox = Outbox(
@@ -106,6 +109,7 @@ class LifecycleLab:
             channels=self.channels,
             audit=lab.audit,
             zone=UTC,
+            echoes=self.echoes,
         )
         telling = Telling(policy=lab.policy, outbox=self.outbox, audit=lab.audit, zone=UTC)
         self.stops = Stops(
@@ -188,6 +192,12 @@ class LifecycleLab:
         """Its server says that so many kernels are busy."""
         self.jupyter.samples[container_id] = JupyterSample(
             busy_kernels=busy, kernels_active_at=self.lab.clock.now()
+        )
+
+    def terminal(self, container_id: str) -> None:
+        """Something is typed or shown in a terminal of its server."""
+        self.jupyter.samples[container_id] = replace(
+            self.jupyter.samples[container_id], terminals_active_at=self.lab.clock.now()
         )
 
     def gpu(self, container_id: str, utilisation: float) -> None:

@@ -189,6 +189,8 @@ rule_stops = sa.Table(
     _column("reason"),
     _column("decided_at", _MOMENT),
     _optional("done_at", _MOMENT),
+    _column("name"),
+    _column("interface"),
 )
 last_pass = sa.Table(
     "last_pass",

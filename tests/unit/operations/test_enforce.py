@@ -157,3 +157,87 @@ def test_a_second_process_waits_until_the_first_is_gone(night: LifecycleLab) -> 
     first.end()
     assert not night.one_pass().waited
     assert first.run().waited
+
+
+@pytest.mark.parametrize("same_process", [True, False], ids=["same process", "another process"])
+def test_a_warning_in_a_terminal_is_no_use_of_it(
+    night: LifecycleLab, *, same_process: bool
+) -> None:
+    container_id = night.run()
+    night.processes.on_write = lambda: night.terminal(container_id)
+    night.terminal(container_id)
+    while night.lives(container_id):
+        told = len(night.processes.written)
+        night.one_pass()
+        if len(night.processes.written) > told and not same_process:
+            night.enforcer.end()
+            night.restart()
+    assert [each.level for each in night.warnings()] == [Level.FIRST, Level.FINAL]
+    assert len(night.processes.written) == 2
+
+
+def test_typing_after_a_warning_in_a_terminal_is_use(night: LifecycleLab) -> None:
+    container_id = night.run()
+    night.processes.on_write = lambda: night.terminal(container_id)
+    night.until(lambda: len(night.processes.written) == 1)
+    night.lab.wait(10)
+    night.terminal(container_id)
+    night.minutes(60)
+    assert night.lives(container_id)
+
+
+def test_programs_that_know_how_to_are_asked_for_a_checkpoint() -> None:
+    night = LifecycleLab(POLICY + "    checkpoint_signal: SIGUSR1\n")
+    container_id = night.run()
+    night.until(lambda: len(night.warnings()) == 1)
+    assert night.processes.signals == []
+    night.until(lambda: len(night.warnings()) == 2)
+    assert night.processes.signals == [(container_id, "SIGUSR1")]
+    assert "SIGUSR1" in night.notices(NoticeKind.FINAL_WARNING)[0].text
+
+
+def test_a_file_keeps_an_idle_server_for_a_while_and_the_log_says_so() -> None:
+    night = LifecycleLab(POLICY + "    keep_alive_max: 3h\n")
+    container_id = night.run()
+    night.until(lambda: len(night.warnings()) == 1)
+    night.files.touched[container_id] = night.lab.clock.now()
+    night.one_pass()
+    assert night.standing() == (), "the warning is taken back"
+    assert [each["source"] for each in night.events("container.extend")] == ["file"]
+    passes = night.until(lambda: not night.lives(container_id))
+    assert 178 <= passes <= 181
+    assert len(night.warnings()) == 3, "one of the first end, two of the later"
+    assert len(night.events("container.extend")) == 1
+
+
+def test_a_failed_container_leaves_its_last_words_in_the_log(night: LifecycleLab) -> None:
+    container_id = night.run(name="thesis", interface=Interface.CLI)
+    night.lab.engine.outputs[container_id] = "Epoch 3\nCUDA out of memory\n"
+    night.lab.engine.kill(container_id)
+    night.minutes(35)
+    (event,) = night.events("cleanup.stale")
+    assert event["exit_code"]
+    assert event["log"] == "Epoch 3\nCUDA out of memory\n"
+
+
+def test_a_server_that_the_hub_is_at_work_on_is_left_to_it(night: LifecycleLab) -> None:
+    container_id = night.run()
+    night.until(lambda: len(night.warnings()) == 2)
+    night.hub.add("alice", ready=False)
+    night.minutes(15)
+    assert night.lives(container_id)
+    night.hub.add("alice")
+    night.minutes(2)
+    assert not night.lives(container_id)
+
+
+def test_the_next_server_says_why_the_one_before_was_stopped(night: LifecycleLab) -> None:
+    container_id = night.run()
+    night.until(lambda: not night.lives(container_id))
+    night.minutes(3)
+    night.run()
+    night.one_pass()
+    assert night.standing() == (NoticeKind.STOPPED,)
+    night.minutes(40)
+    assert night.standing() == ()
+    assert night.rule_stops() == [], "another server of that name follows"
