@@ -12,7 +12,7 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 
-from ds01_spawner.domain.work import Track
+from ds01_spawner.domain.work import Rule, RuleStop, Track
 from ds01_spawner.spawner.pages import HANDLERS
 from ds01_spawner.spawner.threads import Threads
 from fakes.clock import FakeClock
@@ -199,3 +199,33 @@ async def test_a_hundred_pages_share_one_reading(lab: Lab, pages: _Pages) -> Non
         lab.wait(0.1)
         await pages.ask("bob/containers", by="bob")
     assert [method for method, _ in lab.engine.calls] == ["containers"]
+
+
+async def test_stops_of_what_is_gone_are_told_with_the_server_they_were_of(
+    lab: Lab, pages: _Pages
+) -> None:
+    for name, interface in (("jupyter", "hub"), ("thesis", "hub"), ("batch", "cli")):
+        stop = RuleStop(
+            f"gone-{name}",
+            f"{name}._.alice",
+            "alice",
+            Rule.RUNTIME,
+            "max_runtime",
+            "24h",
+            "built in",
+            "Its time of 24 hours is up.",
+            decided_at=lab.clock.now(),
+            name=name,
+            interface=interface,
+        )
+        with lab.ledger.transaction() as transaction:
+            transaction.put_rule_stop(stop)
+    _, body = await pages.ask("alice/containers")
+    assert {each["name"]: each["server"] for each in body["gone"]} == {
+        "jupyter": "",
+        "thesis": "thesis",
+        "batch": None,
+    }
+    assert body["gone"][0]["sentence"] == ("It was stopped at 12:00. Its time of 24 hours is up.")
+    _, body = await pages.ask("bob/containers", by="bob")
+    assert body["gone"] == []
