@@ -62,7 +62,8 @@ def get(address: tuple[str, int], path: str, headers: Mapping[str, str], bounds:
 def _get(address: tuple[str, int], path: str, headers: Mapping[str, str], bounds: Bounds) -> Answer:
     host, port = address
     connection = http.client.HTTPConnection(host, port)
-    connection.sock = _BoundedSocket(address, bounds)
+    connected = _BoundedSocket(address, bounds)
+    connection.sock = connected
     try:
         connection.request("GET", path, headers={**headers, "Connection": "close"})
         response = connection.getresponse()
@@ -71,7 +72,7 @@ def _get(address: tuple[str, int], path: str, headers: Mapping[str, str], bounds
             raise NoAnswer(f"more than {bounds.body_bytes} bytes")
         return Answer(response.status, body)
     finally:
-        connection.close()
+        connected.disconnect()
 
 
 class _BoundedSocket:
@@ -90,6 +91,9 @@ class _BoundedSocket:
         return io.BufferedReader(_Reader(self))
 
     def close(self) -> None:
+        """`http.client` does this before it has read the body: it is done with `disconnect`."""
+
+    def disconnect(self) -> None:
         self._socket.close()
 
     def receive_into(self, buffer: Any) -> int:
