@@ -455,8 +455,8 @@ class JupyterServers(Protocol):
 class KeepAliveFiles(Protocol):
     """`.keep-alive` and `.keep-alive.NAME` in the workspaces of containers."""
 
-    def touched_at(self, container: Container) -> datetime | None:
-        """When the newest one for this container was touched; `None` without one.
+    def touched_at(self, containers: Sequence[Container]) -> Mapping[str, datetime]:
+        """When the newest one for each container was touched, by id, of those that have one.
 
         A workspace that cannot be read has none.
         """

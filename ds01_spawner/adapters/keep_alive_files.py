@@ -1,7 +1,8 @@
 """Keep-alive files in the workspaces of containers, seen from the host.
 
 Two `lstat` a workspace; no file is opened and no link followed. What a person mounts may hang or
-belong to somebody else, so each look has a deadline and each file an owner that counts.
+belong to somebody else, so each look has a deadline and each file an owner that counts. One thread
+makes all looks of a pass: starting a thread for each took longer than all the rest of the pass.
 """
 
 import errno
@@ -10,16 +11,16 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from ds01_spawner.adapters.hang_guard import HangGuard
+from ds01_spawner.adapters.hang_guard import GuardedCalls
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import Container, Mount
-from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.grant import IMAGE_HOME
 from ds01_spawner.domain.names import SEPARATOR
 
@@ -51,6 +52,25 @@ class Workspace:
     mounted: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One workspace, looked at for one container.
+
+    Attributes:
+        container_id: Which.
+        workspace: Where.
+        files: Names that keep it alive.
+        uid: Whom it runs as.
+        file_system: Whose fault it is if this hangs.
+    """
+
+    container_id: str
+    workspace: Workspace
+    files: tuple[str, ...]
+    uid: int | None
+    file_system: str
+
+
 class WorkspaceKeepAliveFiles:
     """The `KeepAliveFiles` port.
 
@@ -70,43 +90,68 @@ class WorkspaceKeepAliveFiles:
         self._deadline_seconds = deadline_seconds
         self._file_systems = _FileSystems(mount_table, monotonic)
         self._lock = threading.Lock()
-        self._hung: dict[str, dict[str, HangGuard]] = {}
+        self._hung: dict[str, dict[str, GuardedCalls[float | None]]] = {}
         self._told: set[tuple[str, int]] = set()
 
-    def touched_at(self, container: Container) -> datetime | None:
-        """When the newest keep-alive file for this container was touched, even in the future."""
-        files = tuple(files_of(container))
-        moments = [
-            moment
-            for workspace in workspaces_of(container)
-            if (moment := self._look(workspace, files, container.uid)) is not None
-        ]
-        if not moments:
-            return None
-        with suppress(OverflowError, ValueError, OSError):  # a time that no calendar has
-            return datetime.fromtimestamp(max(moments), UTC)
-        return None
+    def touched_at(self, containers: Iterable[Container]) -> Mapping[str, datetime]:
+        """When each one's newest keep-alive file was touched, even in the future."""
+        newest_of: dict[str, float] = {}
+        for container_id, moment in self._moments(list(self._looks(containers))):
+            newest_of[container_id] = max(moment, newest_of.get(container_id, moment))
+        found = {}
+        for container_id, moment in newest_of.items():
+            with suppress(OverflowError, ValueError, OSError):  # a time that no calendar has
+                found[container_id] = datetime.fromtimestamp(moment, UTC)
+        return found
 
-    def _look(self, workspace: Workspace, files: tuple[str, ...], uid: int | None) -> float | None:
-        """Seconds since 1970, or `None` without a file or where it cannot be read in time."""
-        folder = workspace.folder
-        file_system = self._file_systems.of(folder)
+    def _looks(self, containers: Iterable[Container]) -> Iterator[_Look]:
+        for container in containers:
+            files = tuple(files_of(container))
+            for workspace in workspaces_of(container):
+                file_system = self._file_systems.of(workspace.folder)
+                yield _Look(container.id, workspace, files, container.uid, file_system)
+
+    def _moments(self, looks: list[_Look]) -> Iterator[tuple[str, float]]:
+        """Seconds since 1970 by container, of those with a file that can be read in time."""
+        while looks := self._not_hung(looks):
+            calls = GuardedCalls(
+                "ds01 workspaces",
+                [partial(newest, look.workspace, look.files, look.uid) for look in looks],
+                self._deadline_seconds,
+            )
+            done = calls.run()
+            for look, outcome in zip(looks, done, strict=False):
+                try:
+                    moment = outcome.result()
+                except OSError as exc:
+                    self._tell(look.file_system, exc)
+                else:
+                    if moment is not None:
+                        yield look.container_id, moment
+            if len(done) < len(looks):
+                self._hangs(looks[len(done)], calls)
+            looks = looks[len(done) + 1 :]
+
+    def _not_hung(self, looks: list[_Look]) -> list[_Look]:
         with self._lock:
-            hung = self._hung.setdefault(file_system, {})
-            for each in [path for path, guard in hung.items() if not guard.hanging]:
-                del hung[each]
-            if folder in hung or len(hung) >= _MOST_HUNG:
-                return None
-        guard = HangGuard(f"The workspace {folder}", self._deadline_seconds)
-        try:
-            return guard.run(lambda: newest(workspace, files, uid))
-        except Unavailable as exc:
-            with self._lock:
-                hung[folder] = guard
-            _log.warning("%s Its keep-alive files are not seen.", exc.message)
-        except OSError as exc:
-            self._tell(file_system, exc)
-        return None
+            for hung in self._hung.values():
+                for folder in [each for each, calls in hung.items() if not calls.hanging]:
+                    del hung[folder]
+            return [look for look in looks if self._is_tried(look)]
+
+    def _is_tried(self, look: _Look) -> bool:
+        hung = self._hung.get(look.file_system, {})
+        return look.workspace.folder not in hung and len(hung) < _MOST_HUNG
+
+    def _hangs(self, look: _Look, calls: GuardedCalls[float | None]) -> None:
+        folder = look.workspace.folder
+        with self._lock:
+            self._hung.setdefault(look.file_system, {})[folder] = calls
+        _log.warning(
+            "The workspace %s has not answered for %g s. Its keep-alive files are not seen.",
+            folder,
+            self._deadline_seconds,
+        )
 
     def _tell(self, file_system: str, exc: OSError) -> None:
         """Once for each file system and kind of error; a missing folder is none."""
@@ -184,6 +229,7 @@ class _FileSystems:
         self._table = table
         self._monotonic = monotonic
         self._known: Mapping[str, str] = {}
+        self._found: dict[str, str] = {}
         self._read_at: float | None = None
 
     def of(self, path: str) -> str:
@@ -192,7 +238,12 @@ class _FileSystems:
         if self._read_at is None or now - self._read_at >= _TABLE_SECONDS:
             with suppress(OSError):
                 self._known = parse_mount_table(self._table.read_text(errors="surrogateescape"))
-            self._read_at = now
+            self._read_at, self._found = now, {}
+        if (found := self._found.get(path)) is None:
+            self._found[path] = found = self._of(path)
+        return found
+
+    def _of(self, path: str) -> str:
         for folder in (Path(path), *Path(path).parents):
             if (found := self._known.get(str(folder))) is not None:
                 return found

@@ -288,12 +288,15 @@ class Lifecycle:
     ) -> tuple[KeepAlive, ...]:
         """What `.keep-alive` files ask for that the ledger does not say yet."""
         known = {each.container_id: each for each in memory.keep_alives if each.source == "file"}
+        idle = [
+            container
+            for container in containers
+            if container.id in tracks and tracks[container.id].idle_since is not None
+        ]
+        touched_at = self._files.touched_at(idle)
         found = []
-        for container in containers:
-            track = tracks.get(container.id)
-            if track is None or track.idle_since is None:
-                continue
-            touched = self._files.touched_at(container)
+        for container in idle:
+            touched = touched_at.get(container.id)
             before = known.get(container.id)
             if touched is None:
                 if before is not None and before.until > now:
@@ -304,7 +307,8 @@ class Lifecycle:
                 continue
             longest = _policies(policy, container).keep_alive_max
             until = asked + (NO_END if longest is None else longest)
-            found.append(KeepAlive(container.id, asked, until, "file", track.user))
+            user = tracks[container.id].user
+            found.append(KeepAlive(container.id, asked, until, "file", user))
         return tuple(found)
 
 

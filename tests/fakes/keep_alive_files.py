@@ -1,5 +1,6 @@
 """Keep-alive files that a test touches."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from ds01_spawner.domain.container import Container
@@ -17,5 +18,7 @@ class FakeKeepAliveFiles:
         self.touched: dict[str, datetime] = {}
         self.down = False
 
-    def touched_at(self, container: Container) -> datetime | None:
-        return None if self.down else self.touched.get(container.id)
+    def touched_at(self, containers: Sequence[Container]) -> Mapping[str, datetime]:
+        if self.down:
+            return {}
+        return {each.id: self.touched[each.id] for each in containers if each.id in self.touched}

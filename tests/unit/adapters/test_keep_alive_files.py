@@ -40,13 +40,42 @@ def at_home(home: Path, name: str = "thesis", uid: int | None = MINE) -> Contain
     return replace(container(name=name, extra=marks), mounts=mounts, uid=uid)
 
 
+def touched_at(files: WorkspaceKeepAliveFiles, shown: Container) -> datetime | None:
+    return files.touched_at([shown]).get(shown.id)
+
+
 @pytest.fixture
 def files() -> WorkspaceKeepAliveFiles:
     return WorkspaceKeepAliveFiles(deadline_seconds=5.0)
 
 
+def test_each_container_has_its_own(files: WorkspaceKeepAliveFiles, tmp_path: Path) -> None:
+    later = TEN.replace(hour=11)
+    touch(tmp_path / ".keep-alive")
+    touch(tmp_path / ".keep-alive.two", later)
+    shown = [replace(at_home(tmp_path, name), id=name) for name in ("one", "two")]
+    elsewhere = replace(at_home(tmp_path / "gone"), id="three")
+    assert files.touched_at([*shown, elsewhere]) == {"one": TEN, "two": later}
+
+
+def test_all_looks_are_made_in_one_thread(
+    files: WorkspaceKeepAliveFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[int] = set()
+    lstat = os.lstat
+
+    def noted(path: str) -> os.stat_result:
+        threads.add(threading.get_ident())
+        return lstat(path)
+
+    monkeypatch.setattr("ds01_spawner.adapters.keep_alive_files.os.lstat", noted)
+    files.touched_at([replace(at_home(tmp_path), id=str(number)) for number in range(50)])
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+
+
 def test_without_a_file_there_is_none(files: WorkspaceKeepAliveFiles, tmp_path: Path) -> None:
-    assert files.touched_at(at_home(tmp_path)) is None
+    assert touched_at(files, at_home(tmp_path)) is None
 
 
 @pytest.mark.parametrize("name", [".keep-alive", ".keep-alive.thesis"])
@@ -54,7 +83,7 @@ def test_a_file_for_all_containers_or_for_this_one_counts(
     files: WorkspaceKeepAliveFiles, tmp_path: Path, name: str
 ) -> None:
     touch(tmp_path / name)
-    assert files.touched_at(at_home(tmp_path)) == TEN
+    assert touched_at(files, at_home(tmp_path)) == TEN
 
 
 @pytest.mark.parametrize("name", [".keep-alive.other", "keep-alive", ".keep-alive.thesis.txt"])
@@ -62,7 +91,7 @@ def test_a_file_of_another_name_does_not(
     files: WorkspaceKeepAliveFiles, tmp_path: Path, name: str
 ) -> None:
     touch(tmp_path / name)
-    assert files.touched_at(at_home(tmp_path)) is None
+    assert touched_at(files, at_home(tmp_path)) is None
 
 
 def test_the_newest_counts_even_in_the_future(
@@ -71,7 +100,7 @@ def test_the_newest_counts_even_in_the_future(
     future = datetime(2126, 1, 31, tzinfo=UTC)
     touch(tmp_path / ".keep-alive")
     touch(tmp_path / ".keep-alive.thesis", future)
-    assert files.touched_at(at_home(tmp_path)) == future
+    assert touched_at(files, at_home(tmp_path)) == future
 
 
 def test_only_a_regular_file_counts_and_no_link_is_followed(
@@ -80,10 +109,10 @@ def test_only_a_regular_file_counts_and_no_link_is_followed(
     touch(tmp_path / "real")
     (tmp_path / ".keep-alive").symlink_to(tmp_path / "real")
     os.mkfifo(tmp_path / ".keep-alive.thesis")
-    assert files.touched_at(at_home(tmp_path)) is None
+    assert touched_at(files, at_home(tmp_path)) is None
     (tmp_path / ".keep-alive").unlink()
     (tmp_path / ".keep-alive").mkdir()
-    assert files.touched_at(at_home(tmp_path)) is None
+    assert touched_at(files, at_home(tmp_path)) is None
 
 
 @pytest.mark.parametrize(
@@ -112,9 +141,9 @@ def test_somebody_elses_file_in_a_shared_folder_does_not_count(
 ) -> None:
     touch(tmp_path / ".keep-alive")
     os.chown(tmp_path / ".keep-alive", 4321, 4321)
-    assert files.touched_at(at_home(tmp_path, uid=1234)) is None
+    assert touched_at(files, at_home(tmp_path, uid=1234)) is None
     os.chown(tmp_path / ".keep-alive", 1234, 1234)
-    assert files.touched_at(at_home(tmp_path, uid=1234)) == TEN
+    assert touched_at(files, at_home(tmp_path, uid=1234)) == TEN
 
 
 def test_of_the_platforms_containers_only_the_home_is_the_workspace() -> None:
@@ -191,7 +220,7 @@ def test_a_name_that_no_file_has_is_no_fault(
     files: WorkspaceKeepAliveFiles, tmp_path: Path, name: str
 ) -> None:
     touch(tmp_path / ".keep-alive")
-    assert files.touched_at(at_home(tmp_path, name)) == TEN
+    assert touched_at(files, at_home(tmp_path, name)) == TEN
 
 
 def test_a_mounted_file_or_a_folder_that_is_gone_has_none(
@@ -200,7 +229,7 @@ def test_a_mounted_file_or_a_folder_that_is_gone_has_none(
     (tmp_path / "socket").touch()
     for source in (tmp_path / "socket", tmp_path / "gone"):
         shown = replace(foreign_container(), mounts=(Mount("bind", str(source), "/x"),))
-        assert files.touched_at(shown) is None
+        assert touched_at(files, shown) is None
     assert not caplog.records
 
 
@@ -215,8 +244,8 @@ def test_a_workspace_that_cannot_be_read_is_told_once(
 
     monkeypatch.setattr("ds01_spawner.adapters.keep_alive_files.os.lstat", refuse)
     with caplog.at_level(logging.WARNING):
-        assert files.touched_at(at_home(tmp_path)) is None
-        assert files.touched_at(at_home(tmp_path)) is None
+        assert touched_at(files, at_home(tmp_path)) is None
+        assert touched_at(files, at_home(tmp_path)) is None
     assert len(caplog.records) == 1
 
 
@@ -250,8 +279,8 @@ class TestHanging:
         touch(tmp_path / ".keep-alive")
         began = time.monotonic()
         for _ in range(20):
-            assert files.touched_at(at_home(dead / "alice")) is None
-            assert files.touched_at(at_home(tmp_path)) == TEN
+            assert touched_at(files, at_home(dead / "alice")) is None
+            assert touched_at(files, at_home(tmp_path)) == TEN
         assert time.monotonic() - began < 1.5
         assert len(self.looks) == 1
 
@@ -259,18 +288,27 @@ class TestHanging:
         self, files: WorkspaceKeepAliveFiles, dead: Path
     ) -> None:
         for number in range(50):
-            assert files.touched_at(at_home(dead / str(number))) is None
+            assert touched_at(files, at_home(dead / str(number))) is None
         assert len(self.looks) == 3
+
+    def test_those_after_one_that_hangs_are_read_in_the_same_look(
+        self, files: WorkspaceKeepAliveFiles, dead: Path, tmp_path: Path
+    ) -> None:
+        touch(tmp_path / ".keep-alive")
+        homes = (dead / "alice", tmp_path, dead / "bob", tmp_path)
+        shown = [replace(at_home(home), id=f"c{place}") for place, home in enumerate(homes)]
+        assert files.touched_at(shown) == {"c1": TEN, "c3": TEN}
+        assert len(self.looks) == 2
 
     def test_once_it_answers_again_it_is_read_again(
         self, files: WorkspaceKeepAliveFiles, dead: Path
     ) -> None:
-        assert files.touched_at(at_home(dead)) is None
+        assert touched_at(files, at_home(dead)) is None
         dead.mkdir()
         touch(dead / ".keep-alive")
         self.over.set()
         bound = time.monotonic() + 5
-        while files.touched_at(at_home(dead)) != TEN:
+        while touched_at(files, at_home(dead)) != TEN:
             assert time.monotonic() < bound
 
 
