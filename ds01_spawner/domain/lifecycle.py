@@ -231,15 +231,21 @@ def _due_at(
 ) -> datetime:
     if transition.level is not None:
         return countdown.warns_at(transition.level)
-    last = max(each.sent_at for each in warnings if countdown.counts(each))
-    return max(countdown.deadline, last + countdown.lead)
+    return _after_last(countdown, warnings)
 
 
 def stops_at(countdown: Countdown, warnings: tuple[SentWarning, ...], now: datetime) -> datetime:
     """When a stop comes at the earliest, if nothing changes: what people are told."""
-    given = [each.sent_at for each in warnings if countdown.counts(each)]
-    last = max(given) if phase_of(countdown, warnings) is Phase.ANNOUNCED else now
-    return max(countdown.deadline, last + countdown.lead)
+    if phase_of(countdown, warnings) is Phase.ANNOUNCED:
+        return _after_last(countdown, warnings)
+    return max(countdown.deadline, now + countdown.lead)
+
+
+def _after_last(countdown: Countdown, warnings: tuple[SentWarning, ...]) -> datetime:
+    """The end after a last warning: `lead` later, and not before the end that it announced."""
+    counting = [each for each in warnings if countdown.counts(each)]
+    last = max(counting, key=lambda each: each.sent_at)
+    return max(countdown.deadline, last.sent_at + countdown.lead, last.deadline)
 
 
 def _idle(subject: Subject, now: datetime) -> Countdown | None:
@@ -329,10 +335,12 @@ def _lifted(countdown: Countdown, subject: Subject) -> Countdown:
     exemption = subject.exemptions.get(countdown.rule)
     if exemption is None or exemption.until <= countdown.deadline:
         return countdown
+    # The shares of the limit itself, before that end: those of a month would be days.
+    span = countdown.bound.value or timedelta(0)
     return Countdown(
         rule=countdown.rule,
         bound=countdown.bound,
-        began_at=countdown.began_at,
+        began_at=max(countdown.began_at, exemption.until - span),
         deadline=exemption.until,
         valid_from=countdown.valid_from,
         lead=countdown.lead,
@@ -347,7 +355,7 @@ def _at_rest(subject: Subject, now: datetime) -> Decision:
     if not subject.mine or protected or container.state is ContainerState.REMOVING:
         return Decision(subject)
     if container.state is ContainerState.CREATED:
-        end = track.started_at + NEVER_STARTED
+        end = track.run_started_at + NEVER_STARTED
         removal = Removal("cleanup.stale", "It was created and never started.")
     else:
         hold = subject.timeouts.container_hold_after_stop

@@ -7,6 +7,7 @@ from datetime import datetime, tzinfo
 
 from ds01_spawner.domain.labels import format_timestamp
 from ds01_spawner.domain.notice import Notice
+from ds01_spawner.domain.notice_text import STOPS_IN
 from ds01_spawner.domain.wording import clean, date_and_time
 
 FORMAT_VERSION = 1
@@ -21,7 +22,7 @@ def notices_json(notices: Iterable[Notice]) -> str:
         {
             "id": notice.id,
             "kind": str(notice.kind),
-            "title": notice.title,
+            "title": headline(notice),
             "text": notice.text,
             "created_at": format_timestamp(notice.created_at),
             "deadline": _time(notice.deadline),
@@ -30,6 +31,12 @@ def notices_json(notices: Iterable[Notice]) -> str:
         for notice in notices
     ]
     return json.dumps({"version": FORMAT_VERSION, "notices": shown}, indent=1) + "\n"
+
+
+def headline(notice: Notice) -> str:
+    """The title where the time left is shown beside it, as of now and in the reader's zone."""
+    subject, announced, _ = notice.title.partition(STOPS_IN)
+    return f"{subject} stops soon." if announced and notice.deadline is not None else notice.title
 
 
 def banner(notices: Sequence[Notice], zone: tzinfo) -> str:

@@ -19,6 +19,7 @@ from ds01_spawner.domain.work import Level, Rule
 WITHOUT_END = datetime.max.replace(tzinfo=UTC)
 """As `keep_until`: it may be kept running as long as its owner likes."""
 
+STOPS_IN = " stops in "
 _ID_LENGTH = 32
 _LONG = 300
 
@@ -118,7 +119,7 @@ def warning_notice(  # noqa: PLR0913 - the facts of one warning
         keep_until = None
     last = level is Level.FINAL
     left = stops_at - moment.now
-    title = f"{_capital(about.phrase)} stops in {span(left)}, at {moment.clock(stops_at)}."
+    title = f"{_capital(about.phrase)}{STOPS_IN}{span(left)}, at {moment.clock(stops_at)}."
     saving = (
         f"Programs that handle {clean(checkpoint_signal)} are sent it now, so that they can save "
         "their work."

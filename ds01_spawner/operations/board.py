@@ -1,6 +1,6 @@
 """Which notices stand for each container now: what its owner sees inside it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from ds01_spawner.domain import labels
@@ -56,7 +56,7 @@ class Board:
 
 
 def standing(
-    decision: Decision, notices: Iterable[Notice], warnings: Iterable[SentWarning], plan: Plan
+    decision: Decision, notices: Sequence[Notice], warnings: Iterable[SentWarning], plan: Plan
 ) -> Iterable[Notice]:
     """The notices that hold for a running container, oldest first.
 
@@ -65,29 +65,39 @@ def standing(
     """
     container, now = decision.subject.container, plan.mark.wall
     user = labels.owner_of(container.labels)
-    counting = [
-        last
-        for countdown in decision.countdowns
-        if (
-            last := max(
-                (each for each in warnings if countdown.counts(each)),
-                key=lambda each: each.sent_at,
-                default=None,
-            )
-        )
-    ]
-    stands = {(_KINDS[each.level], each.sent_at) for each in counting}
+    yield from _warnings(decision, notices, tuple(warnings))
     for notice in notices:
         if notice.user != user:
             continue
         if notice.container_id == container.id:
-            if (notice.kind, notice.created_at) in stands:
-                yield notice
-        elif notice.kind is NoticeKind.STORAGE:
+            continue
+        if notice.kind is NoticeKind.STORAGE:
             if now - notice.created_at < STORAGE_SHOWN:
                 yield notice
         elif _tells_of_predecessor(notice, container, decision, plan):
             yield notice
+
+
+def _warnings(
+    decision: Decision, notices: Sequence[Notice], warnings: tuple[SentWarning, ...]
+) -> Iterable[Notice]:
+    """Of each countdown, the notice of the last warning that counts.
+
+    Found by what it says, not by when it was written: the clock may have been set since.
+    """
+    for countdown in decision.countdowns:
+        counting = [each for each in warnings if countdown.counts(each)]
+        if not counting:
+            continue
+        kind = _KINDS[max(counting, key=lambda each: each.sent_at).level]
+        told = [
+            notice
+            for notice in notices
+            if notice.container_id == decision.subject.container.id
+            and notice.kind is kind
+            and notice.rule.endswith(countdown.rule.value)
+        ]
+        yield from told[-1:]
 
 
 def _tells_of_predecessor(

@@ -24,6 +24,12 @@ from e2e.hub import Hub, Person, docker, eventually
 from e2e.pages import expect_lab, logged_in
 
 IDLE_SECONDS = 20
+SETTINGS = "~/.jupyter/lab/user-settings/@jupyterlab/terminal-extension"
+READ_ALOUD = (
+    f"mkdir -p {SETTINGS}; "
+    f"echo '{{\"screenReaderMode\": true}}' > {SETTINGS}/plugin.jupyterlab-settings"
+)
+"""Otherwise a terminal is a picture, and its text is nowhere in the page."""
 
 
 def warnings(person: Person, container_id: str) -> list[Level]:
@@ -111,10 +117,14 @@ def test_an_open_tab_is_warned_twice_and_stopped_and_the_next_is_served(
     eventually(lambda: "free" in {use["state"] for use in hub.slots().values()}, 20)
     page = logged_in(chromium, sleeper)
     container_id = sleeper.start(gpu="mig")
+    docker("exec", container_id, "sh", "-c", READ_ALOUD)
     page.goto(f"{hub.url}/user/{sleeper.name}/lab")
     expect_lab(page, sleeper)
+    page.locator(".jp-LauncherCard").filter(has_text="Terminal").first.click()
+    terminal = page.locator(".xterm-accessibility-tree")
     slot = sleeper.slot()
     assert waiting.ask(gpu="mig").status_code == 202
+    expect(terminal).to_contain_text("Your server", timeout=60_000)
     eventually(lambda: is_stopped(sleeper), 90, what="the idle server is stopped")
     assert warnings(sleeper, container_id) == [Level.FIRST, Level.FINAL]
     assert kinds(sleeper)[-1] is NoticeKind.STOPPED

@@ -36,7 +36,7 @@ def outcomes(request: pytest.FixtureRequest) -> Mapping[str, str]:
         pytest.skip(reason)
     image = machine.ensure_image(request.param)
     with machine.fresh_host(image) as host:
-        output, *reports = host.run(_INSIDE, host.ship(), seconds=400).split(REPORT)
+        output, *reports = host.run(_INSIDE, host.ship(), seconds=600).split(REPORT)
     if not reports:
         pytest.fail(f"The checks inside did not run:\n{output}", pytrace=False)
     return {

@@ -366,7 +366,8 @@ def test_an_exemption_lifts_the_end_to_its_own_and_is_warned_of(subject: Subject
     rule = only(subject).rule
     exempted = replace(subject, exemptions=exempt(rule, 1000))
     assert only(exempted).deadline == at(1000)
-    assert lived(exempted, 0, 1200)[1] == [(800, WARN), (950, AGAIN), (1000, STOP)]
+    told = lived(exempted, 0, 1200)[1]
+    assert told == [(980, WARN), (995, AGAIN), (1000, STOP)], "the limit's own shares before it"
 
 
 def test_what_was_said_of_an_exemptions_end_holds_when_it_is_over() -> None:
@@ -377,7 +378,7 @@ def test_what_was_said_of_an_exemptions_end_holds_when_it_is_over() -> None:
 def test_an_exemption_that_comes_after_the_warnings_is_warned_of_anew() -> None:
     subject, _ = lived(busy(), 0, 96)
     exempted = replace(subject, exemptions=exempt(Rule.RUNTIME, 1000))
-    assert lived(exempted, 97, 1200)[1] == [(800, WARN), (950, AGAIN), (1000, STOP)]
+    assert lived(exempted, 97, 1200)[1] == [(980, WARN), (995, AGAIN), (1000, STOP)]
 
 
 def test_an_exemption_is_for_its_limit_alone_and_shortens_nothing() -> None:
@@ -409,6 +410,13 @@ def test_what_was_said_in_high_demand_counts_when_it_comes_again() -> None:
     subject, meanwhile = lived(replace(subject, high_demand=False), 42, 44)
     assert meanwhile == []
     assert lived(replace(subject, high_demand=True), 45, 60)[1] == [(45, AGAIN), (50, STOP)]
+
+
+def test_nobody_is_stopped_before_the_end_that_the_last_warning_announced() -> None:
+    subject, _ = lived(idle(), 0, 95)
+    assert lived(replace(subject, high_demand=True), 96, 200)[1] == [(100, STOP)]
+    shorter = replace(subject, timeouts=limits(idle=30 * MINUTE))
+    assert lived(shorter, 96, 200)[1] == [(100, STOP)]
 
 
 def test_a_shorter_limit_after_the_first_warning_still_gives_the_last_one() -> None:
@@ -525,7 +533,7 @@ def test_a_container_that_was_never_started_is_removed_after_half_an_hour(
     created = replace(
         subject,
         container=container("alice", state=ContainerState.CREATED),
-        track=replace(subject.track, started_at=at(0), ended_at=None),
+        track=replace(subject.track, run_started_at=at(0), ended_at=None),
     )
     assert decide(created, at(29)).removal is None
     removal = decide(created, at(30)).removal

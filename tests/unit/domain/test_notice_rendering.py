@@ -32,7 +32,7 @@ def test_programs_read_every_field_that_they_need() -> None:
             {
                 "id": "n1",
                 "kind": "warning",
-                "title": "Your server “山田” stops in 24 minutes, at 13:24.",
+                "title": "Your server “山田” stops soon.",
                 "text": NOTICE.text,
                 "created_at": "2026-01-31T12:00:00.000000Z",
                 "deadline": "2026-01-31T12:24:00.000000Z",
