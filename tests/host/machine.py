@@ -47,7 +47,7 @@ KERNEL_ARGUMENTS = {
     "v1": "systemd.unified_cgroup_hierarchy=0",
 }
 TEST_REQUIREMENTS = ("pytest>=8.3", "pytest-timeout>=2.3")
-SOURCES = ("ds01_spawner", "tests/contracts", "tests/fakes", "tests/host/inside")
+SOURCES = ("ds01_spawner", "config", "tests/contracts", "tests/fakes", "tests/host/inside")
 BUILD_SECONDS = 900
 BOOT_SECONDS = 300
 RESUME_SECONDS = 60
