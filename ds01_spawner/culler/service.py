@@ -70,6 +70,7 @@ class Service:
         self._executor = ThreadPoolExecutor(_STOPS_AT_ONCE, thread_name_prefix="stop")
         self._parts: _Parts | None = None
         self._said = ""
+        self._noted: frozenset[str] = frozenset()
         self._ended = threading.Event()
 
     def run(self, wanted: Callable[[], bool]) -> None:
@@ -131,16 +132,19 @@ class Service:
             _log.info("Passes are made again.")
 
     def _repaired(self, reconciler: Reconciler, report: PassReport) -> int:
-        for note in report.notes:
-            _log.warning("%s", note)
-        if report.plan is None or report.plan.situation is None:
-            return 0  # without the GPUs nothing can be reconciled
-        found = reconciler.run(report.plan.situation, report.plan.servers)
-        for repair in found.repairs:
-            _log.info("%s removed: %s", repair.container.name, repair.reason)
-        for note in found.notes:
-            _log.warning("%s", note)
-        return len(found.repairs)
+        """How much was repaired after a pass; what did not work in either is said once."""
+        notes, repairs = list(report.notes), 0
+        if report.plan is not None and report.plan.situation is not None:  # else GPUs are unread
+            found = reconciler.run(report.plan.situation, report.plan.servers)
+            for repair in found.repairs:
+                _log.info("%s removed: %s", repair.container.name, repair.reason)
+            notes += found.notes
+            repairs = len(found.repairs)
+        for note in dict.fromkeys(notes):
+            if note not in self._noted:
+                _log.warning("%s", note)
+        self._noted = frozenset(notes)
+        return repairs
 
     def _failed(self, sentence: str, begin: float) -> None:
         self._metrics.failed(time.monotonic() - begin)

@@ -29,7 +29,8 @@ _TINY = """  tiny:
 _PEOPLE = {
     "brisk": ("brisk",),
     "crowd": ("crowd",),
-    "drowsy": ("silent", "trainer", "sleeper", "keeper", "toast", "crashed"),
+    "drowsy": ("silent", "trainer", "sleeper", "keeper", "crashed"),
+    "told": ("toast",),
     "overtime": ("overtime",),
 }
 
@@ -53,6 +54,16 @@ _GROUPS = """  brisk:
       min_warning_lead: 4s
       keep_alive_max: 20s
       sigterm_grace: 5s
+      cpu_idle_threshold: 50%
+      network_idle_threshold: 1g
+      high_demand_idle_reduction: 0%
+  told:
+    idle_timeout: 60s
+    policies:
+      startup_grace: 0s
+      idle_detection_window: 2
+      min_warning_lead: 40s
+      keep_alive_max: 2m
       cpu_idle_threshold: 50%
       network_idle_threshold: 1g
       high_demand_idle_reduction: 0%

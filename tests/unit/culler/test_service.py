@@ -187,8 +187,8 @@ def test_what_was_done_and_what_could_not_be_is_logged_and_counted(
     with caplog.at_level(logging.INFO):
         passes(platform, 1)
     assert caplog.messages == [
-        "The hub is down.",
         "jupyter._.alice removed: It was created and never started.",
+        "The hub is down.",
         "Two containers share a slot.",
     ]
     assert figure(platform, "ds01_culler_containers") == 1
@@ -197,6 +197,15 @@ def test_what_was_done_and_what_could_not_be_is_logged_and_counted(
     assert figure(platform, 'ds01_culler_passes_total{outcome="good"}') == 1
     assert figure(platform, "ds01_culler_pass_seconds_count") == 1
     assert time.time() - figure(platform, "ds01_culler_last_good_pass_timestamp_seconds") < 60
+
+
+def test_what_does_not_work_is_logged_once(
+    tmp_path: Path, plan: Plan, caplog: pytest.LogCaptureFixture
+) -> None:
+    down = PassReport(plan=plan, notes=("The hub is down.",))
+    platform = _Platform(tmp_path, _Parts(down, down, PassReport(plan=plan), down))
+    passes(platform, 4)
+    assert caplog.messages == ["The hub is down.", "The hub is down."]
 
 
 def test_a_service_that_waits_repairs_nothing_and_had_no_good_pass(tmp_path: Path) -> None:
