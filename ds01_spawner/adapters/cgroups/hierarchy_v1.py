@@ -4,6 +4,7 @@ https://docs.kernel.org/admin-guide/cgroup-v1/memory.html
 """
 
 import errno
+from functools import lru_cache
 from pathlib import Path
 
 from ds01_spawner.adapters.cgroups.bounds import (
@@ -55,7 +56,8 @@ class HierarchyV1:
     def exists(self, path: str) -> bool:
         """Whether cpu, memory and pids all have it."""
         return all(
-            mount is not None and self.files.exists(mount / path) for mount in self._mounts.values()
+            mount is not None and self.files.exists(_below(mount, path))
+            for mount in self._mounts.values()
         )
 
     def create(self, path: str) -> None:
@@ -172,14 +174,20 @@ class HierarchyV1:
         return None
 
     def _directory(self, controller: str, path: str) -> Path:
-        return (self._mounts[controller] or self._root / controller) / path
+        return _below(self._mounts[controller] or self._root / controller, path)
 
     def _text(self, path: str, bound: str) -> str | None:
         controller, file = _FILES[bound]
         return self._read(controller, path, file)
 
     def _read(self, controller: str, path: str, file: str) -> str | None:
-        return self.files.read(self._directory(controller, path) / file)
+        return self.files.read(_below(self._directory(controller, path), file))
+
+
+@lru_cache(maxsize=8192)
+def _below(directory: Path, path: str) -> Path:
+    """Made once: that takes as long as reading the file, and each pass reads the same hundreds."""
+    return directory / path
 
 
 def _bytes(text: str | None) -> int | None:

@@ -8,6 +8,7 @@ https://www.kernel.org/doc/Documentation/ABI/testing/dev-kmsg
 import errno
 import os
 import re
+import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,26 +45,36 @@ class LoggedKill:
 
 
 class KernelLog:
-    """The kernel's message buffer."""
+    """The kernel's message buffer. It stays open, so that no record is read twice."""
 
     def __init__(self, device: Path = Path("/dev/kmsg")) -> None:
         self._device = device
+        self._reader: _Reader | None = None
 
     def kills_after(self, sequence: int) -> tuple[int, tuple[LoggedKill, ...]] | None:
         """The last record's sequence number and the kills after `sequence`.
 
         `None` where the log cannot be read, as in a container or without root.
         """
+        reader, self._reader = self._reader, None
         try:
-            descriptor = os.open(self._device, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            if reader is None or reader.sequence != sequence:
+                reader = _Reader(self._device)
+            found = parse(_records(reader.descriptor), sequence)
         except OSError:
             return None
-        try:
-            return parse(_records(descriptor), sequence)
-        except OSError:
-            return None
-        finally:
-            os.close(descriptor)
+        reader.sequence = found[0]
+        self._reader = reader
+        return found
+
+
+class _Reader:
+    """A place in the log, just after the record with the number `sequence`."""
+
+    def __init__(self, device: Path) -> None:
+        self.sequence: int | None = None
+        self.descriptor = os.open(device, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self.descriptor)
 
 
 def parse(records: Iterable[str], sequence: int) -> tuple[int, tuple[LoggedKill, ...]]:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,29 @@ def test_counters_tell_where_the_log_cannot_be_read(own: int, expected: OomBound
 def test_a_log_that_cannot_be_opened_is_no_log(tmp_path: Path) -> None:
     assert KernelLog(tmp_path / "missing").kills_after(-1) is None
     assert KernelLog(tmp_path).kills_after(-1) is None
+
+
+def test_a_record_is_read_once_unless_the_mark_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = tmp_path / "kmsg"
+    os.mkfifo(device)
+    opened_devices = []
+    open_really = os.open
+
+    def noted(path: Path, flags: int) -> int:
+        opened_devices.append(path)
+        return open_really(path, flags)
+
+    monkeypatch.setattr("ds01_spawner.adapters.cgroups.kernel_log.os.open", noted)
+    log = KernelLog(device)
+    with device.open("r+b", buffering=0) as kernel:
+        for sequence in (1, 2):
+            kernel.write(kill_line(sequence, V1_BOUND, f"{V1_BOUND}/{ID}").encode())
+            found = log.kills_after(sequence - 1)
+            assert found is not None
+            assert (found[0], len(found[1])) == (sequence, 1)
+        assert log.kills_after(2) == (2, ())
+        assert len(opened_devices) == 1
+        assert log.kills_after(-1) == (-1, ())
+    assert len(opened_devices) == 2
