@@ -57,7 +57,7 @@ class FileNoticeBoard:
             Unavailable: It cannot be made.
         """
         slug = user_slug(check_user(user))
-        with _told(self._root / slug), self._opened(slug):
+        with _told(f"{self._root}/{slug}"), self._opened(slug):
             return str(self._root / slug)
 
     def show(self, user: str, name: str, notices: Sequence[Notice]) -> None:
@@ -69,19 +69,20 @@ class FileNoticeBoard:
         Raises:
             Unavailable: They cannot be written.
         """
-        if not _nameable(user, name):
+        standing = tuple(notices)
+        before = self._shown.get((user, name))
+        if before is None and not _nameable(user, name):
             return
-        slug, standing = user_slug(user), tuple(notices)
-        with _told(self._root / slug):
-            before = self._shown.get((slug, name))
+        slug = user_slug(user)
+        with _told(f"{self._root}/{slug}"):
             signatures = self._signatures(slug, name)
-            if before == _Shown(standing, signatures):
+            if before is not None and before == _Shown(standing, signatures):
                 return
             contents = (notices_json(standing), banner(standing, self._zone))
             with self._opened(slug) as folder:
                 for suffix, content in zip(_SUFFIXES, contents, strict=True):
                     _put(folder, f"{name}{suffix}", content.encode(errors="replace"))
-            self._shown[slug, name] = _Shown(standing, self._signatures(slug, name))
+            self._shown[user, name] = _Shown(standing, self._signatures(slug, name))
 
     def clear_others(self, shown: Collection[tuple[str, str]]) -> None:
         """Remove what stands for any container but those of `shown`, as (user, name).
@@ -95,16 +96,16 @@ class FileNoticeBoard:
             if _nameable(user, name)
             for suffix in _SUFFIXES
         }
-        with _told(self._root):
+        with _told(str(self._root)):
             for slug in _entries(self._root):
                 for file in _entries(self._root / slug):
                     if (slug, file) not in wanted:
                         with self._opened(slug) as folder:
                             _remove(folder, file)
         self._shown = {
-            (slug, name): each
-            for (slug, name), each in self._shown.items()
-            if (slug, f"{name}.json") in wanted
+            (user, name): each
+            for (user, name), each in self._shown.items()
+            if (user_slug(user), f"{name}.json") in wanted
         }
 
     def _signatures(self, slug: str, name: str) -> tuple[Signature | None, ...]:
@@ -204,7 +205,7 @@ def _remove(folder: int, file: str) -> None:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _told(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:

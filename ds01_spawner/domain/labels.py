@@ -119,7 +119,8 @@ class ContainerLabels:
 
 def gpu_uuids_of(labels: Mapping[str, str]) -> tuple[str, ...]:
     """The devices that a container's labels say it holds."""
-    return tuple([part for part in labels.get(GPU_UUIDS, "").split(",") if part])
+    text = labels.get(GPU_UUIDS)
+    return tuple([part for part in text.split(",") if part]) if text else ()
 
 
 def groups_of(labels: Mapping[str, str]) -> tuple[str, ...]:

@@ -289,11 +289,14 @@ def latecomers(containers: Iterable[Container], inventory: Inventory) -> frozens
     index = SlotIndex(inventory)
     first: dict[str, Container] = {}
     late: set[str] = set()
-    live = [each for each in containers if each.state.is_live]
-    for container in sorted(live, key=lambda each: (_since(each), each.id)):
+    holding = []
+    for container in containers:
         ours = container.labels.get(labels.MANAGED) == "true"
         uuids = set(labels.gpu_uuids_of(container.labels)) if ours else set()
         uuids |= {slot.uuid for slot in index.demanded(container.demand)}
+        if uuids and container.state.is_live:
+            holding.append((container, uuids))
+    for container, uuids in sorted(holding, key=lambda each: (_since(each[0]), each[0].id)):
         if any(first.setdefault(uuid, container) is not container for uuid in uuids):
             late.add(container.id)
     return frozenset(late)

@@ -40,6 +40,9 @@ class Board:
         given: dict[str, list[SentWarning]] = {}
         for warning in warnings:
             given.setdefault(warning.container_id, []).append(warning)
+        notices_of: dict[str, list[Notice]] = {}
+        for notice in notices:
+            notices_of.setdefault(notice.user, []).append(notice)
         shown: set[tuple[str, str]] = set()
         for decision in plan.decisions:
             container = decision.subject.container
@@ -48,7 +51,8 @@ class Board:
             user = labels.owner_of(container.labels) or ""
             name = labels.name_of(container.labels, container.name)
             warned = given.get(container.id, ())
-            self._board.show(user, name, tuple(standing(decision, notices, warned, plan)))
+            told = notices_of.get(user, ())
+            self._board.show(user, name, tuple(standing(decision, told, warned, plan)))
             shown.add((user, name))
         if self._shown != frozenset(shown):
             self._board.clear_others(shown)

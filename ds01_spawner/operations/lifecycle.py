@@ -4,6 +4,7 @@ Changes nothing. The service enforces what this returns; `ds01 admin lifecycle` 
 """
 
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.lifecycle import Decision, decide
 from ds01_spawner.domain.limits import LifecyclePolicy
 from ds01_spawner.domain.occupancy import latecomers
-from ds01_spawner.domain.work import KeepAlive, PassMark, Track, advanced
+from ds01_spawner.domain.work import KeepAlive, PassMark, SentWarning, Track, advanced
 from ds01_spawner.operations.admission import Admission
 from ds01_spawner.operations.checks import Check, Checks, EchoesOf, Sources
 from ds01_spawner.operations.echoes import Echoes
@@ -106,13 +107,15 @@ class Lifecycle:
         sources = self._sources(mark, situation, troubles)
         instance = self._admission.rules.site.instance
         ours = [each for each in containers if is_subject(each, instance)]
+        policies = {each.id: _policies(policy, each) for each in ours}
+        self._echoes.keep_only(each.id for each in containers)
         checks = self._checks.all(
             [each for each in ours if each.state.is_live],
             sources,
-            lambda container: _policies(policy, container),
+            lambda container: policies[container.id],
             self._echoes_in(memory),
         )
-        tracks = self._tracked(ours, memory, policy, checks, mark.wall, unseen)
+        tracks = self._tracked(ours, memory, policies, checks, mark.wall, unseen)
         if situation is not None:
             tracks = _with_conflicts(tracks, situation, mark.wall)
         kept = self._kept(ours, memory, policy, tracks, mark.wall)
@@ -179,9 +182,12 @@ class Lifecycle:
         return decide(subject, mark.wall)
 
     def _echoes_in(self, memory: Memory) -> EchoesOf:
+        given: dict[str, list[SentWarning]] = defaultdict(list)
+        for warning in memory.warnings:
+            given[warning.container_id].append(warning)
+
         def echoes_of(container_id: str) -> tuple[Span, ...]:
-            given = (each for each in memory.warnings if each.container_id == container_id)
-            return self._echoes.of(container_id, given)
+            return self._echoes.of(container_id, given.get(container_id, ()))
 
         return echoes_of
 
@@ -213,7 +219,7 @@ class Lifecycle:
         self,
         containers: Iterable[Container],
         memory: Memory,
-        policy: Policy,
+        policies_of: Mapping[str, LifecyclePolicy],
         checks: Mapping[str, Check],
         now: datetime,
         unseen: timedelta,
@@ -228,11 +234,13 @@ class Lifecycle:
             else:
                 track = self._running(container, before, check)
                 if track is not None:
-                    policies = _policies(policy, container)
+                    policies = policies_of[container.id]
                     track = advanced(track, check.findings, policies, now, unseen)
                     track = _with_unreadable(track, check, now, policies)
+            if track is not None and track.container_name != container.name:
+                track = replace(track, container_name=container.name)
             if track is not None:
-                tracks[container.id] = replace(track, container_name=container.name)
+                tracks[container.id] = track
         return tracks
 
     def _running(self, container: Container, track: Track | None, check: Check) -> Track | None:
@@ -321,10 +329,12 @@ def _with_conflicts(
     tracks: Mapping[str, Track], situation: Situation, now: datetime
 ) -> dict[str, Track]:
     late = latecomers(situation.snapshot.containers, situation.snapshot.inventory)
-    return {
-        key: replace(track, conflict_since=(track.conflict_since or now) if key in late else None)
+    changed = {
+        key: replace(track, conflict_since=now if key in late else None)
         for key, track in tracks.items()
+        if (key in late) != (track.conflict_since is not None)
     }
+    return {**tracks, **changed}
 
 
 def _with_unreadable(track: Track, check: Check, now: datetime, policies: LifecyclePolicy) -> Track:
@@ -332,7 +342,8 @@ def _with_unreadable(track: Track, check: Check, now: datetime, policies: Lifecy
     if now - track.run_started_at < policies.startup_grace:
         return track
     names = {each.signal.value for each in check.findings if each.verdict is Verdict.UNREADABLE}
-    return replace(track, unreadable=tuple(sorted(names)))
+    unreadable = tuple(sorted(names))
+    return track if track.unreadable == unreadable else replace(track, unreadable=unreadable)
 
 
 def _replaced(known: Sequence[KeepAlive], changed: Sequence[KeepAlive]) -> tuple[KeepAlive, ...]:

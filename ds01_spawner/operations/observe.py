@@ -57,9 +57,10 @@ class Observer:
     def _read(self) -> Snapshot:
         self._read_at = self._monotonic()
         taken_at = self._clock.now()
+        activity = self._probe.activity()  # reads the cards too, in the same call of the driver
         return Snapshot(
             taken_at=taken_at,
             inventory=self._probe.inventory(),
-            activity=self._probe.activity(),
+            activity=activity,
             containers=self._engine.containers(),
         )

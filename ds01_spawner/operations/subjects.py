@@ -154,6 +154,8 @@ def _latest_keep_alives(keep_alives: Iterable[KeepAlive]) -> dict[str, KeepAlive
 def _in_force(
     exemptions: Sequence[Exemption], user: str, container: Container, now: datetime
 ) -> Mapping[Rule, Exemption]:
+    if not exemptions:
+        return {}
     name = labels.name_of(container.labels, container.name)
     found = ((rule, exempted(exemptions, user, name, rule, now)) for rule in Rule)
     return {rule: exemption for rule, exemption in found if exemption is not None}
