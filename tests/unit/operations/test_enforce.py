@@ -241,3 +241,12 @@ def test_the_next_server_says_why_the_one_before_was_stopped(night: LifecycleLab
     night.minutes(40)
     assert night.standing() == ()
     assert night.rule_stops() == [], "another server of that name follows"
+
+
+def test_of_containers_that_are_gone_nothing_is_kept(night: LifecycleLab) -> None:
+    here, now = night.run(), night.lab.clock.now()
+    for container_id in (here, "gone"):
+        night.echoes.wrote(container_id, now, now)
+    night.one_pass()
+    assert night.echoes.of(here, ())
+    assert not night.echoes.of("gone", ())
