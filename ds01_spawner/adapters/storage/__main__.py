@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import queue
+import resource
 import sys
 import threading
 from contextlib import suppress
@@ -21,6 +22,10 @@ from ds01_spawner.adapters.storage.walk import CannotKeep
 
 NICENESS = 19
 IDLE_SECONDS = 180.0
+MEMORY_BYTES = 2 * 1024**3
+"""A folder with a hundred million hard links takes two gigabytes of disk, and fifteen of memory."""
+
+_KILLED_FIRST = "900"
 _IDLE_IO = 3 << 13
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
 """https://man7.org/linux/man-pages/man2/ioprio_set.2.html: glibc has no function for it."""
@@ -53,6 +58,8 @@ def _answer(homes: Homes, request: dict[str, Any], folder: Path) -> dict[str, An
         return {"error": f"nothing can be written in {folder}: {exc}"}
     except OSError as exc:
         return {"error": exc.strerror or str(exc), "missing": exc.errno == errno.ENOENT}
+    except MemoryError:
+        return {"error": "one of its folders has too many entries"}
 
 
 def _receive(requests: "queue.Queue[dict[str, Any]]") -> None:
@@ -65,6 +72,10 @@ def _receive(requests: "queue.Queue[dict[str, Any]]") -> None:
 def _give_way() -> None:
     """Everything else on the machine comes first."""
     os.nice(NICENESS)
+    with suppress(ValueError):  # it has less already
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    with suppress(OSError):  # whoever started it is killed last: that is inherited
+        Path("/proc/self/oom_score_adj").write_text(_KILLED_FIRST)
     number = _IOPRIO_SET.get(platform.machine())
     if number is not None:
         ctypes.CDLL(None).syscall(number, 1, 0, _IDLE_IO)

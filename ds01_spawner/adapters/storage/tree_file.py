@@ -14,6 +14,8 @@ _LINK = struct.Struct("<QQ")
 _CHILD = struct.Struct("<QQIH")
 _END = struct.Struct("<QIIQ8s")
 _MAGIC = b"ds01tre1"
+_LONGEST_PATH = 4096
+"""Nobody can name what lies deeper, and trees may be deeper than paths are long."""
 
 
 class Readable(Protocol):
@@ -190,7 +192,7 @@ def _split(file: Readable, record: Record, path: bytes, smallest: int) -> Iterat
         current, place = waiting.pop()
         rest = current.total_bytes
         for child in current.children:
-            if child.total_bytes >= smallest:
+            if child.total_bytes >= smallest and len(place) < _LONGEST_PATH:
                 rest -= child.total_bytes
                 below = read_record(file, child.offset, child.length)
                 waiting.append((below, place + b"/" + child.name if place else child.name))

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -246,3 +247,39 @@ def test_without_the_tools_quotas_are_left_alone(monkeypatch: pytest.MonkeyPatch
     assert project_quotas.tools_missing() == (
         "repquota and setquota missing: install the package quota"
     )
+
+
+def test_a_folder_with_very_many_links_costs_neither_the_machine_nor_other_homes(
+    tmp_path: Path, home: Path
+) -> None:
+    crowd, kept = tmp_path / "crowd", tmp_path / "kept"
+    crowd.mkdir()
+    kept.mkdir()
+    first = crowd / "0"
+    first.touch()
+    for number in range(1, 60_000):
+        os.link(first, crowd / str(number))
+    # It is given 6 MiB more than it has; sixty thousand links take more.
+    code = (
+        "import re, sys, threading; from pathlib import Path; threading.stack_size(2**20);"
+        "from ds01_spawner.adapters.storage import __main__ as walker;"
+        "used = re.search(r'VmData:\\s+(\\d+)', Path('/proc/self/status').read_text())[1];"
+        "walker.MEMORY_BYTES = (int(used) + 6 * 1024) * 1024;"
+        "walker.main(Path(sys.argv[1]))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(kept)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        answers = []
+        for number, path in enumerate((crowd, home)):
+            question = {"id": number, "ask": "walk", "path": str(path), "kept": f"{number}.tree"}
+            question |= {"seconds": 60, "project": 0}
+            process.stdin.write(json.dumps(question).encode() + b"\n")
+            process.stdin.flush()
+            answers.append(json.loads(process.stdout.readline()))
+        score = Path(f"/proc/{process.pid}/oom_score_adj").read_text()
+    assert answers[0]["error"] == "one of its folders has too many entries"
+    assert answers[1]["done"]
+    assert score == "900\n"

@@ -349,6 +349,26 @@ def test_folders_are_named_that_hold_a_lot_by_themselves(meter: Meter, home: Pat
     assert sum(size for _, size in named) == pytest.approx(du(home), rel=0.05)
 
 
+def test_a_folder_deeper_than_any_path_is_named_by_one_above_it(meter: Meter, home: Path) -> None:
+    name = "n" * 250
+    descriptor = os.open(home, os.O_RDONLY)
+    for _ in range(100):
+        os.mkdir(name, dir_fd=descriptor)
+        below = os.open(name, os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = below
+    file = os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=descriptor)
+    os.write(file, os.urandom(8 * MIB))
+    os.close(file)
+    os.close(descriptor)
+    try:
+        ((path, size),) = meter.walk()["largest"]
+        assert len(path) < 4096 + 256
+        assert size == pytest.approx(du(home), rel=0.05)
+    finally:
+        subprocess.run(["rm", "-rf", str(home)], check=True)
+
+
 def test_mounts_are_read_as_the_kernel_writes_them() -> None:
     text = (
         b"29 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro\n"
