@@ -100,8 +100,9 @@ class WorkspaceKeepAliveFiles:
             newest_of[container_id] = max(moment, newest_of.get(container_id, moment))
         found = {}
         for container_id, moment in newest_of.items():
+            # A file of the year 1 cannot be moved back by an hour when the clock is.
             with suppress(OverflowError, ValueError, OSError):  # a time that no calendar has
-                found[container_id] = datetime.fromtimestamp(moment, UTC)
+                found[container_id] = datetime.fromtimestamp(max(moment, 0.0), UTC)
         return found
 
     def _looks(self, containers: Iterable[Container]) -> Iterator[_Look]:

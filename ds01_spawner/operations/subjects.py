@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from ds01_spawner.domain import labels
@@ -17,6 +17,7 @@ from ds01_spawner.domain.work import KeepAlive, Rule, RuleStop, SentWarning, Tra
 from ds01_spawner.policy.resolution import Policy
 from ds01_spawner.ports import LedgerTransaction
 
+_FIRST_WORK = datetime(2000, 1, 1, tzinfo=UTC)
 _IN_USE = frozenset({SlotState.ALLOCATED, SlotState.RESERVED, SlotState.HELD, SlotState.FOREIGN})
 
 
@@ -57,14 +58,20 @@ def is_subject(container: Container, instance: str) -> bool:
 
 
 def first_track(container: Container) -> Track:
-    """What can be known of a container that no pass has seen yet."""
-    began = labels.work_began(container.labels) or container.started_at or container.created_at
+    """What can be known of a container that no pass has seen yet.
+
+    Its labels may be anybody's who may use the engine: no work begins after the run that does it,
+    and none before there were containers.
+    """
+    run = container.started_at or container.created_at
+    told = labels.work_began(container.labels)
+    began = run if told is None or told < _FIRST_WORK else min(told, run)
     return Track(
         container_id=container.id,
         container_name=container.name,
         user=labels.owner_of(container.labels) or "",
         started_at=began,
-        run_started_at=container.started_at or container.created_at,
+        run_started_at=run,
         ended_at=None if container.state.is_live else container.finished_at,
     )
 

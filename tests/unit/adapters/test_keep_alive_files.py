@@ -103,6 +103,13 @@ def test_the_newest_counts_even_in_the_future(
     assert touched_at(files, at_home(tmp_path)) == future
 
 
+def test_a_time_before_there_were_any_is_none_to_reckon_with(
+    files: WorkspaceKeepAliveFiles, tmp_path: Path
+) -> None:
+    touch(tmp_path / ".keep-alive", datetime(1902, 1, 1, tzinfo=UTC))
+    assert touched_at(files, at_home(tmp_path)) == datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def test_only_a_regular_file_counts_and_no_link_is_followed(
     files: WorkspaceKeepAliveFiles, tmp_path: Path
 ) -> None:

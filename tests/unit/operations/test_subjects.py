@@ -10,7 +10,7 @@ from ds01_spawner.domain.container import Container, ContainerState, DeviceDeman
 from ds01_spawner.domain.exemption import Exemption
 from ds01_spawner.domain.lifecycle import Subject
 from ds01_spawner.domain.occupancy import SlotState
-from ds01_spawner.domain.work import KeepAlive, Level, Rule, RuleStop, SentWarning
+from ds01_spawner.domain.work import KeepAlive, Level, Rule, RuleStop, SentWarning, shifted
 from ds01_spawner.operations.subjects import Memory, first_track, gpu_demand, subjects
 from ds01_spawner.policy.loading import load_policy
 from fakes.clock import EPOCH
@@ -164,6 +164,17 @@ def test_one_that_nobody_has_looked_at_began_when_its_labels_say() -> None:
     assert only(given).track.started_at == began
     older = foreign_container(marks={labels.LEGACY_USER: "alice"})
     assert only(older).track.started_at == HOUR_AGO
+
+
+@pytest.mark.parametrize("key", [labels.WORK_STARTED_AT, labels.CREATED_AT])
+@pytest.mark.parametrize(
+    "told", ["2099-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00Z"]
+)
+def test_forged_labels_neither_postpone_an_end_nor_break_a_pass(key: str, told: str) -> None:
+    given = replace(container(extra={**HERE, key: told}), started_at=HOUR_AGO)
+    track = only(given).track
+    assert track.started_at == track.run_started_at == HOUR_AGO
+    assert shifted(track, -HOUR).started_at == HOUR_AGO - HOUR
 
 
 def test_the_end_of_one_that_stopped_is_known() -> None:
