@@ -19,6 +19,15 @@ MIG_CPU_SHARE = 0.25
 A program that feeds a GPU uses more; one that only keeps its memory there uses next to nothing."""
 
 
+MIG_EMPTY_BYTES = 128 * 1024**2
+"""What the driver itself may have in use on a slot without utilisation on which nothing runs.
+
+It reports tens of MiB of an empty instance (13 of 19968 MiB in
+https://github.com/XuehaiPan/nvitop/pull/8), and a program that has done nothing yet takes hundreds
+for its CUDA context: what is above belongs to somebody, listed or not.
+"""
+
+
 class Signal(StrEnum):
     """Something that tells whether anybody or anything works in a container."""
 
@@ -225,10 +234,25 @@ def _gpu(look: Look, before: Look | None, policies: LifecyclePolicy) -> Iterable
             detail = f"GPU {slot.slot_id} at {_percent(activity.utilisation)}"
             yield _rated(Signal.GPU, detail, activity.utilisation, policies.gpu_idle_threshold)
         elif not activity.pids:
-            yield Finding(Signal.GPU, Verdict.IDLE, f"GPU {slot.slot_id} has no process")
+            yield _without_process(slot.slot_id, activity.memory_used_bytes)
         else:
             earlier = None if before is None else before.slots.get(uuid)
             yield _unrated(slot, earlier, look, before, policies)
+
+
+def _without_process(slot_id: str, memory_used_bytes: int | None) -> Finding:
+    """A slot without utilisation on which the driver lists no process.
+
+    A list that lacks a process reads like an empty one; memory in use tells them apart.
+    """
+    name = f"GPU {slot_id}"
+    if memory_used_bytes is None:
+        detail = f"{name}: its memory in use cannot be read"
+        return Finding(Signal.GPU, Verdict.UNREADABLE, detail)
+    if memory_used_bytes > MIG_EMPTY_BYTES:
+        used = f"{memory_used_bytes / 1024**2:.0f} MiB in use"
+        return Finding(Signal.GPU, Verdict.UNREADABLE, f"{name}: {used}, by no process it lists")
+    return Finding(Signal.GPU, Verdict.IDLE, f"{name} has no process")
 
 
 def _unrated(

@@ -123,7 +123,11 @@ def test_a_gpu_that_cannot_be_read_counts_as_work() -> None:
     ("after", "verdict"),
     [
         (instance(), Verdict.IDLE),
-        (instance(pids=()), Verdict.IDLE),
+        (instance(pids=(), memory=13 * MIB), Verdict.IDLE),
+        (instance(pids=(), memory=128 * MIB), Verdict.IDLE),
+        (instance(pids=(), memory=129 * MIB), Verdict.UNREADABLE),
+        (instance(pids=(), memory=4 * 1024 * MIB), Verdict.UNREADABLE),
+        (instance(pids=(), memory=None), Verdict.UNREADABLE),
         (instance(pids=(8,)), Verdict.ACTIVE),
         (instance(memory=516 * MIB), Verdict.ACTIVE),
         (instance(memory=515 * MIB), Verdict.IDLE),
@@ -133,7 +137,10 @@ def test_a_gpu_that_cannot_be_read_counts_as_work() -> None:
         (instance(memory=None), Verdict.UNREADABLE),
     ],
     ids=[
-        *("a process that only keeps its memory", "no process at all", "another process"),
+        *("a process that only keeps its memory", "no process at all"),
+        *("no process and what the driver may have", "no process and more than that"),
+        *("no process and gigabytes", "no process and memory that cannot be read"),
+        "another process",
         *("memory comes or goes", "a little memory", "its processes compute"),
         *("its processes sleep", "processes that cannot be read", "memory that cannot be read"),
     ],
@@ -143,6 +150,13 @@ def test_a_mig_instance_has_no_utilisation_and_is_judged_by_its_processes(
 ) -> None:
     found = verdicts(look(1, slot=after), look(0, slot=instance()))
     assert found[Signal.GPU] is verdict
+
+
+def test_processes_that_the_driver_does_not_list_are_told_of_at_the_first_look() -> None:
+    hidden = look(1, slot=instance(pids=(), memory=2048 * MIB))
+    (found,) = [each for each in judge(hidden, None, POLICIES) if each.signal is Signal.GPU]
+    assert found.verdict is Verdict.UNREADABLE
+    assert found.detail == "GPU 0:1: 2048 MiB in use, by no process it lists"
 
 
 def test_a_mig_instance_needs_two_looks() -> None:
