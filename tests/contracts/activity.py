@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from ds01_spawner.domain.activity import ContainerSample
 from ds01_spawner.domain.container import Container, ContainerState
 from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.ports import ActivityProbe, ContainerProcesses
@@ -51,3 +52,25 @@ class ActivityContract:
     ) -> None:
         with pytest.raises(InvalidRequest):
             processes.send_signal(container, name)
+
+
+class BlindActivityContract:
+    """Needs `activity`, which can read nothing of the kernel, `container` and `pid`, both alive."""
+
+    def test_nothing_is_known_of_a_running_container(
+        self, activity: ActivityProbe, container: Container
+    ) -> None:
+        assert activity.samples([container]) == {container.id: ContainerSample()}
+
+    def test_one_that_does_not_run_has_no_sample_all_the_same(
+        self, activity: ActivityProbe, container: Container
+    ) -> None:
+        assert activity.samples([replace(container, state=ContainerState.EXITED)]) == {}
+
+    def test_what_a_process_used_is_not_known(self, activity: ActivityProbe, pid: int) -> None:
+        assert activity.cpu_seconds_of([pid]) is None
+        assert activity.cpu_seconds_of([GONE, pid]) is None
+
+    def test_processes_that_are_gone_used_nothing(self, activity: ActivityProbe) -> None:
+        assert activity.cpu_seconds_of([GONE]) == 0.0
+        assert activity.cpu_seconds_of([]) == 0.0

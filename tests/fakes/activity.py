@@ -16,31 +16,29 @@ class FakeActivityProbe:
     Attributes:
         by_id: Counters of each container; those that are not here have used nothing.
         cpu: CPU seconds of each process; `None` cannot be read, and one that is not here is gone.
-        stuck: When set, every call raises `Unavailable`.
+        blind: When set, nothing that the kernel counts can be read: every figure is `None`.
         asked: Ids of the containers of each call.
     """
 
     def __init__(self) -> None:
         self.by_id: dict[str, ContainerSample] = {}
         self.cpu: dict[int, float | None] = {}
-        self.stuck = False
+        self.blind = False
         self.asked: list[tuple[str, ...]] = []
 
     def samples(self, containers: Sequence[Container]) -> Mapping[str, ContainerSample]:
-        self._check()
         live = [container.id for container in containers if container.state.is_live]
         self.asked.append(tuple(live))
-        return {each: self.by_id.get(each, _QUIET) for each in live}
+        return {each: self._sample(each) for each in live}
 
     def cpu_seconds_of(self, pids: Collection[int]) -> float | None:
-        self._check()
         found = [self.cpu[pid] for pid in set(pids) if pid in self.cpu]
         known = [seconds for seconds in found if seconds is not None]
-        return sum(known) if len(known) == len(found) else None
+        readable = len(known) == len(found) and not (self.blind and found)
+        return sum(known) if readable else None
 
-    def _check(self) -> None:
-        if self.stuck:
-            raise Unavailable("The kernel's counters cannot be read.")
+    def _sample(self, container_id: str) -> ContainerSample:
+        return ContainerSample() if self.blind else self.by_id.get(container_id, _QUIET)
 
 
 class FakeContainerProcesses:

@@ -1,9 +1,11 @@
+import os
 from pathlib import Path
 
 import pytest
 
-from contracts.activity import ActivityContract
-from ds01_spawner.adapters.activity import KernelProcesses
+from contracts.activity import ActivityContract, BlindActivityContract
+from ds01_spawner.adapters.activity import KernelActivity, KernelProcesses
+from ds01_spawner.adapters.activity.kernel_text import Roots
 from ds01_spawner.domain.container import Container
 from ds01_spawner.ports import ActivityProbe, ContainerProcesses
 from fakes.activity import FakeActivityProbe, FakeContainerProcesses
@@ -44,6 +46,38 @@ class TestOnFiles(ActivityContract):
     @pytest.fixture
     def container(self) -> Container:
         return running()
+
+
+class TestBlindFake(BlindActivityContract):
+    @pytest.fixture
+    def activity(self, pid: int) -> ActivityProbe:
+        probe = FakeActivityProbe()
+        probe.cpu[pid] = 1.0
+        probe.blind = True
+        return probe
+
+    @pytest.fixture
+    def container(self) -> Container:
+        return running()
+
+    @pytest.fixture
+    def pid(self) -> int:
+        return os.getpid()
+
+
+class TestWithoutTheKernelsFiles(BlindActivityContract):
+    @pytest.fixture
+    def activity(self, tree: KernelTree, tmp_path: Path) -> ActivityProbe:
+        nowhere = Roots(str(tmp_path / "nowhere"), str(tmp_path / "nowhere"))
+        return KernelActivity(tree.info, tree.engine, nowhere)
+
+    @pytest.fixture
+    def container(self) -> Container:
+        return running()
+
+    @pytest.fixture
+    def pid(self) -> int:
+        return os.getpid()
 
 
 def test_fakes_tell_what_they_were_told() -> None:
