@@ -46,11 +46,16 @@ from ds01_spawner.operations.lifecycle import Lifecycle
 from ds01_spawner.operations.notify import Outbox
 from ds01_spawner.operations.observe import Observer
 from ds01_spawner.operations.outlook import Outlook
+from ds01_spawner.operations.pass_record import PassRecord
 from ds01_spawner.operations.reconcile import Reconciler
+from ds01_spawner.operations.removals import Removals
 from ds01_spawner.operations.servers import Servers
 from ds01_spawner.operations.stops import Patience, Stops
 from ds01_spawner.operations.storage import Storage
+from ds01_spawner.operations.succession import Succession
+from ds01_spawner.operations.survey import Survey
 from ds01_spawner.operations.telling import Telling
+from ds01_spawner.operations.troubles import Troubles
 from ds01_spawner.policy.gpu_config import GpuConfig, parse_gpu_config
 from ds01_spawner.policy.images import ImageCatalogue, parse_images
 from ds01_spawner.ports import Cgroups, GpuProbe, HubClient
@@ -246,6 +251,7 @@ class Platform:
             admission=self.admission,
             engine=self.engine,
             aggregates=self.aggregates,
+            succession=Succession(clock=self.clock, policy=self.policy, ledger=self.ledger),
             audit=self.audit,
         )
 
@@ -286,26 +292,20 @@ class Platform:
         return SystemZone()
 
     @cached_property
+    def survey(self) -> Survey:
+        """What is known of everybody's containers."""
+        return Survey(policy=self.policy, engine=self.engine, admission=self.admission)
+
+    @cached_property
     def outlook(self) -> Outlook:
         """What lies ahead of people's containers."""
-        return Outlook(
-            clock=self.clock,
-            policy=self.policy,
-            engine=self.engine,
-            ledger=self.ledger,
-            admission=self.admission,
-        )
+        return Outlook(clock=self.clock, ledger=self.ledger, survey=self.survey)
 
     @cached_property
     def keep_alives(self) -> KeepAlives:
         """Keeps containers running although nobody uses them."""
         return KeepAlives(
-            clock=self.clock,
-            policy=self.policy,
-            engine=self.engine,
-            ledger=self.ledger,
-            audit=self.audit,
-            instance=self.instance,
+            clock=self.clock, ledger=self.ledger, survey=self.survey, audit=self.audit
         )
 
     @cached_property
@@ -354,19 +354,14 @@ class Platform:
         )
 
     def enforcer(
-        self,
-        hub: HubClient | None,
-        *,
-        executor: Executor,
-        lease_seconds: float,
-        recheck_after: timedelta,
+        self, hub: HubClient | None, *, executor: Executor, terms: Terms, recheck_after: timedelta
     ) -> Enforcer:
         """Makes the passes of the lifecycle service.
 
         Args:
             hub: Stops its servers; without it, they are left alone.
             executor: Where stops wait.
-            lease_seconds: How long another process waits if this one dies.
+            terms: Who makes passes, and how long they may take.
             recheck_after: Between the look that leads to a stop and the one that confirms it.
         """
         lifecycle = self.lifecycle(hub)
@@ -383,16 +378,21 @@ class Platform:
         return Enforcer(
             clock=self.clock,
             ledger=self.ledger,
-            engine=self.engine,
-            admission=self.admission,
             lifecycle=lifecycle,
+            record=PassRecord(telling=self.telling, audit=self.audit),
             stops=stops,
-            telling=self.telling,
+            removals=Removals(
+                clock=self.clock,
+                ledger=self.ledger,
+                engine=self.engine,
+                admission=self.admission,
+                audit=self.audit,
+            ),
             board=Board(ledger=self.ledger, board=self.notice_board),
             processes=self.processes,
-            audit=self.audit,
+            troubles=Troubles(self.audit),
             executor=executor,
-            terms=Terms(f"{self.actor}-{os.getpid()}-{secrets.token_hex(4)}", lease_seconds),
+            terms=terms,
         )
 
     def reconciler(self, hub: HubClient | None, grace: timedelta = GRACE) -> Reconciler:
@@ -412,6 +412,7 @@ class Platform:
             audit=self.audit,
             hub=hub,
             leftovers=Leftovers(
+                clock=self.clock,
                 cgroups=self.cgroups,
                 ledger=self.ledger,
                 hub=hub,

@@ -216,6 +216,10 @@ class LedgerTransaction(Protocol):
         """Write warnings down; one of the same container, rule, level and moment is replaced."""
         ...
 
+    def remove_warnings(self, warnings: Sequence[SentWarning]) -> None:
+        """Forget warnings; unknown ones are ignored."""
+        ...
+
     def keep_alives(self) -> Sequence[KeepAlive]:
         """Every keep-alive that was asked for, past ones included."""
         ...

@@ -1,6 +1,7 @@
 """`python -m ds01_spawner.culler`: the service, as the hub or systemd starts it."""
 
 import logging
+import math
 import os
 import signal
 import sys
@@ -37,11 +38,25 @@ def _hub(environment: Mapping[str, str]) -> HubClient | None:
 def _pace(environment: Mapping[str, str]) -> Pace:
     pace = Pace()
     return Pace(
-        pass_seconds=float(environment.get(INTERVAL_VARIABLE) or pace.pass_seconds),
+        pass_seconds=_seconds(environment, INTERVAL_VARIABLE, pace.pass_seconds, least=0.1),
         grace=timedelta(
-            seconds=float(environment.get(GRACE_VARIABLE) or pace.grace.total_seconds())
+            seconds=_seconds(environment, GRACE_VARIABLE, pace.grace.total_seconds(), least=0.0)
         ),
     )
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: float, *, least: float) -> float:
+    """The seconds that a variable says; ends the program where it says anything else."""
+    text = environment.get(name)
+    if not text:
+        return default
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (least <= seconds < math.inf):
+        sys.exit(f"{name} is {text!r}; expected seconds, at least {least:g}, such as {default:g}.")
+    return seconds
 
 
 def _wanted(environment: Mapping[str, str]) -> Callable[[], bool]:

@@ -1,7 +1,9 @@
 """The loop: pass after pass, whatever the last one ran into."""
 
 import logging
+import os
 import random
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +15,7 @@ from ds01_spawner.composition import Platform
 from ds01_spawner.culler.metrics import Metrics
 from ds01_spawner.domain.errors import DS01Error, Unavailable
 from ds01_spawner.domain.repair import GRACE
-from ds01_spawner.operations.enforce import Enforcer, PassReport
+from ds01_spawner.operations.enforce import Enforcer, PassReport, Terms
 from ds01_spawner.operations.reconcile import Reconciler
 from ds01_spawner.ports import HubClient
 
@@ -42,8 +44,13 @@ class Pace:
 
     @property
     def lease_seconds(self) -> float:
-        """How long another instance waits when this one dies: no pass takes longer."""
+        """How long another instance waits when this one dies."""
         return 3 * self.pass_seconds + 5
+
+    @property
+    def longest_pass_seconds(self) -> float:
+        """After this a pass begins nothing more and leaves the rest to the next."""
+        return 2 * self.pass_seconds
 
     @property
     def recheck_after(self) -> timedelta:
@@ -71,6 +78,8 @@ class Service:
         self._parts: _Parts | None = None
         self._said = ""
         self._noted: frozenset[str] = frozenset()
+        self._unmeasured: frozenset[str] = frozenset()
+        self._waits = False
         self._ended = threading.Event()
 
     def run(self, wanted: Callable[[], bool]) -> None:
@@ -123,19 +132,23 @@ class Service:
     def _pass(self, begin: float) -> None:
         parts = self._parts = self._parts or self._made()
         report = parts.enforcer.run()
+        if report.waited != self._waits:
+            self._waits = report.waited
+            _log.info("Another instance passes." if report.waited else "This instance passes.")
         repairs = 0
         if not report.waited:
-            repairs = self._repaired(parts.reconciler, report)
+            repairs = self._repaired(parts, report)
         self._metrics.passed(report, time.monotonic() - begin, repairs)
         if self._said:
             self._said = ""
             _log.info("Passes are made again.")
 
-    def _repaired(self, reconciler: Reconciler, report: PassReport) -> int:
+    def _repaired(self, parts: _Parts, report: PassReport) -> int:
         """How much was repaired after a pass; what did not work in either is said once."""
         notes, repairs = list(report.notes), 0
-        if report.plan is not None and report.plan.situation is not None:  # else GPUs are unread
-            found = reconciler.run(report.plan.situation, report.plan.servers)
+        has_gpus = report.plan is not None and report.plan.situation is not None
+        if report.plan is not None and has_gpus and parts.enforcer.goes_on():
+            found = parts.reconciler.run(report.plan.situation, report.plan.servers)
             for repair in found.repairs:
                 _log.info("%s removed: %s", repair.container.name, repair.reason)
             notes += found.notes
@@ -153,7 +166,7 @@ class Service:
             _log.warning("No pass: %s", sentence)
         if self._parts is not None:
             try:
-                self._parts.enforcer.say_troubles({"pass": sentence})
+                self._parts.enforcer.troubles.failed(sentence)
             except DS01Error as exc:
                 _log.warning("It cannot be written down either: %s", exc)
 
@@ -161,14 +174,29 @@ class Service:
         self._platform.outbox.deliver_due()
 
     def _measure(self) -> None:
-        self._platform.storage.look(STORAGE_BUDGET)
+        notes = self._platform.storage.look(STORAGE_BUDGET).notes
+        for note in notes:
+            if note not in self._unmeasured:
+                _log.warning("%s", note)
+        self._unmeasured = frozenset(notes)
 
     def _made(self) -> _Parts:
+        terms = Terms(
+            holder=f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(4)}",
+            lease_seconds=self._pace.lease_seconds,
+            pass_seconds=self._pace.longest_pass_seconds,
+        )
+        _log.info(
+            "Passes every %g s as %s, %s.",
+            self._pace.pass_seconds,
+            terms.holder,
+            "with the hub" if self._hub else "without a hub: its servers are never stopped",
+        )
         return _Parts(
             enforcer=self._platform.enforcer(
                 self._hub,
                 executor=self._executor,
-                lease_seconds=self._pace.lease_seconds,
+                terms=terms,
                 recheck_after=self._pace.recheck_after,
             ),
             reconciler=self._platform.reconciler(self._hub, self._pace.grace),

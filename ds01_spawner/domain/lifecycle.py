@@ -218,6 +218,21 @@ def phase_of(countdown: Countdown, warnings: tuple[SentWarning, ...]) -> Phase:
     return Phase.WARNED if Level.FIRST in levels else Phase.COUNTING
 
 
+def void_warnings(subject: Subject) -> tuple[SentWarning, ...]:
+    """Warnings that no countdown of this container can count any more."""
+    track = subject.track
+    since = {
+        Rule.IDLE: track.idle_since,
+        Rule.RUNTIME: _told_since(subject),
+        Rule.CONFLICT: track.conflict_since,
+    }
+    return tuple(
+        each
+        for each in subject.warnings
+        if (begin := since[each.rule]) is None or each.sent_at < begin
+    )
+
+
 def next_deed(
     countdown: Countdown, warnings: tuple[SentWarning, ...], now: datetime
 ) -> Deed | None:

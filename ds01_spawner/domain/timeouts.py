@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.limits import Limits
@@ -32,12 +32,41 @@ class Timeouts:
     container_hold_after_stop: Bound
 
 
-def gpu_hold(timeouts: Timeouts, ended_by: Rule | None) -> timedelta | None:
+def gpu_hold(timeouts: Timeouts, ended_by: Rule | None, left: timedelta | None) -> timedelta | None:
     """How long a stopped container keeps its GPU; `None` is for ever.
 
-    Not at all when its time was up: then the GPU is for whoever waits.
+    Not beyond the time of its work: then the GPU is for whoever waits.
+
+    Args:
+        timeouts: The container's limits.
+        ended_by: The rule that stopped it, or `None`.
+        left: What was left of `max_runtime` when it stopped; `None` is no limit.
     """
-    return timedelta(0) if ended_by is Rule.RUNTIME else timeouts.gpu_hold_after_stop.value
+    if ended_by is Rule.RUNTIME:
+        return timedelta(0)
+    hold = timeouts.gpu_hold_after_stop.value
+    if left is None:
+        return hold
+    left = max(left, timedelta(0))
+    return left if hold is None else min(hold, left)
+
+
+def time_left(
+    timeouts: Timeouts, began: datetime | None, moment: datetime, exempt_until: datetime | None
+) -> timedelta | None:
+    """What is left of `max_runtime` at `moment`; `None` is no limit, below zero is overdue.
+
+    Args:
+        timeouts: The container's limits.
+        began: First start of its work, as far as it is known.
+        moment: When.
+        exempt_until: End of an exemption from `max_runtime`, or `None`.
+    """
+    limit = timeouts.max_runtime.value
+    if limit is None or began is None:
+        return None
+    end = began + limit
+    return (end if exempt_until is None else max(end, exempt_until)) - moment
 
 
 def timeouts_of(limits: Limits, marks: Mapping[str, str]) -> Timeouts:

@@ -15,6 +15,7 @@ from ds01_spawner.domain.allocation import Reservation, Ticket
 from ds01_spawner.domain.allocator import NothingFree, Rejected
 from ds01_spawner.domain.container import Container, ContainerSpec
 from ds01_spawner.domain.errors import NoCapacity, Refused, Unavailable
+from ds01_spawner.domain.exemption import exempted
 from ds01_spawner.domain.gpu import Inventory, Slot
 from ds01_spawner.domain.grant import Placement, Site, container_spec
 from ds01_spawner.domain.limits import Limits
@@ -29,7 +30,7 @@ from ds01_spawner.domain.queue import (
 )
 from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.domain.strategies import Strategy
-from ds01_spawner.domain.timeouts import gpu_hold, timeouts_of
+from ds01_spawner.domain.timeouts import gpu_hold, time_left, timeouts_of
 from ds01_spawner.domain.work import Rule
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.observe import AT_ONCE, MAX_AGE, Observer
@@ -238,19 +239,6 @@ class Admission:
                 ]
             )
 
-    def work_began(self, container: Container) -> datetime | None:
-        """First start of the work that a stopped container leaves to the one that replaces it.
-
-        `None` when its time was up: then what follows is new work.
-        """
-        with self._ledger.transaction() as transaction:
-            stops = transaction.rule_stops()
-            tracks = transaction.tracks()
-        if any(each.container_id == container.id and each.rule is Rule.RUNTIME for each in stops):
-            return None
-        known = next((each for each in tracks if each.container_id == container.id), None)
-        return labels.work_began(container.labels) if known is None else known.started_at
-
     def current(self, max_age: timedelta = AT_ONCE) -> Situation:
         """Everything the next decision would look at.
 
@@ -319,7 +307,15 @@ class Admission:
         def hold_of(user: str, container: Container) -> timedelta | None:
             limits = policy.limits(user, labels.groups_of(container.labels))
             timeouts = timeouts_of(limits, container.labels)
-            return gpu_hold(timeouts, ended_by.get(container.id))
+            name = labels.name_of(container.labels, container.name)
+            lifted = exempted(policy.exemptions, user, name, Rule.RUNTIME, now)
+            left = time_left(
+                timeouts,
+                labels.work_began(container.labels),
+                container.finished_at or now,
+                lifted.until if lifted else None,
+            )
+            return gpu_hold(timeouts, ended_by.get(container.id), left)
 
         return Situation(
             now=now,

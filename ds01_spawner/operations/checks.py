@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.activity import (
     ContainerSample,
     Finding,
     Look,
+    Signal,
     SlotSample,
     Span,
+    Verdict,
     is_idle,
     judge,
     machine_findings,
@@ -174,3 +177,33 @@ class Checks:
             if activity is not None and unrated:
                 seconds = self._activity.cpu_seconds_of(activity.pids)
             yield uuid, SlotSample(slot_id, activity, seconds)
+
+
+EXPLAINS: Mapping[str, tuple[Signal, ...]] = MappingProxyType(
+    {
+        "gpus": (Signal.GPU,),
+        "hub": (Signal.KERNELS, Signal.TERMINALS, Signal.CONNECTIONS),
+        "kernel": (Signal.CPU, Signal.NETWORK, Signal.SESSIONS),
+        "jupyter": (Signal.KERNELS, Signal.TERMINALS),
+    }
+)
+"""The signals of single containers that a trouble of all of them explains, by its key."""
+
+_SENTENCES = {
+    "kernel": "The kernel's counters cannot be read for any container, so all count as active.",
+    "jupyter": "No Jupyter server answers, so all count as active.",
+}
+
+
+def common_troubles(checks: Mapping[str, Check]) -> dict[str, str]:
+    """What cannot be read for any container, where there is more than one to read."""
+    read: dict[Signal, list[Verdict]] = {}
+    for check in checks.values():
+        for finding in check.findings:
+            read.setdefault(finding.signal, []).append(finding.verdict)
+    lost = {
+        signal
+        for signal, verdicts in read.items()
+        if len(verdicts) > 1 and set(verdicts) == {Verdict.UNREADABLE}
+    }
+    return {key: sentence for key, sentence in _SENTENCES.items() if EXPLAINS[key][0] in lost}

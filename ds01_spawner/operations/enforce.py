@@ -1,41 +1,29 @@
-"""One pass of the lifecycle service: look, decide, write down, tell, stop, remove.
+"""One pass of the lifecycle service: look, decide, write down, tell, remove, stop.
 
-At most one process passes at a time (a lease in the ledger). Everything that a pass decides is in
-the ledger before anything is done, so that the next process carries on wherever one dies.
+At most one process passes at a time (a lease in the ledger), and a pass that takes too long leaves
+the rest to the next. What is decided is in the ledger before it is done (`pass_record`).
 """
 
 import logging
-from collections.abc import Iterable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 
-from ds01_spawner.domain import labels
-from ds01_spawner.domain.allocation import Reservation
-from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import DS01Error, Unavailable
-from ds01_spawner.domain.lifecycle import LEVELS, Decision, Deed, Due
-from ds01_spawner.domain.timeouts import gpu_hold
-from ds01_spawner.domain.work import (
-    PassMark,
-    RuleStop,
-    SentWarning,
-    Track,
-    passed,
-    shifted,
-)
-from ds01_spawner.operations.admission import Admission
-from ds01_spawner.operations.audit import Audit
+from ds01_spawner.domain.lifecycle import LEVELS, Deed
+from ds01_spawner.domain.work import PassMark, passed
 from ds01_spawner.operations.board import Board
 from ds01_spawner.operations.lifecycle import Lifecycle, Plan
-from ds01_spawner.operations.stops import SERVICE, Stops
+from ds01_spawner.operations.pass_record import PassRecord, moved
+from ds01_spawner.operations.removals import Removals
+from ds01_spawner.operations.stops import Stops
 from ds01_spawner.operations.subjects import Memory
-from ds01_spawner.operations.telling import Telling
-from ds01_spawner.ports import Clock, ContainerProcesses, Engine, Ledger, LedgerTransaction
+from ds01_spawner.operations.troubles import Troubles
+from ds01_spawner.ports import Clock, ContainerProcesses, Ledger, LedgerTransaction
 
 LEASE = "lifecycle"
-LOG_LINES = 20
-_STOPS_KEPT = timedelta(days=30)
+SPARED = "spared"
+REMOVED = "remove"
 
 _log = logging.getLogger(__name__)
 
@@ -47,10 +35,12 @@ class Terms:
     Attributes:
         holder: Name of this process in the lease.
         lease_seconds: How long others wait when this process dies in a pass.
+        pass_seconds: After this a pass begins nothing more; less than the lease.
     """
 
     holder: str
     lease_seconds: float
+    pass_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +50,8 @@ class PassReport:
     Attributes:
         waited: Whether another process has the lease, so that nothing was done.
         plan: What was found; `None` when nothing was.
-        done: Deeds by kind: `warn`, `warn again`, `stop`, `remove`.
+        done: Deeds by kind: `warn`, `warn again`, `remove`, and of stops that were begun before
+            this pass and have ended, `stop` and `spared`.
         notes: Sentences on what did not work.
     """
 
@@ -78,31 +69,29 @@ class Enforcer:
         *,
         clock: Clock,
         ledger: Ledger,
-        engine: Engine,
-        admission: Admission,
         lifecycle: Lifecycle,
+        record: PassRecord,
         stops: Stops,
-        telling: Telling,
+        removals: Removals,
         board: Board,
         processes: ContainerProcesses,
-        audit: Audit,
+        troubles: Troubles,
         executor: Executor,
         terms: Terms,
     ) -> None:
         self._clock = clock
         self._ledger = ledger
-        self._engine = engine
-        self._admission = admission
         self._lifecycle = lifecycle
+        self._record = record
         self._stops = stops
-        self._telling = telling
+        self._removals = removals
         self._board = board
         self._processes = processes
-        self._audit = audit
         self._executor = executor
         self._terms = terms
         self._stopping: dict[str, Future[bool]] = {}
-        self._troubles: dict[str, str] = {}
+        self._begun_at = 0.0
+        self.troubles = troubles
 
     def run(self) -> PassReport:
         """One pass.
@@ -111,6 +100,7 @@ class Enforcer:
             Unavailable: The engine, the ledger or the policy cannot be read: nothing was done.
         """
         mark = self._clock.mark()
+        self._begun_at = mark.uptime_seconds
         begun = self._begun(mark)
         if begun is None:
             return PassReport(waited=True)
@@ -118,18 +108,26 @@ class Enforcer:
         plan = self._lifecycle.plan(memory, mark, unseen)
         if not self._written(plan, memory):
             return PassReport(waited=True)
+        self.troubles.now(plan.troubles)
         notes: list[str] = []
-        done = [
-            due.deed.value
-            for decision in plan.decisions
-            for due in decision.due
-            if due.deed in LEVELS
-        ]
+        done = self._ended(notes)
+        done += _warned(plan)
         self._tell(plan, notes)
         self._signal(plan, notes)
-        done += self._remove(plan, notes)
-        done += self._stop(plan, notes)
+        done += [REMOVED] * self._removals.carry_out(plan.decisions, self.goes_on, notes)
+        if self.goes_on():
+            self._stop(plan)
+        else:
+            notes.append("This pass took too long; what is left to do waits for the next.")
         return PassReport(plan=plan, done=tuple(done), notes=(*plan.troubles.values(), *notes))
+
+    def goes_on(self) -> bool:
+        """Whether this pass may begin another deed: it has time left, and still the lease."""
+        mark = self._clock.mark()
+        if mark.uptime_seconds - self._begun_at > self._terms.pass_seconds:
+            return False
+        with self._ledger.transaction() as transaction:
+            return self._leased(transaction, mark)
 
     def end(self) -> None:
         """Let another process go on at once."""
@@ -145,23 +143,8 @@ class Enforcer:
             gap = passed(transaction.pass_mark(), mark)
             if not gap.jump:
                 return memory, gap.unseen
-            memory = _moved(memory, gap.jump, gap.unseen)
-            transaction.forget_containers([each.container_id for each in memory.tracks])
-            transaction.put_tracks(memory.tracks)
-            transaction.put_warnings(memory.warnings)
-            for kept in memory.keep_alives:
-                transaction.put_keep_alive(kept)
-            for stop in memory.rule_stops:
-                transaction.put_rule_stop(stop)
-            transaction.put_pass_mark(mark)
-            self._audit.write(
-                "clock.jump",
-                user=None,
-                resource="",
-                interface=SERVICE,
-                reason="The clock of this machine was set; idle and run times go on as they were.",
-                details={"seconds": round(gap.jump.total_seconds())},
-            )
+            memory = moved(memory, gap.jump, gap.unseen)
+            self._record.clock_was_set(transaction, memory, gap.jump, mark)
             return memory, timedelta(0)
 
     def _leased(self, transaction: LedgerTransaction, mark: PassMark) -> bool:
@@ -169,124 +152,12 @@ class Enforcer:
         return transaction.take_lease(LEASE, terms.holder, mark, terms.lease_seconds)
 
     def _written(self, plan: Plan, memory: Memory) -> bool:
-        """Write down what this pass decided, all or nothing; not if the lease was lost meanwhile.
-
-        Inside the transaction: a warning that cannot be audited is not given.
-        """
-        now = plan.mark.wall
+        """Write down what this pass decided; not if the lease was lost meanwhile."""
         with self._ledger.transaction() as transaction:
             if not self._leased(transaction, self._clock.mark()):
                 return False
-            for decision in plan.decisions:
-                for due in decision.due:
-                    if due.deed in LEVELS:
-                        self._warn(transaction, plan, decision, due)
-            for kept in plan.keep_alives:
-                transaction.put_keep_alive(kept)
-                self._telling.kept(kept, memory)
-            tracks = self._holds(plan, memory)
-            known = {each.container_id: each for each in memory.tracks}
-            transaction.put_tracks(
-                [each for each in tracks if each != known.get(each.container_id)]
-            )
-            self._forget(transaction, plan, memory)
-            self._signals_lost(plan, known)
-            self.say_troubles(dict(plan.troubles))
-            transaction.put_pass_mark(plan.mark)
-            transaction.remove_rule_stops(list(_outdated(memory.rule_stops, plan, now)))
+            self._record.write(transaction, plan, memory)
         return True
-
-    def _warn(
-        self, transaction: LedgerTransaction, plan: Plan, decision: Decision, due: Due
-    ) -> None:
-        subject, now = decision.subject, plan.mark.wall
-        warning = SentWarning(
-            container_id=subject.container.id,
-            rule=due.countdown.rule,
-            level=LEVELS[due.deed],
-            sent_at=now,
-            deadline=due.countdown.deadline,
-        )
-        transaction.put_warnings([warning])
-        self._telling.warn(transaction, plan.policy, decision, due, now)
-
-    def _holds(self, plan: Plan, memory: Memory) -> tuple[Track, ...]:
-        """Tracks, with the release of GPUs of stopped containers written down."""
-        known = {each.container_id: each for each in memory.tracks}
-        ended_by = {each.container_id: each.rule for each in memory.rule_stops}
-        changed = {}
-        for decision in plan.decisions:
-            subject = decision.subject
-            track, marks = subject.track, subject.container.labels
-            if track.ended_at is None or track.released or not labels.gpu_uuids_of(marks):
-                continue
-            hold = gpu_hold(subject.timeouts, ended_by.get(track.container_id))
-            before = known.get(track.container_id)
-            until = None if hold is None else track.ended_at + hold
-            if until is not None and until <= plan.mark.wall:
-                self._gpu("gpu.release", subject.container, track)
-                changed[track.container_id] = replace(track, released=True)
-            elif before is None or before.ended_at is None:
-                self._gpu("gpu.hold", subject.container, track, until)
-        return tuple(changed.get(each.container_id, each) for each in plan.tracks)
-
-    def _gpu(
-        self, action: str, container: Container, track: Track, until: datetime | None = None
-    ) -> None:
-        self._audit.write(
-            action,
-            user=track.user,
-            resource=container.labels.get(labels.GPU_SLOTS, ""),
-            interface=SERVICE,
-            details={
-                "container": container.name,
-                "id": container.id,
-                "until": None if until is None else labels.format_timestamp(until),
-            },
-        )
-
-    def _forget(self, transaction: LedgerTransaction, plan: Plan, memory: Memory) -> None:
-        there = {each.id for each in plan.containers}
-        transaction.forget_containers(
-            [each.container_id for each in memory.tracks if each.container_id not in there]
-        )
-
-    def _signals_lost(self, plan: Plan, known: dict[str, Track]) -> None:
-        """Say once that a signal of a container cannot be read."""
-        if plan.troubles:
-            return  # what ails all of them is said once, for all of them
-        for track in plan.tracks:
-            before = known.get(track.container_id)
-            fresh = set(track.unreadable) - set(() if before is None else before.unreadable)
-            if fresh:
-                self._audit.write(
-                    "lifecycle.signal",
-                    user=track.user,
-                    resource=track.container_name,
-                    interface=SERVICE,
-                    outcome="failed",
-                    reason="These signals cannot be read, so it counts as active: "
-                    f"{', '.join(sorted(fresh))}.",
-                    details={"id": track.container_id},
-                )
-
-    def say_troubles(self, troubles: dict[str, str]) -> None:
-        """Write down what began and what ended of the troubles that passes have."""
-        for key in troubles.keys() - self._troubles.keys():
-            self._trouble(key, "failed", troubles[key])
-        for key in self._troubles.keys() - troubles.keys():
-            self._trouble(key, "ok", "It can be read again.")
-        self._troubles = troubles
-
-    def _trouble(self, key: str, outcome: str, reason: str) -> None:
-        self._audit.write(
-            "lifecycle.trouble",
-            user=None,
-            resource=key,
-            interface=SERVICE,
-            outcome=outcome,
-            reason=reason,
-        )
 
     def _tell(self, plan: Plan, notes: list[str]) -> None:
         """What stands now is shown where people work."""
@@ -310,52 +181,8 @@ class Enforcer:
             else:
                 _log.info("%s sent to %d processes of %s", signal, count, container.name)
 
-    def _remove(self, plan: Plan, notes: list[str]) -> Iterable[str]:
-        due = [each for each in plan.decisions if each.removal is not None]
-        promises = self._promises() if due else ()
-        for decision in due:
-            container = decision.subject.container
-            if decision.removal is None or _is_being_replaced(container, promises):
-                continue
-            try:
-                details = self._last_words(container)
-                self._engine.remove(container.id)
-                self._admission.forget(container)
-            except Unavailable as exc:
-                notes.append(f"{container.name} could not be removed: {exc}")
-                continue
-            self._audit.write(
-                decision.removal.action,
-                user=decision.subject.track.user,
-                resource=container.name,
-                interface=SERVICE,
-                reason=decision.removal.reason,
-                details={
-                    "id": container.id,
-                    "slots": container.labels.get(labels.GPU_SLOTS, ""),
-                    **details,
-                },
-            )
-            yield "remove"
-
-    def _promises(self) -> tuple[Reservation, ...]:
-        now = self._clock.now()
-        with self._ledger.transaction() as transaction:
-            return tuple(each for each in transaction.reservations() if each.expires_at > now)
-
-    def _last_words(self, container: Container) -> dict[str, object]:
-        """How a failed container ended, and the end of what it printed."""
-        found = self._engine.container(container.id)
-        if found is None or not found.exit_code:
-            return {}
-        return {
-            "exit_code": found.exit_code,
-            "log": self._engine.logs(container.id, LOG_LINES)[-4000:],
-        }
-
-    def _stop(self, plan: Plan, notes: list[str]) -> Iterable[str]:
+    def _stop(self, plan: Plan) -> None:
         """Begin what is due and not under way; finish what an earlier process began."""
-        self._collect(notes)
         by_id = {each.id: each for each in plan.containers}
         with self._ledger.transaction() as transaction:
             open_stops = [each for each in transaction.rule_stops() if each.done_at is None]
@@ -373,9 +200,10 @@ class Enforcer:
                 self._stopping[container_id] = self._executor.submit(
                     self._stops.carry_out, decision, plan.servers
                 )
-                yield Deed.STOP.value
 
-    def _collect(self, notes: list[str]) -> None:
+    def _ended(self, notes: list[str]) -> list[str]:
+        """How the stops ended that earlier passes began."""
+        done = []
         for container_id, future in list(self._stopping.items()):
             if not future.done():
                 continue
@@ -385,47 +213,18 @@ class Enforcer:
                 notes.append(str(error))
             elif error is not None:
                 _log.error("A stop failed", exc_info=error)
+            else:
+                done.append(Deed.STOP.value if future.result() else SPARED)
+        return done
 
 
-def _is_being_replaced(container: Container, promises: Iterable[Reservation]) -> bool:
-    """Whether a launch under way is for another container of the same name."""
-    made = labels.parse_timestamp(container.labels.get(labels.CREATED_AT, ""))
-    return any(
-        each.container_name == container.name and each.created_at != made for each in promises
-    )
-
-
-def _moved(memory: Memory, jump: timedelta, unseen: timedelta) -> Memory:
-    """`memory` after the wall clock was set by `jump`; `unseen` was seen by nobody."""
-    tracks = [shifted(each, jump) for each in memory.tracks]
-    return Memory(
-        tracks=[
-            replace(each, idle_since=each.idle_since and each.idle_since + unseen)
-            for each in tracks
-        ],
-        warnings=[
-            replace(each, sent_at=each.sent_at + jump, deadline=each.deadline + jump)
-            for each in memory.warnings
-        ],
-        keep_alives=[
-            replace(each, granted_at=each.granted_at + jump, until=each.until + jump)
-            for each in memory.keep_alives
-        ],
-        rule_stops=[
-            replace(
-                each,
-                decided_at=each.decided_at + jump,
-                done_at=each.done_at and each.done_at + jump,
-            )
-            for each in memory.rule_stops
-        ],
-    )
-
-
-def _outdated(stops: Iterable[RuleStop], plan: Plan, now: datetime) -> Iterable[RuleStop]:
-    """Stops that are old, and those of a container that another of the same name follows."""
-    live = {each.name: each.id for each in plan.containers if each.state.is_live}
-    for stop in stops:
-        followed = live.get(stop.container_name, stop.container_id) != stop.container_id
-        if followed or (stop.done_at is not None and now - stop.done_at > _STOPS_KEPT):
-            yield stop
+def _warned(plan: Plan) -> list[str]:
+    """The warnings of a pass, said in the service's log."""
+    done = []
+    for decision in plan.decisions:
+        for due in decision.due:
+            if due.deed in LEVELS:
+                name, rule = decision.subject.container.name, due.countdown.rule.value
+                _log.info("%s: %s (%s)", name, due.deed.value, rule)
+                done.append(due.deed.value)
+    return done

@@ -3,12 +3,12 @@
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.container import Container, ContainerSpec, ContainerState
+from ds01_spawner.domain.container import Container, ContainerSpec
 from ds01_spawner.domain.errors import (
     Conflict,
     DeviceDriverMissing,
@@ -23,6 +23,7 @@ from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.operations.admission import Admission, Grant
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.succession import Heritage, Succession
 from ds01_spawner.ports import Engine
 
 SETTLE_TIME = timedelta(seconds=30)
@@ -61,11 +62,18 @@ class Launcher:
     """Makes containers. Safe to use from many threads and processes."""
 
     def __init__(
-        self, *, admission: Admission, engine: Engine, aggregates: Aggregates, audit: Audit
+        self,
+        *,
+        admission: Admission,
+        engine: Engine,
+        aggregates: Aggregates,
+        succession: Succession,
+        audit: Audit,
     ) -> None:
         self._admission = admission
         self._engine = engine
         self._aggregates = aggregates
+        self._succession = succession
         self._audit = audit
         self._engine_has_gpu_driver = True
 
@@ -118,7 +126,9 @@ class Launcher:
         self, request: LaunchRequest, grant: Grant, spec: ContainerSpec, progress: Progress
     ) -> str:
         _check(progress)
-        spec = self._replace(request, spec, progress)
+        heritage = self._replace(request, spec, progress)
+        if heritage is not None:
+            spec = heritage.on(spec)
         limits = grant.limits
         self._aggregates.apply(limits, request.user)
         self._engine.ensure_network(
@@ -139,6 +149,9 @@ class Launcher:
             spec = without_device_requests(spec)
             container_id = self._create(request, grant, spec, progress)
             self._start(grant, container_id, progress)
+        if heritage is not None:
+            with suppress(Unavailable):  # then its owner is warned once more
+                self._succession.hand_on(heritage, container_id)
         self._aggregates.verify(limits, request.user)
         self._audit.record(
             request,
@@ -154,20 +167,20 @@ class Launcher:
 
     def _replace(
         self, request: LaunchRequest, spec: ContainerSpec, progress: Progress
-    ) -> ContainerSpec:
+    ) -> Heritage | None:
         """Remove the person's earlier container of this name; containers are throw-away.
 
-        The work goes on: a restart does not reset `max_runtime`.
+        The work goes on: what it leaves to the new one.
         """
         existing = self._engine.container(spec.name)
         if existing is None:
-            return spec
+            return None
         if not self._is_replaceable(request, existing):
             raise Conflict(
                 f"A container named {spec.name} exists and was not started here.",
                 "Stop it where it was started, or choose another name.",
             )
-        began = self._admission.work_began(existing)
+        heritage = self._succession.of(existing)
         progress.say(Step.REPLACING)
         self._engine.remove(existing.id)
         self._audit.record(
@@ -177,9 +190,7 @@ class Launcher:
             reason="replaced by a new launch",
             details={"id": existing.id},
         )
-        if began is None or existing.state is ContainerState.CREATED:
-            return spec
-        return replace(spec, labels=labels.going_on(spec.labels, began))
+        return heritage
 
     def _is_replaceable(self, request: LaunchRequest, existing: Container) -> bool:
         """A stopped one of the same person and door, or what a crashed hub left running."""

@@ -11,15 +11,22 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.activity import Span, Verdict
+from ds01_spawner.domain.activity import Signal, Span, Verdict
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import Unavailable
-from ds01_spawner.domain.lifecycle import Decision, decide
+from ds01_spawner.domain.lifecycle import Decision, Subject, decide
 from ds01_spawner.domain.limits import LifecyclePolicy
 from ds01_spawner.domain.occupancy import latecomers
 from ds01_spawner.domain.work import KeepAlive, PassMark, SentWarning, Track, advanced
 from ds01_spawner.operations.admission import Admission
-from ds01_spawner.operations.checks import Check, Checks, EchoesOf, Sources
+from ds01_spawner.operations.checks import (
+    EXPLAINS,
+    Check,
+    Checks,
+    EchoesOf,
+    Sources,
+    common_troubles,
+)
 from ds01_spawner.operations.echoes import Echoes
 from ds01_spawner.operations.situation import Situation
 from ds01_spawner.operations.subjects import Memory, first_track, gpu_demand, is_subject, subjects
@@ -28,6 +35,7 @@ from ds01_spawner.ports import Engine, HubClient, HubServer, KeepAliveFiles, Pol
 
 NO_END = timedelta(days=36_500)
 _SAME_START = timedelta(seconds=2)
+_ASKED_ANEW = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +123,9 @@ class Lifecycle:
             lambda container: policies[container.id],
             self._echoes_in(memory),
         )
-        tracks = self._tracked(ours, memory, policies, checks, mark.wall, unseen)
+        troubles |= common_troubles(checks)
+        explained = frozenset(signal for key in troubles for signal in EXPLAINS.get(key, ()))
+        tracks = self._tracked(ours, memory, policies, checks, mark.wall, unseen, explained)
         if situation is not None:
             tracks = _with_conflicts(tracks, situation, mark.wall)
         kept = self._kept(ours, memory, policy, tracks, mark.wall)
@@ -139,7 +149,7 @@ class Lifecycle:
             policy=policy,
             containers=containers,
             servers=sources.servers,
-            decisions=tuple(decide(subject, mark.wall) for subject in found),
+            decisions=tuple(_decided(found, mark.wall, troubles)),
             tracks=tuple(tracks.values()),
             keep_alives=kept,
             troubles=MappingProxyType(troubles),
@@ -165,9 +175,13 @@ class Lifecycle:
         policies = _policies(policy, container)
         sources = self._sources(mark, situation, {})
         check = self._checks.again(container, sources, policies, self._echoes_in(memory))
-        if check is None or not check.ran_on:
+        if check is None or not container.state.is_live:
             return None
         track = advanced(known.track, check.findings, policies, mark.wall)
+        if not check.ran_on:  # it is not the run that was idle; its time may be up all the same
+            track = replace(track, idle_checks=0, idle_since=None)
+        if situation is not None:
+            track = _with_conflicts({container.id: track}, situation, mark.wall)[container.id]
         kept = self._kept([container], memory, policy, {container.id: track}, mark.wall)
         (subject,) = subjects(
             [container],
@@ -223,6 +237,7 @@ class Lifecycle:
         checks: Mapping[str, Check],
         now: datetime,
         unseen: timedelta,
+        explained: frozenset[Signal],
     ) -> dict[str, Track]:
         known = {track.container_id: track for track in memory.tracks}
         tracks: dict[str, Track] = {}
@@ -236,7 +251,7 @@ class Lifecycle:
                 if track is not None:
                     policies = policies_of[container.id]
                     track = advanced(track, check.findings, policies, now, unseen)
-                    track = _with_unreadable(track, check, now, policies)
+                    track = _with_unreadable(track, check, now, policies, explained)
             if track is not None and track.container_name != container.name:
                 track = replace(track, container_name=container.name)
             if track is not None:
@@ -310,14 +325,39 @@ class Lifecycle:
                 if before is not None and before.until > now:
                     found.append(replace(before, until=now))
                 continue
-            asked = min(touched, now)
-            if before is not None and abs(asked - before.granted_at) < timedelta(seconds=1):
-                continue
             longest = _policies(policy, container).keep_alive_max
+            if before is not None and not _is_asked_anew(before, touched, longest, now):
+                continue
+            asked = min(touched, now)
             until = asked + (NO_END if longest is None else longest)
             user = tracks[container.id].user
             found.append(KeepAlive(container.id, asked, until, "file", user))
         return tuple(found)
+
+
+def _decided(
+    found: Iterable[Subject], now: datetime, troubles: dict[str, str]
+) -> Iterable[Decision]:
+    """A decision for each, but for one whose figures cannot be reckoned with: it is left alone."""
+    for subject in found:
+        try:
+            yield decide(subject, now)
+        except (ArithmeticError, ValueError) as exc:
+            name = subject.container.name
+            troubles[name] = f"{name} is left alone; its figures cannot be reckoned with: {exc}."
+
+
+def _is_asked_anew(
+    before: KeepAlive, touched: datetime, longest: timedelta | None, now: datetime
+) -> bool:
+    """Whether a file was touched again, and long enough after the last time to matter.
+
+    One from the future was touched once, whenever that was.
+    """
+    if before.until <= before.granted_at or touched > now:
+        return touched <= now and touched > before.granted_at
+    step = _ASKED_ANEW if longest is None else min(_ASKED_ANEW, longest / 10)
+    return touched - before.granted_at >= step
 
 
 def _policies(policy: Policy, container: Container) -> LifecyclePolicy:
@@ -337,12 +377,23 @@ def _with_conflicts(
     return {**tracks, **changed}
 
 
-def _with_unreadable(track: Track, check: Check, now: datetime, policies: LifecyclePolicy) -> Track:
-    """While it starts, a server that does not answer is no news."""
+def _with_unreadable(
+    track: Track,
+    check: Check,
+    now: datetime,
+    policies: LifecyclePolicy,
+    explained: frozenset[Signal],
+) -> Track:
+    """With the signals that cannot be read, but for what a trouble of all of them explains.
+
+    One that was not asked this time is as it was. While a server starts, its silence is no news.
+    """
     if now - track.run_started_at < policies.startup_grace:
         return track
-    names = {each.signal.value for each in check.findings if each.verdict is Verdict.UNREADABLE}
-    unreadable = tuple(sorted(names))
+    asked = {each.signal for each in check.findings}
+    lost = {each.signal for each in check.findings if each.verdict is Verdict.UNREADABLE}
+    before = {Signal(each) for each in track.unreadable}
+    unreadable = tuple(sorted((before - asked) | (lost - (explained - before))))
     return track if track.unreadable == unreadable else replace(track, unreadable=unreadable)
 
 

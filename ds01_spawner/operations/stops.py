@@ -19,9 +19,9 @@ from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.lifecycle import Lifecycle
 from ds01_spawner.operations.subjects import Memory
 from ds01_spawner.operations.telling import Telling
+from ds01_spawner.operations.troubles import SERVICE
 from ds01_spawner.ports import Clock, Engine, HubClient, HubServer, Ledger
 
-SERVICE = "culler"
 RECHECK_AFTER = timedelta(seconds=5)
 """The last look is at least this old at the next: shares of a CPU need some time to mean much."""
 
@@ -99,18 +99,33 @@ class Stops:
         if confirmed is None or confirmed.stop is None:
             self._spare(decision)
             return False
-        stop = self._telling.rule_stop(confirmed, confirmed.stop, self._clock.now())
-        with self._ledger.transaction() as transaction:
-            transaction.put_rule_stop(stop)
-            # Before the deed: what cannot be audited is not done.
-            self._record("lifecycle.stop", stop, confirmed.subject.container, confirmed.stop)
+        stop = self._decided(confirmed, confirmed.stop)
         grace = confirmed.subject.policies.sigterm_grace
         if through_hub and servers is not None and server in servers:
             self._through_hub(container, server, grace)
         else:
             self._engine.stop(container.id, grace)
         self.finish(stop, confirmed.subject.container, confirmed.stop)
+        _log.info("%s stopped: %s", container.name, stop.reason)
         return True
+
+    def _decided(self, decision: Decision, countdown: Countdown) -> RuleStop:
+        """The record of this stop, made before the deed: what cannot be audited is not done.
+
+        One that was tried before and did not succeed has its record already.
+        """
+        stop = self._telling.rule_stop(decision, countdown, self._clock.now())
+        with self._ledger.transaction() as transaction:
+            for known in transaction.rule_stops():
+                if (
+                    known.container_id == stop.container_id
+                    and known.rule is stop.rule
+                    and known.done_at is None
+                ):
+                    return known
+            transaction.put_rule_stop(stop)
+            self._record("lifecycle.stop", stop, decision.subject.container, countdown)
+        return stop
 
     def finish(
         self, stop: RuleStop, container: Container | None, countdown: Countdown | None = None

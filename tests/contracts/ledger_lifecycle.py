@@ -108,6 +108,14 @@ class LifecycleLedgerContract:
             assert len(transaction.warnings()) == 5
             assert set(transaction.warnings()) == {moved, *others}
 
+    def test_a_warning_that_counts_no_more_is_forgotten(self, ledger: Ledger) -> None:
+        other = replace(WARNING, level=Level.FINAL)
+        with ledger.transaction() as transaction:
+            transaction.put_warnings([WARNING, other])
+            transaction.remove_warnings([])
+            transaction.remove_warnings([WARNING, replace(WARNING, container_id="unknown")])
+            assert list(transaction.warnings()) == [other]
+
     def test_warnings_come_oldest_first(self, ledger: Ledger) -> None:
         oldest_first = [
             replace(WARNING, container_id=name, sent_at=EPOCH + n * MINUTE)

@@ -22,6 +22,8 @@ from ds01_spawner.operations.launch import Launcher, Progress, Step
 from ds01_spawner.operations.observe import Observer
 from ds01_spawner.operations.outlook import Outlook
 from ds01_spawner.operations.servers import Servers
+from ds01_spawner.operations.survey import Survey
+from ds01_spawner.operations.succession import Succession
 from ds01_spawner.ports import Ledger
 from fakes.accounts import FakeAccounts
 from fakes.cgroups import FakeCgroups
@@ -115,23 +117,15 @@ class Lab:
             admission=self.admission,
             engine=self.engine,
             aggregates=Aggregates(cgroups=self.cgroups, audit=self.audit),
+            succession=Succession(clock=self.clock, policy=self.policy, ledger=self.ledger),
             audit=self.audit,
         )
+        survey = Survey(policy=self.policy, engine=self.engine, admission=self.admission)
         self.outlook = Outlook(
-            clock=self.clock,
-            policy=self.policy,
-            engine=self.engine,
-            ledger=self.ledger,
-            admission=self.admission,
-            monotonic=self.clock.monotonic,
+            clock=self.clock, ledger=self.ledger, survey=survey, monotonic=self.clock.monotonic
         )
         self.keep_alives = KeepAlives(
-            clock=self.clock,
-            policy=self.policy,
-            engine=self.engine,
-            ledger=self.ledger,
-            audit=self.audit,
-            instance="here",
+            clock=self.clock, ledger=self.ledger, survey=survey, audit=self.audit
         )
         self.servers = Servers(
             admission=self.admission, engine=self.engine, policy=self.policy, audit=self.audit

@@ -122,6 +122,10 @@ class FakeLedger:
         for each in warnings:
             self._rows.warnings[each.container_id, each.rule, each.level, each.sent_at] = each
 
+    def remove_warnings(self, warnings: Sequence[SentWarning]) -> None:
+        for each in warnings:
+            self._rows.warnings.pop((each.container_id, each.rule, each.level, each.sent_at), None)
+
     def keep_alives(self) -> Sequence[KeepAlive]:
         found = self._rows.keep_alives.items()
         return [each for _, each in sorted(found, key=lambda item: (item[1].granted_at, item[0]))]

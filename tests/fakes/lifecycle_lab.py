@@ -22,9 +22,12 @@ from ds01_spawner.operations.enforce import Enforcer, PassReport, Terms
 from ds01_spawner.operations.leftovers import Leftovers
 from ds01_spawner.operations.lifecycle import Lifecycle
 from ds01_spawner.operations.notify import Outbox
+from ds01_spawner.operations.pass_record import PassRecord
 from ds01_spawner.operations.reconcile import Reconciler
+from ds01_spawner.operations.removals import Removals
 from ds01_spawner.operations.stops import Patience, Stops
 from ds01_spawner.operations.telling import Telling
+from ds01_spawner.operations.troubles import Troubles
 from fakes.activity import FakeActivityProbe, FakeContainerProcesses
 from fakes.channels import FakeChannels
 from fakes.hub import FakeHub
@@ -125,16 +128,21 @@ class LifecycleLab:
         self.enforcer = Enforcer(
             clock=lab.clock,
             ledger=lab.ledger,
-            engine=lab.engine,
-            admission=lab.admission,
             lifecycle=self.lifecycle,
+            record=PassRecord(telling=telling, audit=lab.audit),
             stops=self.stops,
-            telling=telling,
+            removals=Removals(
+                clock=lab.clock,
+                ledger=lab.ledger,
+                engine=lab.engine,
+                admission=lab.admission,
+                audit=lab.audit,
+            ),
             board=Board(ledger=lab.ledger, board=self.board),
             processes=self.processes,
-            audit=lab.audit,
+            troubles=Troubles(lab.audit),
             executor=AtOnce(),
-            terms=Terms(f"process-{self.generation}", LEASE_SECONDS),
+            terms=Terms(f"process-{self.generation}", LEASE_SECONDS, LEASE_SECONDS / 2),
         )
         self.reconciler = Reconciler(
             clock=lab.clock,
@@ -146,6 +154,7 @@ class LifecycleLab:
             audit=lab.audit,
             hub=self.hub,
             leftovers=Leftovers(
+                clock=lab.clock,
                 cgroups=lab.cgroups,
                 ledger=lab.ledger,
                 hub=self.hub,

@@ -47,6 +47,13 @@ class LifecyclePart:
         """Write warnings down; one of the same container, rule, level and moment is replaced."""
         _WARNINGS.put(self._connection, warnings)
 
+    def remove_warnings(self, warnings: Sequence[SentWarning]) -> None:
+        """Forget warnings; unknown ones are ignored."""
+        _WARNINGS.remove(
+            self._connection,
+            [(each.container_id, each.rule, each.level, each.sent_at) for each in warnings],
+        )
+
     def keep_alives(self) -> Sequence[KeepAlive]:
         """Every keep-alive that was asked for, past ones included."""
         return _KEEP_ALIVES.read(self._connection)

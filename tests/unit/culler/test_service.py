@@ -16,9 +16,10 @@ from ds01_spawner.culler.service import Pace, Service
 from ds01_spawner.domain.container import Container, ContainerState
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.repair import GRACE, Repair
-from ds01_spawner.operations.enforce import PassReport
+from ds01_spawner.operations.enforce import PassReport, Terms
 from ds01_spawner.operations.lifecycle import Plan
 from ds01_spawner.operations.reconcile import Report
+from ds01_spawner.operations.storage import StorageReport
 from fakes.clock import EPOCH
 from fakes.lifecycle_lab import LifecycleLab
 
@@ -42,14 +43,16 @@ class _Parts:
         outcomes: A report, or an error, for each pass.
         repairs: What the reconciler reports.
         ended: How often the lease was given back.
-        troubles: What the enforcer was told to write down.
+        told: What the enforcer was told to write down.
+        has_time: Whether a pass may go on.
     """
 
     def __init__(self, *outcomes: PassReport | Exception) -> None:
         self.outcomes = list(outcomes)
         self.repairs = Report((), ())
         self.ended = 0
-        self.troubles: list[dict[str, str]] = []
+        self.told: list[str] = []
+        self.has_time = True
 
     def run(self, *given: object) -> PassReport | Report:
         if given:
@@ -62,8 +65,15 @@ class _Parts:
     def end(self) -> None:
         self.ended += 1
 
-    def say_troubles(self, troubles: dict[str, str]) -> None:
-        self.troubles.append(troubles)
+    def goes_on(self) -> bool:
+        return self.has_time
+
+    def failed(self, sentence: str) -> None:
+        self.told.append(sentence)
+
+    @property
+    def troubles(self) -> "_Parts":
+        return self
 
 
 class _Platform:
@@ -111,9 +121,10 @@ class _Platform:
     def deliver_due(self) -> None:
         self.delivered.set()
 
-    def look(self, budget: timedelta) -> None:
+    def look(self, budget: timedelta) -> StorageReport:
         assert budget > timedelta(0)
         self.measured.set()
+        return StorageReport(notes=("A home cannot be read.",))
 
 
 @pytest.fixture
@@ -154,7 +165,8 @@ def test_passes_are_made_while_they_are_wanted_and_the_lease_is_given_back(
     assert parts.ended == 1
     assert platform.made == 1, "what one pass saw, the next remembers"
     assert platform.given["grace"] == timedelta(seconds=3)
-    assert platform.given["lease_seconds"] == 26.0
+    terms = cast("Terms", platform.given["terms"])
+    assert (terms.lease_seconds, terms.pass_seconds) == (26.0, 14.0)
     rest = sum(slept)
     assert 7.0 * 0.9 - 1 <= rest <= 2 * 7.0 * 1.1 + 1
 
@@ -186,7 +198,7 @@ def test_what_was_done_and_what_could_not_be_is_logged_and_counted(
     platform = _Platform(tmp_path, parts)
     with caplog.at_level(logging.INFO):
         passes(platform, 1)
-    assert caplog.messages == [
+    assert caplog.messages[1:] == [
         "jupyter._.alice removed: It was created and never started.",
         "The hub is down.",
         "Two containers share a slot.",
@@ -208,6 +220,25 @@ def test_what_does_not_work_is_logged_once(
     assert caplog.messages == ["The hub is down.", "The hub is down."]
 
 
+def test_a_pass_that_took_too_long_repairs_nothing(tmp_path: Path, plan: Plan) -> None:
+    parts = _Parts(PassReport(plan=plan))
+    parts.repairs = Report((Repair(LEFT_BEHIND, "cleanup.orphan", "Never."),), ())
+    parts.has_time = False
+    platform = _Platform(tmp_path, parts)
+    passes(platform, 1)
+    assert "repair" not in (tmp_path / "metrics" / "culler.prom").read_text()
+
+
+def test_the_log_says_who_passes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    outcomes = [PassReport(waited=True), PassReport(waited=True), PassReport(), PassReport()]
+    with caplog.at_level(logging.INFO):
+        passes(_Platform(tmp_path, _Parts(*outcomes)), 4, Pace(60.0))
+    begin, *rest = caplog.messages
+    assert begin.startswith("Passes every 60 s as ")
+    assert begin.endswith("without a hub: its servers are never stopped.")
+    assert rest == ["Another instance passes.", "This instance passes."]
+
+
 def test_a_service_that_waits_repairs_nothing_and_had_no_good_pass(tmp_path: Path) -> None:
     parts = _Parts(PassReport(waited=True))
     parts.repairs = Report((Repair(LEFT_BEHIND, "cleanup.orphan", "Never."),), ())
@@ -225,8 +256,8 @@ def test_what_goes_wrong_is_said_once_and_when_it_is_over(
     platform = _Platform(tmp_path, parts)
     with caplog.at_level(logging.INFO):
         passes(platform, 5)
-    assert caplog.messages == ["No pass: The engine is stuck.", "Passes are made again."]
-    assert parts.troubles == [{"pass": "The engine is stuck."}] * 3
+    assert caplog.messages[1:] == ["No pass: The engine is stuck.", "Passes are made again."]
+    assert parts.told == ["The engine is stuck."] * 3
     assert figure(platform, 'ds01_culler_passes_total{outcome="failed"}') == 3
 
 
@@ -262,6 +293,12 @@ def test_the_environment_says_pace_and_hub() -> None:
     assert program._hub({"JUPYTERHUB_API_URL": "http://hub/api"}) is None
     both = {"JUPYTERHUB_API_URL": "http://hub/api", "JUPYTERHUB_API_TOKEN": "secret"}
     assert isinstance(program._hub(both), HubApi)
+
+
+@pytest.mark.parametrize("text", ["abc", "0", "-1", "nan", "inf", "0.01"])
+def test_a_pace_that_is_none_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(SystemExit, match=r"expected seconds, at least 0\.1, such as 60"):
+        program._pace({"DS01_CULLER_PASS_SECONDS": text})
 
 
 def test_a_service_of_a_hub_ends_with_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ from ds01_spawner.domain.work import (
     advanced,
     passed,
 )
-from ds01_spawner.operations.enforce import _moved
+from ds01_spawner.operations.pass_record import moved
 from ds01_spawner.operations.subjects import Memory
 from fakes.clock import FakeClock
 from fakes.facts import container
@@ -262,7 +262,7 @@ class Lab:
         gap = passed(self.mark, mark)
         unseen = gap.unseen
         if gap.jump:
-            self.memory, unseen = _moved(self.memory, gap.jump, gap.unseen), NONE
+            self.memory, unseen = moved(self.memory, gap.jump, gap.unseen), NONE
         self.mark = mark
         if self.restarted_at is not None:
             run = replace(

@@ -5,8 +5,9 @@ import pytest
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.limits import LifecycleOverride, Limits
-from ds01_spawner.domain.timeouts import Bound, gpu_hold, timeouts_of
+from ds01_spawner.domain.timeouts import Bound, gpu_hold, time_left, timeouts_of
 from ds01_spawner.domain.work import Rule
+from fakes.clock import EPOCH
 
 HOUR = timedelta(hours=1)
 OWN = Limits(
@@ -63,10 +64,30 @@ def test_a_stopped_container_keeps_its_gpu_as_the_policy_says(
     hold: timedelta | None, ended_by: Rule | None
 ) -> None:
     timeouts = timeouts_of(replace(OWN, gpu_hold_after_stop=hold), of("hub"))
-    assert gpu_hold(timeouts, ended_by) == hold
+    assert gpu_hold(timeouts, ended_by, None) == hold
 
 
 @pytest.mark.parametrize("hold", [HOUR, timedelta(0), None], ids=str)
 def test_one_whose_time_was_up_gives_its_gpu_back_at_once(hold: timedelta | None) -> None:
     timeouts = timeouts_of(replace(OWN, gpu_hold_after_stop=hold), of("hub"))
-    assert gpu_hold(timeouts, Rule.RUNTIME) == timedelta(0)
+    assert gpu_hold(timeouts, Rule.RUNTIME, None) == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("left", "hold"),
+    [(timedelta(minutes=5), timedelta(minutes=5)), (2 * HOUR, HOUR), (-HOUR, timedelta(0))],
+    ids=["less than the hold", "more than it", "overdue"],
+)
+def test_nothing_is_held_beyond_the_time_of_its_work(left: timedelta, hold: timedelta) -> None:
+    timeouts = timeouts_of(replace(OWN, gpu_hold_after_stop=HOUR), of("hub"))
+    assert gpu_hold(timeouts, None, left) == hold
+
+
+def test_what_is_left_of_the_time_of_work() -> None:
+    timeouts = timeouts_of(replace(OWN, max_runtime=2 * HOUR), of("hub"))
+    assert time_left(timeouts, EPOCH, EPOCH + HOUR, None) == HOUR
+    assert time_left(timeouts, EPOCH, EPOCH + HOUR, EPOCH + 9 * HOUR) == 8 * HOUR
+    assert time_left(timeouts, EPOCH, EPOCH + HOUR, EPOCH) == HOUR
+    assert time_left(timeouts, None, EPOCH, None) is None
+    endless = timeouts_of(replace(OWN, max_runtime=None), of("hub"))
+    assert time_left(endless, EPOCH, EPOCH, None) is None

@@ -1,12 +1,17 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
+from ds01_spawner.domain.activity import ContainerSample
 from ds01_spawner.domain.container import ContainerState
 from ds01_spawner.domain.labels import Interface
+from ds01_spawner.domain.lifecycle import Decision, Subject, decide
 from ds01_spawner.domain.notice import NoticeKind
 from ds01_spawner.domain.occupancy import SlotState
 from ds01_spawner.domain.work import Level, Rule
+from ds01_spawner.operations import lifecycle as lifecycle_operations
+from fakes.clock import EPOCH
 from fakes.lifecycle_lab import POLICY, LifecycleLab
 
 GRACE = 30
@@ -86,7 +91,7 @@ def test_use_takes_the_warning_back(night: LifecycleLab) -> None:
     assert night.standing() == ()
     night.minutes(90)
     assert night.lives(container_id)
-    assert len(night.warnings()) == 1
+    assert len(night.notices()) == 1
 
 
 def test_time_runs_through_restarts_until_it_is_up(night: LifecycleLab) -> None:
@@ -250,3 +255,172 @@ def test_of_containers_that_are_gone_nothing_is_kept(night: LifecycleLab) -> Non
     night.one_pass()
     assert night.echoes.of(here, ())
     assert not night.echoes.of("gone", ())
+
+
+def rows(night: LifecycleLab) -> int:
+    """How much the ledger remembers of the lifecycle."""
+    with night.lab.ledger.transaction() as transaction:
+        return (
+            len(transaction.warnings())
+            + len(transaction.tracks())
+            + len(transaction.keep_alives())
+            + len(transaction.notices_since(EPOCH))
+            + len(transaction.rule_stops())
+        )
+
+
+def test_the_ledger_does_not_grow_with_time() -> None:
+    night = LifecycleLab(POLICY.replace("max_runtime: 24h", "max_runtime: null"))
+    container_id = night.run()
+    sizes = []
+    for _ in range(200):
+        night.until(lambda: len(night.warnings()) == 1)
+        night.kernel(container_id)
+        night.one_pass()
+        assert night.warnings() == []
+        night.lab.wait(timedelta(hours=6).total_seconds())
+        sizes.append(rows(night))
+    assert max(sizes[150:]) <= max(sizes[100:150]) + 1
+    assert sizes[-1] < 130, "a notice each seven hours, of thirty days"
+
+
+def test_a_stop_that_does_not_succeed_is_written_down_once(night: LifecycleLab) -> None:
+    container_id = night.run()
+    night.until(lambda: len(night.warnings()) == 2)
+    night.hub.on_stop = lambda _user, _server: night.hub.add("alice")
+    night.minutes(60)
+    assert night.lives(container_id)
+    assert len(night.events("lifecycle.stop")) == 1
+    (stop,) = night.rule_stops()
+    assert night.lab.clock.now() - stop.decided_at > timedelta(minutes=40)
+
+
+@pytest.mark.parametrize("pause", [5, 20], ids=["within the hold", "after the hold"])
+def test_restarting_a_server_again_and_again_gives_it_no_more_time(
+    night: LifecycleLab, pause: int
+) -> None:
+    began = night.lab.clock.now()
+    container_id = night.run()
+    night.minutes(23 * 60, lambda: night.uses_cpu(container_id, 30.0))
+    while night.lab.clock.now() - began < timedelta(hours=24, minutes=2):
+        night.stop()
+        night.minutes(1)
+        container_id = night.run()
+        night.minutes(pause, lambda: night.uses_cpu(night_id(night), 30.0))
+    assert not night.rule_stops() or night.rule_stops()[0].rule is Rule.RUNTIME
+    assert not night.lives(container_id) or night.track(container_id).started_at > began
+
+
+def night_id(night: LifecycleLab) -> str:
+    found = night.container()
+    return "" if found is None else found.id
+
+
+def test_who_restarts_after_the_last_warning_is_not_warned_again(night: LifecycleLab) -> None:
+    container_id = night.run()
+    while len(night.notices()) < 2:
+        night.uses_cpu(container_id, 30.0)
+        night.one_pass()
+    night.stop()
+    night.minutes(2)
+    again = night.run()
+    night.until(lambda: not night.lives(again), 90)
+    kinds = [each.kind for each in night.notices()]
+    assert kinds == [NoticeKind.FIRST_WARNING, NoticeKind.FINAL_WARNING, NoticeKind.STOPPED]
+
+
+def test_a_slot_is_not_held_beyond_the_time_of_its_work(night: LifecycleLab) -> None:
+    container_id = night.run()
+    night.minutes(24 * 60 - 5, lambda: night.uses_cpu(container_id, 30.0))
+    night.stop()
+    assert night.lab.states()["0:2"] is SlotState.HELD
+    night.minutes(6)
+    assert night.lab.states()["0:2"] is SlotState.FREE
+    again = night.run()
+    night.one_pass()
+    assert night.lab.clock.now() - night.track(again).started_at < timedelta(minutes=5)
+
+
+def test_a_container_that_restarts_itself_is_stopped_when_its_time_is_up(
+    night: LifecycleLab,
+) -> None:
+    container_id = night.run(name="thesis", interface=Interface.CLI)
+
+    def restarts() -> None:
+        night.lab.engine.kill(container_id)
+        night.lab.engine.start(container_id)
+        night.counters.by_id[container_id] = ContainerSample(1.0, 0, 0)
+
+    night.while_waiting = restarts
+    night.until(
+        lambda: (night.uses_cpu(container_id, 30.0), not night.lives(container_id))[1], 25 * 60
+    )
+    assert night.rule_stops()[0].rule is Rule.RUNTIME
+
+
+def test_a_pass_that_takes_too_long_leaves_the_rest_to_the_next(night: LifecycleLab) -> None:
+    for number in range(4):
+        night.run(name=f"thesis-{number}", interface=Interface.CLI)
+    night.minutes(5)
+    for number in range(4):
+        night.stop(name=f"thesis-{number}")
+    night.minutes(28)
+
+    def slow(method: str) -> None:
+        if method == "remove":
+            night.lab.wait(60)
+
+    night.lab.engine.on_call = slow
+    left = [4, 4]
+    while left[-1]:
+        report = night.one_pass()
+        left.append(len(night.lab.engine.containers()))
+        if left[-2] - left[-1] > 1:
+            assert any("took too long" in note for note in report.notes)
+    assert min(before - after for before, after in pairwise(left[2:])) >= 0
+    assert len(left) > 4, "more than one pass"
+
+
+def test_a_file_from_the_future_is_asked_for_once(night: LifecycleLab) -> None:
+    container_id = night.run()
+    night.files.touched[container_id] = night.lab.clock.now() + timedelta(days=9)
+    night.minutes(180)
+    assert len(night.events("container.extend")) == 1
+
+
+def test_a_file_that_is_touched_all_the_time_is_not_logged_all_the_time(
+    night: LifecycleLab,
+) -> None:
+    container_id = night.run()
+
+    def touch() -> None:
+        night.files.touched[container_id] = night.lab.clock.now()
+
+    night.minutes(180, touch)
+    assert 1 <= len(night.events("container.extend")) <= 12
+
+
+def test_a_signal_that_is_asked_only_now_and_then_is_reported_once(night: LifecycleLab) -> None:
+    container_id = night.run()
+    night.run("bob")
+    del night.jupyter.samples[container_id]
+    for minute in range(120):
+        night.uses_cpu(container_id, 30.0 if minute % 2 else 0.0)
+        night.one_pass()
+    assert len(night.events("lifecycle.signal")) == 1
+
+
+def test_figures_that_cannot_be_reckoned_with_stop_no_other_decision(
+    night: LifecycleLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night.run("mallory")
+    other = night.run("alice")
+
+    def reckon(subject: Subject, now: datetime) -> Decision:
+        if subject.track.user == "mallory":
+            raise OverflowError("date value out of range")
+        return decide(subject, now)
+
+    monkeypatch.setattr(lifecycle_operations, "decide", reckon)
+    night.until(lambda: not night.lives(other))
+    assert len(night.lab.events.of("lifecycle.trouble")) == 1
