@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from hub_process import Hub, running_hub
@@ -27,6 +26,8 @@ from lifecycle_crowd import INTERFACES, crowd, idle_servers, installation, peopl
 
 from ds01_spawner.adapters.hub_api import HubApi
 from ds01_spawner.composition import Platform
+from ds01_spawner.culler.service import Pace
+from ds01_spawner.operations.enforce import Terms
 from ds01_spawner.ports import HubClient
 from stubs.tiny_image import make_tiny_image
 
@@ -102,12 +103,13 @@ class Passes:
     """The lifecycle service's passes, without its waiting."""
 
     def __init__(self, platform: Platform, hub: HubClient | None) -> None:
+        pace = Pace()
         self._executor = ThreadPoolExecutor(1)
         self._enforcer = platform.enforcer(
             hub,
             executor=self._executor,
-            lease_seconds=185.0,
-            recheck_after=timedelta(seconds=5),
+            terms=Terms("benchmark", pace.lease_seconds, pace.longest_pass_seconds),
+            recheck_after=pace.recheck_after,
         )
         self._reconciler = platform.reconciler(hub)
 
