@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from ds01_spawner.adapters.file_systems import FileSystems
 from ds01_spawner.adapters.hang_guard import GuardedCalls
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import Container, Mount
@@ -32,10 +33,11 @@ WORK_MOUNT = "aime.mlc.WORK_MOUNT"
 
 _MOST_WORKSPACES = 16
 _MOST_HUNG = 3
-"""Of one file system: a dead server costs so many deadlines and threads, however many homes it
-has, and one that hangs by itself leaves the others readable."""
+"""Of one server: a dead one costs about so many deadlines and threads, whoever has homes on it."""
 
-_TABLE_SECONDS = 30.0
+_MOST_HANGS_A_LOOK = 5
+"""Of all: whoever makes their workspaces hang costs a pass no more than so many deadlines."""
+
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 
 
@@ -61,7 +63,8 @@ class _Look:
         workspace: Where.
         files: Names that keep it alive.
         uid: Whom it runs as.
-        file_system: Whose fault it is if this hangs.
+        file_system: Which one it is on.
+        fault: Whose fault it is if this hangs: a server's, or else the container's own.
     """
 
     container_id: str
@@ -69,6 +72,7 @@ class _Look:
     files: tuple[str, ...]
     uid: int | None
     file_system: str
+    fault: str
 
 
 class WorkspaceKeepAliveFiles:
@@ -88,9 +92,10 @@ class WorkspaceKeepAliveFiles:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._deadline_seconds = deadline_seconds
-        self._file_systems = _FileSystems(mount_table, monotonic)
+        self._file_systems = FileSystems(mount_table, monotonic)
         self._lock = threading.Lock()
         self._hung: dict[str, dict[str, GuardedCalls[float | None]]] = {}
+        self._answers: dict[str, int] = {}
         self._told: set[tuple[str, int]] = set()
 
     def touched_at(self, containers: Iterable[Container]) -> Mapping[str, datetime]:
@@ -109,12 +114,18 @@ class WorkspaceKeepAliveFiles:
         for container in containers:
             files = tuple(files_of(container))
             for workspace in workspaces_of(container):
-                file_system = self._file_systems.of(workspace.folder)
-                yield _Look(container.id, workspace, files, container.uid, file_system)
+                found = self._file_systems.of(workspace.folder, files)
+                fault = found.name if found.is_shared else f"{found.name} {container.id}"
+                yield _Look(container.id, workspace, files, container.uid, found.name, fault)
 
     def _moments(self, looks: list[_Look]) -> Iterator[tuple[str, float]]:
         """Seconds since 1970 by container, of those with a file that can be read in time."""
-        while looks := self._not_hung(looks):
+        looks = self._in_order(looks)
+        answered: set[str] = set()
+        for _ in range(_MOST_HANGS_A_LOOK):
+            looks = self._not_hung(looks, answered)
+            if not looks:
+                return
             calls = GuardedCalls(
                 "ds01 workspaces",
                 [partial(newest, look.workspace, look.files, look.uid) for look in looks],
@@ -122,6 +133,7 @@ class WorkspaceKeepAliveFiles:
             )
             done = calls.run()
             for look, outcome in zip(looks, done, strict=False):
+                answered.add(look.fault)
                 try:
                     moment = outcome.result()
                 except OSError as exc:
@@ -129,30 +141,61 @@ class WorkspaceKeepAliveFiles:
                 else:
                     if moment is not None:
                         yield look.container_id, moment
+            self._note_answers(looks[: len(done)])
             if len(done) < len(looks):
-                self._hangs(looks[len(done)], calls)
-            looks = looks[len(done) + 1 :]
+                hanging, looks = looks[len(done)], looks[len(done) + 1 :]
+                self._hangs(hanging, calls)
+                if hanging.fault not in answered:
+                    self._give_up(hanging.fault, looks)
+            else:
+                return
 
-    def _not_hung(self, looks: list[_Look]) -> list[_Look]:
+    def _in_order(self, looks: list[_Look]) -> list[_Look]:
+        """Those that have answered for longest first, those that have hung last."""
         with self._lock:
-            for hung in self._hung.values():
+            present = {look.workspace.folder for look in looks}
+            self._answers = {each: n for each, n in self._answers.items() if each in present}
+            return sorted(looks, key=lambda look: -self._answers.get(look.workspace.folder, 0))
+
+    def _not_hung(self, looks: list[_Look], answered: set[str]) -> list[_Look]:
+        with self._lock:
+            for fault, hung in list(self._hung.items()):
                 for folder in [each for each, calls in hung.items() if not calls.hanging]:
                     del hung[folder]
-            return [look for look in looks if self._is_tried(look)]
+                if not hung:
+                    del self._hung[fault]
+            answers = ((look.fault, self._answers.get(look.workspace.folder, 0)) for look in looks)
+            alive = answered | {fault for fault, times in answers if times > 0}
+            return [look for look in looks if self._is_tried(look, alive)]
 
-    def _is_tried(self, look: _Look) -> bool:
-        hung = self._hung.get(look.file_system, {})
-        return look.workspace.folder not in hung and len(hung) < _MOST_HUNG
+    def _is_tried(self, look: _Look, alive: set[str]) -> bool:
+        """Whether it may answer: a server that has answered others lately is not dead."""
+        hung = self._hung.get(look.fault, {})
+        return look.workspace.folder not in hung and (len(hung) < _MOST_HUNG or look.fault in alive)
+
+    def _note_answers(self, looks: Iterable[_Look]) -> None:
+        with self._lock:
+            for folder in {look.workspace.folder for look in looks}:
+                self._answers[folder] = max(self._answers.get(folder, 0), 0) + 1
 
     def _hangs(self, look: _Look, calls: GuardedCalls[float | None]) -> None:
         folder = look.workspace.folder
         with self._lock:
-            self._hung.setdefault(look.file_system, {})[folder] = calls
+            self._hung.setdefault(look.fault, {})[folder] = calls
+            self._answers[folder] = -1
         _log.warning(
             "The workspace %s has not answered for %g s. Its keep-alive files are not seen.",
             folder,
             self._deadline_seconds,
         )
+
+    def _give_up(self, fault: str, looks: Iterable[_Look]) -> None:
+        """Most hang and none has answered: earlier answers say nothing of it any more."""
+        with self._lock:
+            if len(self._hung.get(fault, {})) > _MOST_HUNG:
+                for look in looks:
+                    if look.fault == fault:
+                        self._answers.pop(look.workspace.folder, None)
 
     def _tell(self, file_system: str, exc: OSError) -> None:
         """Once for each file system and kind of error; a missing folder is none."""
@@ -221,56 +264,3 @@ def _is_home(mount: Mount) -> bool:
     if mount.kind == "volume":
         return mount.target == IMAGE_HOME
     return mount.source == mount.target
-
-
-class _FileSystems:
-    """Which file system a path is on, without touching it."""
-
-    def __init__(self, table: Path, monotonic: Callable[[], float]) -> None:
-        self._table = table
-        self._monotonic = monotonic
-        self._known: Mapping[str, str] = {}
-        self._found: dict[str, str] = {}
-        self._read_at: float | None = None
-
-    def of(self, path: str) -> str:
-        """Its server where it has one, so that all exports of a dead server are one; its device."""
-        now = self._monotonic()
-        if self._read_at is None or now - self._read_at >= _TABLE_SECONDS:
-            with suppress(OSError):
-                self._known = parse_mount_table(self._table.read_text(errors="surrogateescape"))
-            self._read_at, self._found = now, {}
-        if (found := self._found.get(path)) is None:
-            self._found[path] = found = self._of(path)
-        return found
-
-    def _of(self, path: str) -> str:
-        for folder in (Path(path), *Path(path).parents):
-            if (found := self._known.get(str(folder))) is not None:
-                return found
-        return "/"
-
-
-def parse_mount_table(text: str) -> dict[str, str]:
-    """Server or device of each mount point, from `/proc/PID/mountinfo` (proc(5))."""
-    found = {}
-    for line in text.splitlines():
-        before, _, after = line.partition(" - ")
-        fields, kind = before.split(), after.split()
-        if len(fields) > 4 and len(kind) > 1:  # noqa: PLR2004 - the columns of the table
-            found[_unescaped(fields[4])] = _server(kind[1]) or fields[2]
-    return found
-
-
-def _server(source: str) -> str:
-    """`server` of `server:/export` (NFS, Ceph, SSH) and of `//server/share` (SMB)."""
-    if source.startswith("//"):
-        return source[2:].partition("/")[0]
-    server, colon, _ = source.partition(":/")
-    return server if colon else ""
-
-
-def _unescaped(path: str) -> str:
-    for code, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        path = path.replace(code, char)
-    return path

@@ -14,7 +14,6 @@ from ds01_spawner.adapters.keep_alive_files import (
     WorkspaceKeepAliveFiles,
     files_of,
     newest,
-    parse_mount_table,
     workspaces_of,
 )
 from ds01_spawner.domain.container import Container, Mount
@@ -264,10 +263,11 @@ class TestHanging:
         dead = tmp_path / "dead"
         self.over = threading.Event()
         self.looks: list[str] = []
+        self.hanging = [str(dead)]
         lstat = os.lstat
 
         def hang(path: str) -> os.stat_result:
-            if str(path).startswith(str(dead)):
+            if str(path).startswith(tuple(self.hanging)):
                 self.looks.append(str(path))
                 assert self.over.wait(30)
             return lstat(path)
@@ -291,12 +291,94 @@ class TestHanging:
         assert time.monotonic() - began < 1.5
         assert len(self.looks) == 1
 
+    def on_nas(self, tmp_path: Path, *lines: str) -> WorkspaceKeepAliveFiles:
+        """Everything below `tmp_path` is on one server."""
+        table = tmp_path / "mountinfo"
+        nas = f"40 27 0:50 / {tmp_path} rw - nfs4 nas:/export rw"
+        table.write_text("\n".join(("27 1 254:0 / / rw - ext4 /dev/vda rw", nas, *lines)))
+        return WorkspaceKeepAliveFiles(deadline_seconds=0.1, mount_table=table)
+
+    def homes(self, *folders: Path) -> list[Container]:
+        return [replace(at_home(each), id=f"{each.parent.name}/{each.name}") for each in folders]
+
     def test_a_dead_server_with_many_homes_costs_few_threads(
+        self, dead: Path, tmp_path: Path
+    ) -> None:
+        files = self.on_nas(tmp_path)
+        shown = self.homes(*(dead / str(number) for number in range(50)))
+        for _ in range(20):
+            assert files.touched_at(shown) == {}
+        assert len(self.looks) == 3
+
+    def test_a_server_that_dies_with_many_homes_that_answered_costs_few_threads(
+        self, dead: Path, tmp_path: Path
+    ) -> None:
+        assert not dead.exists()
+        files = self.on_nas(tmp_path)
+        homes = [tmp_path / "alive" / str(number) for number in range(50)]
+        shown = self.homes(*homes)
+        for _ in range(3):
+            files.touched_at(shown)
+        self.hanging.append(str(tmp_path / "alive"))
+        for _ in range(20):
+            assert files.touched_at(shown) == {}
+        assert len(self.looks) == 4
+
+    @pytest.mark.parametrize(
+        "mounted",
+        [
+            "50 27 0:60 / {dead} rw - fuse.sshfs nas:/x rw,user_id=1000,group_id=1000",
+            "50 27 0:60 / {dead} rw - nfs4 nas:/x rw",
+            "50 27 0:60 / {dead}/0/.keep-alive rw - fuse nas:/x rw,user_id=1000,group_id=1000",
+        ],
+        ids=["fuse", "same-server", "file"],
+    )
+    def test_three_that_hang_take_nothing_from_those_that_answered_before(
+        self, dead: Path, tmp_path: Path, mounted: str
+    ) -> None:
+        files = self.on_nas(tmp_path, mounted.format(dead=dead))
+        touch(tmp_path / ".keep-alive")
+        honest = self.homes(tmp_path)
+        assert files.touched_at(honest) == {honest[0].id: TEN}
+        hostile = self.homes(*(dead / str(number) for number in range(12)))
+        (tmp_path / "new").mkdir()
+        touch(tmp_path / "new" / ".keep-alive")
+        newcomer = self.homes(tmp_path / "new")
+        for _ in range(4):
+            found = files.touched_at([*hostile, *newcomer, *honest])
+            assert honest[0].id in found
+        assert newcomer[0].id in found
+
+    def test_those_that_hang_on_a_disk_take_nothing_from_others(
+        self, files: WorkspaceKeepAliveFiles, dead: Path, tmp_path: Path
+    ) -> None:
+        touch(tmp_path / ".keep-alive")
+        hostile = self.homes(*(dead / str(number) for number in range(5)))
+        honest = self.homes(tmp_path)
+        files.touched_at(hostile)
+        assert files.touched_at([*hostile, *honest]) == {honest[0].id: TEN}
+
+    def test_a_look_takes_few_deadlines_however_many_hang(
         self, files: WorkspaceKeepAliveFiles, dead: Path
     ) -> None:
-        for number in range(50):
-            assert touched_at(files, at_home(dead / str(number))) is None
-        assert len(self.looks) == 3
+        began = time.monotonic()
+        files.touched_at(self.homes(*(dead / str(number) for number in range(50))))
+        assert len(self.looks) == 5
+        assert time.monotonic() - began < 2
+
+    def test_those_that_hung_before_are_looked_at_last(
+        self, files: WorkspaceKeepAliveFiles, dead: Path, tmp_path: Path
+    ) -> None:
+        hostile = self.homes(*(dead / str(number) for number in range(5)))
+        files.touched_at(hostile)
+        self.over.set()
+        bound = time.monotonic() + 5
+        while any(hung.hanging for each in files._hung.values() for hung in each.values()):
+            assert time.monotonic() < bound
+        self.over.clear()
+        touch(tmp_path / ".keep-alive")
+        honest = self.homes(tmp_path)
+        assert files.touched_at([*hostile, *honest]) == {honest[0].id: TEN}
 
     def test_those_after_one_that_hangs_are_read_in_the_same_look(
         self, files: WorkspaceKeepAliveFiles, dead: Path, tmp_path: Path
@@ -317,21 +399,3 @@ class TestHanging:
         bound = time.monotonic() + 5
         while touched_at(files, at_home(dead)) != TEN:
             assert time.monotonic() < bound
-
-
-def test_exports_of_one_server_are_one_file_system() -> None:
-    table = parse_mount_table(
-        "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
-        "40 27 0:50 / /home/alice rw,relatime shared:9 - nfs4 nas:/export/alice rw,hard\n"
-        "41 27 0:51 / /home/bob rw - nfs4 nas:/export/bob rw,hard\n"
-        "42 27 0:52 / /srv/two\\040words rw - cifs //files/share rw\n"
-        "43 27 0:53 / /mnt rw - fuse.sshfs bob@host:/data rw\n"
-        "broken\n"
-    )
-    assert table == {
-        "/": "254:0",
-        "/home/alice": "nas",
-        "/home/bob": "nas",
-        "/srv/two words": "files",
-        "/mnt": "bob@host",
-    }
