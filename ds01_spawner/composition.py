@@ -402,6 +402,15 @@ class Platform:
             hub: Asked which servers exist; without it, hub containers are left alone.
             grace: Nothing younger is repaired.
         """
+        leftovers = Leftovers(
+            clock=self.clock,
+            cgroups=self.cgroups,
+            ledger=self.ledger,
+            hub=hub,
+            audit=self.audit,
+            instance=self.instance,
+        )
+        leftovers.recall()
         return Reconciler(
             clock=self.clock,
             policy=self.policy,
@@ -411,14 +420,7 @@ class Platform:
             aggregates=self.aggregates,
             audit=self.audit,
             hub=hub,
-            leftovers=Leftovers(
-                clock=self.clock,
-                cgroups=self.cgroups,
-                ledger=self.ledger,
-                hub=hub,
-                audit=self.audit,
-                instance=self.instance,
-            ),
+            leftovers=leftovers,
             grace=grace,
         )
 

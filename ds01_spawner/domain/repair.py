@@ -32,6 +32,16 @@ class Repair:
     action: str
     reason: str
 
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The same at every look."""
+        return "container", self.container.id
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether two looks in a row must find it: something may be at work in it."""
+        return self.container.state.is_live
+
 
 def repairs(  # noqa: PLR0913 - the facts of one pass
     containers: Iterable[Container],
@@ -106,6 +116,21 @@ def is_forgotten(container: Container, hub_servers: Collection[tuple[str, str]] 
     if hub_servers is None or marks.get(labels.INTERFACE) != labels.Interface.HUB:
         return False
     return labels.hub_server_of(marks) not in hub_servers
+
+
+def is_outlived(
+    container: Container,
+    instance: str,
+    hub_servers: Collection[tuple[str, str]] | None,
+    now: datetime,
+) -> bool:
+    """Whether a container of this installation runs, forgotten, for too long to be repaired."""
+    return (
+        container.state.is_live
+        and container.labels.get(labels.INSTANCE) == instance
+        and now - container.created_at > LOST_AT_START
+        and is_forgotten(container, hub_servers)
+    )
 
 
 def usage_changes(

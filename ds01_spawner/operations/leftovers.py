@@ -1,106 +1,184 @@
-"""What containers leave behind outside the engine: empty cgroups, and servers in the hub's mind."""
+"""Finds and clears away what is left behind beside containers (`domain.leftover`)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from ds01_spawner.domain import labels
+from ds01_spawner.domain.allocation import Reservation
 from ds01_spawner.domain.container import Container
-from ds01_spawner.domain.errors import DS01Error
-from ds01_spawner.domain.labels import Interface
-from ds01_spawner.domain.names import cgroup_slugs
+from ds01_spawner.domain.errors import DS01Error, Unavailable
+from ds01_spawner.domain.leftover import (
+    Kind,
+    Leftover,
+    ServerKey,
+    dead_tickets,
+    empty_cgroups,
+    lapsed_reservations,
+    lost_servers,
+    server_of,
+    servers_in,
+    slugs_of,
+)
+from ds01_spawner.domain.names import cgroup_slug
 from ds01_spawner.operations.audit import Audit
-from ds01_spawner.ports import Cgroups, HubClient, HubServer, Ledger
+from ds01_spawner.ports import Cgroups, Clock, HubClient, HubServer, Ledger, LedgerTransaction
 
 SERVICE = "culler"
 
 
 class Leftovers:
-    """Clears away what two passes in a row found left; remembers what the last pass saw."""
+    """Finds, and clears away. Remembers whom and which servers it has seen containers of."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the ports it stands on
         self,
         *,
+        clock: Clock,
         cgroups: Cgroups,
         ledger: Ledger,
         hub: HubClient | None,
         audit: Audit,
         instance: str,
     ) -> None:
+        self._clock = clock
         self._cgroups = cgroups
         self._ledger = ledger
         self._hub = hub
         self._audit = audit
         self._instance = instance
-        self._empty: frozenset[tuple[str, str]] = frozenset()
-        self._had_containers: set[tuple[str, str]] = set()
-        self._gone: frozenset[tuple[str, str]] = frozenset()
+        self._recalled = False
+        self._people: frozenset[str] = frozenset()
+        self._had_containers: frozenset[ServerKey] = frozenset()
 
-    def tidy(
-        self,
-        containers: tuple[Container, ...],
-        servers: Mapping[tuple[str, str], HubServer],
-        notes: list[str],
-    ) -> None:
-        """One pass. What does not work is said in `notes` and tried again in the next."""
-        try:
-            self._tidy_cgroups(containers)
-            self._tidy_hub(containers, servers)
-        except DS01Error as exc:
-            notes.append(str(exc))
+    def recall(self) -> None:
+        """Remember what the process before saw: before a pass forgets what is gone meanwhile.
 
-    def _tidy_cgroups(self, containers: tuple[Container, ...]) -> None:
-        """Remove cgroups of people who have no container and are about to have none."""
-        owners = {
-            owner for each in containers if (owner := labels.owner_of(each.labels)) is not None
-        }
-        used = {cgroup_slugs(None, owner)[1] for owner in owners}
-        empty = frozenset(each for each in self._cgroups.people() if each[1] not in used)
-        for group, person in sorted(empty & self._empty):
-            # Nobody is granted anything meanwhile, and a launch under way has its reservation.
-            with self._ledger.transaction() as transaction:
-                promised = {
-                    cgroup_slugs(None, entry.user)[1] for entry in transaction.reservations()
-                }
-                if person in promised or not self._cgroups.remove(group, person):
-                    continue
-            self._audit.write(
-                "cleanup.cgroup",
-                user=None,
-                resource=f"{group}/{person}",
-                interface=SERVICE,
-                reason="Nothing of this person runs.",
-            )
-        self._empty = empty
-
-    def _tidy_hub(
-        self,
-        containers: tuple[Container, ...],
-        servers: Mapping[tuple[str, str], HubServer],
-    ) -> None:
-        """Tell the hub of servers whose container is gone.
-
-        Only of those that this process has seen a container of: another spawner's are not ours.
+        Raises:
+            Unavailable: The ledger cannot be read.
         """
-        present = {
-            labels.hub_server_of(each.labels)
-            for each in containers
-            if each.labels.get(labels.INTERFACE) == Interface.HUB
-            and each.labels.get(labels.INSTANCE) == self._instance
-        }
-        gone = frozenset(
-            key
-            for key, server in servers.items()
-            if server.ready and key in self._had_containers and key not in present
+        with self._ledger.transaction() as transaction:
+            self._recall(transaction)
+
+    def find(
+        self,
+        containers: tuple[Container, ...],
+        servers: Mapping[ServerKey, HubServer] | None,
+        now: datetime,
+        notes: list[str],
+    ) -> tuple[Leftover, ...]:
+        """Everything left behind now; what cannot be read is said in `notes`.
+
+        Args:
+            containers: All of the engine's.
+            servers: What the hub has; `None` when it could not be asked.
+            now: The moment.
+            notes: Sentences are added.
+        """
+        with self._ledger.transaction() as transaction:
+            if not self._recalled:
+                self._recall(transaction)
+            reservations, tickets = transaction.reservations(), transaction.tickets()
+        ours = [each for each in containers if each.labels.get(labels.INSTANCE) == self._instance]
+        promised = _slugs(reservations)
+        self._people |= slugs_of(ours) | promised
+        return (
+            *lapsed_reservations(reservations, containers, now),
+            *dead_tickets(tickets, now),
+            *empty_cgroups(
+                self._cgroup_names(notes), slugs_of(containers) | promised, self._people
+            ),
+            *self._lost(servers_in(ours), servers),
         )
-        self._had_containers = {*present, *gone}
-        for user, name in sorted(gone & self._gone):
+
+    def clear(
+        self, leftovers: Iterable[Leftover], containers: tuple[Container, ...], notes: list[str]
+    ) -> tuple[Leftover, ...]:
+        """Clear these away, each unless it is of use again; those that are gone now.
+
+        What does not work is said in `notes`.
+        """
+        left = tuple(leftovers)
+        rows = [each for each in left if each.kind in {Kind.RESERVATION, Kind.TICKET}]
+        gone = list(self._clear_rows(rows, containers)) if rows else []
+        for each in left:
+            try:
+                if each not in rows and self._clear(each):
+                    self._say(each)
+                    gone.append(each)
+            except DS01Error as exc:
+                notes.append(str(exc))
+        return tuple(gone)
+
+    def _recall(self, transaction: LedgerTransaction) -> None:
+        tracks = transaction.tracks()
+        users = {
+            *(each.user for each in tracks),
+            *(each.user for each in transaction.rule_stops()),
+            *(each.user for each in transaction.storage()),
+        }
+        self._people |= {cgroup_slug(user) for user in users if user}
+        self._had_containers |= {server_of(each.user, each.container_name) for each in tracks}
+        self._recalled = True
+
+    def _cgroup_names(self, notes: list[str]) -> Iterable[tuple[str, str]]:
+        try:
+            return self._cgroups.people()
+        except Unavailable as exc:
+            notes.append(str(exc))
+            return ()
+
+    def _lost(
+        self, present: frozenset[ServerKey], servers: Mapping[ServerKey, HubServer] | None
+    ) -> tuple[Leftover, ...]:
+        if servers is None:
+            self._had_containers |= present
+            return ()
+        ready = [key for key, server in servers.items() if server.ready]
+        found = lost_servers(ready, self._had_containers, present)
+        self._had_containers = present | (self._had_containers & servers.keys())
+        return found
+
+    def _clear_rows(
+        self, rows: Iterable[Leftover], containers: tuple[Container, ...]
+    ) -> tuple[Leftover, ...]:
+        """Rows of the ledger, if they are still dead: nobody changes them meanwhile."""
+        now = self._clock.now()
+        with self._ledger.transaction() as transaction:
+            dead = {
+                *lapsed_reservations(transaction.reservations(), containers, now),
+                *dead_tickets(transaction.tickets(), now),
+            }
+            gone = tuple(each for each in rows if each in dead)
+            transaction.remove_reservations(_ids(gone, Kind.RESERVATION))
+            transaction.remove_tickets(_ids(gone, Kind.TICKET))
+            for each in gone:  # what cannot be audited is not done
+                self._say(each)
+        return gone
+
+    def _clear(self, leftover: Leftover) -> bool:
+        first, second = leftover.key
+        if leftover.kind is Kind.SERVER:
             if self._hub is None:
-                continue
-            self._hub.stop(user, name)
-            self._audit.write(
-                "cleanup.orphan",
-                user=user,
-                resource=name or "the default server",
-                interface=SERVICE,
-                reason="The hub had this server, and its container is gone.",
-            )
-        self._gone = gone
+                return False
+            self._hub.stop(first, second)
+            return True
+        # Nobody is granted anything meanwhile, and a launch under way has its reservation.
+        with self._ledger.transaction() as transaction:
+            promised = _slugs(transaction.reservations())
+            return second not in promised and self._cgroups.remove(first, second)
+
+    def _say(self, leftover: Leftover) -> None:
+        self._audit.write(
+            leftover.action,
+            user=leftover.user,
+            resource=leftover.resource,
+            interface=SERVICE,
+            reason=leftover.reason,
+        )
+
+
+def _slugs(reservations: Iterable[Reservation]) -> frozenset[str]:
+    return frozenset(cgroup_slug(each.user) for each in reservations)
+
+
+def _ids(leftovers: Iterable[Leftover], kind: Kind) -> list[str]:
+    return [each.key[0] for each in leftovers if each.kind is kind]

@@ -1,24 +1,17 @@
-"""Repairs what crashes leave behind, and says so in the log."""
+"""Finds what crashes leave behind, and repairs it: each repair is an event."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.cgroup import OomMark
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.leftover import Leftover
 from ds01_spawner.domain.limits import Limits
-from ds01_spawner.domain.queue import USAGE_HORIZON, alive
-from ds01_spawner.domain.repair import (
-    GRACE,
-    LOST_AT_START,
-    Repair,
-    is_forgotten,
-    lapsed,
-    repairs,
-    usage_changes,
-)
+from ds01_spawner.domain.queue import USAGE_HORIZON
+from ds01_spawner.domain.repair import GRACE, Repair, is_outlived, repairs, usage_changes
 from ds01_spawner.operations.admission import Admission
 from ds01_spawner.operations.aggregate import Aggregates, SyncReport
 from ds01_spawner.operations.audit import Audit
@@ -31,16 +24,59 @@ SERVICE = "culler"
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What one pass found.
+class Found:
+    """What one look found. Nothing has been done about it.
 
     Attributes:
-        repairs: What was repaired.
-        notes: Sentences on what could not be checked.
+        containers: Every container of the engine.
+        repairs: Containers that should not be there.
+        leftovers: What is of no use beside them.
+        conflicts: Sentences on slots that two containers have.
+        notes: Sentences on what is left alone or could not be checked.
+    """
+
+    containers: tuple[Container, ...]
+    repairs: tuple[Repair, ...]
+    leftovers: tuple[Leftover, ...]
+    conflicts: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def doubtful(self) -> frozenset[tuple[str, ...]]:
+        """What another look must find again: it may be at work, or on its way back."""
+        every: tuple[Repair | Leftover, ...] = (*self.repairs, *self.leftovers)
+        return frozenset(each.identity for each in every if each.is_doubtful)
+
+    def certain(self, seen: frozenset[tuple[str, ...]]) -> "Found":
+        """What may be repaired now.
+
+        Args:
+            seen: What was doubtful at the look before.
+        """
+        return replace(
+            self,
+            repairs=tuple(
+                each for each in self.repairs if not each.is_doubtful or each.identity in seen
+            ),
+            leftovers=tuple(
+                each for each in self.leftovers if not each.is_doubtful or each.identity in seen
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was repaired, or would be.
+
+    Attributes:
+        repairs: Containers that were removed.
+        notes: Sentences on what could not be checked or done.
+        leftovers: What was cleared away beside them.
     """
 
     repairs: tuple[Repair, ...]
     notes: tuple[str, ...]
+    leftovers: tuple[Leftover, ...] = ()
 
 
 class Reconciler:
@@ -70,7 +106,7 @@ class Reconciler:
         self._hub = hub
         self._leftovers = leftovers
         self._grace = grace
-        self._suspects: frozenset[str] = frozenset()
+        self._suspects: frozenset[tuple[str, ...]] = frozenset()
         self._known_conflicts: frozenset[str] = frozenset()
         self._bounds: SyncReport | None = None
         self._kills: OomMark | None = None
@@ -79,27 +115,58 @@ class Reconciler:
         self,
         situation: Situation | None = None,
         servers: Mapping[tuple[str, str], HubServer] | None = None,
-        *,
-        dry_run: bool = False,
-        bookkeeping: bool = True,
     ) -> Report:
-        """One pass.
+        """One pass of the service: repairs, usage, bounds and the ledger.
 
         Args:
             situation: What a decision would see now; by default it is read.
             servers: What the hub has, where a situation is given; `None` when it did not answer.
-            dry_run: Nothing is changed.
-            bookkeeping: Also keep usage, bounds and the ledger up to date: the one service does,
-                whoever repairs by hand beside it does not.
+
+        Raises:
+            Unavailable: The engine, the GPUs, the ledger or the policy cannot be read.
+        """
+        found = self.find() if situation is None else self._found(situation, servers, [])
+        report = self._repaired(found.certain(self._suspects))
+        self._suspects = found.doubtful
+        notes = list(report.notes)
+        self._tell_conflicts(found.conflicts)
+        self._keep_books(found.containers)
+        self._follow_kernel(found.containers, notes)
+        return replace(report, notes=tuple(notes))
+
+    def by_hand(self, pause: Callable[[], None], *, dry_run: bool) -> Report:
+        """Two looks and the repairs of a pass, beside the service: it alone keeps the books.
+
+        Args:
+            pause: Waits between the looks; called where one look is not enough.
+            dry_run: Nothing is changed; the report says what would be.
+
+        Raises:
+            Unavailable: The engine, the GPUs, the ledger or the policy cannot be read.
+        """
+        found = self.find()
+        if doubtful := found.doubtful:
+            pause()
+            found = self.find().certain(doubtful)
+        if dry_run:
+            return Report(found.repairs, found.notes, found.leftovers)
+        return self._repaired(found)
+
+    def find(self) -> Found:
+        """One look of its own; nothing is done.
 
         Raises:
             Unavailable: The engine, the GPUs, the ledger or the policy cannot be read.
         """
         notes: list[str] = []
-        if situation is None:
-            situation = self._admission.current()
-            servers = self._hub_servers(notes)
-        notes.extend(situation.occupancy.conflicts)
+        return self._found(self._admission.current(), self._hub_servers(notes), notes)
+
+    def _found(
+        self,
+        situation: Situation,
+        servers: Mapping[tuple[str, str], HubServer] | None,
+        notes: list[str],
+    ) -> Found:
         containers = situation.snapshot.containers
         instance = self._admission.rules.site.instance
         with self._ledger.transaction() as transaction:
@@ -112,31 +179,21 @@ class Reconciler:
             now=situation.now,
             grace=self._grace,
         )
+        notes.extend(situation.occupancy.conflicts)
         repaired = {repair.container.id for repair in found}
         notes.extend(
             f"{each.name} runs and the hub has no such server; it is too old to be stopped by rule."
             for each in containers
-            if each.state.is_live
-            and each.labels.get(labels.INSTANCE) == instance
-            and each.id not in repaired
-            and situation.now - each.created_at > LOST_AT_START
-            and is_forgotten(each, servers)
+            if each.id not in repaired and is_outlived(each, instance, servers, situation.now)
         )
-        due = tuple(repair for repair in found if dry_run or self._is_certain(repair))
-        if not dry_run:
-            self._suspects = frozenset(repair.container.id for repair in found)
-            for repair in due:
-                self._repair(repair, notes)
-            if bookkeeping:
-                self._tell_conflicts(situation.occupancy.conflicts)
-                self._tidy_ledger(containers)
-                self._follow_kernel(containers, notes)
-                self._leftovers.tidy(containers, servers or {}, notes)
-        return Report(due, tuple(notes))
+        leftovers = self._leftovers.find(containers, servers, situation.now, notes)
+        return Found(containers, found, leftovers, situation.occupancy.conflicts, tuple(notes))
 
-    def _is_certain(self, repair: Repair) -> bool:
-        """A running container is removed only when two passes in a row say so."""
-        return not repair.container.state.is_live or repair.container.id in self._suspects
+    def _repaired(self, found: Found) -> Report:
+        notes = list(found.notes)
+        done = tuple(repair for repair in found.repairs if self._repair(repair, notes))
+        cleared = self._leftovers.clear(found.leftovers, found.containers, notes)
+        return Report(done, tuple(notes), cleared)
 
     def _hub_servers(self, notes: list[str]) -> Mapping[tuple[str, str], HubServer] | None:
         if self._hub is None:
@@ -150,36 +207,18 @@ class Reconciler:
     def _limits_of(self, user: str, group: str | None) -> Limits:
         return self._policy.current().limits(user, (group,) if group else ())
 
-    def _tidy_ledger(self, containers: tuple[Container, ...]) -> None:
+    def _keep_books(self, containers: tuple[Container, ...]) -> None:
+        """Usage follows what runs; promises that were kept long ago are forgotten."""
         now = self._clock.now()
         with self._ledger.transaction() as transaction:
-            tickets = transaction.tickets()
-            living = {ticket.id for ticket in alive(tickets, now)}
-            left = [ticket for ticket in tickets if ticket.id not in living]
-            transaction.remove_tickets([ticket.id for ticket in left])
-            reservations = transaction.reservations()
-            dead = lapsed(reservations, containers, now)
-            old = [each for each in reservations if each.expires_at < now - _KEEP_EXPIRED]
-            transaction.remove_reservations([entry.id for entry in (*dead, *old)])
+            old = [
+                each.id
+                for each in transaction.reservations()
+                if each.expires_at < now - _KEEP_EXPIRED
+            ]
+            transaction.remove_reservations(old)
             known = transaction.usage_since(now - USAGE_HORIZON)
             transaction.put_usage(usage_changes(known, containers, now))
-            for ticket in left:
-                self._say(
-                    "cleanup.ticket",
-                    ticket.user,
-                    ticket.container_name,
-                    "Nobody waits with this place in the queue any more.",
-                )
-            for entry in dead:
-                self._say(
-                    "cleanup.reservation",
-                    entry.user,
-                    entry.container_name,
-                    "Its container was never started; what was reserved for it is free.",
-                )
-
-    def _say(self, action: str, user: str, resource: str, reason: str) -> None:
-        self._audit.write(action, user=user, resource=resource, interface=SERVICE, reason=reason)
 
     def _follow_kernel(self, containers: tuple[Container, ...], notes: list[str]) -> None:
         """Bounds follow edits of the policy; what the kernel killed for memory is logged."""
@@ -209,7 +248,7 @@ class Reconciler:
                 )
         self._known_conflicts = frozenset(conflicts)
 
-    def _repair(self, repair: Repair, notes: list[str]) -> None:
+    def _repair(self, repair: Repair, notes: list[str]) -> bool:
         container = repair.container
         try:
             if container.state.is_live:
@@ -220,7 +259,7 @@ class Reconciler:
             self._engine.remove(container.id)
         except Unavailable as exc:
             notes.append(f"{container.name} could not be removed: {exc}")
-            return
+            return False
         self._audit.write(
             repair.action,
             user=labels.owner_of(container.labels),
@@ -232,3 +271,4 @@ class Reconciler:
                 "slots": container.labels.get(labels.GPU_SLOTS, ""),
             },
         )
+        return True

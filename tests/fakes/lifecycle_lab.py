@@ -144,6 +144,15 @@ class LifecycleLab:
             executor=AtOnce(),
             terms=Terms(f"process-{self.generation}", LEASE_SECONDS, LEASE_SECONDS / 2),
         )
+        leftovers = Leftovers(
+            clock=lab.clock,
+            cgroups=lab.cgroups,
+            ledger=lab.ledger,
+            hub=self.hub,
+            audit=lab.audit,
+            instance="here",
+        )
+        leftovers.recall()
         self.reconciler = Reconciler(
             clock=lab.clock,
             policy=lab.policy,
@@ -153,14 +162,7 @@ class LifecycleLab:
             aggregates=Aggregates(cgroups=lab.cgroups, audit=lab.audit),
             audit=lab.audit,
             hub=self.hub,
-            leftovers=Leftovers(
-                clock=lab.clock,
-                cgroups=lab.cgroups,
-                ledger=lab.ledger,
-                hub=self.hub,
-                audit=lab.audit,
-                instance="here",
-            ),
+            leftovers=leftovers,
         )
         self.while_waiting: Callable[[], None] = lambda: None
 

@@ -4,12 +4,16 @@ from datetime import timedelta
 import pytest
 
 from ds01_spawner.domain import labels
+from ds01_spawner.domain.allocation import Ticket
 from ds01_spawner.domain.container import ContainerState, DeviceDemand
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.limits import AggregateLimits
 from ds01_spawner.domain.names import container_name
 from ds01_spawner.domain.queue import TICKET_LIFETIME
 from ds01_spawner.domain.repair import GRACE, LOST_AT_START
+from ds01_spawner.domain.request import GpuRequest
+from ds01_spawner.domain.storage import StorageUse
+from ds01_spawner.domain.work import Rule, RuleStop, Track
 from ds01_spawner.operations.admission import RESERVATION_LIFETIME
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.leftovers import Leftovers
@@ -17,6 +21,7 @@ from ds01_spawner.operations.reconcile import Reconciler
 from fakes.facts import container, foreign_container
 from fakes.hub import FakeHub
 from fakes.lab import POLICY, Lab
+from fakes.lifecycle_lab import LifecycleLab
 
 LATER = GRACE.total_seconds() + 120
 
@@ -47,7 +52,12 @@ def new_reconciler(lab: Lab, hub: FakeHub | None) -> Reconciler:
         audit=lab.audit,
         hub=hub,
         leftovers=Leftovers(
-            cgroups=lab.cgroups, ledger=lab.ledger, hub=hub, audit=lab.audit, instance="here"
+            clock=lab.clock,
+            cgroups=lab.cgroups,
+            ledger=lab.ledger,
+            hub=hub,
+            audit=lab.audit,
+            instance="here",
         ),
     )
 
@@ -131,14 +141,36 @@ def test_an_old_server_that_the_hub_does_not_have_is_reported_and_left_alone(
     assert running(lab, "alice")
 
 
+def no_pause() -> None:
+    """Nobody waits in a test."""
+
+
 def test_repairing_by_hand_keeps_no_books(lab: Lab, reconciler: Reconciler) -> None:
     created_only(lab)
     lab.run("bob")
     begun = lab.clock.now()
     lab.wait(LATER)
-    assert len(reconciler.run(bookkeeping=False).repairs) == 1
+    assert len(reconciler.by_hand(no_pause, dry_run=False).repairs) == 2
     with lab.ledger.transaction() as transaction:
         assert transaction.usage_since(begun) == []
+
+
+def test_by_hand_what_another_look_does_not_find_is_left_alone(
+    lab: Lab, hub: FakeHub, reconciler: Reconciler
+) -> None:
+    lab.run("alice")
+    lab.wait(LATER)
+    report = reconciler.by_hand(lambda: hub.add("alice"), dry_run=False)
+    assert report.repairs == ()
+    assert running(lab, "alice")
+
+
+def test_by_hand_nobody_waits_where_one_look_is_enough(lab: Lab, reconciler: Reconciler) -> None:
+    created_only(lab)
+    lab.wait(LATER)
+    waits: list[None] = []
+    assert reconciler.by_hand(lambda: waits.append(None), dry_run=True).repairs
+    assert waits == []
 
 
 def test_without_a_hub_servers_are_left_alone(lab: Lab) -> None:
@@ -148,17 +180,72 @@ def test_without_a_hub_servers_are_left_alone(lab: Lab) -> None:
     assert [reconciler.run().repairs for _ in range(3)] == [(), (), ()]
 
 
-def test_a_dry_run_says_everything_and_does_nothing(lab: Lab, reconciler: Reconciler) -> None:
+def something_of_every_kind(lab: Lab, hub: FakeHub, reconciler: Reconciler) -> None:
+    """Left behind: a container, a server without the hub's word, and one of each other kind."""
+    hub.add("carol")
+    lost = lab.run("carol", "none")
+    hub.add("eve")
+    emptied = lab.run("eve", "none")
+    reconciler.run()
+    lab.engine.remove(lost)
+    lab.engine.remove(emptied)
+    hub.known.pop(("eve", ""))
     created_only(lab)
     lab.run("bob")
-    lab.wait(LATER)
-    before = lab.engine.containers()
+    lab.granted(lab.request("dora", "none"))
+    with lab.ledger.transaction() as transaction:
+        kept = [each.id for each in transaction.reservations() if each.user in {"carol", "eve"}]
+        transaction.remove_reservations(kept)
+        now = lab.clock.now()
+        mig = GpuRequest.parse("mig", 1)
+        transaction.put_ticket(Ticket("t", "late", "jupyter._.late", mig, 10, now, now))
+    lab.wait(LATER + RESERVATION_LIFETIME.total_seconds())
+
+
+EVERY_KIND = {
+    "The reservation for jupyter._.dora",
+    "The place in the queue for jupyter._.late",
+    "The empty cgroup student/carol",
+    "The empty cgroup student/eve",
+    "The hub's entry for carol: the default server",
+}
+
+
+def test_a_dry_run_says_everything_and_does_nothing(
+    lab: Lab, hub: FakeHub, reconciler: Reconciler
+) -> None:
+    something_of_every_kind(lab, hub, reconciler)
+    before = lab.engine.containers(), lab.cgroups.people(), dict(hub.known), lab.tickets()
     said = len(lab.events.events)
-    repairs = reconciler.run(dry_run=True).repairs
-    assert {repair.container.name for repair in repairs} == {"jupyter._.alice", "jupyter._.bob"}
-    assert lab.engine.containers() == before
+    report = reconciler.by_hand(no_pause, dry_run=True)
+    assert {each.container.name for each in report.repairs} == {
+        "jupyter._.alice",
+        "jupyter._.bob",
+    }
+    assert {str(each) for each in report.leftovers} == EVERY_KIND
+    after = lab.engine.containers(), lab.cgroups.people(), dict(hub.known), lab.tickets()
+    assert after == before
+    with lab.ledger.transaction() as transaction:
+        assert [each.user for each in transaction.reservations()]
     assert len(lab.events.events) == said
-    assert reconciler.run().repairs == repairs[:1], "a dry run makes nobody a suspect"
+    assert {each.container.name for each in reconciler.run().repairs} == {"jupyter._.alice"}, (
+        "a dry run makes nobody a suspect"
+    )
+
+
+def test_by_hand_everything_goes_and_each_is_an_event(
+    lab: Lab, hub: FakeHub, reconciler: Reconciler
+) -> None:
+    something_of_every_kind(lab, hub, reconciler)
+    announced = reconciler.by_hand(no_pause, dry_run=True)
+    report = reconciler.by_hand(no_pause, dry_run=False)
+    assert report == announced
+    assert hub.stopped == [("carol", "")]
+    assert lab.container("bob") is None
+    assert lab.tickets() == ()
+    kinds = [each.action for each in lab.events.events if each.action.startswith("cleanup.")]
+    left = [each.action for each in announced.leftovers]
+    assert sorted(kinds) == sorted([*left, *(each.action for each in announced.repairs)])
 
 
 def test_a_container_that_cannot_be_removed_is_noted_and_tried_again(
@@ -255,6 +342,51 @@ def test_a_cgroup_stays_while_somebody_is_about_to_start(lab: Lab, reconciler: R
     lab.granted(lab.request("alice"))
     reconciler.run()
     assert lab.cgroups.people()
+
+
+def test_a_cgroup_of_somebody_never_seen_here_is_another_installations(
+    lab: Lab, reconciler: Reconciler
+) -> None:
+    lab.cgroups.ensure("student", "bob", AggregateLimits())
+    lab.engine.put(container("bob", extra={labels.INSTANCE: "there"}))
+    reconciler.run()
+    lab.engine.remove(container_name("jupyter", "bob"))
+    for _ in range(3):
+        assert reconciler.run().leftovers == ()
+    assert lab.cgroups.people() == (("student", "bob"),)
+
+
+@pytest.mark.parametrize("evidence", ["track", "rule_stop", "storage"])
+def test_the_ledger_tells_a_new_process_whose_cgroups_are_ours(
+    lab: Lab, reconciler: Reconciler, evidence: str
+) -> None:
+    lab.cgroups.ensure("student", "alice", AggregateLimits())
+    now = lab.clock.now()
+    with lab.ledger.transaction() as transaction:
+        if evidence == "track":
+            transaction.put_tracks([Track("1", "jupyter._.alice", "alice", now, now)])
+        elif evidence == "rule_stop":
+            stop = RuleStop("1", "x._.alice", "alice", Rule.IDLE, "idle_timeout", "2h", "", "", now)
+            transaction.put_rule_stop(stop)
+        else:
+            transaction.put_storage(StorageUse("alice", 1, now, "scan"))
+    reconciler.run()
+    (leftover,) = reconciler.run().leftovers
+    assert str(leftover) == "The empty cgroup student/alice"
+    assert lab.cgroups.people() == ()
+
+
+def test_a_server_whose_container_goes_while_the_service_is_away_is_told_to_the_hub() -> None:
+    night = LifecycleLab()
+    container_id = night.run()
+    night.one_pass()
+    night.lab.engine.remove(container_id)
+    night.restart()
+    for _ in range(2):
+        assert night.hub.stopped == []
+        night.one_pass()
+        night.reconciler.run()
+    assert night.hub.stopped == [("alice", "")]
 
 
 def test_the_hub_is_told_of_a_server_whose_container_is_gone(
