@@ -4,6 +4,8 @@ import os
 import pwd
 from pathlib import Path
 
+import typer
+
 from ds01_spawner.composition import STATE_VARIABLE, Directories, Platform, open_platform
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest, Unavailable
 from ds01_spawner.domain.names import check_user
@@ -24,15 +26,20 @@ def subject(user: str | None) -> str:
 
     Raises:
         Forbidden: They are somebody else's, and it was no administrator who asked.
-        InvalidRequest: The name cannot be a person's, or root named nobody.
+        typer.BadParameter: The name cannot be a person's, or root named nobody.
     """
     if user is None:
         if caller() == "root":
-            raise InvalidRequest("root has no containers.", "Say whose: --user NAME.")
+            raise typer.BadParameter(
+                "root has no containers. Say whose: --user NAME.", param_hint="--user"
+            )
         return caller()
     if user != caller():
         only_administrators()
-    return check_user(user)
+    try:
+        return check_user(user)
+    except InvalidRequest as exc:
+        raise typer.BadParameter(str(exc), param_hint="--user") from exc
 
 
 def only_administrators() -> None:

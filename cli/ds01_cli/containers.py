@@ -7,12 +7,11 @@ from typing import Annotated
 import typer
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from ds01_cli.caller import caller, only_administrators, open_to_caller, subject
 from ds01_spawner.domain.notice_text import Moment
-from ds01_spawner.domain.wording import clean, span
+from ds01_spawner.domain.wording import clean, length
 from ds01_spawner.domain.work import Rule, RuleStop
 from ds01_spawner.operations.outlook import ContainerOutlook, Forecast
 from ds01_spawner.operations.outlook_text import (
@@ -33,6 +32,7 @@ app = typer.Typer(
 
 _WIDTH = 80
 _LONGEST = 300
+_INDENT = 4
 
 
 @app.callback()
@@ -78,7 +78,9 @@ def _print(console: Console, found: Forecast, moment: Moment, *, owners: bool) -
             )
             console.print(Text(line.rstrip(), style="" if place else "bold"), soft_wrap=True)
             if why:
-                console.print(Padding(Text(why, style="dim"), (0, 0, 0, 4)))
+                for folded in Text(why).wrap(console, console.width - _INDENT):
+                    text = f"{'':{_INDENT}}{folded.plain.rstrip()}"
+                    console.print(Text(text, style="dim"), soft_wrap=True)
     for note in found.notes:
         console.print(Text(f"! {note}", style="red"))
 
@@ -115,7 +117,7 @@ def _stop(view: ContainerOutlook, moment: Moment) -> tuple[str, str]:
         return _past(view.stopped_by, moment)
     if not view.state.is_live:
         return "", " ".join(sentences(view, moment))
-    unused = "" if view.idle_timeout is None else f"when unused for {span(view.idle_timeout)}"
+    unused = "" if view.idle_timeout is None else f"when unused for {length(view.idle_timeout)}"
     if not view.ends:
         return unused or "never", ""
     nearest = view.ends[0]
@@ -124,10 +126,10 @@ def _stop(view: ContainerOutlook, moment: Moment) -> tuple[str, str]:
         when = f"{when} unless used"
     elif unused:
         when = f"{when}, or {unused}"
-    return when, end_rule(nearest)
+    return when, end_rule(nearest, caller())
 
 
 def _past(stop: RuleStop, moment: Moment) -> tuple[str, str]:
     return moment.clock(stop.done_at or stop.decided_at), (
-        f"{clean(stop.reason, _LONGEST)} {stop_rule(stop)}"
+        f"{clean(stop.reason, _LONGEST)} {stop_rule(stop, caller())}"
     )

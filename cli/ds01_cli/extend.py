@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 from ds01_cli.caller import caller, open_to_caller, subject
-from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.domain.notice_text import Moment
-from ds01_spawner.domain.units import format_duration, parse_duration
+from ds01_spawner.domain.units import parse_duration
 from ds01_spawner.domain.wording import span
 from ds01_spawner.operations.keep_alive import Kept
 
@@ -45,20 +44,21 @@ def _asked(text: str | None) -> timedelta | None:
     if text is None:
         return None
     try:
-        return parse_duration(text)
+        duration = parse_duration(text)
     except ValueError as exc:
-        raise InvalidRequest(f"--for {text}: {exc}.") from exc
+        raise typer.BadParameter(f"{exc}.", param_hint="--for") from exc
+    if not duration:
+        raise typer.BadParameter("0 is no time. Try 6h.", param_hint="--for")
+    return duration
 
 
 def _told(kept: Kept, moment: Moment) -> str:
-    until = kept.keep_alive.until
+    until = kept.until
     lines = [
         f"{kept.name} is kept running until {moment.clock(until)} ({span(until - moment.now)})."
     ]
     if kept.ends_anyway is not None:
-        bound = kept.ends_anyway.bound
-        value = "" if bound.value is None else f" is {format_duration(bound.value)}"
-        lines.append(f"Then it stops, used or not: {bound.key}{value}.")
+        lines.append(f"Then it stops, used or not: {kept.ends_anyway.words}.")
     elif kept.shortened:
         lines.append("That is the most that keep_alive_max allows.")
     return "\n".join(lines)

@@ -95,8 +95,7 @@ def _next(plan: Plan, decision: Decision) -> tuple[str, datetime | None, str]:
 
 
 def _rule(plan: Plan, decision: Decision, key: str) -> str:
-    found = provenance(plan.policy, decision.subject.container.labels, key)
-    return f"{key} = {found.value} ({found.origin})"
+    return provenance(plan.policy, decision.subject.container.labels, key).words
 
 
 def _explained(plan: Plan, decision: Decision, zone: tzinfo) -> str:

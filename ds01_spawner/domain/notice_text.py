@@ -5,19 +5,16 @@ Somebody who came through the hub has a *server*; everybody else has a *containe
 
 import hashlib
 import shlex
-from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
 
 from ds01_spawner.domain.labels import Interface, format_timestamp
 from ds01_spawner.domain.lifecycle import Countdown
 from ds01_spawner.domain.names import DEFAULT_SERVER, SEPARATOR
 from ds01_spawner.domain.notice import Notice, NoticeKind
 from ds01_spawner.domain.storage import Folder, StorageUse
-from ds01_spawner.domain.wording import clean, clock_time, size, span
+from ds01_spawner.domain.wording import clean, clock_time, length, size, span
 from ds01_spawner.domain.work import Level, Rule
-
-WITHOUT_END = datetime.max.replace(tzinfo=UTC)
-"""As `keep_until`: it may be kept running as long as its owner likes."""
 
 STOPS_IN = " stops in "
 _ID_LENGTH = 32
@@ -70,8 +67,20 @@ class Limit:
     value: str
     origin: str
 
+    @property
+    def words(self) -> str:
+        """`idle_timeout = 2h (group student, resource-limits.yaml line 31)`."""
+        return f"{clean(self.key)} = {clean(self.value)} ({clean(self.origin, _LONG)})"
+
     def __str__(self) -> str:
-        return f"Rule: {clean(self.key)} = {clean(self.value)} ({clean(self.origin, _LONG)})."
+        return f"Rule: {self.words}."
+
+    def read_by(self, user: str) -> "Limit":
+        """The same for a reader whose own entry in the policy is called theirs."""
+        entry, comma, place = self.origin.partition(", ")
+        if entry != f"user {user}":
+            return self
+        return replace(self, origin=f"your own entry{comma}{place}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +120,10 @@ def warning_notice(  # noqa: PLR0913 - the facts of one warning
         limit: That limit.
         moment: Now.
         stops_at: When the stop comes at the earliest.
-        keep_until: Until when its owner may have it kept running, `WITHOUT_END`, or `None`; what
-            is no later than `stops_at` is no offer.
+        keep_until: Until when its owner may have it kept running; `None` where they may not.
         checkpoint_signal: The signal that its programs are sent with this warning, if any.
     """
-    if keep_until is not None and (countdown.rule is not Rule.IDLE or keep_until <= stops_at):
+    if countdown.rule is not Rule.IDLE:
         keep_until = None
     last = level is Level.FINAL
     left = stops_at - moment.now
@@ -132,7 +140,7 @@ def warning_notice(  # noqa: PLR0913 - the facts of one warning
         _sentences(_advice(about, countdown, keep_until), saving),
         _keeping(about, keep_until, moment),
         _what_stays(about),
-        str(limit),
+        str(limit.read_by(about.user)),
     )
     kind = NoticeKind.FINAL_WARNING if last else NoticeKind.FIRST_WARNING
     return _notice(
@@ -158,7 +166,9 @@ def stop_notice(about: About, rule: Rule, why: str, limit: Limit, moment: Moment
     )
     if rule is Rule.RUNTIME:
         again = f"{again} If you need longer, ask the administrator."
-    text = _paragraphs(title, why, _sentences(_what_stayed(about), again), str(limit))
+    text = _paragraphs(
+        title, why, _sentences(_what_stayed(about), again), str(limit.read_by(about.user))
+    )
     return _notice(about, NoticeKind.STOPPED, limit, moment, title, text)
 
 
@@ -181,7 +191,7 @@ def storage_notice(use: StorageUse, limit_bytes: int, limit: Limit, moment: Mome
         title,
         f"{consequence} Delete what you no longer need, or move it elsewhere.",
         _largest(use.largest),
-        str(limit),
+        str(limit.read_by(use.user)),
     )
     about = About(use.user, "", "", "", Interface.UNKNOWN)
     return _notice(about, NoticeKind.STORAGE, limit, moment, title, text)
@@ -213,7 +223,7 @@ def reason(about: About, countdown: Countdown, moment: Moment, *, over: bool = F
             return f"Nothing has run on it since {moment.clock(countdown.began_at)}."
         case Rule.RUNTIME:
             value = countdown.bound.value
-            time = "Its time" if value is None else f"Its time of {span(value)}"
+            time = "Its time" if value is None else f"Its time of {length(value)}"
             began = f"it was first started at {moment.clock(countdown.began_at)}"
             return f"{time} is up{'' if over else ' then'}: {began}."
         case Rule.CONFLICT if about.is_server:
@@ -248,14 +258,17 @@ def _advice(about: About, countdown: Countdown, keep_until: datetime | None) -> 
 def _keeping(about: About, keep_until: datetime | None, moment: Moment) -> str:
     if keep_until is None:
         return ""
-    bound = "" if keep_until >= WITHOUT_END else f", until {moment.clock(keep_until)} at most"
-    ways = ["create the file .keep-alive in your home folder"]
-    if clean(about.name) == about.name and about.name:
-        ways.insert(0, f"type in a terminal: ds01 extend {shlex.quote(about.name)}")
+    ways = ["for everything that you run, type in a terminal: touch ~/.keep-alive"]
+    if about.name and clean(about.name) == about.name and "/" not in about.name:
+        file = f"~/.keep-alive.{shlex.quote(about.name)}"
+        ways = [f"type in a terminal: touch {file}", *ways]
     if about.is_server:
         ways.insert(0, "press “Keep it running” in JupyterLab or on the hub's home page")
     return "\n".join(
-        [f"To keep it running without using it{bound}:", *(f"  - {way}" for way in ways)]
+        [
+            f"To keep it running without using it, until {moment.clock(keep_until)} at most:",
+            *(f"  - {way}" for way in ways),
+        ]
     )
 
 

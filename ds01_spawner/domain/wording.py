@@ -53,6 +53,17 @@ def span(duration: timedelta) -> str:
     return _joined(_counted(hours, "hour"), _counted(minutes, "minute"))
 
 
+def length(duration: timedelta) -> str:
+    """How long a limit is: `20 seconds`, `1 minute 30 seconds`, from there on as `span`."""
+    seconds = max(round(duration / timedelta(seconds=1)), 0)
+    if seconds == 0:
+        return "no time"
+    minutes, rest = divmod(seconds, 60)
+    if minutes > 1:
+        return span(duration)
+    return _joined(_counted(minutes, "minute"), _counted(rest, "second"))
+
+
 def size(size_bytes: int) -> str:
     """`82.4 GB`, `512 MB`: binary units by the names that people use."""
     amount, units = float(size_bytes), ["bytes", "KB", "MB", "GB", "TB", "PB"]

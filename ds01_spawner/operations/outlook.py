@@ -2,23 +2,26 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.container import Container, ContainerState
-from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.container import ContainerState
 from ds01_spawner.domain.exemption import Exemption
 from ds01_spawner.domain.lifecycle import Countdown, Decision, Phase, decide, phase_of, stops_at
-from ds01_spawner.domain.postponement import postponed
+from ds01_spawner.domain.notice_text import Limit
+from ds01_spawner.domain.postponement import offered
 from ds01_spawner.domain.work import KeepAlive, Rule, RuleStop
-from ds01_spawner.operations.admission import Admission
 from ds01_spawner.operations.observe import AT_ONCE
-from ds01_spawner.operations.provenance import Provenance, provenance
-from ds01_spawner.operations.subjects import Memory, gpu_demand, subjects
+from ds01_spawner.operations.provenance import provenance
+from ds01_spawner.operations.subjects import Memory
+from ds01_spawner.operations.survey import Survey
 from ds01_spawner.policy.resolution import Policy
-from ds01_spawner.ports import Clock, Engine, Ledger, PolicySource
+from ds01_spawner.ports import Clock, Ledger
+
+_WORTH_ASKING_AGAIN = timedelta(hours=1)
+"""More than who asked already has: less is not offered until they are warned again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,7 @@ class End:
 
     Attributes:
         rule: Which.
-        key: Its key in the policy, such as `container_types.hub.idle_timeout`.
-        provenance: What it says, and where it is set.
+        limit: Its key in the policy, what it says, and where it is set.
         at: When the container is stopped at the earliest, if nothing changes.
         warned: Whether its owner was warned of it.
         high_demand: Whether it is shortened because GPUs are short.
@@ -36,8 +38,7 @@ class End:
     """
 
     rule: Rule
-    key: str
-    provenance: Provenance
+    limit: Limit
     at: datetime
     warned: bool = False
     high_demand: bool = False
@@ -55,12 +56,12 @@ class ContainerOutlook:
         name: What they call it.
         interface: The door it came through.
         state: The engine's state.
-        gpu_slots: Slots by the names that people read.
+        gpu_slots: Slots that it has, or that are kept for it, by the names that people read.
         started_at: First start of the work.
         ends: The limits ahead of a running one, the nearest first.
         idle_timeout: What it says for this container now; `None` is never.
         kept: What keeps it running although nobody uses it, if anything does.
-        keep_until: Until when asking now would keep it running; `None` where that is in vain.
+        keep_until: Until when asking now would keep it running; `None` where that is of no use.
         removed_at: When a stopped one is removed; `None` for a running one, and for never.
         stopped_by: The rule that ended its last run, if one did.
     """
@@ -114,21 +115,17 @@ class Forecast:
 class Outlook:
     """Reads forecasts; threads that ask at the same time share one reading."""
 
-    def __init__(  # noqa: PLR0913 - the ports it stands on
+    def __init__(
         self,
         *,
         clock: Clock,
-        policy: PolicySource,
-        engine: Engine,
         ledger: Ledger,
-        admission: Admission,
+        survey: Survey,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._policy = policy
-        self._engine = engine
         self._ledger = ledger
-        self._admission = admission
+        self._survey = survey
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._last: tuple[float, Forecast] | None = None
@@ -169,41 +166,30 @@ class Outlook:
                 transaction.remove_rule_stops([stop])
 
     def _read(self) -> Forecast:
-        policy = self._policy.current()
-        containers, demand, notes = self._machine()
+        seen = self._survey.look()
         with self._ledger.transaction() as transaction:
             memory = Memory.read(transaction)
         now = self._clock.now()
-        found = subjects(
-            containers,
-            memory,
-            policy,
-            exemptions=policy.exemptions,
-            instance=self._admission.rules.site.instance,
-            demand=demand,
-            now=now,
-        )
         stops = {(each.user, each.container_name): each for each in memory.rule_stops}
-        views = [container_outlook(decide(subject, now), policy, stops, now) for subject in found]
+        views = [
+            container_outlook(decide(subject, now), seen.policy, stops, seen.held, now)
+            for subject in seen.subjects(memory, now)
+        ]
         known = {each.key for each in views}
         return Forecast(
             taken_at=now,
             containers=tuple(sorted(views, key=lambda each: each.key)),
             gone=tuple(stop for key, stop in sorted(stops.items()) if key not in known),
-            notes=notes,
+            notes=seen.notes,
         )
-
-    def _machine(self) -> tuple[Iterable[Container], float, tuple[str, ...]]:
-        """The containers, and how short GPUs are: that alone is told without the driver's word."""
-        try:
-            situation = self._admission.current()
-        except Unavailable as exc:
-            return self._engine.containers(), 0.0, (str(exc),)
-        return situation.snapshot.containers, gpu_demand(situation.occupancy), ()
 
 
 def container_outlook(
-    decision: Decision, policy: Policy, stops: Mapping[tuple[str, str], RuleStop], now: datetime
+    decision: Decision,
+    policy: Policy,
+    stops: Mapping[tuple[str, str], RuleStop],
+    held: Mapping[str, Collection[str]],
+    now: datetime,
 ) -> ContainerOutlook:
     """What lies ahead of one container.
 
@@ -211,16 +197,18 @@ def container_outlook(
         decision: What the lifecycle says about it.
         policy: Tells where its limits are set.
         stops: Stops by rule, by owner and engine name.
+        held: Slots that are kept for stopped containers, by engine name.
         now: The moment.
     """
     subject = decision.subject
     container, marks = subject.container, subject.container.labels
     user = labels.owner_of(marks) or ""
     live = container.state.is_live
-    most = postponed(subject, None, now) if live else None
+    kept = subject.kept if live and subject.kept and subject.kept.until > now else None
+    slots = tuple(part for part in marks.get(labels.GPU_SLOTS, "").split(",") if part)
     reduction = subject.policies.high_demand_idle_reduction if subject.high_demand else 0.0
     idle = subject.timeouts.idle_timeout.value
-    ends = (_end(each, decision, policy, now) for each in decision.countdowns)
+    ends = [_end(each, decision, policy, now) for each in decision.countdowns]
     stop = stops.get((user, container.name))
     return ContainerOutlook(
         container_id=container.id,
@@ -229,23 +217,31 @@ def container_outlook(
         name=labels.name_of(marks, container.name),
         interface=labels.origin_of(marks),
         state=container.state,
-        gpu_slots=tuple(part for part in marks.get(labels.GPU_SLOTS, "").split(",") if part),
+        gpu_slots=tuple(slot for slot in slots if live or slot in held.get(container.name, ())),
         started_at=subject.track.started_at,
         ends=tuple(sorted(ends, key=lambda each: each.at)),
         idle_timeout=None if idle is None else idle * (1 - reduction),
-        kept=subject.kept if live and subject.kept and subject.kept.until > now else None,
-        keep_until=most.until if most is not None and not most.is_in_vain else None,
+        kept=kept,
+        keep_until=_keep_until(decision, kept, ends, now) if live else None,
         removed_at=decision.removed_at,
         stopped_by=stop if stop and not live and _ended_by(stop, decision) else None,
     )
+
+
+def _keep_until(
+    decision: Decision, kept: KeepAlive | None, ends: Iterable[End], now: datetime
+) -> datetime | None:
+    until = offered(decision.subject, now)
+    if until is None or kept is None or any(end.rule is Rule.IDLE and end.warned for end in ends):
+        return until
+    return until if until - kept.until > _WORTH_ASKING_AGAIN else None
 
 
 def _end(countdown: Countdown, decision: Decision, policy: Policy, now: datetime) -> End:
     subject = decision.subject
     return End(
         rule=countdown.rule,
-        key=countdown.bound.key,
-        provenance=provenance(policy, subject.container.labels, countdown.bound.key),
+        limit=provenance(policy, subject.container.labels, countdown.bound.key),
         at=stops_at(countdown, subject.warnings, now),
         warned=phase_of(countdown, subject.warnings) is not Phase.COUNTING,
         high_demand=countdown.high_demand,

@@ -6,7 +6,7 @@ from datetime import datetime
 from ds01_spawner.domain.labels import format_timestamp
 from ds01_spawner.domain.names import SEPARATOR
 from ds01_spawner.domain.notice_text import Limit, Moment
-from ds01_spawner.domain.wording import clean, span
+from ds01_spawner.domain.wording import clean, length, span
 from ds01_spawner.domain.work import Rule, RuleStop
 from ds01_spawner.operations.outlook import ContainerOutlook, End, Forecast
 
@@ -22,7 +22,7 @@ def sentences(view: ContainerOutlook, moment: Moment) -> Iterable[str]:
     idle = next((each for each in view.ends if each.rule is Rule.IDLE), None)
     found = [_end(each, view, moment) for each in view.ends]
     if idle is None and view.idle_timeout is not None:
-        words = f"Stops when nobody has used it for {span(view.idle_timeout)}"
+        words = f"Stops when nobody has used it for {length(view.idle_timeout)}"
         kept = "" if view.kept is None else f", and not before {moment.clock(view.kept.until)}"
         found.insert(0, f"{words}{kept}.")
     yield from found or ["Runs until you stop it."]
@@ -35,14 +35,19 @@ def stop_sentence(stop: RuleStop, moment: Moment) -> str:
     return f"It was stopped at {moment.clock(_stopped_at(stop))}. {clean(stop.reason, _LONG)}"
 
 
-def stop_rule(stop: RuleStop) -> str:
-    """`Rule: idle_timeout = 2h (group student, resource-limits.yaml line 31).`."""
-    return str(Limit(stop.key, stop.value, stop.origin))
+def stop_rule(stop: RuleStop, reader: str) -> str:
+    """`Rule: idle_timeout = 2h (group student, resource-limits.yaml line 31).`.
+
+    Args:
+        stop: The stop by rule.
+        reader: Who reads it; their own entry in the policy is called theirs.
+    """
+    return str(Limit(stop.key, stop.value, stop.origin).read_by(reader))
 
 
-def end_rule(end: End) -> str:
+def end_rule(end: End, reader: str) -> str:
     """The same of a limit that lies ahead."""
-    return str(Limit(end.key, end.provenance.value, end.provenance.origin))
+    return str(end.limit.read_by(reader))
 
 
 def name_of_stop(stop: RuleStop) -> str:
@@ -121,9 +126,9 @@ def _end(end: End, view: ContainerOutlook, moment: Moment) -> str:
 
 def _end_facts(end: End) -> dict[str, object]:
     return {
-        "rule": end.key,
-        "value": end.provenance.value,
-        "origin": end.provenance.origin,
+        "rule": end.limit.key,
+        "value": end.limit.value,
+        "origin": end.limit.origin,
         "at": format_timestamp(end.at),
         "warned": end.warned,
         "high_demand": end.high_demand,

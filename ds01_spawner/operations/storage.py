@@ -251,7 +251,7 @@ class Storage:
         groups: tuple[str, ...],
     ) -> None:
         found = self._policy.current().setting(use.user, groups, KEY)
-        limit = Limit(KEY, in_words(KEY, found.value), origin_in_words(found))
+        limit = Limit(KEY, in_words(KEY, found.value), origin_in_words(found, use.user))
         full = use.told_percent >= FULL
         # What the kernel bounds never gets beyond the limit: nearly there is full.
         shown = replace(use, size_bytes=max(use.size_bytes, limit_bytes)) if full else use

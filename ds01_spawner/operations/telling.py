@@ -1,12 +1,11 @@
 """What the lifecycle tells people: notices into the ledger, with the rule and where it is set."""
 
-from collections.abc import Mapping
 from datetime import datetime, tzinfo
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.labels import Interface
-from ds01_spawner.domain.lifecycle import LEVELS, Countdown, Decision, Due, Subject, stops_at
+from ds01_spawner.domain.lifecycle import LEVELS, Countdown, Decision, Due, stops_at
 from ds01_spawner.domain.notice_text import (
     About,
     Limit,
@@ -15,8 +14,8 @@ from ds01_spawner.domain.notice_text import (
     stop_reason,
     warning_notice,
 )
-from ds01_spawner.domain.postponement import postponed
-from ds01_spawner.domain.work import KeepAlive, Rule, RuleStop
+from ds01_spawner.domain.postponement import offered
+from ds01_spawner.domain.work import KeepAlive, RuleStop
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.notify import Outbox
 from ds01_spawner.operations.provenance import provenance
@@ -25,6 +24,9 @@ from ds01_spawner.policy.resolution import Policy
 from ds01_spawner.ports import LedgerTransaction, PolicySource
 
 SERVICE = "culler"
+
+_ASKED = "The file .keep-alive in the workspace says so."
+_TAKEN_AWAY = "The file .keep-alive in the workspace was taken away."
 
 
 class Telling:
@@ -47,7 +49,8 @@ class Telling:
         """A warning that is due now."""
         subject, countdown = decision.subject, due.countdown
         marks = subject.container.labels
-        about, limit = about_container(subject.container), _limit(policy, marks, countdown)
+        about = about_container(subject.container)
+        limit = provenance(policy, marks, countdown.bound.key)
         end = stops_at(countdown, subject.warnings, now)
         notice = warning_notice(
             about,
@@ -56,7 +59,7 @@ class Telling:
             limit,
             Moment(now, self._zone),
             stops_at=end,
-            keep_until=keep_until(subject, countdown, now),
+            keep_until=offered(subject, now),
             checkpoint_signal=subject.policies.checkpoint_signal,
         )
         self._outbox.post(transaction, notice)
@@ -81,7 +84,7 @@ class Telling:
         """The record of a stop that is decided now."""
         container = decision.subject.container
         about = about_container(container)
-        limit = _limit(self._policy.current(), container.labels, countdown)
+        limit = provenance(self._policy.current(), container.labels, countdown.bound.key)
         return RuleStop(
             container_id=container.id,
             container_name=container.name,
@@ -103,7 +106,7 @@ class Telling:
             container_id=stop.container_id,
             container_name=stop.container_name,
             name=stop.name,
-            interface=Interface(stop.interface),
+            interface=_interface(stop.interface),
         )
         limit = Limit(stop.key, stop.value, stop.origin)
         moment = Moment(stop.done_at or stop.decided_at, self._zone)
@@ -119,7 +122,7 @@ class Telling:
             user=kept.by,
             resource="" if track is None else track.container_name,
             interface=SERVICE,
-            reason="The file .keep-alive in the workspace says so.",
+            reason=_TAKEN_AWAY if _is_taken_away(kept, memory) else _ASKED,
             details={
                 "id": kept.container_id,
                 "by": kept.by,
@@ -141,14 +144,15 @@ def about_container(container: Container) -> About:
     )
 
 
-def keep_until(subject: Subject, countdown: Countdown, now: datetime) -> datetime | None:
-    """Until when the owner could have it kept running, by asking now; `None` if they may not."""
-    if countdown.rule is not Rule.IDLE or countdown.exemption is not None:
-        return None
-    found = postponed(subject, None, now)
-    return None if found is None or found.is_in_vain else found.until
+def _interface(text: str) -> Interface:
+    return Interface(text) if text in set(Interface) else Interface.UNKNOWN
 
 
-def _limit(policy: Policy, marks: Mapping[str, str], countdown: Countdown) -> Limit:
-    found = provenance(policy, marks, countdown.bound.key)
-    return Limit(countdown.bound.key, found.value, found.origin)
+def _is_taken_away(kept: KeepAlive, memory: Memory) -> bool:
+    """Whether it is one that is known, cut short."""
+    return any(
+        (each.container_id, each.source, each.granted_at)
+        == (kept.container_id, kept.source, kept.granted_at)
+        and kept.until < each.until
+        for each in memory.keep_alives
+    )

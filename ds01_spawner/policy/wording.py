@@ -43,12 +43,12 @@ def in_json(value: Value) -> float | str | None:
     return value
 
 
-def origin_in_words(resolved: ResolvedValue) -> str:
-    """Where a limit is set: `group student, resource-limits.yaml line 31`; `built in`.
+def origin_in_words(resolved: ResolvedValue, user: str) -> str:
+    """Where a limit of `user` is set, for any reader.
 
-    For the person themselves: theirs is `your own entry`.
+    `group student, resource-limits.yaml line 31`; `user alice, …`; `the defaults, …`; `built in`.
     """
-    said_by = {"user": "your own entry", "defaults": "the defaults", BUILT_IN: "built in"}
+    said_by = {"user": f"user {user}", "defaults": "the defaults", BUILT_IN: "built in"}
     origin = said_by.get(resolved.origin) or resolved.origin.replace("group:", "group ", 1)
     if resolved.source is None:
         return origin

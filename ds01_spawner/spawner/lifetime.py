@@ -46,7 +46,7 @@ def container_json(view: ContainerOutlook, moment: Moment) -> dict[str, object]:
         "server": server_of(view.name) if view.interface is Interface.HUB else None,
         "warned": any(each.warned for each in view.ends),
         "sentences": list(sentences(view, moment)),
-        "rules": [end_rule(each) for each in view.ends],
+        "rules": [end_rule(each, view.user) for each in view.ends],
         "keep_words": "" if until is None else f"until {moment.clock(until)} at most",
         "stopped_by": None if view.stopped_by is None else stop_json(view.stopped_by, moment),
     }
@@ -57,7 +57,7 @@ def stop_json(stop: RuleStop, moment: Moment) -> dict[str, object]:
     return {
         **stop_facts(stop),
         "sentence": stop_sentence(stop, moment),
-        "rule": stop_rule(stop),
+        "rule": stop_rule(stop, stop.user),
     }
 
 

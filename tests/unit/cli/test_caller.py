@@ -3,9 +3,10 @@ import pwd
 from pathlib import Path
 
 import pytest
+import typer
 
 from ds01_cli.caller import caller, only_administrators, open_to_caller, subject
-from ds01_spawner.domain.errors import Forbidden, InvalidRequest, Unavailable
+from ds01_spawner.domain.errors import Forbidden, Unavailable
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_nobody_becomes_somebody_else_by_a_variable(monkeypatch: pytest.MonkeyPa
 
 def test_root_says_whose(monkeypatch: pytest.MonkeyPatch) -> None:
     be(monkeypatch, 0, "root")
-    with pytest.raises(InvalidRequest, match="--user NAME"):
+    with pytest.raises(typer.BadParameter, match="--user NAME"):
         subject(None)
     assert subject("bob") == "bob"
 

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ds01_cli import containers, extend
-from ds01_spawner.domain.errors import Forbidden, InvalidRequest, NotFound, Unavailable
+from ds01_spawner.domain.errors import Forbidden, NotFound, Unavailable
 from ds01_spawner.domain.work import Rule, RuleStop, Track
 from fakes.clock import FakeClock
 from fakes.lab import Lab
@@ -103,6 +103,34 @@ def test_one_without_limits_never_stops(lab: Lab) -> None:
     assert wide("list").endswith("12:00 never")
 
 
+def test_a_limit_of_seconds_is_said_in_seconds_and_lines_end_with_what_they_say(lab: Lab) -> None:
+    lab.policy.edit("defaults:\n  idle_timeout: 20s\n  max_runtime: 3h\n")
+    lab.run("alice")
+    output = CliRunner(env={"COLUMNS": "80"}).invoke(containers.app, ["list"]).output
+    assert "or when unused for 20 seconds" in output
+    assert [line for line in output.splitlines() if line != line.rstrip()] == []
+
+
+def test_a_stopped_one_shows_its_gpu_while_it_is_kept_for_it(lab: Lab) -> None:
+    lab.run("alice")
+    lab.stop("alice")
+    assert "jupyter exited 0:2" in wide("list")
+    lab.wait(15 * 60)
+    assert "jupyter exited 12:00" in wide("list")
+
+
+def test_ones_own_entry_in_the_policy_is_called_so_to_its_owner_alone(
+    administrator: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    administrator.policy.edit("users:\n  alice: {max_runtime: 3h}\n")
+    administrator.run("alice")
+    assert "max_runtime = 3h (your own entry, resource-limits.yaml line 2)" in wide("list")
+    monkeypatch.setattr(containers, "caller", lambda: "boss")
+    assert "(user alice, resource-limits.yaml line 2)" in wide("list", "--user", "alice")
+    facts = CliRunner().invoke(containers.app, ["list", "--user", "alice", "--json"]).output
+    assert "user alice, resource-limits.yaml line 2" in facts
+
+
 def test_json_has_the_facts(lab: Lab) -> None:
     idle(lab, lab.run("alice"))
     result = CliRunner().invoke(containers.app, ["list", "--json"])
@@ -161,14 +189,17 @@ def test_says_when_it_gives_less_than_was_asked(lab: Lab) -> None:
 def test_says_which_limit_ends_it_anyway(lab: Lab) -> None:
     lab.policy.edit("defaults:\n  max_runtime: 3h\n")
     lab.run("alice")
-    assert said("extend", "jupyter").endswith("Then it stops, used or not: max_runtime is 3h.")
+    assert said("extend", "jupyter").endswith(
+        "Then it stops, used or not: max_runtime = 3h (the defaults, resource-limits.yaml line 2)."
+    )
 
 
 @pytest.mark.parametrize("duration", ["6", "soon", "-1h", "0s"])
-def test_a_duration_that_makes_no_sense_is_refused(lab: Lab, duration: str) -> None:
+def test_a_duration_that_makes_no_sense_is_wrong_usage(lab: Lab, duration: str) -> None:
     lab.run("alice")
-    with pytest.raises(InvalidRequest):
-        CliRunner().invoke(extend.app, ["--for", duration], catch_exceptions=False)
+    result = CliRunner().invoke(extend.app, ["--for", duration])
+    assert result.exit_code == 2
+    assert "Invalid value for --for" in result.output
 
 
 def test_nothing_that_runs_is_not_found(lab: Lab) -> None:

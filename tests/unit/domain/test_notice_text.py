@@ -8,7 +8,6 @@ from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.lifecycle import Countdown
 from ds01_spawner.domain.notice import Notice, NoticeKind
 from ds01_spawner.domain.notice_text import (
-    WITHOUT_END,
     About,
     Limit,
     Moment,
@@ -83,8 +82,8 @@ def test_an_idle_server_is_told_how_to_go_on() -> None:
         "\n"
         "To keep it running without using it, until 14:35 tomorrow at most:\n"
         "  - press “Keep it running” in JupyterLab or on the hub's home page\n"
-        "  - type in a terminal: ds01 extend jupyter\n"
-        "  - create the file .keep-alive in your home folder\n"
+        "  - type in a terminal: touch ~/.keep-alive.jupyter\n"
+        "  - for everything that you run, type in a terminal: touch ~/.keep-alive\n"
         "\n"
         "When it stops, your home folder stays. What is in memory goes, and so does what you "
         "installed or saved outside your home folder.\n"
@@ -117,7 +116,6 @@ def test_an_idle_container_that_was_kept_long_enough_must_be_used() -> None:
         IDLE_LIMIT,
         MOMENT,
         stops_at=STOP,
-        keep_until=STOP,
         checkpoint_signal="SIGUSR1",
     )
     assert notice.text == (
@@ -251,6 +249,11 @@ def test_a_full_home_says_what_no_longer_works() -> None:
     )
 
 
+def test_a_time_of_seconds_is_said_in_seconds() -> None:
+    short = replace(RUNTIME, bound=Bound(timedelta(seconds=35), "max_runtime"))
+    assert reason(SERVER, short, MOMENT).startswith("Its time of 35 seconds is up then")
+
+
 def test_an_exemption_that_ends_is_the_reason() -> None:
     exemption = Exemption("alice", None, frozenset({Rule.RUNTIME}), STOP, "paper", "x.yaml:3")
     lifted = replace(RUNTIME, exemption=exemption)
@@ -268,12 +271,33 @@ def test_time_that_is_up_already_is_not_said_to_come() -> None:
     assert notice.title == "Your server stops in 5 minutes, at 14:41."
 
 
-def test_keeping_without_end_names_none() -> None:
+def test_no_notice_tells_of_a_command_that_containers_do_not_have() -> None:
     notice = warning_notice(
-        SERVER, IDLE, Level.FIRST, IDLE_LIMIT, MOMENT, stops_at=STOP, keep_until=WITHOUT_END
+        SERVER, IDLE, Level.FIRST, IDLE_LIMIT, MOMENT, stops_at=STOP, keep_until=STOP + HOUR
     )
-    assert "\nTo keep it running without using it:\n" in notice.text
-    assert notice.keep_until == WITHOUT_END
+    assert "ds01 " not in notice.text
+
+
+def test_a_file_cannot_be_named_after_what_has_a_slash() -> None:
+    about = replace(CONTAINER, name="a/../../b")
+    notice = warning_notice(
+        about, IDLE, Level.FIRST, IDLE_LIMIT, MOMENT, stops_at=STOP, keep_until=STOP + HOUR
+    )
+    assert ".keep-alive." not in notice.text
+
+
+def test_who_has_an_entry_of_their_own_reads_of_it_as_theirs_and_the_record_names_them() -> None:
+    limit = Limit("idle_timeout", "2h", "user alice, resource-limits.yaml line 40")
+    notices = [
+        warning_notice(SERVER, IDLE, Level.FIRST, limit, MOMENT, stops_at=STOP),
+        stopped(SERVER, IDLE, limit),
+        storage_notice(USE, 100 * 1024**3, limit, MOMENT),
+    ]
+    for notice in notices:
+        assert notice.text.endswith("= 2h (your own entry, resource-limits.yaml line 40).")
+        assert notice.origin == limit.origin
+    for reader in ("bob", "alic", ""):
+        assert limit.read_by(reader) == limit
 
 
 @pytest.mark.parametrize("countdown", [IDLE, RUNTIME, CONFLICT], ids=lambda each: each.rule)
@@ -302,12 +326,13 @@ def test_a_name_may_be_anything_and_controls_nothing() -> None:
     shown = f"{notice.title}{notice.text}{notice.value}{notice.origin}"
     assert not {"\x1b", "\x07", "\u202e", "\r"} & set(shown)
     assert notice.title.splitlines() == [notice.title]
-    assert "ds01 extend" not in notice.text
+    assert "touch ~/.keep-alive." not in notice.text
+    assert "touch ~/.keep-alive\n" in notice.text
     plain = replace(CONTAINER, name="my 'run'; x")
     offered = warning_notice(
         plain, IDLE, Level.FIRST, limit, MOMENT, stops_at=STOP, keep_until=STOP + HOUR
     )
-    assert "ds01 extend 'my '\"'\"'run'\"'\"'; x'" in offered.text
+    assert "touch ~/.keep-alive.'my '\"'\"'run'\"'\"'; x'\n" in offered.text
 
 
 def test_a_container_without_a_name_is_called_as_the_engine_calls_it() -> None:

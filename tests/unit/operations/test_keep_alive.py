@@ -3,8 +3,8 @@ from datetime import timedelta
 import pytest
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.errors import Forbidden, InvalidRequest, NotFound, Unavailable
-from ds01_spawner.domain.work import Rule, Track
+from ds01_spawner.domain.errors import Forbidden, InvalidRequest, NotFound, Refused, Unavailable
+from ds01_spawner.domain.work import Level, Rule, SentWarning, Track
 from ds01_spawner.operations.keep_alive import Kept
 from fakes.clock import FakeClock
 from fakes.facts import container
@@ -48,6 +48,14 @@ def stored(lab: Lab) -> list[object]:
 
 def rules(lab: Lab, extra: str) -> None:
     lab.policy.edit(POLICY.replace("defaults:\n", f"defaults:\n{extra}", 1))
+
+
+def exempt(lab: Lab, duration: timedelta) -> None:
+    until = (lab.clock.now() + duration).strftime("%Y-%m-%dT%H:%M:%SZ")
+    lab.policy.exempt(
+        "exemptions:\n"
+        f"  - {{user: alice, exempt_from: [idle_timeout], until: '{until}', reason: a paper}}\n"
+    )
 
 
 def test_gives_the_most_that_is_allowed_unless_told_otherwise(lab: Lab) -> None:
@@ -106,7 +114,7 @@ def test_says_which_limit_ends_it_anyway(lab: Lab) -> None:
     kept = ask(lab)
     assert kept.keep_alive.until == lab.clock.now() + 12 * HOUR
     assert kept.ends_anyway is not None
-    assert kept.ends_anyway.rule is Rule.RUNTIME
+    assert kept.ends_anyway.words == "max_runtime = 12h (the defaults, resource-limits.yaml line 3)"
 
 
 def test_refuses_when_max_runtime_comes_first(lab: Lab) -> None:
@@ -118,7 +126,7 @@ def test_refuses_when_max_runtime_comes_first(lab: Lab) -> None:
     with pytest.raises(Forbidden) as caught:
         ask(lab)
     said = str(caught.value)
-    assert "jupyter ends in 20 minutes whatever you ask: max_runtime is 3h" in said
+    assert "jupyter ends in 20 minutes whatever you ask: max_runtime = 3h" in said
     assert "the defaults, resource-limits.yaml line 3" in said
     assert len(stored(lab)) == 1
 
@@ -127,7 +135,7 @@ def test_refuses_where_the_policy_allows_none(lab: Lab) -> None:
     rules(lab, "  policies:\n    keep_alive_max: 0s\n")
     lab.run("alice")
     with pytest.raises(
-        Forbidden, match=r"keep_alive_max is 0 .the defaults, resource-limits.yaml line"
+        Forbidden, match=r"keep_alive_max = 0s .the defaults, resource-limits.yaml line"
     ):
         ask(lab)
     assert stored(lab) == []
@@ -146,6 +154,108 @@ def test_asking_for_less_than_was_given_changes_nothing(lab: Lab) -> None:
     events = len(lab.events.events)
     assert ask(lab, duration=HOUR).keep_alive == first.keep_alive
     assert len(lab.events.events) == events
+
+
+def test_enough_is_told_as_it_is_and_not_as_it_was_asked(lab: Lab) -> None:
+    rules(lab, "  max_runtime: 20h\n")
+    lab.run("alice")
+    ask(lab, duration=12 * HOUR)
+    rules(lab, "  max_runtime: 6h\n")
+    kept = ask(lab, duration=HOUR)
+    assert kept.until == lab.clock.now() + 6 * HOUR
+    assert kept.ends_anyway is not None
+
+
+def test_asking_before_there_is_anything_to_postpone_says_so(lab: Lab) -> None:
+    rules(lab, "  max_runtime: null\n  idle_timeout: 48h\n  policies: {keep_alive_max: 2h}\n")
+    idle_for(lab, HOUR, lab.run("alice"))
+    for duration in (None, 5 * HOUR):
+        with pytest.raises(InvalidRequest) as caught:
+            ask(lab, duration=duration)
+        assert str(caught.value) == (
+            "There is nothing to postpone yet: jupyter goes on unused for 47 hours anyway, longer "
+            "than a keep-alive gives: policies.keep_alive_max = 2h (the defaults, "
+            "resource-limits.yaml line 5). Ask when you are warned."
+        )
+    with pytest.raises(InvalidRequest, match=r"47 hours anyway, longer than the 1 hour of a keep"):
+        ask(lab, duration=HOUR)
+    assert stored(lab) == []
+
+
+def test_who_was_warned_is_not_told_to_wait_for_a_warning(lab: Lab) -> None:
+    rules(lab, "  max_runtime: null\n  idle_timeout: 2h\n")
+    container_id = lab.run("alice")
+    idle_for(lab, timedelta(minutes=100), container_id)
+    now = lab.clock.now()
+    warning = SentWarning(container_id, Rule.IDLE, Level.FIRST, now, now + HOUR / 3)
+    with lab.ledger.transaction() as transaction:
+        transaction.put_warnings([warning])
+    with pytest.raises(InvalidRequest, match=r"for 20 minutes anyway.*Ask again shortly before"):
+        ask(lab, duration=HOUR / 6)
+    assert ask(lab, duration=HOUR).keep_alive.until == now + HOUR
+
+
+def test_more_may_be_asked_for_where_the_policy_has_no_maximum(lab: Lab) -> None:
+    rules(lab, "  max_runtime: null\n  idle_timeout: 48h\n  policies: {keep_alive_max: null}\n")
+    lab.run("alice")
+    with pytest.raises(InvalidRequest, match="nothing to postpone"):
+        ask(lab)
+    assert ask(lab, duration=72 * HOUR).until == lab.clock.now() + 72 * HOUR
+
+
+def test_what_an_exemption_keeps_needs_no_keep_alive(lab: Lab) -> None:
+    rules(lab, "  max_runtime: null\n")
+    exempt(lab, timedelta(days=9))
+    lab.run("alice")
+    with pytest.raises(InvalidRequest, match="jupyter is exempt and goes on for 9 days anyway"):
+        ask(lab)
+    assert lab.outlook.read().containers[0].keep_until is None
+
+
+def test_an_exemption_that_ends_sooner_can_be_outlasted(lab: Lab) -> None:
+    rules(lab, "  max_runtime: null\n")
+    exempt(lab, 6 * HOUR)
+    idle_for(lab, HOUR, lab.run("alice"))
+    offered = lab.outlook.read().containers[0].keep_until
+    assert ask(lab).until == offered == lab.clock.now() + 24 * HOUR
+    (end,) = lab.outlook.read().containers[0].ends
+    assert end.at == offered
+
+
+@pytest.mark.parametrize("longest", ["30m", "1h", "61m", "2h", "24h"])
+@pytest.mark.parametrize("threshold", ["1%", "100%"], ids=["high demand", "no demand"])
+@pytest.mark.parametrize("minutes", [0, 30, 60, 90, 119, 240])
+def test_what_the_page_offers_is_given_and_nothing_else(
+    lab: Lab, longest: str, threshold: str, minutes: int
+) -> None:
+    policies = f"{{keep_alive_max: {longest}, high_demand_threshold: {threshold}}}"
+    rules(lab, f"  max_runtime: 12h\n  idle_timeout: 2h\n  policies: {policies}\n")
+    container_id = lab.run("alice")
+    if minutes:
+        idle_for(lab, timedelta(minutes=minutes), container_id)
+    (view,) = lab.outlook.read().containers
+    if view.keep_until is None:
+        with pytest.raises(Refused):
+            ask(lab)
+        return
+    assert ask(lab).until == view.keep_until
+    (view,) = lab.outlook.read().containers
+    if minutes:
+        assert view.ends[0].at == ask(lab, duration=timedelta(seconds=1)).until
+    assert view.keep_until is None
+
+
+def test_a_driver_that_does_not_answer_keeps_nobody_from_asking(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.run("alice")
+
+    def broken() -> None:
+        raise Unavailable("The NVIDIA driver does not answer.")
+
+    monkeypatch.setattr(lab.probe, "inventory", broken)
+    monkeypatch.setattr(lab.probe, "activity", broken)
+    assert ask(lab).until == lab.outlook.read().containers[0].ends[0].at
 
 
 @pytest.mark.parametrize("seconds", [0, -60])

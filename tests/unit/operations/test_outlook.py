@@ -6,9 +6,9 @@ import pytest
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import ContainerState
 from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.notice_text import Limit
 from ds01_spawner.domain.work import KeepAlive, Level, Rule, RuleStop, SentWarning, Track
 from ds01_spawner.operations.outlook import ContainerOutlook, Forecast
-from ds01_spawner.operations.provenance import Provenance
 from fakes.clock import FakeClock
 from fakes.facts import container
 from fakes.lab import POLICY, Lab
@@ -83,14 +83,14 @@ def test_a_container_in_use_has_its_end_and_its_idle_timeout(lab: Lab) -> None:
     assert found.idle_timeout == 2 * HOUR
     (end,) = found.ends
     assert (end.rule, end.at, end.warned) == (Rule.RUNTIME, lab.clock.now() + 24 * HOUR, False)
-    assert end.provenance == Provenance("24h", "group student, resource-limits.yaml line 13")
+    assert end.limit == Limit("max_runtime", "24h", "group student, resource-limits.yaml line 13")
 
 
 def test_an_idle_one_comes_nearer_to_its_idle_end(lab: Lab) -> None:
     remember(lab, lab.run("alice"), idle=HOUR)
     end = only(lab).ends[0]
     assert (end.rule, end.at) == (Rule.IDLE, lab.clock.now() + HOUR)
-    assert end.provenance == Provenance("2h", "group student, resource-limits.yaml line 12")
+    assert end.limit == Limit("idle_timeout", "2h", "group student, resource-limits.yaml line 12")
 
 
 def test_one_that_no_pass_has_seen_yet_is_told_of_all_the_same(lab: Lab) -> None:

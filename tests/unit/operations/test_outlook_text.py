@@ -6,17 +6,16 @@ import pytest
 from ds01_spawner.domain.container import ContainerState
 from ds01_spawner.domain.exemption import Exemption
 from ds01_spawner.domain.labels import Interface
-from ds01_spawner.domain.notice_text import Moment
+from ds01_spawner.domain.notice_text import Limit, Moment
 from ds01_spawner.domain.work import KeepAlive, Rule, RuleStop
 from ds01_spawner.operations.outlook import ContainerOutlook, End
 from ds01_spawner.operations.outlook_text import sentences, stop_rule, stop_sentence
-from ds01_spawner.operations.provenance import Provenance
 from fakes.clock import EPOCH
 
 HOUR = timedelta(hours=1)
 NOW = Moment(EPOCH, UTC)
-IDLE = End(Rule.IDLE, "idle_timeout", Provenance("2h", "built in"), EPOCH + HOUR)
-RUNTIME = End(Rule.RUNTIME, "max_runtime", Provenance("24h", "built in"), EPOCH + 20 * HOUR)
+IDLE = End(Rule.IDLE, Limit("idle_timeout", "2h", "built in"), EPOCH + HOUR)
+RUNTIME = End(Rule.RUNTIME, Limit("max_runtime", "24h", "built in"), EPOCH + 20 * HOUR)
 KEPT = KeepAlive("id", EPOCH, EPOCH + HOUR, "page", "alice")
 EXEMPTION = Exemption("alice", None, frozenset({Rule.IDLE}), EPOCH + HOUR, "paper", "f:1")
 
@@ -61,8 +60,7 @@ def view(**facts: Any) -> ContainerOutlook:
                 "ends": (
                     End(
                         Rule.IDLE,
-                        "idle_timeout",
-                        Provenance("2h", ""),
+                        Limit("idle_timeout", "2h", ""),
                         EPOCH + HOUR,
                         high_demand=True,
                     ),
@@ -78,8 +76,7 @@ def view(**facts: Any) -> ContainerOutlook:
                 "ends": (
                     End(
                         Rule.IDLE,
-                        "idle_timeout",
-                        Provenance("2h", ""),
+                        Limit("idle_timeout", "2h", ""),
                         EPOCH + HOUR,
                         exemption=EXEMPTION,
                     ),
@@ -89,9 +86,7 @@ def view(**facts: Any) -> ContainerOutlook:
         ),
         (
             {
-                "ends": (
-                    End(Rule.CONFLICT, "policies.slot_conflict", Provenance("stop", ""), EPOCH),
-                ),
+                "ends": (End(Rule.CONFLICT, Limit("policies.slot_conflict", "stop", ""), EPOCH),),
                 "idle_timeout": None,
             },
             ["Stops at 12:00, in less than a minute: something else had its GPU first."],
@@ -134,6 +129,6 @@ def test_a_stop_says_when_why_and_by_which_rule() -> None:
     assert stop_sentence(stop, NOW) == (
         "It was stopped at 11:00. Nothing has run on it since 09:00.�[2J"
     )
-    assert stop_rule(stop) == (
+    assert stop_rule(stop, "alice") == (
         "Rule: container_types.hub.idle_timeout = 2h (group student, resource-limits.yaml line 31)."
     )

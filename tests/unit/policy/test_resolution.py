@@ -288,7 +288,7 @@ def test_values_are_shown_as_the_file_would_say_them(key: str, value: Any, words
 @pytest.mark.parametrize(
     ("user", "key", "value", "words"),
     [
-        ("ana", "max_cpus", "12", "your own entry, f.yaml line 24"),
+        ("ana", "max_cpus", "12", "user ana, f.yaml line 24"),
         ("ana", "memory", "12g", "group student, f.yaml line 13"),
         ("ben", "idle_timeout", "1h", "the defaults, f.yaml line 5"),
         ("ben", "max_runtime", "never", "group phd, f.yaml line 20"),
@@ -302,7 +302,7 @@ def test_one_setting_says_its_value_and_where_it_is_set(
 ) -> None:
     resolved = load_policy(LAB, "/etc/ds01/f.yaml").policy.setting(user, (), key)
     assert in_words(key, resolved.value) == value
-    assert origin_in_words(resolved) == words
+    assert origin_in_words(resolved, user) == words
 
 
 def test_a_setting_knows_groups_of_the_hub_and_of_labels() -> None:

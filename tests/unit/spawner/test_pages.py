@@ -181,7 +181,7 @@ async def test_a_refusal_is_a_sentence(lab: Lab, pages: _Pages) -> None:
     lab.run("alice")
     status, body = await pages.keep("alice/containers/jupyter")
     assert status == 403
-    assert "keep_alive_max is 0 (the defaults, resource-limits.yaml line 2)" in body["message"]
+    assert "keep_alive_max = 0s (the defaults, resource-limits.yaml line 2)" in body["message"]
 
 
 async def test_a_part_that_does_not_answer_is_a_sentence_too(lab: Lab, pages: _Pages) -> None:
