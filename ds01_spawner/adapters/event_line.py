@@ -13,7 +13,12 @@ MAX_LINE_BYTES = 64 * 1024
 REMOVED = "[removed]"
 
 _MAX_TEXT = 1500
+_MAX_READ = 16_000
+"""Of one text: much more than is written, because a secret within shortens it."""
+
 _MAX_DEPTH = 8
+_LONGEST_WORD = 1000
+_HALF_A_WORD = re.compile(r"(?<=\s)\S*\Z")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SECRET_WORDS = frozenset(
     {
@@ -34,7 +39,8 @@ _SECRET_TEXT = (
     (re.compile(r"\b(bearer|basic|token) +[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), r"\1 "),
     (
         re.compile(
-            r"\b([\w-]*(?:password|passwd|secret|token|api[_-]?key)[\"']?\s*[=:]\s*[\"']?)"
+            # No prefix such as \w*: at every character of a long word it would begin anew.
+            r"((?:password|passwd|secret|token|api[_-]?key)[\"']?\s*[=:]\s*[\"']?)"
             r"(?!\[removed\])[^\s\"',;&]+",
             re.IGNORECASE,
         ),
@@ -89,9 +95,15 @@ def _is_secret(key: str) -> bool:
 
 
 def _text(text: str) -> str:
+    is_cut = len(text) > _MAX_READ
+    if is_cut:
+        # Not in the middle of a word: half a secret may not look like one.
+        words, last = text[: _MAX_READ - _LONGEST_WORD], text[_MAX_READ - _LONGEST_WORD : _MAX_READ]
+        text = words + _HALF_A_WORD.sub("", last)
     for pattern, kept in _SECRET_TEXT:
         text = pattern.sub(kept + REMOVED, text)
-    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
+    is_cut = is_cut or len(text) > _MAX_TEXT
+    return f"{text[:_MAX_TEXT]}…" if is_cut else text
 
 
 def _encoded(fields: Mapping[str, Any]) -> bytes:

@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -95,6 +96,41 @@ class TestLine:
 
         assert b"hunter2" not in line
         assert line.count(b"[removed]") == 3
+
+    @pytest.mark.parametrize(
+        "key", ["my_db_password", "x-" * 100 + "token", "é" * 50 + "secret", "--api-key", "apikey"]
+    )
+    @pytest.mark.parametrize("form", ["{}=hunter2", "{} : 'hunter2'", '"{}": "hunter2"'])
+    def test_whatever_stands_before_its_name_a_secret_is_removed(self, key: str, form: str) -> None:
+        text = form.format(key)
+
+        assert details_of({"text": text})["text"] == text.replace("hunter2", "[removed]")
+
+    @pytest.mark.parametrize(
+        "part",
+        [
+            *("-a", "a", "_", " ", "token", "token ", "secret =", "api_key", "password'", "Aa"),
+            *("bearer  ", "://", "://a:", "://a:b", "-----BEGIN ", "-----END A", "-----BEGIN"),
+            "-----BEGIN PRIVATE KEY-----",
+        ],
+    )
+    @pytest.mark.parametrize("begin", ["", "secret", "bearer", "://a:", "-----BEGIN "])
+    def test_a_long_text_made_to_be_slow_is_not(self, begin: str, part: str) -> None:
+        text = begin + part * (100_000 // len(part))
+        event = replace(EVENT, reason=f"password=hunter2 {text}")
+        began = time.thread_time()
+        line = event_line(event)
+        seconds = time.thread_time() - began
+
+        assert seconds < 0.05
+        assert b"hunter2" not in line
+
+    def test_no_half_of_a_secret_is_left_where_a_long_text_is_cut(self) -> None:
+        key = "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----"
+        shortened = "".join(key.format("x" * 1000) for _ in range(14))
+        for length in range(15_000, 16_100):
+            text = f"{shortened}{' ' * (length - len(shortened))}https://a:hunter2@registry"
+            assert "hunter" not in details_of({"text": text})["text"]
 
     def test_what_is_no_json_is_written_as_text(self) -> None:
         found = details_of({"path": Path("/x"), "when": SATURDAY, "set": {1}, "nan": float("nan")})
