@@ -18,6 +18,7 @@ from ds01_spawner.adapters.channels import AppriseChannels
 from ds01_spawner.adapters.docker_engine import DockerEngine
 from ds01_spawner.adapters.event_file import EventFile
 from ds01_spawner.adapters.gpu_source import SIMULATION_STATE, open_probe
+from ds01_spawner.adapters.hub_api import environment_in, hub_from
 from ds01_spawner.adapters.jupyter_servers import DirectJupyterServers
 from ds01_spawner.adapters.keep_alive_files import WorkspaceKeepAliveFiles
 from ds01_spawner.adapters.ledger import SqliteLedger
@@ -63,6 +64,7 @@ from ds01_spawner.ports import Cgroups, GpuProbe, HubClient
 CONFIG_VARIABLE = "DS01_CONFIG_DIR"
 STATE_VARIABLE = "DS01_STATE_DIR"
 SOCKET_VARIABLE = "DS01_ENGINE_SOCKET"
+SERVICE_FILE = "culler.env"
 _DEFAULT_CONFIG = Path("/etc/ds01")
 _DEFAULT_STATE = Path("/var/lib/ds01")
 _DEFAULT_EVENTS = Path("/var/log/ds01/events.jsonl")
@@ -438,6 +440,17 @@ class Platform:
     def _excluded_gpus(self, inventory: Inventory) -> frozenset[str]:
         every = frozenset(gpu.uuid for gpu in inventory.gpus)
         return every - self.gpu_config.interactive_gpus(inventory)
+
+
+def open_hub(
+    directories: Directories, environment: Mapping[str, str] = os.environ
+) -> HubClient | None:
+    """The hub as the lifecycle service asks it, for an administrator beside it.
+
+    By the environment, or else by the file that systemd starts the service with; `None` where
+    neither says where the hub is, or the file is closed to whoever runs this.
+    """
+    return hub_from(environment) or hub_from(environment_in(directories.config / SERVICE_FILE))
 
 
 def open_platform(directories: Directories | None = None, *, actor: str) -> Platform:

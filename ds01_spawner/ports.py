@@ -297,6 +297,10 @@ class LedgerTransaction(Protocol):
         """
         ...
 
+    def lease_holder(self, name: str, mark: PassMark) -> str | None:
+        """Who has the lease now; `None` when nobody has."""
+        ...
+
     def end_lease(self, name: str, holder: str) -> None:
         """Give the lease back; nothing happens when another has it."""
         ...

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +22,26 @@ _PAGE = 200
 _PAGINATED = "application/jupyterhub-pagination+json"
 _OUT_OF_SCOPE = "No access to resources"
 """How the hub says 404 to a token whose scope is for others' servers (jupyterhub/scopes.py)."""
+
+
+def hub_from(environment: Mapping[str, str]) -> "HubApi | None":
+    """The hub that `JUPYTERHUB_API_URL` and `JUPYTERHUB_API_TOKEN` name; `None` without them."""
+    url = environment.get("JUPYTERHUB_API_URL")
+    token = environment.get("JUPYTERHUB_API_TOKEN")
+    return HubApi(url, token) if url and token else None
+
+
+def environment_in(file: Path) -> Mapping[str, str]:
+    """What a systemd `EnvironmentFile` sets; nothing where it cannot be read.
+
+    https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#EnvironmentFile=
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    pairs = (line.partition("=") for line in lines if not line.lstrip().startswith(("#", ";")))
+    return {name.strip(): value.strip().strip("\"'") for name, sign, value in pairs if sign}
 
 
 class HubApi:

@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 
-from ds01_spawner.adapters.hub_api import HubApi
+from ds01_spawner.adapters.hub_api import hub_from
 from ds01_spawner.composition import open_platform
 from ds01_spawner.culler.service import Pace, Service
-from ds01_spawner.ports import HubClient
 
 INTERVAL_VARIABLE = "DS01_CULLER_PASS_SECONDS"
 GRACE_VARIABLE = "DS01_CULLER_GRACE_SECONDS"
@@ -24,15 +23,9 @@ def main() -> None:
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s"
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    service = Service(open_platform(actor="culler"), _hub(os.environ), _pace(os.environ))
+    service = Service(open_platform(actor="culler"), hub_from(os.environ), _pace(os.environ))
     with suppress(KeyboardInterrupt):  # how the hub and systemd end their services
         service.run(_wanted(os.environ))
-
-
-def _hub(environment: Mapping[str, str]) -> HubClient | None:
-    url = environment.get("JUPYTERHUB_API_URL")
-    token = environment.get("JUPYTERHUB_API_TOKEN")
-    return HubApi(url, token) if url and token else None
 
 
 def _pace(environment: Mapping[str, str]) -> Pace:

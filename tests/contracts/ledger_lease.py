@@ -34,6 +34,20 @@ class LeaseContract:
         assert self.take(ledger, clock, "two")
         assert not self.take(ledger, clock, "one")
 
+    def test_says_who_has_a_lease_and_for_how_long(self, ledger: Ledger, clock: FakeClock) -> None:
+        def holder(name: str = "pass") -> str | None:
+            with ledger.transaction() as transaction:
+                return transaction.lease_holder(name, clock.mark())
+
+        assert holder() is None
+        assert self.take(ledger, clock, "one")
+        assert (holder(), holder("other")) == ("one", None)
+        clock.advance(MINUTE)
+        assert holder() is None
+        assert self.take(ledger, clock, "two")
+        clock.reboot()
+        assert holder() is None
+
     def test_its_holder_renews_a_lease(self, ledger: Ledger, clock: FakeClock) -> None:
         assert self.take(ledger, clock, "one")
         clock.advance(timedelta(seconds=40))

@@ -190,12 +190,15 @@ class FakeLedger:
         self._rows.storage[use.user] = use
 
     def take_lease(self, name: str, holder: str, mark: PassMark, seconds: float) -> bool:
-        other, boot_id, ends_at = self._rows.leases.get(name, (holder, mark.boot_id, 0.0))
-        held = boot_id == mark.boot_id and ends_at > mark.uptime_seconds
-        if held and other != holder:
+        if self.lease_holder(name, mark) not in {None, holder}:
             return False
         self._rows.leases[name] = holder, mark.boot_id, mark.uptime_seconds + seconds
         return True
+
+    def lease_holder(self, name: str, mark: PassMark) -> str | None:
+        holder, boot_id, ends_at = self._rows.leases.get(name, (None, "", 0.0))
+        held = boot_id == mark.boot_id and ends_at > mark.uptime_seconds
+        return holder if held else None
 
     def end_lease(self, name: str, holder: str) -> None:
         if name in self._rows.leases and self._rows.leases[name][0] == holder:

@@ -93,12 +93,8 @@ class LifecyclePart:
 
         Counted on the clock that never jumps; a lease from before a reboot is void.
         """
-        found = self._connection.execute(_LEASE, {"name": name}).one_or_none()
-        if found is not None:
-            lasts = found.boot_id == mark.boot_id
-            lasts = lasts and found.ends_at_uptime_seconds > mark.uptime_seconds
-            if lasts and found.holder != holder:
-                return False
+        if self.lease_holder(name, mark) not in {None, holder}:
+            return False
         lease = {
             "name": name,
             "holder": holder,
@@ -107,6 +103,14 @@ class LifecyclePart:
         }
         self._connection.execute(_PUT_LEASE, lease)
         return True
+
+    def lease_holder(self, name: str, mark: PassMark) -> str | None:
+        """Who has the lease now; `None` when nobody has."""
+        found = self._connection.execute(_LEASE, {"name": name}).one_or_none()
+        if found is None or found.boot_id != mark.boot_id:
+            return None
+        lasts = found.ends_at_uptime_seconds > mark.uptime_seconds
+        return str(found.holder) if lasts else None
 
     def end_lease(self, name: str, holder: str) -> None:
         """Give the lease back; nothing happens when another has it."""

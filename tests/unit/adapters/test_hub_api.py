@@ -1,5 +1,6 @@
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -7,7 +8,7 @@ import pytest
 import requests
 from requests.adapters import BaseAdapter
 
-from ds01_spawner.adapters.hub_api import HubApi
+from ds01_spawner.adapters.hub_api import HubApi, environment_in, hub_from
 from ds01_spawner.domain.errors import Conflict, Unavailable
 from ds01_spawner.ports import HubServer
 
@@ -259,3 +260,17 @@ def test_a_hub_that_does_not_answer_has_not_stopped_anything(error: Exception) -
     hub.error = error
     with pytest.raises(Unavailable, match="The hub does not answer /users/alice/server"):
         api_of(hub).stop("alice", "")
+
+
+def test_the_environment_says_where_the_hub_is() -> None:
+    both = {"JUPYTERHUB_API_URL": "http://hub/api", "JUPYTERHUB_API_TOKEN": "secret"}
+    assert isinstance(hub_from(both), HubApi)
+    assert hub_from({}) is None
+    assert hub_from({"JUPYTERHUB_API_URL": "http://hub/api"}) is None
+
+
+def test_a_services_file_says_it_as_well(tmp_path: Path) -> None:
+    file = tmp_path / "culler.env"
+    assert environment_in(file) == {}
+    file.write_text("# who\n; why\n\nJUPYTERHUB_API_URL = 'http://hub/api'\nTOKEN=a=b\nnothing\n")
+    assert environment_in(file) == {"JUPYTERHUB_API_URL": "http://hub/api", "TOKEN": "a=b"}

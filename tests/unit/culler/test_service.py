@@ -9,7 +9,6 @@ from typing import cast
 
 import pytest
 
-from ds01_spawner.adapters.hub_api import HubApi
 from ds01_spawner.composition import Directories, Platform
 from ds01_spawner.culler import __main__ as program
 from ds01_spawner.culler.service import Pace, Service
@@ -284,15 +283,11 @@ def test_figures_that_cannot_be_written_stop_nothing(
     assert "cannot be written" in caplog.messages[0]
 
 
-def test_the_environment_says_pace_and_hub() -> None:
+def test_the_environment_says_the_pace() -> None:
     assert program._pace({}) == Pace(60.0, GRACE)
     assert program._pace(
         {"DS01_CULLER_PASS_SECONDS": "5", "DS01_CULLER_GRACE_SECONDS": "1.5"}
     ) == Pace(5.0, timedelta(seconds=1.5))
-    assert program._hub({}) is None
-    assert program._hub({"JUPYTERHUB_API_URL": "http://hub/api"}) is None
-    both = {"JUPYTERHUB_API_URL": "http://hub/api", "JUPYTERHUB_API_TOKEN": "secret"}
-    assert isinstance(program._hub(both), HubApi)
 
 
 @pytest.mark.parametrize("text", ["abc", "0", "-1", "nan", "inf", "0.01"])
