@@ -2,6 +2,7 @@
 
     GET  /hub/ds01/users/NAME/containers
     POST /hub/ds01/users/NAME/containers/CONTAINER/keep-running
+    GET  /hub/ds01/static/FILE
 
 Who may read (`read:servers`) or start and stop (`servers`) that person's servers may ask: everybody
 for themselves, an administrator for all. Anybody else is told that there is no such thing.
@@ -9,9 +10,11 @@ for themselves, an administrator for all. Anybody else is told that there is no 
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 from jupyterhub.apihandlers.base import APIHandler
+from jupyterhub.handlers.static import CacheControlStaticFilesHandler
 from jupyterhub.scopes import needs_scope
 from tornado import web
 
@@ -25,6 +28,9 @@ from ds01_spawner.spawner.spawner import DS01Spawner
 
 SHARED_FOR = timedelta(seconds=5)
 """Many pages that ask within this time share one reading of engine and ledger."""
+
+STATIC = Path(__file__).parent / "static"
+"""Scripts of the hub's pages, for whoever asks: there is nothing of anybody's in them."""
 
 T = TypeVar("T")
 
@@ -102,8 +108,9 @@ def _duration(body: object) -> timedelta | None:
         raise web.HTTPError(400, "%s", str(InvalidRequest(f"for: {exc}."))) from exc
 
 
-HANDLERS = [
+HANDLERS: list[tuple[Any, ...]] = [
     (r"/ds01/users/([^/]+)/containers", ContainersHandler),
     (r"/ds01/users/([^/]+)/containers/([^/]+)/keep-running", KeepRunningHandler),
+    (r"/ds01/static/(.*)", CacheControlStaticFilesHandler, {"path": str(STATIC)}),
 ]
 """For `c.JupyterHub.extra_handlers`."""

@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ds01_spawner.domain.wording import clean, clock_time, date_and_time, size, span
+from ds01_spawner.domain.wording import clean, clock_time, date_and_time, length, size, span
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -75,3 +75,21 @@ def test_a_size_is_said_with_three_digits(size_bytes: int, text: str) -> None:
 )
 def test_nothing_that_controls_a_terminal_is_left(text: str, shown: str) -> None:
     assert clean(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "no time"),
+        (1, "1 second"),
+        (20, "20 seconds"),
+        (59.6, "1 minute"),
+        (90, "1 minute 30 seconds"),
+        (7200, "2 hours"),
+        (200_000, "2 days 7 hours"),
+    ],
+)
+def test_the_length_of_a_limit_is_said_to_the_second_while_that_counts(
+    seconds: float, words: str
+) -> None:
+    assert length(timedelta(seconds=seconds)) == words

@@ -2,6 +2,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,8 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 
-from ds01_spawner.domain.work import Rule, RuleStop, Track
+from ds01_spawner import spawner
+from ds01_spawner.domain.work import Level, Rule, RuleStop, SentWarning, Track
 from ds01_spawner.spawner.pages import HANDLERS
 from ds01_spawner.spawner.threads import Threads
 from fakes.clock import FakeClock
@@ -78,7 +80,7 @@ def lab() -> Lab:
 async def pages(lab: Lab) -> AsyncIterator[_Pages]:
     pages = _Pages(lab)
     app = Application(
-        [(path, _signed_in(handler, pages)) for path, handler in HANDLERS],
+        [(path, _signed_in(handler, pages), *more) for path, handler, *more in HANDLERS],
         db=SimpleNamespace(dirty=False),
         csp_report_uri="/csp",
         hub=SimpleNamespace(base_url="/hub/"),
@@ -97,6 +99,23 @@ def idle(lab: Lab, container_id: str, minutes: float = 60) -> None:
     track = Track(container_id, "jupyter._.alice", "alice", since, since, 3, since)
     with lab.ledger.transaction() as transaction:
         transaction.put_tracks([track])
+
+
+async def test_the_script_of_the_home_page_is_served_and_nothing_beside_it(pages: _Pages) -> None:
+    async def get(path: str) -> tuple[int, bytes]:
+        answer = await AsyncHTTPClient().fetch(
+            f"{pages.url}/ds01/static/{path}",
+            headers={"X-Signed-In": "alice"},
+            raise_error=False,
+        )
+        return answer.code, answer.body
+
+    script = Path(spawner.__file__).parent / "static" / "home.js"
+    assert await get("home.js") == (200, script.read_bytes())
+    for path in ("../pages.py", "%2e%2e/pages.py", "", "/etc/passwd"):
+        assert (await get(path))[0] in {403, 404}
+    home = Path(spawner.__file__).parents[2] / "hub_config" / "templates" / "home.html"
+    assert 'src="{{ base_url }}ds01/static/home.js"' in home.read_text()
 
 
 async def test_people_see_when_their_own_servers_stop(lab: Lab, pages: _Pages) -> None:
@@ -144,6 +163,34 @@ async def test_keeping_postpones_the_end_and_answers_with_it(lab: Lab, pages: _P
     assert "You keep it running. Stops at 18:00" in body["sentences"][0]
     (event,) = [each for each in lab.events.events if each.action == "container.extend"]
     assert (event.user, event.interface, event.details["by"]) == ("alice", "hub", "alice")
+
+
+async def test_who_asked_is_offered_more_when_warned_again(lab: Lab, pages: _Pages) -> None:
+    lab.policy.edit("defaults:\n  max_runtime: null\n  policies: {keep_alive_max: 6h}\n")
+    container_id = lab.run("alice")
+    idle(lab, container_id)
+    _, body = await pages.keep("alice/containers/jupyter")
+    assert body["kept_until"] == body["stops_at"] == "2026-01-31T18:00:00.000000Z"
+    assert body["keep_until"] is None
+    lab.wait(59 * 60)
+    _, body = await pages.ask("alice/containers")
+    assert body["containers"][0]["keep_until"] is None
+    now = lab.clock.now()
+    end = now + timedelta(hours=5, minutes=1)
+    with lab.ledger.transaction() as transaction:
+        transaction.put_warnings([SentWarning(container_id, Rule.IDLE, Level.FIRST, now, end)])
+    lab.wait(6)
+    _, body = await pages.ask("alice/containers")
+    assert body["containers"][0]["keep_until"] is not None
+
+
+async def test_ones_own_entry_is_called_so_on_ones_own_pages(lab: Lab, pages: _Pages) -> None:
+    lab.policy.edit("users:\n  alice: {idle_timeout: 2h}\n")
+    idle(lab, lab.run("alice"))
+    (mine,) = (await pages.ask("alice/containers"))[1]["containers"]
+    where = "resource-limits.yaml line 2"
+    assert mine["rules"][0] == f"Rule: idle_timeout = 2h (your own entry, {where})."
+    assert mine["ends"][0]["origin"] == f"user alice, {where}"
 
 
 async def test_the_page_shows_it_at_once_whatever_is_shared(lab: Lab, pages: _Pages) -> None:
