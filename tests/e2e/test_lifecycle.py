@@ -7,7 +7,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,25 +18,20 @@ from tornado.websocket import websocket_connect
 from ds01_spawner.adapters.gpu_source import SIMULATION_STATE
 from ds01_spawner.adapters.simulated_state import DeviceState, SimulatedState, write_state
 from ds01_spawner.domain.notice import NoticeKind
-from ds01_spawner.domain.work import Level
-from e2e.full_house import FullHouse
 from e2e.hub import Hub, Person, docker, eventually
 from e2e.pages import expect_lab, logged_in
 
 IDLE_SECONDS = 20
+TOLD = [NoticeKind.FIRST_WARNING, NoticeKind.FINAL_WARNING, NoticeKind.STOPPED]
+LARGE = "3g.20gb"
+"""There is one GPU of this size."""
+
 SETTINGS = "~/.jupyter/lab/user-settings/@jupyterlab/terminal-extension"
 READ_ALOUD = (
     f"mkdir -p {SETTINGS}; "
     f"echo '{{\"screenReaderMode\": true}}' > {SETTINGS}/plugin.jupyterlab-settings"
 )
 """Otherwise a terminal is a picture, and its text is nowhere in the page."""
-
-
-def warnings(person: Person, container_id: str) -> list[Level]:
-    """The warnings given to a container, oldest first."""
-    with person.hub.platform.ledger.transaction() as transaction:
-        found = transaction.warnings()
-    return [each.level for each in found if each.container_id == container_id]
 
 
 def kinds(person: Person) -> list[NoticeKind]:
@@ -79,55 +74,93 @@ async def _run_cell(person: Person, code: str) -> None:
     browser.close()
 
 
-@pytest.fixture
-def simulation(hub: Hub) -> Iterator[Callable[[str, float], None]]:
-    """Lets a GPU slot be so busy."""
-    path = hub.state / SIMULATION_STATE
-
-    def busy(slot: str, utilisation: float) -> None:
-        write_state(path, SimulatedState(devices={slot: DeviceState(utilisation=utilisation)}))
-
-    yield busy
-    path.unlink(missing_ok=True)
+def train(hub: Hub, slot: str, utilisation: float) -> None:
+    """Let a GPU slot be so busy."""
+    state = SimulatedState(devices={slot: DeviceState(utilisation=utilisation)})
+    write_state(hub.state / SIMULATION_STATE, state)
 
 
-def test_a_silent_cell_and_a_training_without_a_browser_survive(
-    hub: Hub, simulation: Callable[[str, float], None]
-) -> None:
-    silent, trainer = hub.person("silent"), hub.person("trainer")
-    silent.start()
-    trained = trainer.start(gpu="mig")
-    simulation(trainer.slot(), 0.8)
-    run_cell(silent, "import time; time.sleep(600)")
-    lives_for(silent, 2 * IDLE_SECONDS)
-    lives_for(trainer, 1)
-    assert kinds(silent) == kinds(trainer) == []
-    simulation(trainer.slot(), 0.0)
-    eventually(lambda: is_stopped(trainer), 60, what="the training has ended")
-    assert warnings(trainer, trained) == [Level.FIRST, Level.FINAL]
-    lives_for(silent, 1)
+def silent_cell_survives(person: Person) -> None:
+    person.start()
+    run_cell(person, "import time; time.sleep(600)")
+    lives_for(person, 2.5 * IDLE_SECONDS)
+    assert kinds(person) == []
+
+
+def training_without_a_browser_survives_until_it_ends(person: Person) -> None:
+    person.start(gpu="mig")
+    train(person.hub, person.slot(), 0.8)
+    lives_for(person, 2 * IDLE_SECONDS)
+    assert kinds(person) == []
+    train(person.hub, person.slot(), 0.0)
+    eventually(lambda: is_stopped(person), 60, what="the training has ended")
+    assert kinds(person) == TOLD
+
+
+def time_is_up_whatever_was_restarted(person: Person) -> None:
+    began = time.monotonic()
+    person.start()
+    time.sleep(max(0.0, 12 - (time.monotonic() - began)))
+    person.stop()
+    person.start()
+    restarted = time.monotonic()
+    eventually(lambda: is_stopped(person), 60, what="its time is up")
+    assert 34 <= time.monotonic() - began < 34 + 25
+    assert time.monotonic() - restarted < 33, "a restart does not reset it"
+    assert kinds(person) == TOLD
+    (stopped,) = person.hub.events("cleanup.runtime", person.name)
+    assert "max_runtime" in stopped["details"]["rule"]
+
+
+def keep_alive_postpones_and_then_ends(person: Person) -> None:
+    container_id = person.start()
+    eventually(lambda: kinds(person), 60)
+    docker("exec", container_id, "touch", "/home/jovyan/.keep-alive.jupyter")
+    touched = time.monotonic()
+    eventually(lambda: person.hub.events("container.extend", person.name), 10)
+    eventually(lambda: is_stopped(person), 90, what="the keep-alive has ended")
+    assert time.monotonic() - touched > 15
+    assert kinds(person)[-2:] == TOLD[-2:]
+
+
+SCENARIOS: dict[str, Callable[[Person], None]] = {
+    "silent": silent_cell_survives,
+    "trainer": training_without_a_browser_survives_until_it_ends,
+    "overtime": time_is_up_whatever_was_restarted,
+    "keeper": keep_alive_postpones_and_then_ends,
+}
+
+
+@pytest.fixture(scope="module")
+def side_by_side(running_hub: Hub) -> Iterator[dict[str, "Future[None]"]]:
+    """Every scenario with a person of its own: they wait for the same minute."""
+    with ThreadPoolExecutor(len(SCENARIOS)) as threads:
+        yield {
+            name: threads.submit(scenario, running_hub.person(name))
+            for name, scenario in SCENARIOS.items()
+        }
+    (running_hub.state / SIMULATION_STATE).unlink(missing_ok=True)
+    running_hub.empty()
 
 
 def test_an_open_tab_is_warned_twice_and_stopped_and_the_next_is_served(
-    full_house: FullHouse, chromium: Browser
+    running_hub: Hub, side_by_side: object, chromium: Browser
 ) -> None:
-    hub = full_house.hub
-    full_house.leave("mig-0")
+    hub = running_hub
+    assert side_by_side
     sleeper, waiting = hub.person("sleeper"), hub.person("waiting")
-    eventually(lambda: "free" in {use["state"] for use in hub.slots().values()}, 20)
     page = logged_in(chromium, sleeper)
-    container_id = sleeper.start(gpu="mig")
+    container_id = sleeper.start(gpu=LARGE)
     docker("exec", container_id, "sh", "-c", READ_ALOUD)
     page.goto(f"{hub.url}/user/{sleeper.name}/lab")
     expect_lab(page, sleeper)
     page.locator(".jp-LauncherCard").filter(has_text="Terminal").first.click()
     terminal = page.locator(".xterm-accessibility-tree")
     slot = sleeper.slot()
-    assert waiting.ask(gpu="mig").status_code == 202
+    assert waiting.ask(gpu=LARGE).status_code == 202
     expect(terminal).to_contain_text("Your server", timeout=60_000)
     eventually(lambda: is_stopped(sleeper), 90, what="the idle server is stopped")
-    assert warnings(sleeper, container_id) == [Level.FIRST, Level.FINAL]
-    assert kinds(sleeper)[-1] is NoticeKind.STOPPED
+    eventually(lambda: kinds(sleeper) == TOLD)
     waiting.ready(seconds=30)
     assert waiting.slot() == slot
     page.goto(f"{hub.url}/hub/user/{sleeper.name}/lab")
@@ -138,56 +171,40 @@ def test_an_open_tab_is_warned_twice_and_stopped_and_the_next_is_served(
     assert stopped["details"]["value"] == f"{IDLE_SECONDS}s"
 
 
-def test_time_is_up_whatever_was_restarted(hub: Hub) -> None:
-    person = hub.person("overtime")
-    began = time.monotonic()
-    person.start()
-    time.sleep(max(0.0, 12 - (time.monotonic() - began)))
-    person.stop()
-    container_id = person.start()
-    restarted = time.monotonic()
-    eventually(lambda: is_stopped(person), 60, what="its time is up")
-    assert 34 <= time.monotonic() - began < 34 + 20
-    assert time.monotonic() - restarted < 33, "a restart does not reset it"
-    assert warnings(person, container_id) == [Level.FIRST, Level.FINAL]
-    (stopped,) = hub.events("cleanup.runtime", person.name)
-    assert "max_runtime" in stopped["details"]["rule"]
-    docker("rm", "-f", person.container(), check=False)
-
-
-def test_a_keep_alive_postpones_and_then_ends(hub: Hub) -> None:
-    person = hub.person("keeper")
-    container_id = person.start()
-    eventually(lambda: warnings(person, container_id), 60)
-    docker("exec", person.container(), "touch", "/home/jovyan/.keep-alive.jupyter")
-    touched = time.monotonic()
-    eventually(lambda: hub.events("container.extend", person.name), 10)
-    eventually(lambda: is_stopped(person), 90, what="the keep-alive has ended")
-    assert time.monotonic() - touched > 15
-    assert warnings(person, container_id)[-1] is Level.FINAL
-
-
-def test_a_culler_that_is_killed_between_warning_and_stop_has_an_heir(hub: Hub) -> None:
-    person = hub.person("crashed")
-    container_id = person.start()
-    eventually(lambda: warnings(person, container_id), 60)
-    (culler,) = hub.processes("ds01_spawner.culler")
-    os.kill(culler, signal.SIGKILL)
-    eventually(lambda: is_stopped(person), 120, what="the next culler stops it")
-    assert warnings(person, container_id) == [Level.FIRST, Level.FINAL]
-
-
-def test_the_toast_keeps_a_server_running(hub: Hub, chromium: Browser) -> None:
+def test_the_toast_keeps_a_server_running(
+    running_hub: Hub, side_by_side: object, chromium: Browser
+) -> None:
+    hub = running_hub
+    assert side_by_side
     person = hub.person("toast")
     page = logged_in(chromium, person)
-    container_id = person.start()
+    person.start()
     page.goto(f"{hub.url}/user/{person.name}/lab")
     expect_lab(page, person)
     toast = page.get_by_role("alert").filter(has_text="stops soon")
     toast.first.wait_for(timeout=60_000)
     page.get_by_role("button", name="Keep it running").first.click()
     eventually(lambda: hub.events("container.extend", person.name), 20)
-    given = warnings(person, container_id)
-    lives_for(person, 70)
-    assert warnings(person, container_id) == given, "the end is a minute later"
+    given = kinds(person)
+    lives_for(person, 45)
+    assert kinds(person) == given, "the end is a minute later"
     page.context.close()
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_each_in_its_own_time(side_by_side: dict[str, "Future[None]"], name: str) -> None:
+    side_by_side[name].result(timeout=200)
+
+
+def test_a_culler_that_is_killed_between_warning_and_stop_has_an_heir(
+    running_hub: Hub, side_by_side: dict[str, "Future[None]"]
+) -> None:
+    for scenario in side_by_side.values():
+        scenario.exception(timeout=200)
+    person = running_hub.person("crashed")
+    person.start()
+    eventually(lambda: kinds(person), 60)
+    (culler,) = running_hub.processes("ds01_spawner.culler")
+    os.kill(culler, signal.SIGKILL)
+    eventually(lambda: is_stopped(person), 120, what="the next culler stops it")
+    eventually(lambda: kinds(person) == TOLD)
