@@ -21,7 +21,7 @@ TITLE = "Your server “thesis” stops in 24 minutes, at 14:35."
 TEXT = (
     f"{TITLE}\n\nNothing has run on it since 12:11.\n\n"
     "To keep it running without using it:\n"
-    "  - type in a terminal: ds01 extend thesis\n\n"
+    "  - type in a terminal: touch ~/.keep-alive.thesis\n\n"
     "Rule: idle_timeout = 2h (group student, resource-limits.yaml line 31)."
 )
 NOTICE = Notice("n1", "jürgen", NoticeKind.FINAL_WARNING, EPOCH, TITLE, TEXT)

@@ -18,7 +18,7 @@ NOTICE = Notice(
         "Your server “山田” stops in 24 minutes, at 13:24.\n\n"
         "To keep it running:\n"
         "  - press a button that has a very long name, on a page that has a longer one, twice\n"
-        "  - type: ds01 extend thesis-run"
+        "  - type: touch ~/.keep-alive.thesis-run"
     ),
     deadline=EPOCH + timedelta(minutes=24),
     keep_until=EPOCH + timedelta(days=1, microseconds=5),
@@ -65,7 +65,7 @@ def test_a_terminal_shows_when_it_was_said_and_what() -> None:
         "To keep it running:\n"
         "  - press a button that has a very long name, on a page that has a\n"
         "    longer one, twice\n"
-        "  - type: ds01 extend thesis-run\n"
+        "  - type: touch ~/.keep-alive.thesis-run\n"
         "\n"
         "━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━\n"
     )
