@@ -5,7 +5,7 @@ to the same behaviour. Every method may raise `Unavailable`: the part did not an
 the caller decides nothing.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -290,6 +290,10 @@ class LedgerTransaction(Protocol):
         """Add a measurement or replace the person's last."""
         ...
 
+    def remove_storage(self, users: Iterable[str]) -> None:
+        """Forget what these people's homes held; unknown ones are ignored."""
+        ...
+
     def take_lease(self, name: str, holder: str, mark: PassMark, seconds: float) -> bool:
         """Whether `holder` has the lease from now on, for so long; `False` while another has it.
 
@@ -507,24 +511,40 @@ class Channels(Protocol):
 class StorageMeter(Protocol):
     """Bytes in people's homes."""
 
-    def measure(self, user: str, path: str, deadline: timedelta) -> StorageUse | None:
+    def measure(
+        self, user: str, path: str, deadline: timedelta, uid: int | None = None
+    ) -> StorageUse | None:
         """What is in a home, as of now; `None` when the deadline came first.
 
         What was counted by then is kept, and the next call goes on from there.
 
+        Args:
+            user: Whose.
+            path: Where it is.
+            deadline: How long this may take.
+            uid: Whom the home of an account has to belong to; `None` for a volume, at whose path
+                no link is followed.
+
         Raises:
             NotFound: There is no such home.
-            Unavailable: It cannot be read.
+            Unavailable: It cannot be read, or is somebody else's.
         """
         ...
 
-    def bound(self, user: str, path: str, limit_bytes: int | None, deadline: timedelta) -> bool:
+    def bound(
+        self,
+        user: str,
+        path: str,
+        limit_bytes: int | None,
+        deadline: timedelta,
+        uid: int | None = None,
+    ) -> bool:
         """Have the kernel refuse what would go beyond the limit; whether it does.
 
         Nothing happens where it keeps no count of the home. `None` takes the bound away.
 
         Raises:
             NotFound: There is no such home.
-            Unavailable: It cannot be set.
+            Unavailable: It cannot be set, or the home is somebody else's.
         """
         ...

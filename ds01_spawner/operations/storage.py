@@ -11,6 +11,7 @@ from ds01_spawner.domain.errors import NotFound, Refused, Unavailable
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.notice import Notice
 from ds01_spawner.domain.notice_text import Limit, Moment, storage_notice
+from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.domain.storage import FULL, WALK, StorageUse, full_error, is_full, threshold
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.subjects import is_subject
@@ -72,6 +73,25 @@ class _Person:
     known: StorageUse | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """Where the home of a person is.
+
+    Attributes:
+        user: Whose.
+        path: On the host.
+        account: Theirs, or `None` where the home is a volume.
+    """
+
+    user: str
+    path: str
+    account: UnixAccount | None = None
+
+    @property
+    def uid(self) -> int | None:
+        return self.account.uid if self.account else None
+
+
 class Storage:
     """Measures homes and compares them with the limit. Safe to use from many threads.
 
@@ -113,6 +133,7 @@ class Storage:
         self._instance = instance
         self._zone = zone
         self._tried: dict[str, datetime] = {}
+        self._failed: dict[str, datetime] = {}
         self._data_root: str | None = None
 
     def look(
@@ -138,6 +159,7 @@ class Storage:
                 use = self._look_at(person, min(left, HOME_BUDGET))
             except (NotFound, Refused, Unavailable) as exc:
                 notes.append(f"{person.user}: {exc}")
+                self._note_failure(person, exc)
             else:
                 measured += [] if use is None else [use]
         return StorageReport(tuple(measured), tuple(notes))
@@ -160,14 +182,14 @@ class Storage:
             return
         groups = (limits.group,) if limits.group else ()
         try:
-            path, has_account, _ = self._home(user)
+            home = self._home(user)
             if not timedelta(0) <= self._clock.now() - known.measured_at < REFUSAL_AGE:
-                known = self._measure(user, path, limit, groups, REFUSAL_BUDGET) or known
+                known = self._measure(home, limit, groups, REFUSAL_BUDGET) or known
         except (NotFound, Refused, Unavailable) as exc:
             _log.warning("%s is let in although their home was full: %s", user, exc)
             return
         if is_full(known, limit):
-            raise full_error(known, limit, has_account=has_account)
+            raise full_error(known, limit, has_account=home.account is not None)
 
     def _due(self, containers: Sequence[Container]) -> list[_Person]:
         now = self._clock.now()
@@ -181,58 +203,73 @@ class Storage:
                 groups = labels.groups_of(container.labels)
                 people[user] = _Person(user, groups, present=True, live=live, known=uses.get(user))
         self._tried = {user: at for user, at in self._tried.items() if user in people}
+        self._failed = {user: at for user, at in self._failed.items() if user in people}
         return sorted(
-            (each for each in people.values() if _is_due(each, now)),
+            (each for each in people.values() if self._is_due(each, now)),
             key=lambda each: (self._last_turn(each), each.user),
         )
+
+    def _is_due(self, person: _Person, now: datetime) -> bool:
+        failed = self._failed.get(person.user, _NEVER)
+        if not person.present and timedelta(0) <= now - failed < OUT_OF_USE_EVERY:
+            return False
+        if person.known is None:
+            return True
+        age = now - person.known.measured_at
+        every = IN_USE_EVERY if person.live else OUT_OF_USE_EVERY
+        return not timedelta(0) <= age < every
+
+    def _note_failure(self, person: _Person, reason: Exception) -> None:
+        """Whose home is gone is forgotten; of somebody without a container, the next look waits."""
+        self._failed[person.user] = self._clock.now()
+        if isinstance(reason, NotFound) and person.known is not None:
+            with self._ledger.transaction() as transaction:
+                transaction.remove_storage([person.user])
 
     def _last_turn(self, person: _Person) -> datetime:
         known = _NEVER if person.known is None else person.known.measured_at
         return max(known, self._tried.get(person.user, _NEVER))
 
     def _look_at(self, person: _Person, budget: timedelta) -> StorageUse | None:
-        path, _, unix_groups = self._home(person.user)
-        groups = (*person.groups, *unix_groups)
+        home = self._home(person.user)
+        groups = (*person.groups, *(home.account.groups if home.account else ()))
         limit = self._policy.current().limits(person.user, groups).storage_bytes
         if person.known is not None and not person.present:
             # Without a container nothing tells their groups in the hub: the limit stays.
             limit = person.known.limit_bytes
         if limit is None:
-            self._release(person, path)
+            self._release(person, home)
             return None
-        use = self._measure(person.user, path, limit, groups, budget)
+        use = self._measure(home, limit, groups, budget)
         if use is not None and use.source != WALK:
-            self._meter.bound(person.user, path, limit, _BOUND_BUDGET)
+            self._meter.bound(home.user, home.path, limit, _BOUND_BUDGET, home.uid)
         return use
 
-    def _release(self, person: _Person, path: str) -> None:
+    def _release(self, person: _Person, home: _Home) -> None:
         """Take back the bound of somebody who has no limit any longer."""
         if person.known is None or person.known.limit_bytes is None:
             return
-        self._meter.bound(person.user, path, None, _BOUND_BUDGET)
+        self._meter.bound(home.user, home.path, None, _BOUND_BUDGET, home.uid)
         with self._ledger.transaction() as transaction:
             transaction.put_storage(replace(person.known, limit_bytes=None, told_percent=0))
 
-    def _home(self, user: str) -> tuple[str, bool, tuple[str, ...]]:
-        """Where a home is, whether it is an account's, and the account's groups.
-
-        Never what a label or a mount says: those may be anybody's.
-        """
+    def _home(self, user: str) -> _Home:
+        """Where a home is: never what a label or a mount says, which may be anybody's."""
         account = self._accounts.lookup(names.check_user(user))
         if account is not None:
-            return account.home, True, account.groups
+            return _Home(user, account.home, account)
         if self._data_root is None:
             self._data_root = self._engine.info().data_root
-        return f"{self._data_root}/volumes/{names.home_volume(user)}/_data", False, ()
+        return _Home(user, f"{self._data_root}/volumes/{names.home_volume(user)}/_data")
 
     def _measure(
-        self, user: str, path: str, limit: int, groups: tuple[str, ...], budget: timedelta
+        self, home: _Home, limit: int, groups: tuple[str, ...], budget: timedelta
     ) -> StorageUse | None:
-        use = self._meter.measure(user, path, budget)
+        use = self._meter.measure(home.user, home.path, budget, home.uid)
         if use is None:
             return None
         with self._ledger.transaction() as transaction:
-            before = next(iter(transaction.storage(user)), None)
+            before = next(iter(transaction.storage(home.user)), None)
             told = 0 if before is None else before.told_percent
             stands = threshold(use, limit, told)
             if not use.largest and before is not None:
@@ -266,14 +303,6 @@ class Storage:
             reason=notice.title,
             details=_details(use, limit_bytes, limit),
         )
-
-
-def _is_due(person: _Person, now: datetime) -> bool:
-    if person.known is None:
-        return True
-    age = now - person.known.measured_at
-    every = IN_USE_EVERY if person.live else OUT_OF_USE_EVERY
-    return not timedelta(0) <= age < every
 
 
 def _details(use: StorageUse, limit_bytes: int, limit: Limit) -> Mapping[str, object]:

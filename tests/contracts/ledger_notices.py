@@ -143,6 +143,16 @@ class NoticeLedgerContract:
             transaction.put_storage(newer)
             assert list(transaction.storage()) == [newer]
 
+    def test_a_home_that_is_gone_is_forgotten(self, ledger: Ledger) -> None:
+        other = replace(USE, user="alice")
+        with ledger.transaction() as transaction:
+            transaction.put_storage(USE)
+            transaction.put_storage(other)
+            transaction.remove_storage([USE.user, "unknown"])
+            transaction.remove_storage([])
+        with ledger.transaction() as transaction:
+            assert list(transaction.storage()) == [other]
+
     @pytest.mark.parametrize(
         "deed",
         [
@@ -151,6 +161,7 @@ class NoticeLedgerContract:
             lambda rows: rows.put_delivery(Delivery(NOTICE.id, "terminal", 1, EPOCH, begun=True)),
             lambda rows: rows.remove_delivery(NOTICE.id, "terminal"),
             lambda rows: rows.put_storage(replace(USE, size_bytes=1)),
+            lambda rows: rows.remove_storage([USE.user]),
         ],
     )
     def test_nothing_is_kept_of_a_delivery_that_fails(

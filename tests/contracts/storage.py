@@ -1,15 +1,17 @@
 """What every `StorageMeter` must do."""
 
+import os
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
-from ds01_spawner.domain.errors import NotFound
+from ds01_spawner.domain.errors import NotFound, Unavailable
 from ds01_spawner.ports import StorageMeter
 
 SOON = timedelta(seconds=20)
 MIB = 1024**2
+OTHER = 4_000_000_000
 
 MakeHome = Callable[[str, int], str]
 """Makes the home of a person with so many bytes in it, and returns its path."""
@@ -48,6 +50,16 @@ class StorageMeterContract:
             meter.measure("alice", path, SOON)
         with pytest.raises(NotFound):
             meter.bound("alice", path, MIB, SOON)
+
+    def test_the_home_of_somebody_else_is_not_measured(
+        self, meter: StorageMeter, make_home: MakeHome
+    ) -> None:
+        path = make_home("bob", MIB)
+        with pytest.raises(Unavailable, match="belongs to"):
+            meter.measure("alice", path, SOON, OTHER)
+        with pytest.raises(Unavailable, match="belongs to"):
+            meter.bound("alice", path, MIB, SOON, OTHER)
+        assert meter.measure("bob", path, SOON, os.getuid()) is not None
 
     def test_what_is_walked_is_not_bounded(self, meter: StorageMeter, make_home: MakeHome) -> None:
         path = make_home("alice", MIB)

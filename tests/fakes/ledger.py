@@ -189,6 +189,9 @@ class FakeLedger:
     def put_storage(self, use: StorageUse) -> None:
         self._rows.storage[use.user] = use
 
+    def remove_storage(self, users: Iterable[str]) -> None:
+        _remove(self._rows.storage, users)
+
     def take_lease(self, name: str, holder: str, mark: PassMark, seconds: float) -> bool:
         if self.lease_holder(name, mark) not in {None, holder}:
             return False

@@ -12,6 +12,7 @@ class FakeStorageMeter:
 
     Attributes:
         sizes: Bytes by path; a path that is not there is no home.
+        owners: Uid by path; others belong to whoever is asked for.
         largest: What every measurement names.
         seconds: How long a measurement takes, by path.
         stuck: Paths whose file system does not answer.
@@ -22,6 +23,7 @@ class FakeStorageMeter:
 
     def __init__(self, clock: FakeClock) -> None:
         self.sizes: dict[str, int] = {}
+        self.owners: dict[str, int] = {}
         self.largest: tuple[Folder, ...] = ()
         self.seconds: dict[str, float] = {}
         self.stuck: set[str] = set()
@@ -30,9 +32,11 @@ class FakeStorageMeter:
         self.bounds: dict[str, int | None] = {}
         self._clock = clock
 
-    def measure(self, user: str, path: str, deadline: timedelta) -> StorageUse | None:
+    def measure(
+        self, user: str, path: str, deadline: timedelta, uid: int | None = None
+    ) -> StorageUse | None:
         self.measured.append(path)
-        self._find(path)
+        self._find(path, uid)
         left = timedelta(seconds=self.seconds.get(path, 0.0)) - deadline
         if left > timedelta(0):
             self._clock.advance(deadline)
@@ -42,16 +46,25 @@ class FakeStorageMeter:
         now = self._clock.now()
         return StorageUse(user, self.sizes[path], now, self.source, self.largest)
 
-    def bound(self, user: str, path: str, limit_bytes: int | None, deadline: timedelta) -> bool:
+    def bound(
+        self,
+        user: str,
+        path: str,
+        limit_bytes: int | None,
+        deadline: timedelta,
+        uid: int | None = None,
+    ) -> bool:
         del user, deadline
-        self._find(path)
+        self._find(path, uid)
         if self.source == WALK:
             return False
         self.bounds[path] = limit_bytes
         return True
 
-    def _find(self, path: str) -> None:
+    def _find(self, path: str, uid: int | None) -> None:
         if path in self.stuck:
             raise Unavailable(f"The file system of {path} does not answer.")
         if path not in self.sizes:
             raise NotFound(f"There is no home {path}.")
+        if uid is not None and self.owners.get(path, uid) != uid:
+            raise Unavailable(f"The home {path} belongs to somebody else.")

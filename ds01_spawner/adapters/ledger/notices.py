@@ -1,6 +1,6 @@
 """The part of a transaction that keeps what people are told, and how full their homes are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -94,3 +94,7 @@ class NoticePart:
     def put_storage(self, use: StorageUse) -> None:
         """Add a measurement or replace the person's last."""
         _STORAGE.put(self._connection, [use])
+
+    def remove_storage(self, users: Iterable[str]) -> None:
+        """Forget what these people's homes held; unknown ones are ignored."""
+        _STORAGE.remove(self._connection, [(user,) for user in users])

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ds01_spawner.adapters.storage.homes import Homes, remove_drafts
+from ds01_spawner.adapters.storage.homes import Homes, NotTheirs, remove_drafts
 from ds01_spawner.adapters.storage.walk import CannotKeep
 
 NICENESS = 19
@@ -49,13 +49,15 @@ def main(folder: Path) -> None:
 
 
 def _answer(homes: Homes, request: dict[str, Any], folder: Path) -> dict[str, Any]:
-    path, kept = request["path"], folder / request["kept"]
+    path, kept, uid = request["path"], folder / request["kept"], request.get("uid")
     try:
         if request["ask"] == "place":
-            return homes.place(path, kept)
-        return homes.walk(path, kept, request["seconds"], request["project"])
+            return homes.place(path, kept, uid)
+        return homes.walk(path, kept, request["seconds"], request["project"], uid)
     except CannotKeep as exc:
         return {"error": f"nothing can be written in {folder}: {exc}"}
+    except NotTheirs as exc:
+        return {"error": str(exc)}
     except OSError as exc:
         return {"error": exc.strerror or str(exc), "missing": exc.errno == errno.ENOENT}
     except MemoryError:

@@ -17,6 +17,10 @@ _IN_MEMORY = 64 * 1024**2
 _MOST_AT_ONCE = 4
 
 
+class NotTheirs(Exception):
+    """The folder at the path of a home belongs to somebody else."""
+
+
 class _Visit:
     """A walk under way, its draft, and the walk before."""
 
@@ -44,15 +48,16 @@ class Homes:
     """Walks of several homes, each of which goes on where it was when it is asked for again."""
 
     def __init__(self) -> None:
-        self._visits: dict[tuple[str, str, int], _Visit] = {}
+        self._visits: dict[tuple[str, str, int, int | None], _Visit] = {}
 
-    def place(self, path: str, kept: Path) -> dict[str, Any]:
+    def place(self, path: str, kept: Path, uid: int | None = None) -> dict[str, Any]:
         """Which file system a home is on, and the project that it belongs to.
 
         Raises:
             OSError: It cannot be opened.
+            NotTheirs: It is not the home of `uid`.
         """
-        home = _open_home(path)
+        home = _open_home(path, uid)
         try:
             mount = mount_of(home)
             project = project_of(home)
@@ -67,15 +72,18 @@ class Homes:
             "walked_ns": root.finished_ns if root else 0,
         }
 
-    def walk(self, path: str, kept: Path, seconds: float, project: int) -> dict[str, Any]:
+    def walk(
+        self, path: str, kept: Path, seconds: float, project: int, uid: int | None = None
+    ) -> dict[str, Any]:
         """Walk on for so long; the outcome once the end is reached.
 
         Raises:
             OSError: The home cannot be opened.
+            NotTheirs: It is not the home of `uid`.
             CannotKeep: The disk for drafts is full.
         """
-        key = path, str(kept), project
-        visit = self._visits.pop(key, None) or _Visit(_open_home(path), kept, project)
+        key = path, str(kept), project, uid
+        visit = self._visits.pop(key, None) or _Visit(_open_home(path, uid), kept, project)
         finished = False
         try:
             finished = visit.walk.advance(seconds)
@@ -112,9 +120,19 @@ class Homes:
         }
 
 
-def _open_home(path: str) -> int:
-    # The way to the home is the administrator's, links included; what is in it is not.
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _open_home(path: str, uid: int | None) -> int:
+    """A home, opened: that of an account is its owner's, that of a volume no link.
+
+    The way to the home may be its owner's as far as the last step, where a lab gives them the
+    folder above it: a link there leads to whatever home they like.
+    """
+    nofollow = os.O_NOFOLLOW if uid is None else 0
+    home = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | nofollow)
+    owner = os.fstat(home).st_uid
+    if uid is not None and owner != uid:
+        os.close(home)
+        raise NotTheirs(f"it belongs to uid {owner}, not to uid {uid}")
+    return home
 
 
 def _mapped(kept: Path) -> mmap.mmap | None:

@@ -41,6 +41,19 @@ class _Project:
     recently: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """Whose home is where, and the uid that it has to belong to; `None` for a volume."""
+
+    user: str
+    path: str
+    uid: int | None
+
+    @property
+    def question(self) -> Mapping[str, Any]:
+        return {"path": self.path, "kept": f"{names.user_slug(self.user)}.tree", "uid": self.uid}
+
+
 class HomeMeter:
     """Measures homes; safe to use from many threads, one home at a time.
 
@@ -63,7 +76,9 @@ class HomeMeter:
         self._largest: dict[str, tuple[Folder, ...]] = {}
         self._said: set[str] = set()
 
-    def measure(self, user: str, path: str, deadline: timedelta) -> StorageUse | None:
+    def measure(
+        self, user: str, path: str, deadline: timedelta, uid: int | None = None
+    ) -> StorageUse | None:
         """What is in a home, as of now; `None` when the deadline came first.
 
         Raises:
@@ -71,28 +86,36 @@ class HomeMeter:
             Unavailable: It cannot be read.
         """
         end = time.monotonic() + deadline.total_seconds()
-        place = self._place(user, path, end)
+        home = _Home(user, path, uid)
+        place = self._place(home, end)
         if place is None:
             return None
         project = self._project(user, place)
         if project is not None:
             try:
-                return self._count(user, path, project, end)
+                return self._count(home, project, end)
             except Unavailable as exc:
                 self._say_once(f"The quotas of {project.mount} are not used: {exc}")
-        found = self._walk(user, path, 0, end)
+        found = self._walk(home, 0, end)
         if found is None:
             return None
         return StorageUse(user, found["bytes"], self._clock.now(), WALK, _folders(found))
 
-    def bound(self, user: str, path: str, limit_bytes: int | None, deadline: timedelta) -> bool:
+    def bound(
+        self,
+        user: str,
+        path: str,
+        limit_bytes: int | None,
+        deadline: timedelta,
+        uid: int | None = None,
+    ) -> bool:
         """Have the kernel refuse what would go beyond the limit; whether it does.
 
         Raises:
             NotFound: There is no such home.
             Unavailable: It cannot be set.
         """
-        place = self._place(user, path, time.monotonic() + deadline.total_seconds())
+        place = self._place(_Home(user, path, uid), time.monotonic() + deadline.total_seconds())
         project = self._project(user, place) if place else None
         if project is None or not project.adopted:
             return False
@@ -106,18 +129,17 @@ class HomeMeter:
         """End the process that walks."""
         self._walker.close()
 
-    def _place(self, user: str, path: str, end: float) -> Mapping[str, Any] | None:
-        question = {"ask": "place", "path": path, "kept": _kept(user)}
-        return self._walker.ask(question, max(end - time.monotonic(), 0.0))
+    def _place(self, home: _Home, end: float) -> Mapping[str, Any] | None:
+        return self._walker.ask({"ask": "place", **home.question}, max(end - time.monotonic(), 0.0))
 
-    def _walk(self, user: str, path: str, project: int, end: float) -> Mapping[str, Any] | None:
+    def _walk(self, home: _Home, project: int, end: float) -> Mapping[str, Any] | None:
         seconds = max(end - time.monotonic(), 0.0)
-        question = {"ask": "walk", "path": path, "kept": _kept(user), "project": project}
-        found = self._walker.ask({**question, "seconds": seconds}, seconds)
+        question = {"ask": "walk", **home.question, "project": project, "seconds": seconds}
+        found = self._walker.ask(question, seconds)
         if found is None or not found["done"]:
             return None
         if found["problems"]:
-            _log.info("%d folders or files in %s could not be read", found["problems"], path)
+            _log.info("%d folders or files in %s could not be read", found["problems"], home.path)
         return found
 
     def _project(self, user: str, place: Mapping[str, Any]) -> _Project | None:
@@ -138,15 +160,16 @@ class HomeMeter:
         age = timedelta(microseconds=(time.time_ns() - place["walked_ns"]) // 1000)
         return _Project(mount, wanted, adopted, timedelta(0) <= age < _ADOPTED_AGAIN)
 
-    def _count(self, user: str, path: str, project: _Project, end: float) -> StorageUse | None:
+    def _count(self, home: _Home, project: _Project, end: float) -> StorageUse | None:
+        user = home.user
         if not (project.adopted and project.recently):
-            found = self._walk(user, path, project.id, end)
+            found = self._walk(home, project.id, end)
             if found is None and not project.adopted:
                 return None
             self._largest[user] = _folders(found) if found else self._largest.get(user, ())
         use = project_quotas.read_uses(project.mount).get(project.id, ProjectUse())
         if use.limit_bytes is not None and use.used_bytes >= use.limit_bytes * _NEARLY_FULL:
-            found = self._walk(user, path, project.id, end)
+            found = self._walk(home, project.id, end)
             if found is not None:
                 self._largest[user] = _folders(found)
         largest = self._largest.get(user, ())
@@ -156,10 +179,6 @@ class HomeMeter:
         if sentence not in self._said:
             self._said.add(sentence)
             _log.warning("%s", sentence)
-
-
-def _kept(user: str) -> str:
-    return f"{names.user_slug(user)}.tree"
 
 
 def _folders(found: Mapping[str, Any]) -> tuple[Folder, ...]:

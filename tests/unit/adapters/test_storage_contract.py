@@ -19,6 +19,7 @@ class TestFake(StorageMeterContract):
     def make_home(self, meter: FakeStorageMeter) -> MakeHome:
         def make(user: str, size: int) -> str:
             meter.sizes[f"/home/{user}"] = size
+            meter.owners[f"/home/{user}"] = os.getuid()
             meter.seconds[f"/home/{user}"] = 0.02 if user == "slow" else 0.0
             return f"/home/{user}"
 

@@ -87,6 +87,28 @@ def test_a_home_that_is_a_file_is_unavailable(meter: HomeMeter, tmp_path: Path) 
         meter.measure("alice", str(tmp_path / "file"), SOON)
 
 
+def test_a_home_that_became_a_link_to_somebody_elses_is_not_measured(
+    meter: HomeMeter, home: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(home)
+    mine = os.getuid()
+    assert meter.measure("alice", str(link), SOON, mine) is not None
+    with pytest.raises(
+        Unavailable,
+        match=rf"link cannot be measured: it belongs to uid {mine}, not to uid {mine + 1}\.",
+    ):
+        meter.measure("alice", str(link), SOON, mine + 1)
+
+
+def test_at_the_place_of_a_volume_no_link_is_followed(
+    meter: HomeMeter, home: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "_data").symlink_to(home)
+    with pytest.raises(Unavailable, match="_data cannot be measured"):
+        meter.measure("alice", str(tmp_path / "_data"), SOON)
+
+
 def test_a_measurement_goes_on_in_the_next_call(meter: HomeMeter, home: Path) -> None:
     for number in range(3000):
         (home / f"d{number}").mkdir()

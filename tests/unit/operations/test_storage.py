@@ -291,6 +291,43 @@ def test_a_home_that_is_gone_is_said(lab: StorageLab) -> None:
     assert "There is no home" in note
 
 
+def test_a_home_that_is_gone_is_forgotten(lab: StorageLab) -> None:
+    lab.run("alice")
+    lab.storage.look()
+    lab.stop("alice")
+    lab.engine.remove(lab.engine.containers()[0].id)
+    lab.meter.sizes.clear()
+    lab.wait(OUT_OF_USE_EVERY.total_seconds())
+    assert len(lab.storage.look().notes) == 1
+    with lab.ledger.transaction() as transaction:
+        assert list(transaction.storage()) == []
+    assert lab.storage.look().notes == ()
+
+
+def test_a_home_that_cannot_be_measured_is_not_tried_in_each_look_while_nothing_runs(
+    lab: StorageLab,
+) -> None:
+    lab.run("alice")
+    lab.storage.look()
+    lab.stop("alice")
+    lab.engine.remove(lab.engine.containers()[0].id)
+    lab.meter.stuck.add(lab.home("alice", 10))
+    tried = len(lab.meter.measured)
+    for _ in range(10):
+        lab.wait(OUT_OF_USE_EVERY.total_seconds() / 5)
+        lab.storage.look()
+    assert len(lab.meter.measured) == tried + 2
+    assert lab.use("alice").size_bytes == 10 * GIB
+
+
+def test_the_home_of_an_account_has_to_be_its_owners(lab: StorageLab) -> None:
+    lab.accounts.people["bob"] = UnixAccount("bob", 1001, 1001, "/home/bob", (), ())
+    lab.meter.sizes["/home/bob"] = 20 * GIB
+    lab.meter.owners["/home/bob"] = 0
+    lab.run("bob")
+    assert lab.storage.look().notes == ("bob: The home /home/bob belongs to somebody else.",)
+
+
 def test_an_engine_that_does_not_answer_is_said(lab: StorageLab) -> None:
     lab.engine.fail_next("containers", Unavailable("The engine does not answer."))
     with pytest.raises(Unavailable):
