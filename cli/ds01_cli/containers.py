@@ -1,7 +1,8 @@
 """`ds01 container`: see containers, when they stop, and why those that stopped did."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
@@ -62,22 +63,40 @@ def list_containers(
         typer.echo(json.dumps(forecast_facts(found), indent=2, ensure_ascii=False))
         return
     console = Console(width=max(_WIDTH, Console().width))
-    _print(console, found, Moment(platform.clock.now(), platform.zone), owners=everybody)
+    print_forecast(console, found, Moment(platform.clock.now(), platform.zone), owners=everybody)
 
 
-def _print(console: Console, found: Forecast, moment: Moment, *, owners: bool) -> None:
+def print_forecast(
+    console: Console,
+    found: Forecast,
+    moment: Moment,
+    *,
+    owners: bool,
+    due: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Show containers, on a terminal with the reason on lines below, else one line for each.
+
+    Args:
+        console: Where.
+        found: What lies ahead of them.
+        moment: When it is read, and where.
+        owners: Whether to say whose each is.
+        due: What is due for some of them now, by engine id.
+    """
     if not found.containers and not found.gone:
         console.print("No containers.")
     else:
-        rows = [_heads(owners), *_rows(found, moment, owners=owners)]
+        rows = [_heads(owners), *_rows(found, moment, due, owners=owners)]
         columns = zip(*(row[:-1] for row in rows), strict=True)
         widths = [max(map(cell_len, column)) for column in columns]
         for place, (*cells, why) in enumerate(rows):
             line = "  ".join(
                 set_cell_size(cell, width) for cell, width in zip(cells, widths, strict=True)
             )
-            console.print(Text(line.rstrip(), style="" if place else "bold"), soft_wrap=True)
-            if why:
+            below = console.is_terminal
+            shown = line.rstrip() if below or not why else f"{line}  {why}"
+            console.print(Text(shown, style="" if place else "bold"), soft_wrap=True)
+            if why and below:
                 for folded in Text(why).wrap(console, console.width - _INDENT):
                     text = f"{'':{_INDENT}}{folded.plain.rstrip()}"
                     console.print(Text(text, style="dim"), soft_wrap=True)
@@ -89,16 +108,21 @@ def _heads(owners: bool) -> tuple[str, ...]:  # noqa: FBT001 - one column more
     return (*(["USER"] if owners else []), "NAME", "STATE", "GPU", "STARTED", "STOPS", "")
 
 
-def _rows(found: Forecast, moment: Moment, *, owners: bool) -> Iterable[tuple[str, ...]]:
+def _rows(
+    found: Forecast, moment: Moment, due: Mapping[str, str], *, owners: bool
+) -> Iterable[tuple[str, ...]]:
     """The cells of each, and last the reason, which has a line of its own."""
     for view in found.containers:
+        when, why = _stop(view, moment)
+        now = due.get(view.container_id)
         yield (
             *([clean(view.user)] if owners else []),
             clean(view.name),
             view.state.value,
             clean(",".join(view.gpu_slots)),
             moment.clock(view.started_at),
-            *_stop(view, moment),
+            when,
+            why if now is None else f"Due now: {now}. {why}".rstrip(),
         )
     for stop in found.gone:
         yield (

@@ -3,31 +3,41 @@
 import json
 import time
 from collections.abc import Iterable
-from datetime import datetime, tzinfo
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from ds01_spawner.composition import Platform, open_platform
+from ds01_cli.administrator import open_to_administrator
+from ds01_cli.containers import print_forecast
+from ds01_cli.explanation import due_now, explained, left_alone
+from ds01_spawner.composition import SERVICE_FILE, Platform, open_hub
 from ds01_spawner.domain import labels
+from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import NotFound
-from ds01_spawner.domain.lifecycle import Countdown, Decision, phase_of, stops_at
-from ds01_spawner.domain.wording import clock_time, span
-from ds01_spawner.operations.lifecycle import Plan
-from ds01_spawner.operations.provenance import provenance
-from ds01_spawner.operations.subjects import Memory
+from ds01_spawner.domain.labels import Interface, format_timestamp
+from ds01_spawner.domain.lifecycle import Decision
+from ds01_spawner.domain.notice_text import Moment
+from ds01_spawner.domain.wording import length, span
+from ds01_spawner.domain.work import LONGEST_GAP
+from ds01_spawner.operations.dry_look import DryLook, LastPass, dry_look
+from ds01_spawner.operations.outlook import Forecast
+from ds01_spawner.operations.outlook_text import container_facts
 
 LOOK_SECONDS = 3.0
 """Between two looks: rates need both."""
+
+_WIDTH = 80
 
 
 def lifecycle(
     *,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="The default: nothing is changed by looking.")
-    ] = True,
+        bool,
+        typer.Option(
+            "--dry-run", help="Accepted, and of no effect: looking never changes a thing."
+        ),
+    ] = False,
     explain: Annotated[
         str, typer.Option("--explain", metavar="NAME", help="Everything about one container.")
     ] = "",
@@ -35,148 +45,128 @@ def lifecycle(
 ) -> None:
     """Say what the lifecycle service would do to which container, when, and why.
 
-    It looks twice, three seconds apart, with the same code that the service enforces with. Idle
-    times are those that the service has counted so far.
+    It only looks: twice, three seconds apart, with the same code that the service enforces with.
+    Idle times are those that the service has counted so far.
     """
     del dry_run
-    platform = open_platform(actor="cli")
-    plan = _planned(platform)
-    decisions = [each for each in plan.decisions if not explain or _is_called(each, explain)]
-    if explain and not decisions:
-        raise NotFound(f"No container is called {explain}.", "ds01 admin lifecycle lists them.")
+    platform = open_to_administrator()
+    hub = open_hub(platform.directories)
+    found = dry_look(
+        platform.lifecycle(hub),
+        platform.ledger,
+        platform.clock,
+        lambda: time.sleep(LOOK_SECONDS),
+        hub_asked=hub is not None,
+    )
+    notes = [*found.plan.troubles.values()]
+    if hub is None and _misses_the_hub(found):
+        notes.append(_without_hub(platform))
+    moment = Moment(found.plan.mark.wall, platform.zone)
+    decisions = [each for each in found.plan.decisions if not explain or _is_called(each, explain)]
     if as_json:
-        typer.echo(json.dumps([_to_json(plan, each) for each in decisions], indent=2))
+        _check_found(found, decisions, explain)
+        typer.echo(json.dumps(_facts(found, decisions, notes), indent=2, ensure_ascii=False))
         return
-    for trouble in plan.troubles.values():
-        typer.echo(f"note: {trouble}", err=True)
-    if explain:
-        typer.echo("\n\n".join(_explained(plan, each, platform.zone) for each in decisions))
+    typer.echo(last_pass_words(found.last_pass), err=True)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
+    if not explain:
+        _print(found, moment)
+    elif decisions:
+        typer.echo("\n\n".join(explained(found.plan, each, moment) for each in decisions))
     else:
-        Console().print(_table(plan, platform.zone))
+        typer.echo("\n".join(_others(found, explain)))
 
 
-def _planned(platform: Platform) -> Plan:
-    """The second of two looks, on what the service remembers."""
-    lifecycle = platform.lifecycle(hub=None)
-    with platform.ledger.transaction() as transaction:
-        memory = Memory.read(transaction)
-    lifecycle.plan(memory, platform.clock.mark())
-    time.sleep(LOOK_SECONDS)
-    return lifecycle.plan(memory, platform.clock.mark())
+def last_pass_words(last: LastPass) -> str:
+    """When the service last passed, and who it is."""
+    if last.age is None:
+        return "No pass has been made yet: is ds01-culler running?"
+    ago = length(last.age)
+    if last.holder is not None:
+        return f"Last pass {ago} ago, by {last.holder}."
+    if last.age <= LONGEST_GAP:
+        return f"Last pass {ago} ago; no service makes passes now: is ds01-culler running?"
+    return f"No pass for {span(last.age)}: is ds01-culler running?"
+
+
+def _print(found: DryLook, moment: Moment) -> None:
+    forecast = Forecast(moment.now, tuple(found.views.values()))
+    due = {each.subject.container.id: due_now(each) for each in found.plan.decisions}
+    print_forecast(
+        Console(width=max(_WIDTH, Console().width)),
+        forecast,
+        moment,
+        owners=True,
+        due={key: words for key, words in due.items() if words},
+    )
+
+
+def _misses_the_hub(found: DryLook) -> bool:
+    """Whether open tabs would count for some container."""
+    return any(
+        each.subject.policies.active_when_connected
+        and each.subject.container.state.is_live
+        and labels.origin_of(each.subject.container.labels) is Interface.HUB
+        for each in found.plan.decisions
+    )
+
+
+def _without_hub(platform: Platform) -> str:
+    file = platform.directories.config / SERVICE_FILE
+    return (
+        "The hub is not asked, so open tabs are not known (active_when_connected); what the"
+        " service remembers decides. Set JUPYTERHUB_API_URL and JUPYTERHUB_API_TOKEN, here or"
+        f" in {file}."
+    )
 
 
 def _is_called(decision: Decision, text: str) -> bool:
-    container = decision.subject.container
+    return _has_name(decision.subject.container, text)
+
+
+def _has_name(container: Container, text: str) -> bool:
     names = {container.name, labels.name_of(container.labels, container.name)}
     return text in names or container.id.startswith(text)
 
 
-def _table(plan: Plan, zone: tzinfo) -> Table:
-    table = Table("Container", "State", "Next", "When", "Why", box=None, pad_edge=False)
-    for decision in sorted(plan.decisions, key=lambda each: each.subject.container.name):
-        container = decision.subject.container
-        what, when, why = _next(plan, decision)
-        clock = "" if when is None else clock_time(when, plan.mark.wall, zone)
-        table.add_row(container.name, container.state.value, what, clock, why)
-    return table
+def _others(found: DryLook, name: str) -> Iterable[str]:
+    """Why nothing is decided about the containers of this name."""
+    others = [each for each in found.plan.containers if _has_name(each, name)]
+    if not others:
+        raise NotFound(f"No container is called {name}.", "ds01 admin lifecycle lists them.")
+    return map(left_alone, others)
 
 
-def _next(plan: Plan, decision: Decision) -> tuple[str, datetime | None, str]:
-    """What comes next for a container, when at the earliest, and by which rule."""
-    if decision.removed_at is not None:
-        key = decision.subject.timeouts.container_hold_after_stop.key
-        return "removed", decision.removed_at, _rule(plan, decision, key)
-    now, warnings = plan.mark.wall, decision.subject.warnings
-    if decision.countdowns:
-        nearest = min(decision.countdowns, key=lambda each: stops_at(each, warnings, now))
-        rule = _rule(plan, decision, nearest.bound.key)
-        return "stopped", stops_at(nearest, warnings, now), rule
-    return "nothing", None, ""
+def _check_found(found: DryLook, decisions: list[Decision], name: str) -> None:
+    if name and not decisions:
+        raise NotFound(" ".join(_others(found, name)))
 
 
-def _rule(plan: Plan, decision: Decision, key: str) -> str:
-    return provenance(plan.policy, decision.subject.container.labels, key).words
-
-
-def _explained(plan: Plan, decision: Decision, zone: tzinfo) -> str:
-    subject, now = decision.subject, plan.mark.wall
-    track = subject.track
-    lines = [
-        f"{subject.container.name} ({subject.container.state.value}), of {track.user}",
-        f"  first started  {clock_time(track.started_at, now, zone)}",
-        f"  this run       {clock_time(track.run_started_at, now, zone)}",
-    ]
-    if subject.container.state.is_live:
-        lines += [
-            f"  {each.signal.value:<14} {each.verdict.value}{_detail(each.detail)}"
-            for each in subject.findings
-        ]
-        window = subject.policies.idle_detection_window
-        since = (
-            ""
-            if track.idle_since is None
-            else (f", since {clock_time(track.idle_since, now, zone)}")
-        )
-        lines.append(f"  idle checks    {track.idle_checks} of {window} in a row{since}")
-    if subject.high_demand:
-        lines.append("  demand         high: its idle_timeout is shortened")
-    if subject.kept is not None:
-        until = clock_time(subject.kept.until, now, zone)
-        lines.append(f"  kept running   until {until} at most ({subject.kept.source})")
-    lines += [
-        line for each in decision.countdowns for line in _countdown(plan, decision, each, zone)
-    ]
-    lines += [
-        f"  due now        {each.deed.value} ({each.countdown.rule.value})" for each in decision.due
-    ]
-    if decision.removed_at is not None:
-        lines.append(f"  removed        {clock_time(decision.removed_at, now, zone)}")
-    return "\n".join(lines)
-
-
-def _countdown(plan: Plan, decision: Decision, countdown: Countdown, zone: tzinfo) -> Iterable[str]:
-    now, warnings = plan.mark.wall, decision.subject.warnings
-    end = stops_at(countdown, warnings, now)
-    yield f"  {countdown.rule.value:<14} {_rule(plan, decision, countdown.bound.key)}"
-    yield (
-        f"                 {phase_of(countdown, warnings).value}; stop at "
-        f"{clock_time(end, now, zone)}, in {span(end - now)}"
-    )
-    if countdown.exemption is not None:
-        exemption = countdown.exemption
-        yield f"                 exempt until then: {exemption.reason} ({exemption.source})"
-
-
-def _detail(detail: str) -> str:
-    return f": {detail}" if detail else ""
-
-
-def _to_json(plan: Plan, decision: Decision) -> dict[str, object]:
-    subject, now = decision.subject, plan.mark.wall
-    what, when, _ = _next(plan, decision)
+def _facts(found: DryLook, decisions: list[Decision], notes: list[str]) -> dict[str, object]:
+    last = found.last_pass
     return {
-        "container": subject.container.name,
-        "user": subject.track.user,
-        "state": subject.container.state.value,
-        "next": what,
-        "at": None if when is None else labels.format_timestamp(when),
-        "idle_since": None
-        if subject.track.idle_since is None
-        else labels.format_timestamp(subject.track.idle_since),
-        "signals": [
-            {"signal": each.signal.value, "verdict": each.verdict.value, "detail": each.detail}
-            for each in subject.findings
-        ],
-        "countdowns": [
+        "taken_at": format_timestamp(found.plan.mark.wall),
+        "last_pass_seconds_ago": None if last.age is None else round(last.age.total_seconds(), 3),
+        "service": last.holder,
+        "notes": notes,
+        "containers": [
             {
-                "rule": each.rule.value,
-                "key": each.bound.key,
-                "phase": phase_of(each, subject.warnings).value,
-                "stops_at": labels.format_timestamp(stops_at(each, subject.warnings, now)),
-                "high_demand": each.high_demand,
-                "exempt": each.exemption is not None,
+                **container_facts(found.views[each.subject.container.id]),
+                "idle_since": None
+                if each.subject.track.idle_since is None
+                else format_timestamp(each.subject.track.idle_since),
+                "signals": [
+                    {
+                        "signal": finding.signal.value,
+                        "verdict": finding.verdict.value,
+                        "detail": finding.detail,
+                    }
+                    for finding in each.subject.findings
+                ],
+                "due": [due.deed.value for due in each.due]
+                + (["remove"] if each.removal is not None else []),
             }
-            for each in decision.countdowns
+            for each in decisions
         ],
-        "due": [each.deed.value for each in decision.due],
     }

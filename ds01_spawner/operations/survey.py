@@ -79,11 +79,12 @@ class Survey:
             containers=tuple(situation.snapshot.containers),
             instance=instance,
             demand=gpu_demand(situation.occupancy),
-            held=_held(situation.occupancy),
+            held=held_slots(situation.occupancy),
         )
 
 
-def _held(occupancy: Occupancy) -> Mapping[str, frozenset[str]]:
+def held_slots(occupancy: Occupancy) -> Mapping[str, frozenset[str]]:
+    """Slots that are kept for a stopped container, by its engine name."""
     held: dict[str, frozenset[str]] = {}
     for use in occupancy.uses:
         if use.state is SlotState.HELD and use.container is not None:
