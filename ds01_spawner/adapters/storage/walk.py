@@ -94,6 +94,7 @@ class Walk:
         # Everything has to be in the project once; from then on what is new inherits it.
         self._before = None if before and project and before.root.project != project else before
         self._mounted = mounted
+        self._mounted_names = {(each.count(b"/"), each.rpartition(b"/")[2]) for each in mounted}
         self._project = project
         self._seen_links: set[int] = set()
         self._heavy_bytes = 0
@@ -140,7 +141,9 @@ class Walk:
 
     def _visit(self, name: bytes, last: Child | None) -> Iterator[None]:
         descent = self._descent
-        if self._mounted and descent.path_of(name) in self._mounted:
+        # The whole path of each folder of a deep tree is quadratic: first what costs nothing.
+        place = len(descent.steps) - 1, name
+        if place in self._mounted_names and descent.path_of(name) in self._mounted:
             return
         status = descent.look(name)
         if status is None:

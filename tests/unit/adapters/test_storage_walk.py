@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ds01_spawner.adapters.storage import walk as walking
+from ds01_spawner.adapters.storage.descent import Descent
 from ds01_spawner.adapters.storage.homes import Homes
 from ds01_spawner.adapters.storage.mounts import parse_mounts
 
@@ -232,6 +233,25 @@ def test_other_file_systems_are_not_entered(meter: Meter, home: Path) -> None:
         assert meter.homes.walk(str(home / "mnt"), meter.kept, 60, 0)["bytes"] >= 8 * MIB
     finally:
         libc.umount2(bytes(home / "mnt"), 2)
+
+
+def test_only_what_may_be_a_mount_costs_a_path(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(20):
+        fill(home / f"d{number}" / "mnt" / "mnt" / "file")
+    built: list[bytes] = []
+    path_of = Descent.path_of
+
+    def noted(descent: Descent, name: bytes) -> bytes:
+        built.append(path_of(descent, name))
+        return built[-1]
+
+    monkeypatch.setattr(Descent, "path_of", noted)
+    mounted = frozenset({b"d1/mnt/mnt", b"d2", b"d3/elsewhere"})
+    walk = walking.Walk(os.open(home, os.O_RDONLY), io.BytesIO(), mounted=mounted)
+    assert walk.advance(60)
+    walk.close()
+    assert walk.tally.folders == 1 + 19 * 3 - 1
+    assert set(built) == {b"d2", *(f"d{n}/mnt/mnt".encode() for n in range(20) if n != 2)}
 
 
 def test_unchanged_folders_are_not_looked_into_again(
