@@ -328,6 +328,57 @@ def test_when_the_time_is_up_the_rest_is_left_out_and_the_silent_are_asked_last(
     assert set(one_at_a_time.look(everybody)) == {alice.id}
 
 
+def answers_after(server: Server, seconds: float) -> None:
+    """It answers validly, and takes its time."""
+
+    def late(connection: socket.socket, path: str) -> None:
+        server._over.wait(seconds)
+        connection.sendall(server.pages[path])
+
+    server.behaviour = late
+
+
+def test_servers_that_answer_late_take_nothing_from_those_that_answer_at_once(lab: Lab) -> None:
+    late = [lab.server(f"mallory-{number}") for number in range(8)]
+    for server, _ in late:
+        answers_after(server, 0.1)
+    honest = [lab.server(f"alice-{number}")[1] for number in range(3)]
+    one_at_a_time = DirectJupyterServers(
+        lab.engine, request_seconds=0.3, look_seconds=0.5, threads=1
+    )
+    everybody = [*(shown for _, shown in late), *honest]
+    expected = {shown.id for shown in honest}
+    looks = 1
+    while not expected <= set(one_at_a_time.look(everybody)):
+        looks += 1
+        assert looks < 8
+    for _ in range(3):
+        assert expected <= set(one_at_a_time.look(everybody))
+
+
+def test_whoever_answers_at_once_and_late_in_turns_is_asked_late(lab: Lab) -> None:
+    mallory = [lab.server(f"mallory-{number}") for number in range(4)]
+    honest, alice = lab.server()
+    answers_after(honest, 0.02)
+    one_at_a_time = DirectJupyterServers(
+        lab.engine, request_seconds=0.3, look_seconds=0.5, threads=1
+    )
+    everybody = [*(shown for _, shown in mallory), alice]
+    for seconds in (0.1, 0.1, 0.1, 0.1, 0.0, 0.0, 0.1):
+        for server, _ in mallory:
+            answers_after(server, seconds)
+        found = set(one_at_a_time.look(everybody))
+    assert alice.id in found
+
+
+def test_whom_the_end_of_the_look_cuts_off_is_not_taken_for_silent(lab: Lab) -> None:
+    server, alice = lab.server()
+    answers_after(server, 0.2)
+    servers = DirectJupyterServers(lab.engine, request_seconds=5.0, look_seconds=0.1)
+    assert servers.look([alice]) == {}
+    assert not servers._silent
+
+
 def test_the_environment_is_looked_up_once_and_again_after_a_failure(
     lab: Lab, servers: DirectJupyterServers
 ) -> None:
