@@ -1,5 +1,6 @@
 """JupyterHub's REST API with a service's token."""
 
+import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -45,7 +46,7 @@ def environment_in(file: Path) -> Mapping[str, str]:
 
 
 class HubApi:
-    """The `HubClient` port.
+    """The `HubClient` port. Safe to use from many threads.
 
     Args:
         url: The hub's API, such as `http://127.0.0.1:8081/hub/api`.
@@ -61,9 +62,8 @@ class HubApi:
         self._url = url.rstrip("/")
         self._timeout = timeout_seconds
         self._stop_seconds = stop_seconds
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.headers.update({"Authorization": f"token {token}", "Accept": _PAGINATED})
+        self._headers = {"Authorization": f"token {token}", "Accept": _PAGINATED}
+        self._of_thread = threading.local()
 
     def servers(self) -> Mapping[tuple[str, str], HubServer]:
         """Every server that is ready, starting or stopping; one request for 200 active users."""
@@ -97,6 +97,16 @@ class HubApi:
             raise Conflict(f"The hub does not stop {user}'s server {server!r} now: {message}.")
         self._check(answer, path)
         raise Unavailable(f"The hub answers {path} with {status}, which is no answer to a stop.")
+
+    @property
+    def _session(self) -> requests.Session:
+        """The thread's own: `requests` does not say that one may be shared."""
+        session: requests.Session | None = getattr(self._of_thread, "session", None)
+        if session is None:
+            self._of_thread.session = session = requests.Session()
+            session.trust_env = False
+            session.headers.update(self._headers)
+        return session
 
     def _users(self) -> Iterator[dict[str, Any]]:
         """Users with such servers, however many pages that takes."""

@@ -1,4 +1,6 @@
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -132,6 +134,34 @@ def test_asks_for_active_users_with_its_token() -> None:
 def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
     assert not api_of(Hub({}))._session.trust_env
+
+
+def test_threads_share_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = Hub({})
+    together = threading.Barrier(4, timeout=10)
+    made: list[requests.Session] = []
+    used: dict[requests.Session, set[int]] = {}
+
+    class Noted(requests.Session):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mount("http://", hub)
+            made.append(self)
+
+        def request(self, *args: Any, **options: Any) -> requests.Response:
+            used.setdefault(self, set()).add(threading.get_ident())
+            together.wait()
+            return super().request(*args, **options)
+
+    monkeypatch.setattr(requests, "Session", Noted)
+    hub.answer = 204, ""
+    api = HubApi("http://127.0.0.1:8081/hub/api", "secret")
+    with ThreadPoolExecutor(4) as pool:
+        for round_ in range(2):
+            list(pool.map(lambda name: api.stop(name, ""), [f"u{round_}{n}" for n in range(4)]))
+    assert len(made) == 4
+    assert all(len(threads) == 1 for threads in used.values())
+    assert {each.headers["Authorization"] for each in hub.asked} == {"token secret"}
 
 
 @pytest.mark.parametrize(
