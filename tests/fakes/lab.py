@@ -22,8 +22,8 @@ from ds01_spawner.operations.launch import Launcher, Progress, Step
 from ds01_spawner.operations.observe import Observer
 from ds01_spawner.operations.outlook import Outlook
 from ds01_spawner.operations.servers import Servers
-from ds01_spawner.operations.survey import Survey
 from ds01_spawner.operations.succession import Succession
+from ds01_spawner.operations.survey import Survey
 from ds01_spawner.ports import Ledger
 from fakes.accounts import FakeAccounts
 from fakes.cgroups import FakeCgroups
