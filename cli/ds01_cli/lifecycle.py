@@ -50,17 +50,7 @@ def lifecycle(
     """
     del dry_run
     platform = open_to_administrator()
-    hub = open_hub(platform.directories)
-    found = dry_look(
-        platform.lifecycle(hub),
-        platform.ledger,
-        platform.clock,
-        lambda: time.sleep(LOOK_SECONDS),
-        hub_asked=hub is not None,
-    )
-    notes = [*found.plan.troubles.values()]
-    if hub is None and _misses_the_hub(found):
-        notes.append(_without_hub(platform))
+    found, notes = _looked(platform)
     moment = Moment(found.plan.mark.wall, platform.zone)
     decisions = [each for each in found.plan.decisions if not explain or _is_called(each, explain)]
     if as_json:
@@ -76,6 +66,22 @@ def lifecycle(
         typer.echo("\n\n".join(explained(found.plan, each, moment) for each in decisions))
     else:
         typer.echo("\n".join(_others(found, explain)))
+
+
+def _looked(platform: Platform) -> tuple[DryLook, list[str]]:
+    """What was found, and sentences on what could not be seen."""
+    hub = open_hub(platform.directories)
+    found = dry_look(
+        platform.lifecycle(hub),
+        platform.ledger,
+        platform.clock,
+        lambda: time.sleep(LOOK_SECONDS),
+        hub_asked=hub is not None,
+    )
+    notes = list(found.plan.troubles.values())
+    if hub is None and _misses_the_hub(found):
+        notes.append(_without_hub(platform))
+    return found, notes
 
 
 def last_pass_words(last: LastPass) -> str:
