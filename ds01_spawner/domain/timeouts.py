@@ -35,7 +35,8 @@ class Timeouts:
 def gpu_hold(timeouts: Timeouts, ended_by: Rule | None, left: timedelta | None) -> timedelta | None:
     """How long a stopped container keeps its GPU; `None` is for ever.
 
-    Not beyond the time of its work: then the GPU is for whoever waits.
+    Not beyond the time of its work: then the GPU is for whoever waits. A hold without end is the
+    administrator's word, and ends only when a rule says that the time is up.
 
     Args:
         timeouts: The container's limits.
@@ -45,10 +46,9 @@ def gpu_hold(timeouts: Timeouts, ended_by: Rule | None, left: timedelta | None) 
     if ended_by is Rule.RUNTIME:
         return timedelta(0)
     hold = timeouts.gpu_hold_after_stop.value
-    if left is None:
+    if hold is None or left is None:
         return hold
-    left = max(left, timedelta(0))
-    return left if hold is None else min(hold, left)
+    return min(hold, max(left, timedelta(0)))
 
 
 def time_left(

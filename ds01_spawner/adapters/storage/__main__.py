@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from ds01_spawner.adapters.storage.homes import Homes, NotTheirs, remove_drafts
-from ds01_spawner.adapters.storage.walk import CannotKeep
+from ds01_spawner.adapters.storage.walk import CannotKeep, TooManyEntries
 
 NICENESS = 19
 IDLE_SECONDS = 180.0
 MEMORY_BYTES = 2 * 1024**3
-"""A folder with a hundred million hard links takes two gigabytes of disk, and fifteen of memory."""
+"""The last resort; `walk.MOST_KEPT` bounds what one folder may take."""
 
 _KILLED_FIRST = "900"
 _IDLE_IO = 3 << 13
@@ -60,8 +60,11 @@ def _answer(homes: Homes, request: dict[str, Any], folder: Path) -> dict[str, An
         return {"error": str(exc)}
     except OSError as exc:
         return {"error": exc.strerror or str(exc), "missing": exc.errno == errno.ENOENT}
-    except MemoryError:
+    except TooManyEntries:
         return {"error": "one of its folders has too many entries"}
+    except MemoryError:
+        # At its limit an interpreter crawls, and answers nobody else either.
+        os._exit(1)
 
 
 def _receive(requests: "queue.Queue[dict[str, Any]]") -> None:

@@ -27,6 +27,9 @@ _BLOCK = 512
 _ENTRIES_A_STEP = 256
 _HEAVY_SHARE = 100
 _HEAVY_ENTRIES = 10_000
+MOST_KEPT = 5_000_000
+"""Of one folder: half a gigabyte of memory. A hundred million links take two gigabytes of disk."""
+
 _MAX_LINKS = 2_000_000
 _SPREAD = 2654435761
 
@@ -63,6 +66,10 @@ class Tally:
     looked_into: int = 0
     files: int = 0
     problems: int = 0
+
+
+class TooManyEntries(Exception):
+    """A folder has more folders and files with several names than can be kept in mind."""
 
 
 class Walk:
@@ -218,6 +225,8 @@ class Walk:
 
     def _count(self, step: Step, entry: "os.DirEntry[str]", last: dict[bytes, Child]) -> None:
         step.entries += 1
+        if len(step.todo) + len(step.links) > MOST_KEPT:
+            raise TooManyEntries
         try:
             if entry.is_dir(follow_symlinks=False):
                 name = os.fsencode(entry.name)
