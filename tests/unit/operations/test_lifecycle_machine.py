@@ -171,6 +171,10 @@ class LifecycleMachine(RuleBasedStateMachine):
         work = now if before is None else before.life.work_began
         told = [each for each in before.told if each.rule == Rule.RUNTIME] if before else []
         self.stories[container_id] = Story(Life(now, work, busy=now), told=told)
+        counted = self.night.counters.by_id
+        used = counted[container_id].cpu_seconds if container_id in counted else None
+        # The counters of a new run begin anew, and have not come as far as those of the last.
+        counted[container_id] = ContainerSample(0.5 if used is None else used / 2, 0, 0)
 
     @rule(user=users, name=names)
     def stop(self, user: str, name: str) -> None:
