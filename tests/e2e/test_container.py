@@ -3,6 +3,7 @@
 import json
 
 from ds01_spawner.domain import labels, names
+from ds01_spawner.domain.grant import IMAGE_HOME, NOTICES
 from e2e.hub import Hub
 
 
@@ -33,9 +34,13 @@ def test_container_is_what_the_policy_says(hub: Hub) -> None:
     assert not host["PidMode"]
     assert not host["PortBindings"]
     assert made["Config"]["User"] == "1000:1000"
-    assert [(each["Type"], each["Name"]) for each in made["Mounts"]] == [
-        ("volume", names.home_volume(person.name))
-    ]
+    mounts = {each["Destination"]: each for each in made["Mounts"]}
+    assert mounts.keys() == {IMAGE_HOME, NOTICES}
+    home, notices = mounts[IMAGE_HOME], mounts[NOTICES]
+    assert (home["Type"], home["Name"]) == ("volume", names.home_volume(person.name))
+    assert home["RW"]
+    assert (notices["Type"], notices["Source"]) == ("bind", _notices(hub, person.name))
+    assert not notices["RW"]
 
     marks = made["Config"]["Labels"]
     allocated = hub.events("gpu.allocate", person.name)[-1]
@@ -85,3 +90,7 @@ def test_container_without_a_gpu_gets_none(hub: Hub) -> None:
 
 def _cgroup(name: str) -> str:
     return names.cgroup_slug(name)
+
+
+def _notices(hub: Hub, user: str) -> str:
+    return str(hub.state / "notices" / names.user_slug(user))
