@@ -73,11 +73,13 @@ class ContainerSample:
         cpu_seconds: CPU time used since the container's cgroup was made.
         network_bytes: Received and sent on its own interfaces, without loopback.
         sessions: Programs that were started in it from outside and live: exec and SSH.
+        first_pid: Host process id of its first process: another run has another.
     """
 
     cpu_seconds: float | None = None
     network_bytes: int | None = None
     sessions: int | None = None
+    first_pid: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,18 @@ def without_echoes(
 
 CONNECTED_FOR = timedelta(minutes=10)
 """The hub learns of requests every five minutes (`JupyterHub.last_activity_interval`)."""
+
+
+def is_same_run(look: Look, before: Look | None) -> bool:
+    """Whether two looks saw one run of a container, as far as its process and counters tell."""
+    if before is None:
+        return True
+    now, then = look.container, before.container
+    if None not in {now.first_pid, then.first_pid} and now.first_pid != then.first_pid:
+        return False
+    return (
+        now.cpu_seconds is None or then.cpu_seconds is None or now.cpu_seconds >= then.cpu_seconds
+    )
 
 
 def judge(look: Look, before: Look | None, policies: LifecyclePolicy) -> tuple[Finding, ...]:

@@ -14,6 +14,7 @@ from ds01_spawner.domain.activity import (
     Span,
     Verdict,
     is_idle,
+    is_same_run,
     judge,
     machine_findings,
     without_echoes,
@@ -138,10 +139,7 @@ class Checks:
 
     def _check(self, container: Container, look: Look, policies: LifecyclePolicy) -> Check:
         before = self._before.get(container.id)
-        used = look.container.cpu_seconds
-        earlier = None if before is None else before.container.cpu_seconds
-        restarted = used is not None and earlier is not None and used < earlier
-        return Check(look, judge(look, before, policies), ran_on=not restarted)
+        return Check(look, judge(look, before, policies), ran_on=is_same_run(look, before))
 
     def _look(self, container: Container, sample: ContainerSample, sources: Sources) -> Look:
         is_server = container.labels.get(labels.INTERFACE) == Interface.HUB

@@ -2,6 +2,7 @@
 
 import signal as signals
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 from ds01_spawner.domain.activity import ContainerSample
 from ds01_spawner.domain.container import Container
@@ -17,6 +18,7 @@ class FakeActivityProbe:
         by_id: Counters of each container; those that are not here have used nothing.
         cpu: CPU seconds of each process; `None` cannot be read, and one that is not here is gone.
         blind: When set, nothing that the kernel counts can be read: every figure is `None`.
+        pid_of: The first process of a container.
         asked: Ids of the containers of each call.
     """
 
@@ -24,6 +26,7 @@ class FakeActivityProbe:
         self.by_id: dict[str, ContainerSample] = {}
         self.cpu: dict[int, float | None] = {}
         self.blind = False
+        self.pid_of: Callable[[str], int | None] = lambda _container_id: None
         self.asked: list[tuple[str, ...]] = []
 
     def samples(self, containers: Sequence[Container]) -> Mapping[str, ContainerSample]:
@@ -38,7 +41,10 @@ class FakeActivityProbe:
         return sum(known) if readable else None
 
     def _sample(self, container_id: str) -> ContainerSample:
-        return ContainerSample() if self.blind else self.by_id.get(container_id, _QUIET)
+        if self.blind:
+            return ContainerSample()
+        sample = self.by_id.get(container_id, _QUIET)
+        return replace(sample, first_pid=self.pid_of(container_id))
 
 
 class FakeContainerProcesses:

@@ -78,6 +78,12 @@ class FakeEngine:
         with self._lock:
             self._containers[container.id] = container
 
+    def pid_of(self, container_id: str) -> int | None:
+        """The first process of a container, as the kernel knows it."""
+        with self._lock:
+            found = self._find(container_id)
+        return None if found is None else found.pid
+
     def info(self) -> EngineInfo:
         self._enter("info")
         return EngineInfo(

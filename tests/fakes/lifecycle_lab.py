@@ -82,6 +82,7 @@ class LifecycleLab:
         self.hub = FakeHub()
         self.hub.on_stop = self._hub_stops
         self.counters = FakeActivityProbe()
+        self.counters.pid_of = self.lab.engine.pid_of
         self.jupyter = FakeJupyterServers()
         self.files = FakeKeepAliveFiles()
         self.processes = FakeContainerProcesses()

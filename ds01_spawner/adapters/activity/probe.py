@@ -108,6 +108,7 @@ class KernelActivity:
                 cpu_seconds=self._cpu(known.directory),
                 network_bytes=self._network(known),
                 sessions=sessions,
+                first_pid=known.members.first,
             )
         return ContainerSample()
 

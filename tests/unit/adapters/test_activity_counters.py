@@ -114,13 +114,15 @@ def test_containers_that_do_not_run_are_left_out(tree: KernelTree) -> None:
 
 def test_restart_is_seen_with_new_processes_and_counters(tree: KernelTree) -> None:
     container, probe = running(parent=PARENT), tree.probe()
-    probe.samples([container])
+    assert probe.samples([container])[container.id].first_pid == FIRST
     again = FIRST + 50
     tree.end(FIRST)
     tree.process(again, started=300.0, moved="eth0: 7 0 0 0 0 0 0 0 0\n")
     tree.process(again + 1, again, started=301.0)
     tree.cgroup(f"ds01/student/alice/{container.id}", again, again + 1, cpu_seconds=0.25)
-    assert probe.samples([container]) == {container.id: ContainerSample(0.25, 7, 0)}
+    (found,) = probe.samples([container]).values()
+    assert found == ContainerSample(0.25, 7, 0)
+    assert found.first_pid == again
 
 
 def test_restart_below_another_parent_is_found(tree: KernelTree) -> None:

@@ -425,3 +425,16 @@ def test_figures_that_cannot_be_reckoned_with_stop_no_other_decision(
     monkeypatch.setattr(lifecycle_operations, "decide", reckon)
     night.until(lambda: not night.lives(other))
     assert len(night.lab.events.of("lifecycle.trouble")) == 1
+
+
+def test_a_container_started_again_at_once_after_its_stop_is_warned_anew(
+    night: LifecycleLab,
+) -> None:
+    container_id = night.run(name="thesis", interface=Interface.CLI)
+    night.until(lambda: not night.lives(container_id))
+    told = len(night.notices())
+    night.lab.engine.start(container_id)
+    night.minutes(30)
+    assert night.lives(container_id)
+    night.until(lambda: not night.lives(container_id))
+    assert len(night.notices()) == told + 3
