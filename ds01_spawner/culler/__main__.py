@@ -22,7 +22,8 @@ def main() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s"
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGTERM, signal.SIGINT):  # the latter may have come ignored
+        signal.signal(ending, signal.default_int_handler)
     service = Service(open_platform(actor="culler"), hub_from(os.environ), _pace(os.environ))
     with suppress(KeyboardInterrupt):  # how the hub and systemd end their services
         service.run(_wanted(os.environ))
