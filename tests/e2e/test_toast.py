@@ -8,6 +8,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 
+from ds01_spawner.domain.labels import Interface
+from ds01_spawner.domain.lifecycle import Countdown
+from ds01_spawner.domain.notice import Notice
+from ds01_spawner.domain.notice_rendering import banner, notices_json
+from ds01_spawner.domain.notice_text import About, Limit, Moment, warning_notice
+from ds01_spawner.domain.timeouts import Bound
+from ds01_spawner.domain.work import Level, Rule
 from integration.lab_container import TOKEN, LabContainer, lab_container, notice
 
 KEEP_FILE = ".keep-alive.jupyter"
@@ -111,7 +118,6 @@ def test_toast_says_what_happens_and_when(lab: LabContainer, page: Page) -> None
     expect(toast).to_contain_text(f"In 12 minutes, at {local}.")
     expect(page.get_by_role("alert")).to_contain_text(WARNING)
     expect(toast.get_by_role("button", name="Keep it running")).to_be_visible()
-    picture(page, "toast")
 
     toast.get_by_role("button", name="Details").click()
     dialog = page.get_by_role("dialog")
@@ -271,4 +277,45 @@ def test_terminal_begins_with_the_notice(lab: LabContainer, page: Page) -> None:
     terminal = page.locator(".xterm-accessibility-tree")
     for line in said:
         expect(terminal).to_contain_text(line)
+
+
+def idle_warning(moment: datetime) -> Notice:
+    """What the lifecycle tells a student whose server is idle since 96 minutes."""
+    begin, end = moment - timedelta(minutes=96), moment + timedelta(minutes=24)
+    countdown = Countdown(
+        rule=Rule.IDLE,
+        bound=Bound(timedelta(hours=2), "idle_timeout"),
+        began_at=begin,
+        deadline=end,
+        valid_from=begin,
+        lead=timedelta(minutes=5),
+    )
+    return warning_notice(
+        About("alice", "c1", "jupyter._.alice", "jupyter", Interface.HUB),
+        countdown,
+        Level.FIRST,
+        Limit("idle_timeout", "2h", "group student, resource-limits.yaml line 31"),
+        Moment(moment, UTC),
+        stops_at=end,
+        keep_until=end + timedelta(hours=20),
+    )
+
+
+def test_what_the_platform_writes_is_what_people_see(lab: LabContainer, page: Page) -> None:
+    settings = "~/.jupyter/lab/user-settings/@jupyterlab/terminal-extension"
+    spoken = '{"screenReaderMode": true}'
+    lab.run(f"mkdir -p {settings}; echo '{spoken}' > {settings}/plugin.jupyterlab-settings")
+    warning = idle_warning(now())
+    lab.board.put("json", notices_json([warning]).encode())
+    lab.board.put("txt", banner([warning], UTC).encode())
+    open_lab(page, lab)
+    toast = toasts(page)
+    expect(toast).to_contain_text("Your server stops soon.", timeout=WITHIN_A_POLL)
+    expect(toast).to_contain_text("minutes, at ")
+    expect(toast.get_by_role("button", name="Keep it running")).to_be_visible()
+    picture(page, "toast")
+    page.locator(".jp-LauncherCard").filter(has_text="Terminal").first.click()
+    terminal = page.locator(".xterm-accessibility-tree")
+    expect(terminal).to_contain_text("Your server stops in 24 minutes")
+    expect(terminal).to_contain_text("Rule: idle_timeout = 2h")
     picture(page, "terminal-notice")
