@@ -1,0 +1,56 @@
+"""What the platform needs from the outside world, as protocols.
+
+Each has a real adapter in `adapters/` and a fake in `tests/fakes/`; one contract test holds both
+to the same behaviour. Every method may raise `Unavailable`: the part did not answer in time, and
+the caller decides nothing.
+"""
+
+from ds01_spawner.ports.engine import (
+    Engine,
+    EngineInfo,
+)
+from ds01_spawner.ports.ledger import (
+    Ledger,
+    LedgerTransaction,
+)
+from ds01_spawner.ports.lifecycle import (
+    ActivityProbe,
+    Channels,
+    ContainerProcesses,
+    HubClient,
+    HubServer,
+    JupyterServers,
+    KeepAliveFiles,
+    NoticeBoard,
+    StorageMeter,
+)
+from ds01_spawner.ports.machine import (
+    Accounts,
+    Cgroups,
+    Clock,
+    EventLog,
+    GpuProbe,
+    PolicySource,
+)
+
+__all__ = [
+    "Accounts",
+    "ActivityProbe",
+    "Cgroups",
+    "Channels",
+    "Clock",
+    "ContainerProcesses",
+    "Engine",
+    "EngineInfo",
+    "EventLog",
+    "GpuProbe",
+    "HubClient",
+    "HubServer",
+    "JupyterServers",
+    "KeepAliveFiles",
+    "Ledger",
+    "LedgerTransaction",
+    "NoticeBoard",
+    "PolicySource",
+    "StorageMeter",
+]

@@ -1,0 +1,172 @@
+"""What is remembered, and decided about in one transaction."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from ds01_spawner.domain.allocation import Reservation, Ticket, UsageInterval
+from ds01_spawner.domain.notice import Delivery, Notice
+from ds01_spawner.domain.storage import StorageUse
+from ds01_spawner.domain.work import KeepAlive, PassMark, RuleStop, SentWarning, Track
+
+
+class LedgerTransaction(Protocol):
+    """One atomic decision. Nothing is kept unless the `with` block ends normally."""
+
+    def reservations(self) -> Sequence[Reservation]:
+        """Every reservation, expired or not."""
+        ...
+
+    def add_reservation(self, reservation: Reservation) -> None:
+        """Remember a promise."""
+        ...
+
+    def set_expiry(self, reservation_id: str, expires_at: datetime) -> None:
+        """Move the end of a reservation; nothing happens when it is unknown."""
+        ...
+
+    def remove_reservations(self, ids: Sequence[str]) -> None:
+        """Forget promises; unknown ids are ignored."""
+        ...
+
+    def tickets(self) -> Sequence[Ticket]:
+        """Every ticket, alive or not."""
+        ...
+
+    def put_ticket(self, ticket: Ticket) -> None:
+        """Add a ticket or replace the one with its id."""
+        ...
+
+    def remove_tickets(self, ids: Sequence[str]) -> None:
+        """Forget tickets; unknown ids are ignored."""
+        ...
+
+    def usage_since(self, moment: datetime) -> Sequence[UsageInterval]:
+        """Intervals that had not ended at `moment`."""
+        ...
+
+    def put_usage(self, intervals: Sequence[UsageInterval]) -> None:
+        """Add intervals or replace those of the same container and device."""
+        ...
+
+    def tracks(self) -> Sequence[Track]:
+        """What is remembered of every container."""
+        ...
+
+    def put_tracks(self, tracks: Sequence[Track]) -> None:
+        """Add tracks or replace those of the same container."""
+        ...
+
+    def warnings(self) -> Sequence[SentWarning]:
+        """Every warning that was given to a container that is still tracked, oldest first."""
+        ...
+
+    def put_warnings(self, warnings: Sequence[SentWarning]) -> None:
+        """Write warnings down; one of the same container, rule, level and moment is replaced."""
+        ...
+
+    def remove_warnings(self, warnings: Sequence[SentWarning]) -> None:
+        """Forget warnings; unknown ones are ignored."""
+        ...
+
+    def keep_alives(self) -> Sequence[KeepAlive]:
+        """Every keep-alive that was asked for, past ones included."""
+        ...
+
+    def put_keep_alive(self, keep_alive: KeepAlive) -> None:
+        """Add a keep-alive or replace the one of the same container and source."""
+        ...
+
+    def forget_containers(self, ids: Sequence[str]) -> None:
+        """Forget tracks, warnings and keep-alives of containers that are gone."""
+        ...
+
+    def rule_stops(self) -> Sequence[RuleStop]:
+        """The newest stop by rule of each container, those of removed containers included."""
+        ...
+
+    def put_rule_stop(self, stop: RuleStop) -> None:
+        """Add a stop by rule or replace the one of the same owner and container name."""
+        ...
+
+    def remove_rule_stops(self, stops: Sequence[RuleStop]) -> None:
+        """Forget stops by rule."""
+        ...
+
+    def pass_mark(self) -> PassMark | None:
+        """When the last pass ran; `None` before the first."""
+        ...
+
+    def put_pass_mark(self, mark: PassMark) -> None:
+        """Remember when a pass ran."""
+        ...
+
+    def notices_since(self, moment: datetime) -> Sequence[Notice]:
+        """Notices created at `moment` or later, oldest first."""
+        ...
+
+    def put_notice(self, notice: Notice, channels: Sequence[str]) -> None:
+        """Remember a notice, to be delivered through each of `channels` at once.
+
+        Nothing happens when it is known: nobody is told twice.
+        """
+        ...
+
+    def remove_notices_before(self, moment: datetime) -> None:
+        """Forget older notices with their deliveries."""
+        ...
+
+    def deliveries(self) -> Sequence[tuple[Notice, Delivery]]:
+        """What is still to be delivered, the first due first."""
+        ...
+
+    def put_delivery(self, delivery: Delivery) -> None:
+        """Add a delivery or replace the one of the same notice and channel.
+
+        Nothing happens when its notice is forgotten.
+        """
+        ...
+
+    def remove_delivery(self, notice_id: str, channel: str) -> None:
+        """It arrived, or is given up."""
+        ...
+
+    def storage(self, user: str | None = None) -> Sequence[StorageUse]:
+        """The last measurement of one person, or of everybody."""
+        ...
+
+    def put_storage(self, use: StorageUse) -> None:
+        """Add a measurement or replace the person's last."""
+        ...
+
+    def remove_storage(self, users: Iterable[str]) -> None:
+        """Forget what these people's homes held; unknown ones are ignored."""
+        ...
+
+    def take_lease(self, name: str, holder: str, mark: PassMark, seconds: float) -> bool:
+        """Whether `holder` has the lease from now on, for so long; `False` while another has it.
+
+        Counted on the clock that never jumps; a lease from before a reboot is void.
+        """
+        ...
+
+    def lease_holder(self, name: str, mark: PassMark) -> str | None:
+        """Who has the lease now; `None` when nobody has."""
+        ...
+
+    def end_lease(self, name: str, holder: str) -> None:
+        """Give the lease back; nothing happens when another has it."""
+        ...
+
+
+class Ledger(Protocol):
+    """What labels cannot hold: reservations, tickets, usage."""
+
+    def transaction(self) -> AbstractContextManager[LedgerTransaction]:
+        """An exclusive transaction: all other processes wait.
+
+        Raises:
+            Unavailable: The lock was not got within the deadline, or the file cannot be used.
+        """
+        ...

@@ -1,0 +1,119 @@
+"""The machine: its time, policy, GPUs, cgroups, accounts, audit log."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from ds01_spawner.domain.cgroup import AggregateUsage, BoundChange, OomKill, OomMark
+from ds01_spawner.domain.event import Event
+from ds01_spawner.domain.gpu import Inventory, SlotActivity
+from ds01_spawner.domain.limits import AggregateLimits
+from ds01_spawner.domain.person import UnixAccount
+from ds01_spawner.domain.work import PassMark
+from ds01_spawner.policy.resolution import Policy
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """This moment, timezone-aware, in UTC."""
+        ...
+
+    def mark(self) -> PassMark:
+        """This moment on the wall clock and on the one that never jumps."""
+        ...
+
+
+class PolicySource(Protocol):
+    """The policy in force."""
+
+    def current(self) -> Policy:
+        """The last good policy; picks up edits by itself.
+
+        Raises:
+            Unavailable: No valid policy has been read since the process started.
+        """
+        ...
+
+
+class GpuProbe(Protocol):
+    """The GPUs of this machine."""
+
+    def inventory(self) -> Inventory:
+        """Every card and MIG instance now.
+
+        Raises:
+            Unavailable: The driver exists and cannot be read. Never an empty inventory instead.
+        """
+        ...
+
+    def activity(self) -> Mapping[str, SlotActivity]:
+        """What each slot does now, by device UUID; a slot that cannot be read is left out."""
+        ...
+
+
+class Cgroups(Protocol):
+    """Per-person cgroups: `ds01` → group → person."""
+
+    def parent(self, group: str | None, user: str) -> str:
+        """The cgroup parent of a person's containers, in the form the engine's driver wants.
+
+        `/ds01/student/alice` under cgroupfs, `ds01-student-alice.slice` under systemd.
+        """
+        ...
+
+    def ensure(
+        self, group: str | None, user: str, limits: AggregateLimits
+    ) -> tuple[BoundChange, ...]:
+        """Make the person's cgroup with these bounds, check by reading back, tell what changed.
+
+        Nothing is written where everything is as wanted. A memory bound is never lowered below
+        what is in use, because some kernels would then kill what runs: the old bound stays and
+        the other bounds are set.
+
+        Raises:
+            Unavailable: A bound was not taken; it says which, wanted and found.
+        """
+        ...
+
+    def usage(self, group: str | None, user: str) -> AggregateUsage | None:
+        """Bounds and usage in force, or `None` when the cgroup does not exist."""
+        ...
+
+    def people(self) -> Sequence[tuple[str, str]]:
+        """(group slug, user slug) of every person's cgroup that exists."""
+        ...
+
+    def remove(self, group_slug: str, user_slug: str) -> bool:
+        """Remove a person's cgroup, named as `people` does, if nothing runs in it; whether it went.
+
+        Not while a container of theirs may be starting: the caller sees to that.
+        """
+        ...
+
+    def oom_kills(self, since: OomMark | None) -> tuple[OomMark, Sequence[OomKill]]:
+        """Processes killed for memory after `since`, oldest first, and the mark for next time.
+
+        `None` starts now: nothing is reported.
+        """
+        ...
+
+
+class EventLog(Protocol):
+    """The audit log."""
+
+    def append(self, event: Event) -> None:
+        """Write one line; it is in the file when this returns."""
+        ...
+
+
+class Accounts(Protocol):
+    """Unix accounts of this host."""
+
+    def lookup(self, user: str) -> UnixAccount | None:
+        """The account of that login name, or `None`.
+
+        System accounts (uid below 1000, or `nobody`) are never a person: they raise `Forbidden`.
+        """
+        ...
