@@ -6,16 +6,19 @@ what has passed between them stays what has really passed.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from ds01_spawner.domain import labels
 from ds01_spawner.domain.activity import Finding, is_busy, is_idle
+from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.limits import LifecyclePolicy
 
 LONGEST_GAP = timedelta(minutes=5)
 """Of the time between two checks, what is longer than this was seen by nobody and is not idle."""
 
 SMALLEST_JUMP = timedelta(seconds=30)
+_FIRST_WORK = datetime(2000, 1, 1, tzinfo=UTC)
 _SLEW = 0.001
 """A clock that is being corrected runs at most 500 ppm off (adjtimex(2))."""
 
@@ -163,6 +166,17 @@ class Passed:
 
     jump: timedelta = timedelta(0)
     unseen: timedelta = timedelta(0)
+
+
+def work_began(container: Container) -> datetime:
+    """First start of the work that a container does, as far as the container itself tells.
+
+    Its labels may be anybody's who may use the engine: no work begins after the run that does it,
+    and none before there were containers.
+    """
+    run = container.started_at or container.created_at
+    told = labels.work_began(container.labels)
+    return run if told is None or told < _FIRST_WORK else min(told, run)
 
 
 def passed(before: PassMark | None, now: PassMark) -> Passed:

@@ -15,7 +15,6 @@ from ds01_spawner.domain.allocation import Reservation, Ticket
 from ds01_spawner.domain.allocator import NothingFree, Rejected
 from ds01_spawner.domain.container import Container, ContainerSpec
 from ds01_spawner.domain.errors import NoCapacity, Refused, Unavailable
-from ds01_spawner.domain.exemption import exempted
 from ds01_spawner.domain.gpu import Inventory, Slot
 from ds01_spawner.domain.grant import Placement, Site, container_spec
 from ds01_spawner.domain.limits import Limits
@@ -30,11 +29,12 @@ from ds01_spawner.domain.queue import (
 )
 from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.domain.strategies import Strategy
-from ds01_spawner.domain.timeouts import gpu_hold, time_left, timeouts_of
-from ds01_spawner.domain.work import Rule
+from ds01_spawner.domain.timeouts import gpu_hold
+from ds01_spawner.domain.work import work_began
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.observe import AT_ONCE, MAX_AGE, Observer
 from ds01_spawner.operations.situation import Situation, check_waiting
+from ds01_spawner.operations.work_time import runtime_left, timeouts_in
 from ds01_spawner.ports import (
     Accounts,
     Cgroups,
@@ -304,18 +304,10 @@ class Admission:
 
         ended_by = {each.container_id: each.rule for each in transaction.rule_stops()}
 
-        def hold_of(user: str, container: Container) -> timedelta | None:
-            limits = policy.limits(user, labels.groups_of(container.labels))
-            timeouts = timeouts_of(limits, container.labels)
-            name = labels.name_of(container.labels, container.name)
-            lifted = exempted(policy.exemptions, user, name, Rule.RUNTIME, now)
-            left = time_left(
-                timeouts,
-                labels.work_began(container.labels),
-                container.finished_at or now,
-                lifted.until if lifted else None,
-            )
-            return gpu_hold(timeouts, ended_by.get(container.id), left)
+        def hold_of(_user: str, container: Container) -> timedelta | None:
+            ended = container.finished_at or now
+            left = runtime_left(policy, container, work_began(container), ended, now)
+            return gpu_hold(timeouts_in(policy, container), ended_by.get(container.id), left)
 
         return Situation(
             now=now,

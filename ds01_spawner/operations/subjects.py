@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 
 from ds01_spawner.domain import labels
@@ -13,11 +13,10 @@ from ds01_spawner.domain.exemption import Exemption, exempted
 from ds01_spawner.domain.lifecycle import Subject
 from ds01_spawner.domain.occupancy import Occupancy, SlotState
 from ds01_spawner.domain.timeouts import timeouts_of
-from ds01_spawner.domain.work import KeepAlive, Rule, RuleStop, SentWarning, Track
+from ds01_spawner.domain.work import KeepAlive, Rule, RuleStop, SentWarning, Track, work_began
 from ds01_spawner.policy.resolution import Policy
 from ds01_spawner.ports import LedgerTransaction
 
-_FIRST_WORK = datetime(2000, 1, 1, tzinfo=UTC)
 _IN_USE = frozenset({SlotState.ALLOCATED, SlotState.RESERVED, SlotState.HELD, SlotState.FOREIGN})
 
 
@@ -58,20 +57,13 @@ def is_subject(container: Container, instance: str) -> bool:
 
 
 def first_track(container: Container) -> Track:
-    """What can be known of a container that no pass has seen yet.
-
-    Its labels may be anybody's who may use the engine: no work begins after the run that does it,
-    and none before there were containers.
-    """
-    run = container.started_at or container.created_at
-    told = labels.work_began(container.labels)
-    began = run if told is None or told < _FIRST_WORK else min(told, run)
+    """What can be known of a container that no pass has seen yet."""
     return Track(
         container_id=container.id,
         container_name=container.name,
         user=labels.owner_of(container.labels) or "",
-        started_at=began,
-        run_started_at=run,
+        started_at=work_began(container),
+        run_started_at=container.started_at or container.created_at,
         ended_at=None if container.state.is_live else container.finished_at,
     )
 

@@ -5,9 +5,8 @@ from datetime import datetime
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import Container, ContainerSpec, ContainerState
-from ds01_spawner.domain.exemption import exempted
-from ds01_spawner.domain.timeouts import time_left, timeouts_of
-from ds01_spawner.domain.work import Rule, SentWarning
+from ds01_spawner.domain.work import Rule, SentWarning, work_began
+from ds01_spawner.operations.work_time import runtime_left
 from ds01_spawner.ports import Clock, Ledger, PolicySource
 
 
@@ -53,8 +52,8 @@ class Succession:
         if any(each.container_id == container.id and each.rule is Rule.RUNTIME for each in stops):
             return None
         known = next((each for each in tracks if each.container_id == container.id), None)
-        began = labels.work_began(container.labels) if known is None else known.started_at
-        if began is None or self._is_over(container, began):
+        began = work_began(container) if known is None else known.started_at
+        if self._is_over(container, began):
             return None
         given = [each for each in warnings if each.container_id == container.id]
         return Heritage(began, tuple(each for each in given if each.rule is Rule.RUNTIME))
@@ -71,12 +70,6 @@ class Succession:
             )
 
     def _is_over(self, container: Container, began: datetime) -> bool:
-        now, policy = self._clock.now(), self._policy.current()
-        user = labels.owner_of(container.labels) or ""
-        name = labels.name_of(container.labels, container.name)
-        limits = policy.limits(user, labels.groups_of(container.labels))
-        lifted = exempted(policy.exemptions, user, name, Rule.RUNTIME, now)
-        left = time_left(
-            timeouts_of(limits, container.labels), began, now, lifted.until if lifted else None
-        )
+        now = self._clock.now()
+        left = runtime_left(self._policy.current(), container, began, now, now)
         return left is not None and left.total_seconds() <= 0

@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
+from ds01_spawner.domain import labels
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.occupancy import SlotState
 from fakes.lab import POLICY, Lab
@@ -95,3 +98,16 @@ def test_a_hold_for_one_origin_spares_it_from_the_persons_own_of_zero(lab: Lab) 
     stopped_by_hub.policy.edit(BY_ORIGIN.replace(none, "container_hold_after_stop: 0s"))
     stopped(stopped_by_hub, Interface.HUB)
     assert stopped_by_hub.container("alice") is None
+
+
+@pytest.mark.parametrize("label", [labels.CREATED_AT, labels.WORK_STARTED_AT])
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_times_that_nobody_can_reckon_with_keep_nobody_from_starting(
+    lab: Lab, label: str, moment: str
+) -> None:
+    stopped(lab, Interface.HUB)
+    found = lab.container("alice")
+    assert found is not None
+    lab.engine.put(replace(found, labels={**found.labels, label: moment}))
+    assert held(lab)
+    assert lab.granted(lab.request("bob"))
