@@ -21,9 +21,8 @@ from ds01_spawner.domain.leftover import (
 )
 from ds01_spawner.domain.names import cgroup_slug
 from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.troubles import SERVICE
 from ds01_spawner.ports import Cgroups, Clock, HubClient, HubServer, Ledger, LedgerTransaction
-
-SERVICE = "culler"
 
 
 class Leftovers:

@@ -128,22 +128,14 @@ class Lifecycle:
         tracks = self._tracked(ours, memory, policies, checks, mark.wall, unseen, explained)
         if situation is not None:
             tracks = _with_conflicts(tracks, situation, mark.wall)
-        kept = self._kept(ours, memory, policy, tracks, mark.wall)
+        kept = self._kept(ours, memory, policies, tracks, mark.wall)
         now_known = replace(
             memory,
             tracks=tuple(tracks.values()),
             keep_alives=_replaced(memory.keep_alives, kept),
         )
-        found = subjects(
-            [each for each in ours if each.id in tracks],
-            now_known,
-            policy,
-            exemptions=policy.exemptions,
-            instance=instance,
-            demand=0.0 if situation is None else gpu_demand(situation.occupancy),
-            now=mark.wall,
-            findings={key: check.findings for key, check in checks.items()},
-        )
+        tracked = [each for each in ours if each.id in tracks]
+        found = self._subjects(tracked, now_known, policy, situation, checks, mark.wall)
         return Plan(
             mark=mark,
             policy=policy,
@@ -182,18 +174,36 @@ class Lifecycle:
             track = replace(track, idle_checks=0, idle_since=None)
         if situation is not None:
             track = _with_conflicts({container.id: track}, situation, mark.wall)[container.id]
-        kept = self._kept([container], memory, policy, {container.id: track}, mark.wall)
-        (subject,) = subjects(
-            [container],
-            replace(memory, tracks=(track,), keep_alives=_replaced(memory.keep_alives, kept)),
+        kept = self._kept(
+            [container], memory, {container.id: policies}, {container.id: track}, mark.wall
+        )
+        now_known = replace(
+            memory, tracks=(track,), keep_alives=_replaced(memory.keep_alives, kept)
+        )
+        checks = {container.id: check}
+        (subject,) = self._subjects([container], now_known, policy, situation, checks, mark.wall)
+        return decide(subject, mark.wall)
+
+    def _subjects(  # noqa: PLR0913, PLR0917 - the facts of one look
+        self,
+        containers: Sequence[Container],
+        memory: Memory,
+        policy: Policy,
+        situation: Situation | None,
+        checks: Mapping[str, Check],
+        now: datetime,
+    ) -> tuple[Subject, ...]:
+        """Everything that decides about these containers, as this look found it."""
+        return subjects(
+            containers,
+            memory,
             policy,
             exemptions=policy.exemptions,
             instance=self._admission.rules.site.instance,
             demand=0.0 if situation is None else gpu_demand(situation.occupancy),
-            now=mark.wall,
-            findings={container.id: check.findings},
+            now=now,
+            findings={key: check.findings for key, check in checks.items()},
         )
-        return decide(subject, mark.wall)
 
     def _echoes_in(self, memory: Memory) -> EchoesOf:
         given: dict[str, list[SentWarning]] = defaultdict(list)
@@ -305,7 +315,7 @@ class Lifecycle:
         self,
         containers: Iterable[Container],
         memory: Memory,
-        policy: Policy,
+        policies_of: Mapping[str, LifecyclePolicy],
         tracks: Mapping[str, Track],
         now: datetime,
     ) -> tuple[KeepAlive, ...]:
@@ -325,7 +335,7 @@ class Lifecycle:
                 if before is not None and before.until > now:
                     found.append(replace(before, until=now))
                 continue
-            longest = _policies(policy, container).keep_alive_max
+            longest = policies_of[container.id].keep_alive_max
             if before is not None and not _is_asked_anew(before, touched, longest, now):
                 continue
             asked = min(touched, now)

@@ -17,10 +17,10 @@ from ds01_spawner.operations.aggregate import Aggregates, SyncReport
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.leftovers import Leftovers
 from ds01_spawner.operations.situation import Situation
+from ds01_spawner.operations.troubles import SERVICE
 from ds01_spawner.ports import Clock, Engine, HubClient, HubServer, Ledger, PolicySource
 
 _KEEP_EXPIRED = timedelta(hours=1)
-SERVICE = "culler"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.domain.storage import FULL, WALK, StorageUse, full_error, is_full, threshold
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.subjects import is_subject
+from ds01_spawner.operations.troubles import SERVICE
 from ds01_spawner.policy.wording import in_words, origin_in_words
 from ds01_spawner.ports import (
     Accounts,
@@ -27,7 +28,6 @@ from ds01_spawner.ports import (
 )
 
 KEY = "storage"
-SERVICE = "culler"
 PASS_BUDGET = timedelta(seconds=20)
 HOME_BUDGET = timedelta(seconds=10)
 IN_USE_EVERY = timedelta(minutes=10)

@@ -20,10 +20,9 @@ from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.notify import Outbox
 from ds01_spawner.operations.provenance import provenance
 from ds01_spawner.operations.subjects import Memory
+from ds01_spawner.operations.troubles import SERVICE
 from ds01_spawner.policy.resolution import Policy
 from ds01_spawner.ports import LedgerTransaction, PolicySource
-
-SERVICE = "culler"
 
 _ASKED = "The file .keep-alive in the workspace says so."
 _TAKEN_AWAY = "The file .keep-alive in the workspace was taken away."
