@@ -15,7 +15,7 @@ from datetime import tzinfo
 from pathlib import Path
 
 from ds01_spawner.domain.errors import InvalidRequest, Unavailable
-from ds01_spawner.domain.names import check_name, check_user, user_slug
+from ds01_spawner.domain.names import check_docker_name, check_user, user_slug
 from ds01_spawner.domain.notice import Notice
 from ds01_spawner.domain.notice_rendering import banner, notices_json
 
@@ -138,7 +138,7 @@ class FileNoticeBoard:
 def _nameable(user: str, name: str) -> bool:
     try:
         check_user(user)
-        check_name(name)
+        check_docker_name(name)
     except InvalidRequest:
         return False
     return True

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class ContainerState(StrEnum):
@@ -132,6 +133,8 @@ class ContainerSpec:
         security_opt: Engine security options.
         use_init: Run an init process that reaps zombies.
         log_max_bytes: Size at which the container's log rotates.
+        wishes: What a door adds in the engine's own words, a checked part of the body of Docker's
+            `POST /containers/create`; where it and anything above differ, the above wins.
     """
 
     name: str
@@ -161,3 +164,4 @@ class ContainerSpec:
     security_opt: tuple[str, ...] = ("no-new-privileges",)
     use_init: bool = True
     log_max_bytes: int = 10 * 1024**2
+    wishes: Mapping[str, Any] = field(default_factory=dict)

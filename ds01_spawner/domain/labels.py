@@ -32,6 +32,13 @@ WORK_STARTED_AT = "ds01.work_started_at"
 INSTANCE = "ds01.instance"
 """Which installation made the container, so that one never cleans up after another."""
 
+BINDS = "ds01.binds"
+"""Which folders of the host a container has, as its owner named them: JSON, by the gateway."""
+
+WISH_GPU = "ds01.gpu"
+WISH_WAIT = "ds01.wait"
+"""What a Docker client may ask for by label; read at creation, never put on a container."""
+
 RESERVED_LABELS = ("ds01.", "aime.mlc")
 """Beginnings of labels that only the platform may put on a container."""
 
@@ -50,6 +57,10 @@ class Interface(StrEnum):
     BATCH = "batch"
     API = "api"
     UNKNOWN = "unknown"
+
+
+DOCKER_DOORS = frozenset({Interface.DOCKER, Interface.COMPOSE, Interface.DEVCONTAINER})
+"""Doors that a Docker client uses: their containers may have any name that Docker allows."""
 
 
 @dataclass(frozen=True, slots=True)

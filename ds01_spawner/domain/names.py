@@ -29,6 +29,7 @@ NO_GROUP = "no.group"
 """The cgroup level of people without a group; no slug has this form."""
 
 _NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?\Z")
+_DOCKER_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")
 _PROJECT = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\Z")
 
 
@@ -63,6 +64,24 @@ def check_name(name: str) -> str:
         raise InvalidRequest(
             f"{shown(name)} cannot name a container.",
             "Use 1 to 48 lower-case letters, digits and inner hyphens, such as thesis-run.",
+        )
+    return name
+
+
+def check_docker_name(name: str) -> str:
+    """`name`, unchanged, when a Docker client may give it to a container, a network or a volume.
+
+    Wider than `check_name`: Compose calls things `web_db_1`.
+
+    Raises:
+        InvalidRequest: It is not 1 to 128 of letters, digits, `_`, `.` and `-`, or it holds the
+            separator before the owner's name.
+    """
+    if not _DOCKER_NAME.match(name) or SEPARATOR in f"{name}.":
+        raise InvalidRequest(
+            f"{shown(name)} cannot name anything here.",
+            "Use 1 to 128 letters, digits, dots, hyphens and underscores, beginning with a letter "
+            f"or digit, without {SEPARATOR!r}.",
         )
     return name
 

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.domain.gpu import MigProfile, Slot
-from ds01_spawner.domain.labels import Interface
-from ds01_spawner.domain.names import shown
+from ds01_spawner.domain.labels import DOCKER_DOORS, Interface
+from ds01_spawner.domain.names import check_docker_name, check_name, check_project, shown
 
 MAX_SLOTS_PER_REQUEST = 64
 _GB = 10**9
@@ -120,3 +120,14 @@ class LaunchRequest:
     gpu: GpuRequest = GpuRequest()
     project: str | None = None
     hub_groups: tuple[str, ...] = ()
+
+    def check_names(self) -> None:
+        """Return when the names that the person chose can be used.
+
+        Raises:
+            InvalidRequest: One cannot.
+        """
+        check = check_docker_name if self.interface in DOCKER_DOORS else check_name
+        check(self.name)
+        if self.project is not None:
+            check_project(self.project)

@@ -276,9 +276,7 @@ class Admission:
             return self._grant(transaction, request, situation, account, slots, mine)
 
     def _checked(self, request: LaunchRequest) -> tuple[LaunchRequest, UnixAccount | None, Limits]:
-        names.check_name(request.name)
-        if request.project is not None:
-            names.check_project(request.project)
+        request.check_names()
         account = self._accounts.lookup(names.check_user(request.user))
         limits = self._policy.current().limits(
             request.user, request.hub_groups, account.groups if account else ()

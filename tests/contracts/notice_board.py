@@ -51,7 +51,7 @@ class NoticeBoardContract:
         assert standing("alice", "thesis") == ["n2"]
         assert standing("bob", "jupyter") == []
 
-    @pytest.mark.parametrize("name", ["", "../jupyter", "Thesis", "a/b", "x.json", "a\n"])
+    @pytest.mark.parametrize("name", ["", "../jupyter", ".hidden", "a/b", "x._.bob", "a\n"])
     def test_a_name_that_could_not_be_ours_is_left_out(
         self, board: NoticeBoard, standing: Standing, name: str
     ) -> None:

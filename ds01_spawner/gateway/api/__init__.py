@@ -1,0 +1,1 @@
+"""The platform's own API, on the Unix socket under `/ds01/` and as a service of JupyterHub."""
