@@ -97,6 +97,8 @@ class Limits:
         max_gpu_slots_per_container: Slots of one container.
         max_gpu_equivalents: Share ceiling; a whole GPU is 1.0.
         allow_full_gpu: May hold a whole GPU, not only MIG instances.
+        allow_image_user: Containers made with a Docker client run as the user that the image or
+            the client names, root included; they get no folders of the host.
         max_cpus: CPUs of one container.
         memory_bytes: Memory of one container.
         memory_swap_bytes: Memory plus swap of one container, as Docker counts it.
@@ -121,6 +123,7 @@ class Limits:
     max_gpu_slots_per_container: int | None = None
     max_gpu_equivalents: float | None = None
     allow_full_gpu: bool = False
+    allow_image_user: bool = False
     max_cpus: float | None = 4.0
     memory_bytes: int | None = 16 * 1024**3
     memory_swap_bytes: int | None = 16 * 1024**3

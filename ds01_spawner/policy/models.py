@@ -150,6 +150,11 @@ class LimitsSection(LifecycleSection):
     allow_full_gpu: Flag = Field(
         default=UNSTATED, description="May hold a whole GPU, not only MIG instances"
     )
+    allow_image_user: Flag = Field(
+        default=UNSTATED,
+        description="Docker containers run as the image's user, root included, without folders "
+        "of the host",
+    )
     max_cpus: Cpus | None = Field(default=UNSTATED, description="CPUs of one container")
     memory: Memory | None = Field(default=UNSTATED, description="Memory of one container")
     memory_swap: Memory | None = Field(

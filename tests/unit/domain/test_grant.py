@@ -127,6 +127,7 @@ def test_the_whole_description_for_somebody_whom_the_hub_alone_knows() -> None:
         "security_opt": ("no-new-privileges",),
         "use_init": True,
         "log_max_bytes": 10 * 1024**2,
+        "wishes": {},
     }
 
 
@@ -185,6 +186,7 @@ def test_the_whole_description_for_somebody_with_a_unix_account_and_no_limits() 
         "security_opt": ("no-new-privileges",),
         "use_init": True,
         "log_max_bytes": 10 * 1024**2,
+        "wishes": {},
     }
 
 
