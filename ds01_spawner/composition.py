@@ -48,9 +48,11 @@ from ds01_spawner.operations.notify import Outbox
 from ds01_spawner.operations.observe import Observer
 from ds01_spawner.operations.outlook import Outlook
 from ds01_spawner.operations.pass_record import PassRecord
+from ds01_spawner.operations.readmission import Readmission
 from ds01_spawner.operations.reconcile import Reconciler
 from ds01_spawner.operations.removals import Removals
 from ds01_spawner.operations.servers import Servers
+from ds01_spawner.operations.starts import Starts
 from ds01_spawner.operations.stops import Patience, Stops
 from ds01_spawner.operations.storage import Storage
 from ds01_spawner.operations.succession import Succession
@@ -254,6 +256,22 @@ class Platform:
             engine=self.engine,
             aggregates=self.aggregates,
             succession=Succession(clock=self.clock, policy=self.policy, ledger=self.ledger),
+            audit=self.audit,
+        )
+
+    @cached_property
+    def starts(self) -> Starts:
+        """Starts containers that exist."""
+        return Starts(
+            admission=self.admission,
+            readmission=Readmission(
+                clock=self.clock,
+                ledger=self.ledger,
+                observer=self.observer,
+                admission=self.admission,
+            ),
+            engine=self.engine,
+            aggregates=self.aggregates,
             audit=self.audit,
         )
 

@@ -247,7 +247,7 @@ class Admission:
         """
         snapshot = self._observer.snapshot(max_age)
         with self._ledger.transaction() as transaction:
-            return self._situation(transaction, snapshot)
+            return self.situation(transaction, snapshot)
 
     def _admit(
         self, request: LaunchRequest, *, wait: bool, ticket: Ticket | None
@@ -257,7 +257,7 @@ class Admission:
         # Polls of the queue share readings: staleness within MAX_AGE is covered by reservations.
         snapshot = self._observer.snapshot(POLL_SHARING if ticket is not None else AT_ONCE)
         with self._ledger.transaction() as transaction:
-            situation = self._situation(transaction, snapshot)
+            situation = self.situation(transaction, snapshot)
             situation.limits[request.user] = limits
             mine = self._ticket(request, account, limits, situation.now, ticket)
             standings = situation.standings_with(mine, self.rules.strategy)
@@ -284,7 +284,12 @@ class Admission:
         image = self.rules.resolve_image(request.user, limits.group, request.image)
         return replace(request, image=image), account, limits
 
-    def _situation(self, transaction: LedgerTransaction, snapshot: Snapshot) -> Situation:
+    def situation(self, transaction: LedgerTransaction, snapshot: Snapshot) -> Situation:
+        """What a decision within `transaction` is made on.
+
+        Raises:
+            Unavailable: The snapshot is too old, or there is no valid policy.
+        """
         now = self._clock.now()
         if not timedelta(0) <= now - snapshot.taken_at <= MAX_AGE:
             raise Unavailable(

@@ -122,6 +122,36 @@ class Launcher:
             raise
         return container_id
 
+    def create(self, request: LaunchRequest, grant: Grant, spec: ContainerSpec) -> str:
+        """Make the container and leave it to be started by `Starts`; its engine id.
+
+        An older container of that name is in the way. The promise of its slots goes on for
+        `RESERVATION_LIFETIME`: one that is not started by then has lost them.
+
+        Args:
+            request: What was granted.
+            grant: The grant; used up by this call, whatever the outcome.
+            spec: `grant.spec` with what the door added.
+
+        Raises:
+            Conflict: A container of that name exists.
+            NoCapacity: It took so long that the reservation lapsed.
+            Unavailable: A part does not answer, or did not do what it was told.
+        """
+        try:
+            self._aggregates.apply(grant.limits, request.user)
+            self._ensure_network(request, grant)
+            if not self._engine_has_gpu_driver:
+                spec = without_device_requests(spec)
+            return self._created(request, grant, spec)
+        except DS01Error as exc:
+            self.undo(request, grant, spec.name)
+            self._tell(request, "container.create", spec.name, str(exc))
+            raise
+        except BaseException:
+            self.undo(request, grant, spec.name)
+            raise
+
     def _make(
         self, request: LaunchRequest, grant: Grant, spec: ContainerSpec, progress: Progress
     ) -> str:
@@ -131,9 +161,7 @@ class Launcher:
             spec = heritage.on(spec)
         limits = grant.limits
         self._aggregates.apply(limits, request.user)
-        self._engine.ensure_network(
-            spec.network, {labels.MANAGED: "true", labels.USER: request.user}
-        )
+        self._ensure_network(request, grant)
         progress.say(Step.CREATING)
         if not self._engine_has_gpu_driver:
             spec = without_device_requests(spec)
@@ -203,10 +231,19 @@ class Launcher:
         )
         return mine and (not existing.state.is_live or request.interface is Interface.HUB)
 
+    def _ensure_network(self, request: LaunchRequest, grant: Grant) -> None:
+        """Make the person's own network, whichever the container joins in the end."""
+        self._engine.ensure_network(
+            grant.spec.network, {labels.MANAGED: "true", labels.USER: request.user}
+        )
+
     def _create(
         self, request: LaunchRequest, grant: Grant, spec: ContainerSpec, progress: Progress
     ) -> str:
         _check(progress)
+        return self._created(request, grant, spec)
+
+    def _created(self, request: LaunchRequest, grant: Grant, spec: ContainerSpec) -> str:
         self._admission.renew(grant)
         try:
             container_id = self._engine.create(spec)
