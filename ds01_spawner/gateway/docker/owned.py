@@ -1,0 +1,204 @@
+"""Finds a person's own containers, by every way that Docker lets one name them.
+
+Whatever is not theirs does not exist: the same words, whoever else has it.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from ds01_spawner.domain import labels
+from ds01_spawner.domain.errors import DS01Error, InvalidRequest, NotFound, Unavailable
+from ds01_spawner.domain.names import SEPARATOR
+from ds01_spawner.gateway.docker.names import engine_name
+from ds01_spawner.gateway.identity import Caller
+from ds01_spawner.gateway.wire.call import Answer, EngineLink
+
+_FULL_ID = re.compile(r"^[0-9a-f]{64}\Z")
+_ID_PART = re.compile(r"^[0-9a-f]{1,63}\Z")
+_SHORT_ID = 12
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}\Z")
+_NOT_FOUND = 404
+
+
+class Owned:
+    """A person's containers.
+
+    Args:
+        engine: Asked what exists.
+        instance: Id of this installation: another one's containers on the same engine are not here.
+    """
+
+    def __init__(self, engine: EngineLink, instance: str) -> None:
+        self._engine = engine
+        self.instance = instance
+
+    async def container(self, caller: Caller, ref: str, *, version: str = "") -> dict[str, Any]:
+        """The engine's inspect JSON of the caller's own container; go on with its full `Id`.
+
+        Args:
+            caller: Who asks; an administrator finds anybody's.
+            ref: What the caller calls it, with or without a leading slash, the engine's name of it,
+                its id, or a part of its id that begins no other id of the caller's.
+            version: Engine API version that the answer is in; empty: the newest known.
+
+        Raises:
+            NotFound: The caller has no such container.
+            InvalidRequest: Several of the caller's have ids that begin so.
+            Unavailable: The engine does not answer.
+        """
+        if caller.is_admin:
+            found = await self._inspect(ref.removeprefix("/"), version)
+        else:
+            found = await self._own(caller, ref, version)
+        if found is None:
+            raise no_such_container(ref)
+        return found
+
+    def is_own(self, marks: Mapping[str, str], caller: Caller) -> bool:
+        """Whether a container with these labels belongs to the caller."""
+        return owner(marks, self.instance) == caller.user
+
+    async def listed(
+        self,
+        caller: Caller,
+        filters: Mapping[str, list[str]] | None = None,
+        query: Mapping[str, str] | None = None,
+        *,
+        version: str = "",
+    ) -> list[dict[str, Any]]:
+        """The engine's list entries of the caller's containers, newest first.
+
+        Args:
+            caller: Whose.
+            filters: More filters of `GET /containers/json`, in the engine's words.
+            query: More of its parameters.
+            version: As for `container`.
+
+        Raises:
+            Unavailable: The engine does not answer.
+        """
+        managed = [
+            f"{labels.MANAGED}=true",
+            f"{labels.USER}={caller.user}",
+            f"{labels.INSTANCE}={self.instance}",
+        ]
+        older = [f"{labels.LEGACY_USER}={caller.user}"]
+        answers = await asyncio.gather(
+            *[self._list(marks, filters or {}, query or {}, version) for marks in (managed, older)]
+        )
+        entries = {entry["Id"]: entry for answer in answers for entry in answer}
+        mine = [each for each in entries.values() if self.is_own(each.get("Labels") or {}, caller)]
+        return sorted(mine, key=lambda each: int(each.get("Created") or 0), reverse=True)
+
+    async def _list(
+        self,
+        marks: list[str],
+        filters: Mapping[str, list[str]],
+        query: Mapping[str, str],
+        version: str,
+    ) -> list[dict[str, Any]]:
+        merged = {**filters, "label": [*filters.get("label", ()), *marks]}
+        asked = {name: [value] for name, value in query.items()}
+        asked["filters"] = [json.dumps(merged)]
+        answer = await self._engine.ask("GET", "/containers/json", asked, version=version)
+        return list(_checked(answer).value or ())
+
+    async def _own(self, caller: Caller, ref: str, version: str) -> dict[str, Any] | None:
+        """In Docker's own order: a full id, a name, the beginning of an id."""
+        text = ref.removeprefix("/")
+        if not _NAME.match(text):
+            return None
+        if _FULL_ID.match(text):
+            return await self._own_by_id(caller, text, version)
+        for name in _engine_names(text, caller):
+            found = await self._inspect(name, version)
+            if found and found.get("Name") == f"/{name}" and self._is_own(found, caller):
+                return found
+        if _ID_PART.match(text):
+            return await self._own_by_part(caller, text, version)
+        return None
+
+    async def _own_by_part(self, caller: Caller, part: str, version: str) -> dict[str, Any] | None:
+        """Among one's own ids alone: that others' begin so too is nobody's business."""
+        if len(part) >= _SHORT_ID:  # what clients show; the engine finds it without a list
+            found = await self._own_by_id(caller, part, version)
+            if found is not None:
+                return found
+        every = await self.listed(caller, query={"all": "1"}, version=version)
+        mine = [str(each["Id"]) for each in every if str(each["Id"]).startswith(part)]
+        if len(mine) > 1:
+            raise InvalidRequest(f"Multiple IDs found with provided prefix: {part}")
+        return await self._own_by_id(caller, mine[0], version) if mine else None
+
+    async def _own_by_id(self, caller: Caller, part: str, version: str) -> dict[str, Any] | None:
+        try:
+            found = await self._inspect(part, version)
+        except InvalidRequest:  # the engine knows several
+            return None
+        if found is None or not str(found.get("Id")).startswith(part):
+            return None
+        return found if self._is_own(found, caller) else None
+
+    async def _inspect(self, name_or_id: str, version: str) -> dict[str, Any] | None:
+        if not _NAME.match(name_or_id):
+            return None
+        path = f"/containers/{quote(name_or_id, safe='')}/json"
+        answer = await self._engine.ask("GET", path, version=version)
+        if answer.status == _NOT_FOUND:
+            return None
+        return dict(_checked(answer).value)
+
+    def _is_own(self, inspected: Mapping[str, Any], caller: Caller) -> bool:
+        return self.is_own(labels_of(inspected), caller)
+
+
+def labels_of(inspected: Mapping[str, Any]) -> dict[str, str]:
+    """The labels of an inspected container."""
+    return (inspected.get("Config") or {}).get("Labels") or {}
+
+
+def is_managed(inspected: Mapping[str, Any]) -> bool:
+    """Whether the platform made an inspected container, so that it knows what it was given."""
+    return labels_of(inspected).get(labels.MANAGED) == "true"
+
+
+def owner(marks: Mapping[str, str], instance: str) -> str | None:
+    """Whose a container with these labels is, or `None`.
+
+    What the platform did not make has an owner only by the older `aime.mlc` labels: an image can
+    bring a `ds01.user` along.
+    """
+    if marks.get(labels.MANAGED) != "true":
+        return marks.get(labels.LEGACY_USER) or None
+    return marks.get(labels.USER) or None if marks.get(labels.INSTANCE) == instance else None
+
+
+def no_such_container(ref: str) -> NotFound:
+    """Docker's own words, for what does not exist and for what is not the caller's."""
+    return NotFound(f"No such container: {ref}")
+
+
+def _engine_names(text: str, caller: Caller) -> list[str]:
+    """What the engine may call the container that a person names `text`."""
+    if SEPARATOR not in text:
+        return [engine_name(text, caller.user)]
+    name, _, ending = text.rpartition(SEPARATOR)
+    # AIME's `mlc` ends names with the user id and asks for them so.
+    by_number = [engine_name(name, caller.user)] if ending == str(caller.uid) else []
+    return [text, *by_number]
+
+
+def _checked(answer: Answer) -> Answer:
+    """The answer, unless the engine would not give it."""
+    if answer.ok:
+        return answer
+    value = answer.value if isinstance(answer.value, Mapping) else {}
+    message = str(value.get("message") or f"The engine answered {answer.status}.")
+    error: type[DS01Error] = Unavailable
+    if message.startswith("Multiple IDs found") or answer.status in range(400, 500):
+        error = InvalidRequest
+    raise error(message)

@@ -1,0 +1,130 @@
+"""The gateway's way to the engine, answering from what a test put there."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from ds01_spawner.gateway.wire.call import Answer, Call, Query, Reply, Rewrite
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question to the engine."""
+
+    method: str
+    path: str
+    query: Query
+    body: Any = None
+    version: str = ""
+
+
+@dataclass
+class FakeEngineLink:
+    """Finds and lists `containers` (inspect JSON) as Docker does; other answers are scripted.
+
+    Attributes:
+        containers: What exists, as `GET /containers/{id}/json` shows it.
+        answers: By `GET /path`; what is not here is answered 204 without a body, or for a container
+            that does not exist 404.
+        asked: Every question, in order.
+    """
+
+    containers: list[dict[str, Any]] = field(default_factory=list)
+    answers: dict[str, Answer] = field(default_factory=dict)
+    asked: list[Asked] = field(default_factory=list)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: Any = None,
+        *,
+        version: str = "",
+        seconds: float = 30.0,
+    ) -> Answer:
+        del seconds
+        return self._answer(Asked(method, path, query or {}, body, version))
+
+    async def relay(
+        self,
+        call: Call,
+        reply: Reply,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        *,
+        body: Any = None,
+        stream: AsyncIterator[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        rewrite: Rewrite | None = None,
+    ) -> int:
+        del stream, headers
+        answer = self._answer(Asked(method, path, query or {}, body, call.version))
+        value = rewrite(answer.value) if rewrite and answer.value is not None else answer.value
+        if value is None:
+            await reply.empty(answer.status)
+        else:
+            await reply.json(value, answer.status)
+        return answer.status
+
+    async def hijack(
+        self, call: Call, reply: Reply, path: str, query: Query | None = None, *, body: Any = None
+    ) -> int:
+        return await self.relay(call, reply, "POST", path, query, body=body)
+
+    async def stream(
+        self, method: str, path: str, query: Query | None = None, *, version: str = ""
+    ) -> AsyncIterator[Any]:
+        for value in self._answer(Asked(method, path, query or {}, None, version)).value or ():
+            yield value
+
+    def deeds(self) -> list[str]:
+        """What was asked that may change something, as `POST /path`."""
+        return [f"{each.method} {each.path}" for each in self.asked if each.method != "GET"]
+
+    def _answer(self, asked: Asked) -> Answer:
+        self.asked.append(asked)
+        scripted = self.answers.get(f"{asked.method} {asked.path}")
+        if scripted is not None:
+            return scripted
+        parts = asked.path.strip("/").split("/")
+        if asked.path == "/containers/json":
+            return Answer(200, self._listed(asked.query))
+        if parts[0] == "containers" and len(parts) > 1:
+            return self._about(unquote(parts[1]), parts[2:])
+        return Answer(204, None)
+
+    def _about(self, name: str, rest: list[str]) -> Answer:
+        whole = [each for each in self.containers if name in {each["Id"], each["Name"][1:]}]
+        found = whole or [each for each in self.containers if each["Id"].startswith(name)]
+        if not found:
+            return Answer(404, {"message": f"No such container: {name}"})
+        if len(found) > 1:
+            return Answer(500, {"message": f"Multiple IDs found with provided prefix: {name}"})
+        return Answer(200, found[0]) if rest == ["json"] else Answer(204, None)
+
+    def _listed(self, query: Query) -> list[dict[str, Any]]:
+        filters = json.loads(query.get("filters", ["{}"])[0])
+        wanted = [text.partition("=")[::2] for text in filters.get("label", ())]
+        every = "all" in query
+        return [
+            _entry(each)
+            for each in self.containers
+            if (every or each["State"]["Status"] == "running")
+            and all(each["Config"]["Labels"].get(key) == value for key, value in wanted)
+        ]
+
+
+def _entry(inspected: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "Id": inspected["Id"],
+        "Names": [inspected["Name"]],
+        "Image": inspected["Config"].get("Image", "image"),
+        "Labels": inspected["Config"]["Labels"],
+        "State": inspected["State"]["Status"],
+        "Created": 1,
+        "Mounts": inspected.get("Mounts", []),
+    }
