@@ -255,7 +255,7 @@ class Platform:
             admission=self.admission,
             engine=self.engine,
             aggregates=self.aggregates,
-            succession=Succession(clock=self.clock, policy=self.policy, ledger=self.ledger),
+            succession=self.succession,
             audit=self.audit,
         )
 
@@ -272,8 +272,14 @@ class Platform:
             ),
             engine=self.engine,
             aggregates=self.aggregates,
+            succession=self.succession,
             audit=self.audit,
         )
+
+    @cached_property
+    def succession(self) -> Succession:
+        """Hands work on."""
+        return Succession(clock=self.clock, policy=self.policy, ledger=self.ledger)
 
     @cached_property
     def servers(self) -> Servers:

@@ -18,7 +18,7 @@ from ds01_spawner.domain.gpu import Slot
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.occupancy import SlotState, SlotUse
 from ds01_spawner.domain.queue import MAX_OVERTAKEN
-from ds01_spawner.domain.quota import Asker, acceptable, first_broken_limit
+from ds01_spawner.domain.quota import Asker, acceptable, first_broken_limit, own_name
 from ds01_spawner.domain.request import GpuKind, GpuRequest
 from ds01_spawner.operations.admission import RESERVATION_LIFETIME, Admission
 from ds01_spawner.operations.observe import AT_ONCE, Observer
@@ -124,7 +124,7 @@ def _slots(container: Container, situation: Situation) -> tuple[Slot, ...]:
     if lost:
         raise NoCapacity(
             f"The GPU slot of this container ({_listed([use.slot for use in lost])}) is "
-            f"{_doing(lost[0])} now.",
+            f"{_doing(lost[0], container)} now.",
             _ANEW,
         )
     return tuple(uses[uuid].slot for uuid in wanted)
@@ -136,8 +136,12 @@ def _may_have(use: SlotUse, container: Container) -> bool:
     return use.state in _OWN and use.container == container.name
 
 
-def _doing(use: SlotUse) -> str:
-    return "unavailable" if use.state is SlotState.UNAVAILABLE else "somebody else's"
+def _doing(use: SlotUse, container: Container) -> str:
+    if use.state is SlotState.UNAVAILABLE:
+        return "unavailable"
+    if use.user is not None and use.user == labels.owner_of(container.labels):
+        return f"in use by your container {own_name(use.container or '?')}"
+    return "somebody else's"
 
 
 def _broken_limit(

@@ -19,25 +19,28 @@ from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.launch import DOUBT_TIME, SETTLE_TIME
 from ds01_spawner.operations.readmission import Readmission
+from ds01_spawner.operations.succession import Succession
 from ds01_spawner.ports import Engine
 
 
 class Starts:
     """Starts what exists, within its owner's limits. Safe to use from many threads."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it stands on
         self,
         *,
         admission: Admission,
         readmission: Readmission,
         engine: Engine,
         aggregates: Aggregates,
+        succession: Succession,
         audit: Audit,
     ) -> None:
         self._admission = admission
         self._readmission = readmission
         self._engine = engine
         self._aggregates = aggregates
+        self._succession = succession
         self._audit = audit
 
     def start(self, container_id: str, user: str) -> bool:
@@ -59,6 +62,12 @@ class Starts:
             return False
         try:
             _check_origin(container, self._admission.rules.site.instance)
+            if self._succession.is_over(container):
+                raise Forbidden(
+                    "The time of this container is up (max_runtime).",
+                    "Its files are still there: copy them out with docker cp, and make the "
+                    "container anew with docker run.",
+                )
             limits = self._admission.limits(user)
             promise = self._readmission.promise(container, user, limits)
         except Refused as exc:

@@ -7,7 +7,7 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import Container, ContainerSpec, ContainerState
 from ds01_spawner.domain.work import Rule, SentWarning, work_began
 from ds01_spawner.operations.work_time import runtime_left
-from ds01_spawner.ports import Clock, Ledger, PolicySource
+from ds01_spawner.ports import Clock, Ledger, LedgerTransaction, PolicySource
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,10 @@ class Succession:
             return None
         with self._ledger.transaction() as transaction:
             stops = transaction.rule_stops()
-            tracks = transaction.tracks()
+            began = _began(container, transaction)
             warnings = transaction.warnings()
         if any(each.container_id == container.id and each.rule is Rule.RUNTIME for each in stops):
             return None
-        known = next((each for each in tracks if each.container_id == container.id), None)
-        began = work_began(container) if known is None else known.started_at
         if self._is_over(container, began):
             return None
         given = [each for each in warnings if each.container_id == container.id]
@@ -69,7 +67,26 @@ class Succession:
                 [replace(each, container_id=container_id) for each in heritage.warnings]
             )
 
+    def is_over(self, container: Container) -> bool:
+        """Whether the time of a container's work is up, so that it may not go on.
+
+        Raises:
+            Unavailable: The ledger or the policy cannot be read.
+        """
+        if container.state is ContainerState.CREATED:
+            return False
+        with self._ledger.transaction() as transaction:
+            began = _began(container, transaction)
+        return self._is_over(container, began)
+
     def _is_over(self, container: Container, began: datetime) -> bool:
         now = self._clock.now()
         left = runtime_left(self._policy.current(), container, began, now, now)
         return left is not None and left.total_seconds() <= 0
+
+
+def _began(container: Container, transaction: LedgerTransaction) -> datetime:
+    """First start of the container's work."""
+    tracks = transaction.tracks()
+    known = next((each for each in tracks if each.container_id == container.id), None)
+    return work_began(container) if known is None else known.started_at

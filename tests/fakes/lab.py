@@ -21,7 +21,9 @@ from ds01_spawner.operations.keep_alive import KeepAlives
 from ds01_spawner.operations.launch import Launcher, Progress, Step
 from ds01_spawner.operations.observe import Observer
 from ds01_spawner.operations.outlook import Outlook
+from ds01_spawner.operations.readmission import Readmission
 from ds01_spawner.operations.servers import Servers
+from ds01_spawner.operations.starts import Starts
 from ds01_spawner.operations.succession import Succession
 from ds01_spawner.operations.survey import Survey
 from ds01_spawner.ports import Ledger
@@ -130,6 +132,19 @@ class Lab:
         self.servers = Servers(
             admission=self.admission, engine=self.engine, policy=self.policy, audit=self.audit
         )
+        self.starts = Starts(
+            admission=self.admission,
+            readmission=Readmission(
+                clock=self.clock,
+                ledger=self.ledger,
+                observer=Observer(self.clock, self.engine, self.probe),
+                admission=self.admission,
+            ),
+            engine=self.engine,
+            aggregates=Aggregates(cgroups=self.cgroups, audit=self.audit),
+            succession=Succession(clock=self.clock, policy=self.policy, ledger=self.ledger),
+            audit=self.audit,
+        )
 
     def request(  # noqa: PLR0917 - what a person says
         self,
@@ -172,6 +187,12 @@ class Lab:
         """The engine's id of a container that runs now."""
         request = self.request(user, gpu, count, name)
         return self.launch(request, self.granted(request))
+
+    def create(self, user: str, gpu: str = "mig", count: int = 1, name: str = "run") -> str:
+        """The engine's id of a container that a Docker client made and did not start yet."""
+        request = self.request(user, gpu, count, name, Interface.DOCKER)
+        grant = self.granted(request)
+        return self.launcher.create(request, grant, grant.spec)
 
     def stop(self, user: str, name: str = "jupyter") -> None:
         """The person stops a container."""
