@@ -49,6 +49,7 @@ class NameService:
     failure: Callable[[str], int]
     group_ids: Callable[[str, int], Sequence[int]]
     group: Callable[[int], grp.struct_group]
+    by_uid: Callable[[int], pwd.struct_passwd] = pwd.getpwuid
 
 
 def _failure_number(user: str) -> int:
@@ -103,6 +104,19 @@ class UnixAccounts:
                 gid for gid, name in named.items() if gid == entry.pw_gid or _may_enter(gid, name)
             ),
         )
+
+    def name_of(self, uid: int) -> str | None:
+        """The login name of a user id, or `None`.
+
+        Raises:
+            Unavailable: The name service cannot be read now.
+        """
+        try:
+            return self._names.by_uid(uid).pw_name
+        except KeyError:
+            return None
+        except OSError as exc:
+            raise Unavailable(f"The account of uid {uid} cannot be looked up: {exc}.") from exc
 
     def _entry(self, user: str) -> pwd.struct_passwd | None:
         try:

@@ -117,3 +117,7 @@ class Accounts(Protocol):
         System accounts (uid below 1000, or `nobody`) are never a person: they raise `Forbidden`.
         """
         ...
+
+    def name_of(self, uid: int) -> str | None:
+        """The login name of a user id, or `None`."""
+        ...

@@ -22,3 +22,8 @@ class FakeAccounts:
         if user == "root":
             raise Forbidden("root is a system account, not a person's.")
         return self.people.get(user)
+
+    def name_of(self, uid: int) -> str | None:
+        if self.stuck:
+            raise Unavailable("The name service does not answer.")
+        return next((each.name for each in self.people.values() if each.uid == uid), None)
