@@ -4,6 +4,7 @@ People's names carry dots, `@`, capitals and Unicode. Every derived name is inje
 never share a container, a volume or a cgroup.
 """
 
+import base64
 import hashlib
 import re
 import unicodedata
@@ -27,6 +28,8 @@ _PLAIN_CGROUP = re.compile(r"^[a-z0-9_]{1,40}\Z")
 _CGROUP_FILES = frozenset({"tasks", "notify_on_release", "release_agent"})
 NO_GROUP = "no.group"
 """The cgroup level of people without a group; no slug has this form."""
+
+_BRIDGE = "ds01-"
 
 _NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?\Z")
 _DOCKER_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")
@@ -139,6 +142,35 @@ def home_volume(user: str) -> str:
 def network_name(user: str) -> str:
     """The bridge network that only this person's containers join."""
     return f"ds01-{user_slug(user)}"
+
+
+def bridge_tag(instance: str) -> str:
+    """Three characters that tell the bridges of one installation from those of another."""
+    return _letters(instance, 3)
+
+
+def bridge_prefix(instance: str) -> str:
+    """What the names of all network interfaces of an installation's bridges begin with."""
+    return f"{_BRIDGE}{bridge_tag(instance)}"
+
+
+def bridge_name(network: str, instance: str, attempt: int = 0) -> str:
+    """The network interface of a person's network: `ds01-` and ten characters.
+
+    The kernel takes 15. Packet filters recognise everybody's bridges by the beginning, so that a
+    network is fenced in before its first container starts (docs/isolation.md).
+
+    Args:
+        network: The engine's name of the network.
+        instance: Id of the installation.
+        attempt: Counts names that turned out to be taken.
+    """
+    salted = network if not attempt else f"{network} {attempt}"
+    return f"{bridge_prefix(instance)}{_letters(salted, 7)}"
+
+
+def _letters(text: str, count: int) -> str:
+    return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()[:count]
 
 
 def _hashed(name: str, filler: str) -> str:

@@ -233,9 +233,12 @@ class Launcher:
 
     def _ensure_network(self, request: LaunchRequest, grant: Grant) -> None:
         """Make the person's own network, whichever the container joins in the end."""
-        self._engine.ensure_network(
-            grant.spec.network, {labels.MANAGED: "true", labels.USER: request.user}
-        )
+        marks = {
+            labels.MANAGED: "true",
+            labels.USER: request.user,
+            labels.INSTANCE: self._admission.rules.site.instance,
+        }
+        self._engine.ensure_network(grant.spec.network, marks)
 
     def _create(
         self, request: LaunchRequest, grant: Grant, spec: ContainerSpec, progress: Progress

@@ -17,13 +17,14 @@ from ds01_spawner.adapters.docker_engine.inspection import (
     environment_of,
     inspected_container,
 )
-from ds01_spawner.adapters.docker_engine.networks import ensure_network
+from ds01_spawner.adapters.docker_engine.networks import ensure_network, list_bridges
 from ds01_spawner.adapters.docker_engine.payload import container_payload
 from ds01_spawner.adapters.docker_engine.pulling import pull_image
 from ds01_spawner.domain.container import Container, ContainerSpec
 from ds01_spawner.domain.errors import Conflict, NotFound, Unavailable
 from ds01_spawner.domain.labels import RESERVED_LABELS
 from ds01_spawner.ports import EngineInfo
+from ds01_spawner.ports.isolation import Bridge
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 DEFAULT_NETWORK_POOL = "10.201.0.0/16"
@@ -70,6 +71,16 @@ class DockerEngine:
     def close(self) -> None:
         """Close the idle connections."""
         self._connection.close()
+
+    @property
+    def network_pool(self) -> IPv4Network:
+        """Where the address ranges of persons' networks come from."""
+        return self._network_pool
+
+    @property
+    def network_prefix(self) -> int:
+        """Size of one such range."""
+        return self._network_prefix
 
     def info(self) -> EngineInfo:
         """Facts about the engine."""
@@ -123,6 +134,10 @@ class DockerEngine:
             pool=self._network_pool,
             prefix=self._network_prefix,
         )
+
+    def bridges(self) -> tuple[Bridge, ...]:
+        """Every bridge network of the engine."""
+        return list_bridges(self._connection)
 
     def create(self, spec: ContainerSpec) -> str:
         """Make a container and return its id."""

@@ -139,3 +139,21 @@ def test_possible_names_are_kept() -> None:
     assert names.check_name("thesis-run") == "thesis-run"
     assert names.check_project("Thesis_2026.v1") == "Thesis_2026.v1"
     assert names.container_name("thesis-run", "alice") == "thesis-run._.alice"
+
+
+def test_a_bridge_fits_the_kernel_and_tells_its_installation() -> None:
+    one = names.bridge_name("web._.alice", "0123456789ab")
+
+    assert len(one) == 15
+    assert one.startswith(names.bridge_prefix("0123456789ab"))
+    assert not one.startswith(names.bridge_prefix("another"))
+    assert one == names.bridge_name("web._.alice", "0123456789ab")
+    assert len({one, *(names.bridge_name(f"n{each}", "0123456789ab") for each in range(5000))}) == (
+        5001
+    )
+
+
+def test_each_attempt_gives_another_name() -> None:
+    found = {names.bridge_name("web", "one", attempt) for attempt in range(100)}
+
+    assert len(found) == 100

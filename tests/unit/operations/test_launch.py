@@ -78,7 +78,11 @@ def test_a_launch_makes_a_running_container_and_says_each_step(
         "image": "image",
         "slots": ["0:2"],
     }
-    assert lab.engine.networks["ds01-alice"] == {"ds01.managed": "true", "ds01.user": "alice"}
+    assert lab.engine.networks["ds01-alice"] == {
+        "ds01.managed": "true",
+        "ds01.user": "alice",
+        "ds01.instance": "here",
+    }
 
 
 def test_the_persons_bounds_are_set_before_the_start_and_checked_after(
