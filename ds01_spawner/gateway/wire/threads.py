@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 from weakref import WeakValueDictionary
+
+from ds01_spawner.domain.errors import DS01Error
 
 _T = TypeVar("_T")
 
@@ -21,11 +24,13 @@ class Threads:
         self._each = each
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def run(self, user: str, deed: Callable[[], _T]) -> _T:
+    async def run(
+        self, user: str, deed: Callable[[], _T], undo: Callable[[_T], None] | None = None
+    ) -> _T:
         """What `deed` returns, run for `user`.
 
-        A caller that is cancelled leaves it running: what it does must be safe to complete, and its
-        turn is given back when it is done.
+        A caller that is cancelled leaves it running, and its turn is given back when it is done.
+        With `undo`, what nobody waits for any more is undone then.
         """
         turn = self._turns.get(user)
         if turn is None:
@@ -38,8 +43,23 @@ class Threads:
             raise
         kept = turn  # alive until the deed is done
         future.add_done_callback(lambda _done: kept.release())
-        return await asyncio.shield(future)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            if undo is not None:
+                given_up = undo
+                future.add_done_callback(lambda done: self._undo(given_up, done))
+            raise
+
+    def _undo(self, undo: Callable[[_T], None], done: asyncio.Future[_T]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            self._pool.submit(_undone, undo, done.result())
 
     def close(self) -> None:
         """Begin nothing more; what runs is not waited for."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _undone(undo: Callable[[_T], None], result: _T) -> None:
+    with suppress(DS01Error):  # it ends by itself: a promise, a place in the queue
+        undo(result)
