@@ -4,15 +4,15 @@ Whatever is not theirs does not exist: the same words, whoever else has it.
 """
 
 import asyncio
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.errors import DS01Error, InvalidRequest, NotFound, Unavailable
+from ds01_spawner.domain.errors import DS01Error, Forbidden, InvalidRequest, NotFound, Unavailable
 from ds01_spawner.domain.names import SEPARATOR
+from ds01_spawner.gateway.docker.filters import Filters, encode_filters
 from ds01_spawner.gateway.docker.names import engine_name
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Answer, EngineLink
@@ -58,6 +58,18 @@ class Owned:
             raise no_such_container(ref)
         return found
 
+    async def made_here(self, caller: Caller, ref: str) -> dict[str, Any]:
+        """As `container`, but one that the platform made: others may only be looked at and ended.
+
+        Raises:
+            NotFound: The caller has no such container.
+            Forbidden: The platform did not make it.
+            Unavailable: The engine does not answer.
+        """
+        found = await self.container(caller, ref)
+        check_made_here(found)
+        return found
+
     def is_own(self, marks: Mapping[str, str], caller: Caller) -> bool:
         """Whether a container with these labels belongs to the caller."""
         return owner(marks, self.instance) == caller.user
@@ -65,10 +77,11 @@ class Owned:
     async def listed(
         self,
         caller: Caller,
-        filters: Mapping[str, list[str]] | None = None,
+        filters: Filters | None = None,
         query: Mapping[str, str] | None = None,
         *,
         version: str = "",
+        older_filters: Filters | None = None,
     ) -> list[dict[str, Any]]:
         """The engine's list entries of the caller's containers, newest first.
 
@@ -77,6 +90,8 @@ class Owned:
             filters: More filters of `GET /containers/json`, in the engine's words.
             query: More of its parameters.
             version: As for `container`.
+            older_filters: The filters for older containers, whose names have another form; by
+                default the same.
 
         Raises:
             Unavailable: The engine does not answer.
@@ -87,8 +102,10 @@ class Owned:
             f"{labels.INSTANCE}={self.instance}",
         ]
         older = [f"{labels.LEGACY_USER}={caller.user}"]
+        others = filters if older_filters is None else older_filters
         answers = await asyncio.gather(
-            *[self._list(marks, filters or {}, query or {}, version) for marks in (managed, older)]
+            self._list(managed, filters or {}, query or {}, version),
+            self._list(older, others or {}, query or {}, version),
         )
         entries = {entry["Id"]: entry for answer in answers for entry in answer}
         mine = [each for each in entries.values() if self.is_own(each.get("Labels") or {}, caller)]
@@ -97,13 +114,13 @@ class Owned:
     async def _list(
         self,
         marks: list[str],
-        filters: Mapping[str, list[str]],
+        filters: Filters,
         query: Mapping[str, str],
         version: str,
     ) -> list[dict[str, Any]]:
         merged = {**filters, "label": [*filters.get("label", ()), *marks]}
         asked = {name: [value] for name, value in query.items()}
-        asked["filters"] = [json.dumps(merged)]
+        asked["filters"] = [encode_filters(merged)]
         answer = await self._engine.ask("GET", "/containers/json", asked, version=version)
         return list(_checked(answer).value or ())
 
@@ -164,6 +181,20 @@ def labels_of(inspected: Mapping[str, Any]) -> dict[str, str]:
 def is_managed(inspected: Mapping[str, Any]) -> bool:
     """Whether the platform made an inspected container, so that it knows what it was given."""
     return labels_of(inspected).get(labels.MANAGED) == "true"
+
+
+def check_made_here(inspected: Mapping[str, Any]) -> None:
+    """Return when the platform made an inspected container.
+
+    Raises:
+        Forbidden: It did not, so nobody knows what the container was given.
+    """
+    if not is_managed(inspected):
+        raise Forbidden(
+            "This container was made past the platform, so nobody knows what it was given: it can "
+            "be looked at, stopped and removed, and no more.",
+            "Make it anew with docker run.",
+        )
 
 
 def owner(marks: Mapping[str, str], instance: str) -> str | None:
