@@ -64,7 +64,7 @@ def test_who_has_no_account_is_nobody(machine: Machine) -> None:
 def test_an_account_that_another_user_id_has_is_nobodys(machine: Machine) -> None:
     machine.accounts.people["alice"] = replace(ALICE, uid=1001)
     machine.accounts.people["shadow"] = replace(ALICE, name="shadow", uid=1003)
-    machine.accounts.lookup = lambda _user: ALICE  # type: ignore[method-assign]
+    machine.accounts.lookup = lambda _user: ALICE  # type: ignore[method-assign,assignment]
     with pytest.raises(Forbidden):
         machine.identify(1003)
 
