@@ -241,7 +241,7 @@ class Platform:
             rules=Rules(
                 strategy=STRATEGIES[self.gpu_config.strategy],
                 resolve_image=self._resolve_image,
-                may_pull=lambda reference: self.images.entry(reference) is not None,
+                may_pull=self._may_pull,
                 site=self.site,
                 excluded_gpus=self._excluded_gpus,
                 check_storage=self._check_storage,
@@ -460,6 +460,9 @@ class Platform:
         if default is None:
             raise Forbidden("No image is offered to you.", "Ask the administrator for one.")
         return default.reference
+
+    def _may_pull(self, reference: str) -> bool:
+        return self.images.entry(reference) is not None or self.images.is_pullable(reference)
 
     def _excluded_gpus(self, inventory: Inventory) -> frozenset[str]:
         every = frozenset(gpu.uuid for gpu in inventory.gpus)

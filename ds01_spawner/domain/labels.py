@@ -35,6 +35,10 @@ INSTANCE = "ds01.instance"
 BINDS = "ds01.binds"
 """Which folders of the host a container has, as its owner named them: JSON, by the gateway."""
 
+IMAGE_OWNER = "ds01.image.owner"
+"""Whose an image is: the slug of who built it. Not `USER`, because containers inherit an image's
+labels, and those of a build's steps would pass for containers that somebody runs."""
+
 WISH_GPU = "ds01.gpu"
 WISH_WAIT = "ds01.wait"
 """What a Docker client may ask for by label; read at creation, never put on a container."""

@@ -7,49 +7,32 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest
-from ds01_spawner.domain.names import user_slug
 from ds01_spawner.policy.document import Section, load_document
+from ds01_spawner.policy.image_references import (
+    canonical_reference,
+    check_pattern,
+    is_somebodys,
+    matches,
+    own_repository,
+)
 from ds01_spawner.policy.values import Flag
 
-_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REFERENCE = re.compile(
-    rf"(?P<repository>(?:[A-Za-z0-9.-]+(?::\d+)?/)?{_PART}(?:/{_PART})*)"
-    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?P<digest>@sha256:[0-9a-f]{64})?",
-    re.ASCII,
-)
+__all__ = [
+    "ImageCatalogue",
+    "ImageEntry",
+    "canonical_reference",
+    "own_repository",
+    "parse_images",
+]
+
 _KEY = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?")
-_OWN_PREFIX = "ds01-"
-_LONGEST_REFERENCE = 512
-
-
-def canonical_reference(text: str) -> str:
-    """`text` with its tag, and without the registry that everybody means.
-
-    `docker.io/library/python` and `python:latest` become the same.
-
-    Raises:
-        ValueError: It is not an image reference.
-    """
-    match = _REFERENCE.fullmatch(text) if len(text) <= _LONGEST_REFERENCE else None
-    if match is None:
-        shown = text if len(text) <= _LONGEST_REFERENCE else f"{text[:_LONGEST_REFERENCE]}…"
-        raise ValueError(f"{shown!r} is not an image reference such as ds01/starter:latest")
-    repository = match["repository"].removeprefix("docker.io/").removeprefix("library/")
-    digest = match["digest"] or ""
-    tag = match["tag"] or ("" if digest else "latest")
-    return f"{repository}{tag and ':'}{tag}{digest}"
-
-
-def own_repository(user: str) -> str:
-    """The namespace of a person's own images: `ds01-alice`. Nobody else's starts with it."""
-    return f"{_OWN_PREFIX}{user_slug(user)}"
 
 
 def _catalogued(text: str) -> str:
     reference = canonical_reference(text)
-    if reference.startswith(_OWN_PREFIX) and "/" in reference:
+    if is_somebodys(reference):
         raise ValueError(
-            f"{text!r} is in a person's own namespace ({_OWN_PREFIX}…/): that person could replace "
+            f"{text!r} is in a person's own namespace (ds01-…/): that person could replace "
             "it for everybody; tag it as ds01/… instead"
         )
     return reference
@@ -94,6 +77,12 @@ class ImageCatalogue(Section):
         default=True,
         description="Whether people may start images they built: ds01-<user>/<name>:<tag>.",
     )
+    pull_allowed: tuple[Annotated[str, AfterValidator(check_pattern)], ...] = Field(
+        default=(),
+        description="Repositories that people may fetch images from, with their registry; * is one "
+        "whole component. What is fetched is everybody's.",
+        examples=[["docker.io/library/*", "nvcr.io/nvidia/*"]],
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -126,6 +115,32 @@ class ImageCatalogue(Section):
         offered = self.offered_to(group)
         return offered.get(self.default) or next(iter(offered.values()), None)
 
+    def is_pullable(self, reference: str) -> bool:
+        """Whether people may fetch this canonical reference from its registry."""
+        return not is_somebodys(reference) and any(
+            matches(pattern, reference) for pattern in self.pull_allowed
+        )
+
+    def is_shared_with(self, group: str | None, reference: str) -> bool:
+        """Whether people of this group may use what has this canonical reference, if it exists.
+
+        It is in the catalogue for them, or it could have been fetched by one of them.
+        """
+        entry = self.entry(reference)
+        if entry is not None:
+            return entry.reference == reference and entry.offered_to(group)
+        return self.is_pullable(reference)
+
+    def is_own(self, user: str, reference: str) -> bool:
+        """Whether a canonical reference is in this person's namespace."""
+        return reference.startswith(f"{own_repository(user)}/")
+
+    def pull_choices(self) -> str:
+        """What may be fetched, as the second sentence of a refusal."""
+        if not self.pull_allowed:
+            return "Nothing may be fetched here; ask the administrator for the image."
+        return f"You may fetch from {_listed(self.pull_allowed)}."
+
     def check(self, user: str, group: str | None, reference_or_key: str) -> None:
         """Return when the person may start the image.
 
@@ -154,16 +169,18 @@ class ImageCatalogue(Section):
             reference = canonical_reference(reference_or_key)
         except ValueError as exc:
             raise InvalidRequest(f"{exc}.", self._alternatives(group)) from exc
-        if reference.startswith(f"{own_repository(user)}/"):
+        if self.is_own(user, reference):
             if self.allow_own_images:
                 return reference
             raise Forbidden(
                 "Images of one's own cannot be started here.", self._alternatives(group)
             )
-        if reference.startswith(_OWN_PREFIX) and "/" in reference:
+        if is_somebodys(reference):
             raise Forbidden(
                 f"The image {reference} belongs to somebody else.", self._alternatives(group)
             )
+        if self.is_pullable(reference):
+            return reference
         raise Forbidden(
             f"The image {reference} is not in the catalogue.", self._alternatives(group)
         )

@@ -180,3 +180,56 @@ def test_a_fault_names_file_line_key_and_what_was_expected(text: str, expected: 
     with pytest.raises(PolicyError) as caught:
         catalogue(text)
     assert expected in str(caught.value)
+
+
+PULLS = """
+default: starter
+pull_allowed: ["docker.io/library/*", "127.0.0.1:5000/lab/*", ghcr.io/lab/tool]
+images:
+  starter: {reference: "ds01/starter", title: Starter}
+  torch: {reference: "pytorch:2", title: PyTorch, groups: [researcher]}
+"""
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["python:3.11", "127.0.0.1:5000/lab/x:1", "ghcr.io/lab/tool:9", f"python@sha256:{'0' * 64}"],
+)
+def test_what_the_allow_list_means_may_be_fetched_and_started(reference: str) -> None:
+    shared = catalogue(PULLS)
+    assert shared.is_pullable(reference)
+    assert shared.resolve("alice", None, reference) == reference
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["lab/x:1", "ghcr.io/lab/other:1", "ghcr.io/lab/tool/x:1", "127.0.0.1:5000/lab/x/y:1"],
+)
+def test_what_it_does_not_mean_may_not(reference: str) -> None:
+    shared = catalogue(PULLS)
+    assert not shared.is_pullable(reference)
+    with pytest.raises(Forbidden, match="not in the catalogue"):
+        shared.resolve("alice", None, reference)
+
+
+def test_nobodys_namespace_is_ever_fetched() -> None:
+    everything = PULLS.replace("ghcr.io/lab/tool", "docker.io/*/*")
+    assert catalogue(everything).is_pullable("lab/x:1")
+    assert not catalogue(everything).is_pullable("ds01-bob/x:1")
+
+
+def test_an_entry_for_some_groups_is_not_everybodys_because_it_could_be_fetched() -> None:
+    shared = catalogue(PULLS)
+    assert not shared.is_shared_with("student", "pytorch:2")
+    assert shared.is_shared_with("researcher", "pytorch:2")
+    assert shared.is_shared_with("student", "pytorch:1")
+    assert not shared.is_shared_with("student", "starter")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["python", "*/library/*", "docker.io", "docker.io/library/py*", "docker.io//x", "ghcr.io/A/*"],
+)
+def test_a_pattern_that_says_too_little_is_a_mistake(pattern: str) -> None:
+    with pytest.raises(PolicyError, match="expected a registry and a repository"):
+        catalogue(PULLS.replace("ghcr.io/lab/tool", f'"{pattern}"'))
