@@ -1,6 +1,8 @@
 """The lines that allocation and launching write into the audit log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 
 from ds01_spawner.domain import names
@@ -10,6 +12,18 @@ from ds01_spawner.domain.gpu import Slot
 from ds01_spawner.domain.queue import Standing
 from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.ports import Clock, EventLog
+
+_request: ContextVar[Mapping[str, object]] = ContextVar("request", default={})  # noqa: B039 - never changed
+
+
+@contextmanager
+def in_request(request_id: str, by: str) -> Iterator[None]:
+    """Let events that are written within, in this thread, name a request and who made it."""
+    token = _request.set({"request_id": request_id, "by": by})
+    try:
+        yield
+    finally:
+        _request.reset(token)
 
 
 class Audit:
@@ -120,6 +134,6 @@ class Audit:
                 interface=interface,
                 outcome=outcome,
                 reason=reason,
-                details=details or {},
+                details={**_request.get(), **(details or {})},
             )
         )

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from ds01_spawner.domain.allocation import Reservation, Ticket, UsageInterval
 from ds01_spawner.domain.notice import Delivery, Notice
+from ds01_spawner.domain.repetition import KeptAnswer
+from ds01_spawner.domain.ssh_key import SshKey
 from ds01_spawner.domain.storage import StorageUse
 from ds01_spawner.domain.work import KeepAlive, PassMark, RuleStop, SentWarning, Track
 
@@ -142,6 +144,34 @@ class LedgerTransaction(Protocol):
 
     def remove_storage(self, users: Iterable[str]) -> None:
         """Forget what these people's homes held; unknown ones are ignored."""
+        ...
+
+    def ssh_keys(self, user: str) -> Sequence[SshKey]:
+        """A person's keys, oldest first."""
+        ...
+
+    def put_ssh_key(self, key: SshKey) -> None:
+        """Add a key or replace the person's with its id."""
+        ...
+
+    def remove_ssh_key(self, user: str, key_id: str) -> None:
+        """Forget a key of a person's; an unknown one is ignored."""
+        ...
+
+    def kept_answers(self, user: str) -> Sequence[KeptAnswer]:
+        """What a person's requests were answered, oldest first."""
+        ...
+
+    def put_kept_answer(self, answer: KeptAnswer) -> None:
+        """Add an answer or replace the one of the same person and key."""
+        ...
+
+    def remove_kept_answer(self, user: str, key: str) -> None:
+        """Forget an answer; an unknown one is ignored."""
+        ...
+
+    def remove_kept_answers_before(self, moment: datetime) -> None:
+        """Forget older answers of everybody's."""
         ...
 
     def take_lease(self, name: str, holder: str, mark: PassMark, seconds: float) -> bool:

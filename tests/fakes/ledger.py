@@ -10,6 +10,8 @@ from typing import TypeVar
 from ds01_spawner.domain.allocation import Reservation, Ticket, UsageInterval
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.notice import Delivery, Notice
+from ds01_spawner.domain.repetition import KeptAnswer
+from ds01_spawner.domain.ssh_key import SshKey
 from ds01_spawner.domain.storage import StorageUse
 from ds01_spawner.domain.work import KeepAlive, Level, PassMark, Rule, RuleStop, SentWarning, Track
 
@@ -33,6 +35,8 @@ class _Rows:
     deliveries: dict[tuple[str, str], Delivery] = field(default_factory=dict)
     storage: dict[str, StorageUse] = field(default_factory=dict)
     leases: dict[str, tuple[str, str, float]] = field(default_factory=dict)
+    ssh_keys: dict[tuple[str, str], SshKey] = field(default_factory=dict)
+    kept_answers: dict[tuple[str, str], KeptAnswer] = field(default_factory=dict)
 
     def copy(self) -> "_Rows":
         return _Rows(*(dict(getattr(self, each.name)) for each in fields(self)))
@@ -206,6 +210,30 @@ class FakeLedger:
     def end_lease(self, name: str, holder: str) -> None:
         if name in self._rows.leases and self._rows.leases[name][0] == holder:
             del self._rows.leases[name]
+
+    def ssh_keys(self, user: str) -> Sequence[SshKey]:
+        found = (each for each in self._rows.ssh_keys.values() if each.user == user)
+        return sorted(found, key=lambda key: (key.added_at, key.id))
+
+    def put_ssh_key(self, key: SshKey) -> None:
+        self._rows.ssh_keys[key.user, key.id] = key
+
+    def remove_ssh_key(self, user: str, key_id: str) -> None:
+        _remove(self._rows.ssh_keys, [(user, key_id)])
+
+    def kept_answers(self, user: str) -> Sequence[KeptAnswer]:
+        found = (each for each in self._rows.kept_answers.values() if each.user == user)
+        return sorted(found, key=lambda answer: (answer.began_at, answer.key))
+
+    def put_kept_answer(self, answer: KeptAnswer) -> None:
+        self._rows.kept_answers[answer.user, answer.key] = answer
+
+    def remove_kept_answer(self, user: str, key: str) -> None:
+        _remove(self._rows.kept_answers, [(user, key)])
+
+    def remove_kept_answers_before(self, moment: datetime) -> None:
+        old = [key for key, each in self._rows.kept_answers.items() if each.began_at < moment]
+        _remove(self._rows.kept_answers, old)
 
 
 def _remove(rows: dict[Key, Row], keys: Iterable[Key]) -> None:

@@ -1,6 +1,6 @@
 """The ledger in one SQLite file: what labels on containers cannot hold.
 
-`tables` says how it is kept, `allocations`, `lifecycle` and `notices` are the parts of a
+`tables` says how it is kept, `allocations`, `lifecycle`, `notices` and `access` are the parts of a
 transaction, `file` opens it and gets the lock. Losing the file loses no allocation: labels on
 containers are the database of those.
 """

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from ds01_spawner.adapters.ledger.access import AccessPart
 from ds01_spawner.adapters.ledger.allocations import AllocationPart
 from ds01_spawner.adapters.ledger.lifecycle import LifecyclePart
 from ds01_spawner.adapters.ledger.notices import NoticePart
@@ -113,7 +114,7 @@ class SqliteLedger:
         )
 
 
-class SqliteTransaction(AllocationPart, LifecyclePart, NoticePart):
+class SqliteTransaction(AllocationPart, LifecyclePart, NoticePart, AccessPart):
     """One atomic decision on the ledger."""
 
     def __init__(self, connection: sa.Connection) -> None:

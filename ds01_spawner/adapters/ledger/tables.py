@@ -13,8 +13,8 @@ from ds01_spawner.domain.request import GpuKind, GpuRequest
 from ds01_spawner.domain.storage import Folder
 from ds01_spawner.domain.work import Level, Rule
 
-SCHEMA_VERSION = 2
-"""1: reservations, tickets, usage. 2: the tables of the lifecycle."""
+SCHEMA_VERSION = 3
+"""1: reservations, tickets, usage. 2: the tables of the lifecycle. 3: keys and kept answers."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -245,4 +245,25 @@ leases = sa.Table(
     _column("holder"),
     _column("boot_id"),
     _column("ends_at_uptime_seconds", sa.Float),
+)
+ssh_keys = sa.Table(
+    "ssh_keys",
+    metadata,
+    _key("user"),
+    _key("id"),
+    _column("type"),
+    _column("key"),
+    _column("comment"),
+    _column("added_at", _MOMENT),
+    _optional("bits", sa.Integer),
+)
+kept_answers = sa.Table(
+    "kept_answers",
+    metadata,
+    _key("user"),
+    _key("key"),
+    _column("digest"),
+    sa.Column("began_at", _MOMENT, nullable=False, index=True),
+    _column("status", sa.Integer),
+    _column("body"),
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts.ledger import RESERVATION, LedgerContract
+from contracts.ledger_access import AccessLedgerContract
 from contracts.ledger_lease import LeaseContract
 from contracts.ledger_lifecycle import LifecycleLedgerContract
 from contracts.ledger_notices import NoticeLedgerContract
@@ -18,14 +19,24 @@ from ds01_spawner.ports import Ledger
 from fakes.ledger import FakeLedger
 
 
-class TestFakeLedger(LedgerContract, LifecycleLedgerContract, LeaseContract, NoticeLedgerContract):
+class TestFakeLedger(
+    LedgerContract,
+    LifecycleLedgerContract,
+    LeaseContract,
+    NoticeLedgerContract,
+    AccessLedgerContract,
+):
     @pytest.fixture
     def ledger(self) -> Ledger:
         return FakeLedger()
 
 
 class TestSqliteLedger(
-    LedgerContract, LifecycleLedgerContract, LeaseContract, NoticeLedgerContract
+    LedgerContract,
+    LifecycleLedgerContract,
+    LeaseContract,
+    NoticeLedgerContract,
+    AccessLedgerContract,
 ):
     @pytest.fixture
     def ledger(self, tmp_path: Path) -> Iterator[Ledger]:
