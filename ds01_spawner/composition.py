@@ -23,7 +23,9 @@ from ds01_spawner.adapters.jupyter_servers import DirectJupyterServers
 from ds01_spawner.adapters.keep_alive_files import WorkspaceKeepAliveFiles
 from ds01_spawner.adapters.ledger import SqliteLedger
 from ds01_spawner.adapters.notice_board import FileNoticeBoard
+from ds01_spawner.adapters.personal_paths import UnixPaths
 from ds01_spawner.adapters.policy_files import PolicyFiles
+from ds01_spawner.adapters.staged_binds import KernelBindStage
 from ds01_spawner.adapters.storage.meter import HomeMeter
 from ds01_spawner.adapters.system_clock import SystemClock
 from ds01_spawner.adapters.system_zone import SystemZone
@@ -36,6 +38,7 @@ from ds01_spawner.domain.strategies import STRATEGIES
 from ds01_spawner.operations.admission import Admission, Rules
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.binds import Binds
 from ds01_spawner.operations.board import Board
 from ds01_spawner.operations.checks import Checks
 from ds01_spawner.operations.echoes import Echoes
@@ -66,9 +69,11 @@ from ds01_spawner.ports import Cgroups, GpuProbe, HubClient
 CONFIG_VARIABLE = "DS01_CONFIG_DIR"
 STATE_VARIABLE = "DS01_STATE_DIR"
 SOCKET_VARIABLE = "DS01_ENGINE_SOCKET"
+RUN_VARIABLE = "DS01_RUN_DIR"
 SERVICE_FILE = "culler.env"
 _DEFAULT_CONFIG = Path("/etc/ds01")
 _DEFAULT_STATE = Path("/var/lib/ds01")
+_DEFAULT_RUN = Path("/run/ds01")
 _DEFAULT_EVENTS = Path("/var/log/ds01/events.jsonl")
 
 
@@ -81,12 +86,14 @@ class Directories:
         state: Files that the platform writes.
         events: The audit log.
         engine_socket: The container engine's Unix socket.
+        run: The gateway's socket, and mounts; gone after a boot.
     """
 
     config: Path
     state: Path
     events: Path
     engine_socket: str = "/var/run/docker.sock"
+    run: Path = _DEFAULT_RUN
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Directories":
@@ -100,12 +107,18 @@ class Directories:
             state=Path(state) if state else _DEFAULT_STATE,
             events=Path(state) / "events.jsonl" if state else _DEFAULT_EVENTS,
             engine_socket=environment.get(SOCKET_VARIABLE) or "/var/run/docker.sock",
+            run=Path(environment.get(RUN_VARIABLE) or _DEFAULT_RUN),
         )
 
     @property
     def ledger(self) -> Path:
         """The ledger's file."""
         return self.state / "ledger.sqlite"
+
+    @property
+    def gateway_socket(self) -> Path:
+        """Where Docker clients find the gateway."""
+        return self.run / "docker.sock"
 
 
 class Platform:
@@ -280,6 +293,19 @@ class Platform:
     def succession(self) -> Succession:
         """Hands work on."""
         return Succession(clock=self.clock, policy=self.policy, ledger=self.ledger)
+
+    @cached_property
+    def binds(self) -> Binds:
+        """Folders of the host in people's containers."""
+        return Binds(
+            UnixPaths(self._own_folders, self.directories.gateway_socket),
+            KernelBindStage(self.directories.run),
+        )
+
+    def _own_folders(self) -> tuple[Path, ...]:
+        """What no person mounts: what the platform and the engine keep."""
+        engine = Path(self.engine.info().data_root)
+        return self.directories.state, self.directories.run, engine
 
     @cached_property
     def servers(self) -> Servers:

@@ -80,6 +80,7 @@ class Container:
         exit_code: Of the last run; `None` while it runs or where it was not looked up.
         uid: Whom its first process runs as; `None` where the engine says a name or nothing.
         addresses: Its IP address on each network, while it runs.
+        binds_key: Names the stage of its owner's folders (`domain.bind`); empty without.
     """
 
     id: str
@@ -95,6 +96,7 @@ class Container:
     exit_code: int | None = None
     uid: int | None = None
     addresses: Mapping[str, str] = field(default_factory=dict)
+    binds_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

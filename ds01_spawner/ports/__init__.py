@@ -9,6 +9,12 @@ from ds01_spawner.ports.engine import (
     Engine,
     EngineInfo,
 )
+from ds01_spawner.ports.folders import (
+    BindStage,
+    OpenedPath,
+    PathKind,
+    PersonalPaths,
+)
 from ds01_spawner.ports.ledger import (
     Ledger,
     LedgerTransaction,
@@ -36,6 +42,7 @@ from ds01_spawner.ports.machine import (
 __all__ = [
     "Accounts",
     "ActivityProbe",
+    "BindStage",
     "Cgroups",
     "Channels",
     "Clock",
@@ -51,6 +58,9 @@ __all__ = [
     "Ledger",
     "LedgerTransaction",
     "NoticeBoard",
+    "OpenedPath",
+    "PathKind",
+    "PersonalPaths",
     "PolicySource",
     "StorageMeter",
 ]

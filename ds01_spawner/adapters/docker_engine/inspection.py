@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ds01_spawner.adapters.docker_engine.demand import demand_of
+from ds01_spawner.domain.bind import as_owner_named, binds_of, staged_key
 from ds01_spawner.domain.container import Container, ContainerState, DeviceDemand, Mount
 from ds01_spawner.domain.labels import MANAGED, parse_timestamp
 
@@ -41,10 +42,11 @@ def inspected_container(inspected: Mapping[str, Any]) -> Container:
         finished_at=finished_at(inspected),
         demand=demand_of(inspected, ours=is_ours(labels)),
         pid=state.get("Pid") or None,
-        mounts=mounts_of(inspected.get("Mounts")),
+        mounts=mounts_of(inspected.get("Mounts"), labels),
         exit_code=exit_code(inspected),
         uid=uid_of(inspected),
         addresses=addresses_of(inspected.get("NetworkSettings")),
+        binds_key=binds_key_of(inspected.get("Mounts")),
     )
 
 
@@ -72,18 +74,32 @@ def environment_of(inspected: Mapping[str, Any]) -> dict[str, str]:
     return dict(entry.partition("=")[::2] for entry in given)
 
 
-def mounts_of(shown: Iterable[Mapping[str, Any]] | None) -> tuple[Mount, ...]:
-    """What of the host is mounted into it, by lists and inspections alike; no tmpfs."""
+def mounts_of(
+    shown: Iterable[Mapping[str, Any]] | None, labels: Mapping[str, str]
+) -> tuple[Mount, ...]:
+    """What of the host is mounted into it, by lists and inspections alike; no tmpfs.
+
+    A folder of its owner's has its real path, not that of its stage.
+    """
+    wanted = binds_of(labels)
     return tuple(
-        Mount(
-            kind=str(mount["Type"]),
-            source=str(mount["Source"]),
-            target=str(mount.get("Destination") or ""),
-            read_only=mount.get("RW") is False,
+        as_owner_named(
+            Mount(
+                kind=str(mount["Type"]),
+                source=str(mount["Source"]),
+                target=str(mount.get("Destination") or ""),
+                read_only=mount.get("RW") is False,
+            ),
+            wanted,
         )
         for mount in shown or ()
         if mount.get("Type") in _FROM_HOST and mount.get("Source")
     )
+
+
+def binds_key_of(shown: Iterable[Mapping[str, Any]] | None) -> str:
+    """Names the stage that its owner's folders come from."""
+    return staged_key([str(each.get("Source")) for each in shown or () if each["Type"] == "bind"])
 
 
 def addresses_of(settings: Mapping[str, Any] | None) -> dict[str, str]:
@@ -113,10 +129,11 @@ def listed_container(
         created_at=datetime.fromtimestamp(listed["Created"], UTC),
         finished_at=ended,
         demand=demand,
-        mounts=mounts_of(listed.get("Mounts")),
+        mounts=mounts_of(listed.get("Mounts"), listed.get("Labels") or {}),
         exit_code=code,
         uid=uid,
         addresses=addresses_of(listed.get("NetworkSettings")),
+        binds_key=binds_key_of(listed.get("Mounts")),
     )
 
 

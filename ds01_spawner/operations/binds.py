@@ -1,0 +1,186 @@
+"""Folders of the host in people's containers: checked as the person, then out of their reach."""
+
+import posixpath
+import secrets
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from ds01_spawner.domain.bind import (
+    Bind,
+    BindSet,
+    binds_label,
+    binds_of,
+    check_binds,
+)
+from ds01_spawner.domain.container import Container, Mount
+from ds01_spawner.domain.errors import Forbidden, Unavailable
+from ds01_spawner.domain.person import UnixAccount
+from ds01_spawner.ports import BindStage, OpenedPath, PathKind, PersonalPaths
+
+UNCLAIMED_TIME = timedelta(minutes=10)
+"""A stage without a container is left alone so long: its container is being made."""
+
+_KEY_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class StagedBinds:
+    """What a new container is given.
+
+    Attributes:
+        key: Names the stage; `Binds.clear` takes it when no container comes of it.
+        label: Value of label `ds01.binds`.
+        mounts: What the engine mounts.
+    """
+
+    key: str
+    label: str
+    mounts: tuple[Mount, ...]
+
+
+class Binds:
+    """Stages what people want mounted. Safe to use from many threads; blocks on file systems."""
+
+    def __init__(self, paths: PersonalPaths, stage: BindStage) -> None:
+        self._paths = paths
+        self._stage = stage
+
+    def stage(
+        self, account: UnixAccount, wanted: Sequence[Bind], others: Sequence[str] = ()
+    ) -> StagedBinds:
+        """Open everything as the person and mount it where the engine finds it.
+
+        Args:
+            account: The person.
+            wanted: What they asked for.
+            others: Where volumes and tmpfs go in the container: those below a folder of the
+                person's get their mount point made as the person, not by the engine as root.
+
+        Raises:
+            InvalidRequest: Something does not exist or cannot be mounted.
+            Forbidden: The person may not read it, or it is the platform's.
+            Unavailable: A file system does not answer.
+        """
+        check_binds(wanted)
+        key = secrets.token_hex(_KEY_BYTES)
+        real_paths, sources = self._staged(account, BindSet(key, tuple(wanted)), others)
+        binds = tuple(
+            replace(bind, real_path=path) for bind, path in zip(wanted, real_paths, strict=True)
+        )
+        mounts = tuple(
+            Mount("bind", source, bind.target, bind.read_only)
+            for bind, source in zip(binds, sources, strict=True)
+        )
+        return StagedBinds(key, binds_label(BindSet(key, binds)), mounts)
+
+    def restage(self, account: UnixAccount, container: Container) -> None:
+        """Open everything anew, before a container that does not run is started again.
+
+        What the person may no longer have is unmounted, so that nothing else starts it either.
+
+        Raises:
+            InvalidRequest: Something does not exist any more.
+            Forbidden: The person may not read it any more.
+            Unavailable: A file system does not answer, or nobody knows what was mounted.
+        """
+        key = container.binds_key
+        if not key:
+            return
+        try:
+            others = [mount.target for mount in container.mounts]
+            self._staged(account, _wanted(container), others)
+        except BaseException:
+            with suppress(Unavailable):
+                self._stage.clear(key)
+            raise
+
+    def clear(self, key: str) -> None:
+        """Unmount what belonged to a container that is gone, or that was not made.
+
+        Raises:
+            Unavailable: It cannot be unmounted.
+        """
+        if key:
+            self._stage.clear(key)
+
+    def clear_unclaimed(self, containers: Iterable[Container]) -> tuple[str, ...]:
+        """Unmount what belongs to none of all `containers`; the keys.
+
+        Raises:
+            Unavailable: Something cannot be unmounted.
+        """
+        claimed = {container.binds_key for container in containers}
+        unclaimed = tuple(sorted(set(self._stage.keys(UNCLAIMED_TIME)) - claimed))
+        for key in unclaimed:
+            self._stage.clear(key)
+        return unclaimed
+
+    def _staged(
+        self, account: UnixAccount, wanted: BindSet, others: Sequence[str]
+    ) -> tuple[list[str], list[str]]:
+        """Real paths, and what the engine mounts."""
+        with ExitStack() as stack:
+            opened = [
+                stack.enter_context(
+                    self._paths.open(account, bind.source, create_missing=bind.create_missing)
+                )
+                for bind in wanted.binds
+            ]
+            self._make_mount_points(account, wanted.binds, opened, others)
+            try:
+                sources = [
+                    self._stage.put(wanted.key, index, each, read_only=bind.read_only)
+                    for index, (bind, each) in enumerate(zip(wanted.binds, opened, strict=True))
+                ]
+            except BaseException:
+                with suppress(Unavailable):
+                    self._stage.clear(wanted.key)
+                raise
+            return [each.real_path for each in opened], sources
+
+    def _make_mount_points(
+        self,
+        account: UnixAccount,
+        binds: Sequence[Bind],
+        opened: Sequence[OpenedPath],
+        others: Sequence[str],
+    ) -> None:
+        folders = {
+            _normal(bind.target): each
+            for bind, each in zip(binds, opened, strict=True)
+            if each.kind is PathKind.FOLDER
+        }
+        kinds = {_normal(target): True for target in others} | {
+            _normal(bind.target): each.kind is PathKind.FOLDER
+            for bind, each in zip(binds, opened, strict=True)
+        }
+        for target, is_folder in sorted(kinds.items()):
+            around = [each for each in folders if target.startswith(f"{each}/")]
+            if around:
+                outer = max(around, key=len)
+                try:
+                    self._paths.make_mount_point(
+                        account, folders[outer], target.removeprefix(outer), is_folder=is_folder
+                    )
+                except Forbidden as exc:
+                    raise Forbidden(
+                        f"Nothing can be mounted at {target}: it is in a folder of the host where "
+                        "you may not make it.",
+                        "Make it there first, or choose another place in the container.",
+                    ) from exc
+
+
+def _wanted(container: Container) -> BindSet:
+    wanted = binds_of(container.labels)
+    if wanted is None or wanted.key != container.binds_key:
+        raise Unavailable(
+            "What was mounted into this container is not known any more.",
+            "Make the container anew with docker run.",
+        )
+    return wanted
+
+
+def _normal(target: str) -> str:
+    return posixpath.normpath(target)

@@ -1,0 +1,55 @@
+"""Two people with Unix accounts, made for the tests and kept: making them takes a moment."""
+
+import grp
+import os
+import pwd
+import subprocess
+from pathlib import Path
+
+from ds01_spawner.adapters.accounts import UnixAccounts
+from ds01_spawner.domain.person import UnixAccount
+
+ALICE, BOB = "ds01-test-alice", "ds01-test-bob"
+SHARED_GROUP = "ds01-test-both"
+_FIRST_ID = 47001
+
+
+def unix_person(name: str) -> UnixAccount:
+    """The account of `ALICE` or `BOB`, with a home that nobody else may enter."""
+    try:
+        grp.getgrnam(SHARED_GROUP)
+    except KeyError:
+        _run("groupadd", "--gid", str(_FIRST_ID - 1), SHARED_GROUP)
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        number = str(_FIRST_ID + [ALICE, BOB].index(name))
+        _run("groupadd", "--gid", number, name)
+        _run(
+            *("useradd", "--uid", number, "--gid", number, "--groups", SHARED_GROUP),
+            *("--create-home", "--shell", "/bin/bash", name),
+        )
+    account = UnixAccounts().lookup(name)
+    assert account is not None
+    Path(account.home).chmod(0o700)
+    return account
+
+
+def as_person(account: UnixAccount, script: str) -> str:
+    """What a shell script prints, run as that person."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", script],
+        user=account.uid,
+        group=account.gid,
+        extra_groups=os.getgrouplist(account.name, account.gid),
+        cwd=account.home,
+        env={"HOME": account.home, "PATH": os.defpath},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
