@@ -1,0 +1,69 @@
+"""`docker events`: one's own only."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ds01_spawner.domain.names import user_slug
+from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.event_view import (
+    Viewer,
+    check_moments,
+    engine_filters,
+    event_for,
+    filters_of,
+    wants_nothing,
+)
+from ds01_spawner.gateway.docker.owned import Owned
+from ds01_spawner.gateway.docker.watching import watch
+from ds01_spawner.gateway.wire.call import Call, Handler, Reply
+
+_HEAD_WITHIN_SECONDS = 0.05
+
+OwnImage = Callable[[str, str], str | None]
+"""What a person (second) calls the image that the engine calls so; `None`: it is not theirs."""
+
+
+class Events:
+    """Each watcher has a stream of the engine's of their own, which costs nothing while idle."""
+
+    def __init__(self, door: Door, owned: Owned, own_image: OwnImage) -> None:
+        self._engine = door.engine
+        self._clock = door.platform.clock
+        self._owned = owned
+        self._own_image = own_image
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By endpoint."""
+        return {"GET /events": self.events}
+
+    async def events(self, call: Call, reply: Reply) -> None:
+        """Events as they happen, or those of a time."""
+        caller = call.caller
+        filters = filters_of(call.first("filters"), caller.user)
+        since, until = call.first("since"), call.first("until")
+        check_moments(since, until)
+        # The client takes the head of the answer for "from now on nothing is missed", and gets it
+        # before the engine's stream is open. The engine remembers its last 256 events.
+        query = {
+            "since": [since or f"{self._clock.now().timestamp():.6f}"],
+            "filters": [engine_filters(filters)],
+        }
+        if until:
+            query["until"] = [until]
+        viewer = Viewer(
+            caller.user,
+            lambda marks: self._owned.is_own(marks, caller),
+            lambda name: self._own_image(name, caller.user),
+        )
+
+        def shown(event: Any) -> Any:
+            return None if wants_nothing(filters) else event_for(event, viewer, filters)
+
+        values = self._engine.stream("GET", "/events", query, version=call.version)
+        await watch(call, reply, values, shown, head_within=_HEAD_WITHIN_SECONDS)
+
+
+def repository_image(name: str, user: str) -> str | None:
+    """What a person calls an image by its repository `ds01-<slug>/…`; `None`: it is not theirs."""
+    own = f"ds01-{user_slug(user)}/"
+    return name.removeprefix(own) if name.startswith(own) and len(name) > len(own) else None

@@ -1,0 +1,70 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from ds01_spawner.domain.errors import InvalidRequest
+from ds01_spawner.gateway.docker.events import Events, repository_image
+from ds01_spawner.gateway.docker.owned import Owned
+from ds01_spawner.gateway.wire.call import Answer
+from fakes.calls import FakeReply, a_call
+from fakes.clock import FakeClock
+from fakes.doors import a_door
+from fakes.engine_json import INSTANCE, managed
+from fakes.engine_link import FakeEngineLink
+
+
+def started(name: str, user: str) -> dict[str, object]:
+    marks = {**managed(name, user), "name": f"{name}._.{user}", "image": "tiny"}
+    return {"Type": "container", "Action": "start", "Actor": {"ID": name, "Attributes": marks}}
+
+
+@pytest.fixture
+def engine() -> FakeEngineLink:
+    events = [started("web", "alice"), started("db", "bob"), started("run", "alice")]
+    return FakeEngineLink(answers={"GET /events": Answer(200, events)})
+
+
+@pytest.fixture
+def events(engine: FakeEngineLink) -> Events:
+    return Events(a_door(engine, clock=FakeClock()), Owned(engine, INSTANCE), repository_image)
+
+
+async def told(events: Events, **query: str) -> list[str]:
+    reply = FakeReply()
+    call = replace(a_call("GET"), query={name: [text] for name, text in query.items()})
+    await events.events(call, reply)
+    assert reply.status == 200
+    assert reply.finished
+    lines = [json.loads(line) for line in reply.content.splitlines()]
+    return [line["Actor"]["Attributes"]["name"] for line in lines]
+
+
+async def test_shows_ones_own_in_order(events: Events) -> None:
+    assert await told(events) == ["web", "run"]
+
+
+async def test_begins_at_the_moment_of_the_question(events: Events, engine: FakeEngineLink) -> None:
+    await told(events)
+    assert engine.asked[-1].query == {"since": ["1769860800.000000"], "filters": ["{}"]}
+
+
+async def test_a_time_is_asked_for_as_it_was_given(events: Events, engine: FakeEngineLink) -> None:
+    await told(events, since="5", until="7.5", filters='{"event": ["start"]}')
+    assert engine.asked[-1].query == {
+        "since": ["5"],
+        "until": ["7.5"],
+        "filters": ['{"event": ["start"]}'],
+    }
+
+
+async def test_events_of_the_engine_itself_are_never_shown(events: Events) -> None:
+    assert await told(events, filters='{"daemon": ["gpu1"]}') == []
+
+
+async def test_what_makes_no_sense_is_refused_before_the_engine_is_asked(
+    events: Events, engine: FakeEngineLink
+) -> None:
+    with pytest.raises(InvalidRequest):
+        await told(events, since="yesterday")
+    assert engine.asked == []
