@@ -12,6 +12,7 @@ from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.domain.labels import MANAGED, USER
 from ds01_spawner.domain.names import home_volume, network_name, shown
 from ds01_spawner.gateway.docker.filters import encode_filters, parse_filters
+from ds01_spawner.gateway.docker.image_names import shown_image
 from ds01_spawner.gateway.docker.names import is_own_name, own_name
 
 ENGINE_FILTERS = frozenset({"type", "event", "scope", "label"})
@@ -32,12 +33,10 @@ class Viewer:
     Attributes:
         user: Login name.
         owns_container: Whether a container with these labels is theirs.
-        own_image: What they call the image that the engine calls so; `None`: it is not theirs.
     """
 
     user: str
     owns_container: Callable[[Mapping[str, str]], bool]
-    own_image: Callable[[str], str | None]
 
 
 def event_for(event: Any, viewer: Viewer, filters: EventFilters) -> dict[str, Any] | None:
@@ -115,7 +114,7 @@ def _container(actor_id: str, attributes: dict[str, str], viewer: Viewer) -> _To
         if key in told:
             told[key] = own_name(told[key], viewer.user)
     if "image" in told:
-        told["image"] = viewer.own_image(told["image"]) or told["image"]
+        told["image"] = shown_image(told["image"], viewer.user)
     return actor_id, told
 
 
@@ -138,14 +137,20 @@ def _volume(actor_id: str, attributes: dict[str, str], viewer: Viewer) -> _Told 
 
 def _image(actor_id: str, attributes: dict[str, str], viewer: Viewer) -> _Told | None:
     name = attributes.get("name", "")
-    own = viewer.own_image(name)
+    own = _own_image(name, viewer.user)
     labelled = attributes.get(MANAGED) == "true" and attributes.get(USER) == viewer.user
     if own is None and not labelled:
         return None
-    own_id = viewer.own_image(actor_id)
+    own_id = _own_image(actor_id, viewer.user)
     if own_id is None and not actor_id.startswith("sha256:"):
         return None
     return own_id or actor_id, {**attributes, "name": own or ""}
+
+
+def _own_image(reference: str, user: str) -> str | None:
+    """What a person calls an image of their own by its name; `None` for any other."""
+    own = shown_image(reference, user)
+    return None if own == reference else own
 
 
 _BY_TYPE: Mapping[str, Callable[[str, dict[str, str], Viewer], _Told | None]] = {

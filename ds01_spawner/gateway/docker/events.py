@@ -1,9 +1,8 @@
 """`docker events`: one's own only."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from ds01_spawner.domain.names import user_slug
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.event_view import (
     Viewer,
@@ -19,18 +18,14 @@ from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 
 _HEAD_WITHIN_SECONDS = 0.05
 
-OwnImage = Callable[[str, str], str | None]
-"""What a person (second) calls the image that the engine calls so; `None`: it is not theirs."""
-
 
 class Events:
     """Each watcher has a stream of the engine's of their own, which costs nothing while idle."""
 
-    def __init__(self, door: Door, owned: Owned, own_image: OwnImage) -> None:
+    def __init__(self, door: Door, owned: Owned) -> None:
         self._engine = door.engine
         self._clock = door.platform.clock
         self._owned = owned
-        self._own_image = own_image
 
     def handlers(self) -> Mapping[str, Handler]:
         """By endpoint."""
@@ -50,20 +45,10 @@ class Events:
         }
         if until:
             query["until"] = [until]
-        viewer = Viewer(
-            caller.user,
-            lambda marks: self._owned.is_own(marks, caller),
-            lambda name: self._own_image(name, caller.user),
-        )
+        viewer = Viewer(caller.user, lambda marks: self._owned.is_own(marks, caller))
 
         def shown(event: Any) -> Any:
             return None if wants_nothing(filters) else event_for(event, viewer, filters)
 
         values = self._engine.stream("GET", "/events", query, version=call.version)
         await watch(call, reply, values, shown, head_within=_HEAD_WITHIN_SECONDS)
-
-
-def repository_image(name: str, user: str) -> str | None:
-    """What a person calls an image by its repository `ds01-<slug>/…`; `None`: it is not theirs."""
-    own = f"ds01-{user_slug(user)}/"
-    return name.removeprefix(own) if name.startswith(own) and len(name) > len(own) else None

@@ -7,11 +7,11 @@ from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.names import own_name
 from ds01_spawner.gateway.docker.owned import Owned
+from ds01_spawner.gateway.docker.parameters import flag
 from ds01_spawner.gateway.docker.watching import watch
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 
 _FIRST_READING_SECONDS = 5.0
-_FALSE = frozenset({"", "0", "no", "false", "none"})
 
 
 class Streams:
@@ -41,8 +41,8 @@ class Streams:
 
     async def stats(self, call: Call, reply: Reply) -> None:
         """`docker stats`, once or again and again."""
-        streams = is_true(call, "stream", default=True)
-        if streams and is_true(call, "one-shot"):
+        streams = "stream" not in call.query or flag(call, "stream")
+        if streams and flag(call, "one-shot"):
             raise InvalidRequest("cannot have stream=true and one-shot=true")
         path = await self._path(call, "stats")
 
@@ -55,7 +55,7 @@ class Streams:
             await watch(call, reply, values, shown, head_within=_FIRST_READING_SECONDS)
         else:
             query = {"stream": ["0"]}
-            if is_true(call, "one-shot"):
+            if flag(call, "one-shot"):
                 query["one-shot"] = ["1"]
             await self._engine.relay(call, reply, "GET", path, query, rewrite=shown)
 
@@ -69,10 +69,3 @@ def stats_for(value: Any, user: str) -> Any:
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
         return value
     return {**value, "name": own_name(value["name"], user)}
-
-
-def is_true(call: Call, name: str, *, default: bool = False) -> bool:
-    """Whether a parameter is true, as the engine reads truth."""
-    if name not in call.query:
-        return default
-    return call.first(name).strip().lower() not in _FALSE

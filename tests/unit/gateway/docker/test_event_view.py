@@ -12,7 +12,6 @@ from ds01_spawner.gateway.docker.event_view import (
     filters_of,
     wants_nothing,
 )
-from ds01_spawner.gateway.docker.events import repository_image
 from ds01_spawner.gateway.docker.owned import owner
 from fakes.engine_json import INSTANCE, legacy, managed
 
@@ -23,7 +22,7 @@ def viewer(user: str = "alice") -> Viewer:
     def owns(marks: Mapping[str, str]) -> bool:
         return owner(marks, INSTANCE) == user
 
-    return Viewer(user, owns, lambda name: repository_image(name, user))
+    return Viewer(user, owns)
 
 
 def event(kind: str, action: str, actor_id: str = ID, **attributes: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from ds01_spawner.domain.errors import InvalidRequest
-from ds01_spawner.gateway.docker.events import Events, repository_image
+from ds01_spawner.gateway.docker.events import Events
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.wire.call import Answer
 from fakes.calls import FakeReply, a_call
@@ -27,7 +27,7 @@ def engine() -> FakeEngineLink:
 
 @pytest.fixture
 def events(engine: FakeEngineLink) -> Events:
-    return Events(a_door(engine, clock=FakeClock()), Owned(engine, INSTANCE), repository_image)
+    return Events(a_door(engine, clock=FakeClock()), Owned(engine, INSTANCE))
 
 
 async def told(events: Events, **query: str) -> list[str]:
