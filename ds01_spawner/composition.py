@@ -23,7 +23,7 @@ from ds01_spawner.adapters.jupyter_servers import DirectJupyterServers
 from ds01_spawner.adapters.keep_alive_files import WorkspaceKeepAliveFiles
 from ds01_spawner.adapters.ledger import SqliteLedger
 from ds01_spawner.adapters.notice_board import FileNoticeBoard
-from ds01_spawner.adapters.personal_paths import UnixPaths
+from ds01_spawner.adapters.personal_paths.paths import UnixPaths
 from ds01_spawner.adapters.policy_files import PolicyFiles
 from ds01_spawner.adapters.staged_binds import KernelBindStage
 from ds01_spawner.adapters.storage.meter import HomeMeter

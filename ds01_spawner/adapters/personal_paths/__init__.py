@@ -1,6 +1,4 @@
-"""The host's files as a person sees them: opened by a process that is that person."""
+"""The host's files as a person sees them: opened by a process that is that person.
 
-from ds01_spawner.adapters.personal_paths.child import CommandFailed
-from ds01_spawner.adapters.personal_paths.paths import UnixPaths
-
-__all__ = ["CommandFailed", "UnixPaths"]
+This module imports nothing, because that process is started for every path: `paths` is the port.
+"""

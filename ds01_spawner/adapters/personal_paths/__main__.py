@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ds01_spawner.adapters.personal_paths.child import LONGEST_MESSAGE
+from ds01_spawner.adapters.personal_paths.exchange import LONGEST_MESSAGE
 from ds01_spawner.adapters.personal_paths.privileges import become
 
 _MODE = 0o755

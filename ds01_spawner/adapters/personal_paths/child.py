@@ -11,9 +11,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ds01_spawner.adapters.personal_paths.exchange import LONGEST_MESSAGE
 from ds01_spawner.domain.errors import Unavailable
 
-LONGEST_MESSAGE = 64 * 1024
 _MOST_HUNG = 3
 _EMPTY_ENVIRONMENT: Mapping[str, str] = {}
 
