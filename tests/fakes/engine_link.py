@@ -75,6 +75,10 @@ class FakeEngineLink:
     ) -> int:
         return await self.relay(call, reply, "POST", path, query, body=body)
 
+    async def relay_all(self, call: Call, reply: Reply) -> int:
+        path = "" if call.passage is None else call.passage.path
+        return await self.relay(call, reply, call.method, path, call.query)
+
     async def stream(
         self, method: str, path: str, query: Query | None = None, *, version: str = ""
     ) -> AsyncIterator[Any]:

@@ -31,6 +31,23 @@ class Body(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """All of a request, for those who may ask the engine anything; checked for form only.
+
+    Attributes:
+        path: Canonical path, without version, quoted as the engine is to get it.
+        query: Every parameter, declared or not, in order.
+        headers: Every header that is meant for the engine, by lower-case name.
+        length: How long the body is; `None` when only its end will tell; 0 without one.
+    """
+
+    path: str
+    query: Sequence[tuple[str, str]]
+    headers: Mapping[str, str]
+    length: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One request, canonical: nothing of how it was written is left.
 
@@ -46,6 +63,7 @@ class Call:
         body: What follows.
         upgrade: Protocol of an `Upgrade` header (`tcp`), or empty.
         gone: Set when the client has closed its side for good.
+        passage: All of what an administrator asked; `None` for everybody else.
     """
 
     id: str
@@ -58,6 +76,7 @@ class Call:
     body: Body
     upgrade: str
     gone: asyncio.Event
+    passage: Passage | None = None
 
     def first(self, name: str, default: str = "") -> str:
         """The first value of a query parameter: the one that the engine would take."""
@@ -170,6 +189,10 @@ class EngineLink(Protocol):
         The status that the engine gave (101 or 200); an error is handed on as by `relay`. The
         client is answered as it asked: 101 with its `Upgrade`, or 200 and the raw stream.
         """
+        ...
+
+    async def relay_all(self, call: Call, reply: Reply) -> int:
+        """Hand an administrator's request on as it is, streams both ways included; the status."""
         ...
 
     def stream(
