@@ -1,0 +1,175 @@
+"""Finds a person's networks, by every way that Docker lets one name them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ds01_spawner.domain import labels
+from ds01_spawner.domain.errors import (
+    Conflict,
+    DS01Error,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+)
+from ds01_spawner.domain.names import network_name
+from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.filters import Filters, encode_filters
+from ds01_spawner.gateway.docker.go_json import Fields
+from ds01_spawner.gateway.docker.names import engine_name, own_name
+from ds01_spawner.gateway.docker.network_view import NO_NETWORK, is_own
+from ds01_spawner.gateway.docker.network_wish import EndpointWish, endpoint_payload, parse_endpoint
+from ds01_spawner.gateway.docker.owned import Owned
+from ds01_spawner.gateway.docker.views import without_owner
+from ds01_spawner.gateway.identity import Caller
+from ds01_spawner.gateway.wire.call import Answer
+
+_NOT_FOUND = 404
+_ERRORS: Mapping[int, type[DS01Error]] = {
+    400: InvalidRequest,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+}
+
+
+class OwnNetworks:
+    """A person's networks, and how containers join them.
+
+    Args:
+        door: What handlers stand on.
+        owned: The person's containers.
+        instance: Id of this installation.
+    """
+
+    def __init__(self, door: Door, owned: Owned, instance: str) -> None:
+        self._door = door
+        self._engine = door.engine
+        self._owned = owned
+        self._instance = instance
+
+    async def network(self, caller: Caller, ref: str) -> dict[str, Any]:
+        """The engine's JSON of the caller's network; go on with its full `Id`.
+
+        Args:
+            caller: Who asks.
+            ref: What they call it, the engine's name of it, its id or the beginning of that.
+                `bridge`, `default` and nothing are the network that every person has; it is made
+                if it does not exist yet. `none` is the engine's.
+
+        Raises:
+            NotFound: The caller has no such network.
+            InvalidRequest: Several of the caller's have ids that begin so.
+            Unavailable: The engine does not answer.
+        """
+        default = network_name(caller.user)
+        if ref in {"", "bridge", "default", default}:
+            return await self._default(caller)
+        if ref == NO_NETWORK:
+            return await self._no_network()
+        found = await self.own(caller)
+        by_name = {str(each["Name"]): each for each in found}
+        by_id = {str(each["Id"]): each for each in found}
+        exact = by_id.get(ref) or by_name.get(engine_name(ref, caller.user)) or by_name.get(ref)
+        if exact is not None:
+            return exact
+        begun = [each for full_id, each in by_id.items() if ref and full_id.startswith(ref)]
+        if len(begun) > 1:
+            raise InvalidRequest(
+                f"network {ref} is ambiguous ({len(begun)} matches found on ID prefix)"
+            )
+        if not begun:
+            raise _not_found(ref)
+        return begun[0]
+
+    async def endpoint(self, caller: Caller, fields: Fields, container: str) -> dict[str, Any]:
+        """An `EndpointConfig` as the engine is told it.
+
+        Args:
+            caller: Who asks.
+            fields: What the client said.
+            container: What its owner calls the container; empty for one without a name.
+
+        Raises:
+            NotFound: It is linked to a container that the caller does not have.
+            Forbidden: It asks for more than names and an address.
+            InvalidRequest: It makes no sense.
+        """
+        wish = parse_endpoint(fields)
+        return endpoint_payload(wish, container, await self._links(caller, wish))
+
+    async def _links(self, caller: Caller, wish: EndpointWish) -> tuple[str, ...]:
+        links = []
+        for link in wish.links:
+            ref, _, alias = link.partition(":")
+            linked = await self._owned.container(caller, ref)
+            engine = str(linked["Name"]).removeprefix("/")
+            links.append(f"{engine}:{alias or own_name(engine, caller.user)}")
+        return tuple(links)
+
+    async def own(
+        self, caller: Caller, filters: Filters | None = None, version: str = ""
+    ) -> list[dict[str, Any]]:
+        """The engine's list entries of the caller's networks that meet `filters`."""
+        merged = {
+            **(filters or {}),
+            "label": [
+                *(filters or {}).get("label", ()),
+                f"{labels.MANAGED}=true",
+                f"{labels.USER}={caller.user}",
+            ],
+        }
+        listed = await self.listed(merged, version)
+        return [each for each in listed if is_own(each, caller.user, self._instance)]
+
+    async def listed(self, filters: Filters, version: str = "") -> list[dict[str, Any]]:
+        """The engine's list entries of everybody's networks that meet `filters`."""
+        query = {"filters": [encode_filters(filters)]}
+        answer = await self._engine.ask("GET", "/networks", query, version=version)
+        return list(checked(answer).value or ())
+
+    async def _no_network(self) -> dict[str, Any]:
+        listed = await self.listed({"name": [NO_NETWORK]})
+        found = next((each for each in listed if each["Name"] == NO_NETWORK), None)
+        if found is None:
+            raise _not_found(NO_NETWORK)
+        return {**found, "Containers": {}}
+
+    async def _default(self, caller: Caller) -> dict[str, Any]:
+        name = network_name(caller.user)
+        answer = await self._engine.ask("GET", f"/networks/{name}")
+        if answer.status == _NOT_FOUND:
+            marks = {
+                labels.MANAGED: "true",
+                labels.USER: caller.user,
+                labels.INSTANCE: self._instance,
+            }
+            await self._door.threads.run(
+                caller.user, lambda: self._door.platform.engine.ensure_network(name, marks)
+            )
+            answer = await self._engine.ask("GET", f"/networks/{name}")
+        found: dict[str, Any] = checked(answer).value
+        return found
+
+
+def _not_found(ref: str) -> NotFound:
+    """Docker's own words, for what does not exist and for what is not the caller's."""
+    return NotFound(f"network {ref} not found")
+
+
+def message_of(answer: Answer) -> str:
+    """What the engine says is wrong."""
+    value = answer.value if isinstance(answer.value, Mapping) else {}
+    return str(value.get("message") or f"The engine answered {answer.status}.")
+
+
+def checked(answer: Answer, caller: Caller | None = None, ref: str = "") -> Answer:
+    """The answer, unless the engine would not: then its words, as the caller names things."""
+    if answer.ok:
+        return answer
+    message = message_of(answer)
+    if answer.status == _NOT_FOUND and ref and "network" in message:
+        raise _not_found(ref)
+    if caller is not None:
+        message = without_owner(message, caller.user)
+    raise _ERRORS.get(answer.status, Unavailable)(message)
