@@ -1,0 +1,116 @@
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from ds01_spawner.domain.errors import NotFound, Unavailable
+from ds01_spawner.gateway.docker.dispatch import Dispatch
+from ds01_spawner.gateway.docker.endpoints import ENDPOINTS
+from ds01_spawner.gateway.wire.call import Call, Handler, Passage, Reply
+from ds01_spawner.operations.audit import Audit
+from fakes.clock import FakeClock
+from fakes.doors import door
+from fakes.event_log import FakeEventLog
+from fakes.wire import ALICE, ROOT, FakeEngineLink, FakeReply, call
+
+
+class Group:
+    """Handlers that note that they were asked."""
+
+    def __init__(self, names: set[str]) -> None:
+        self.names = names
+        self.asked: list[str] = []
+
+    def handlers(self) -> Mapping[str, Handler]:
+        def noting(name: str) -> Handler:
+            async def note(_call: Call, reply: Reply) -> None:
+                self.asked.append(name)
+                await reply.empty()
+
+            return note
+
+        return {name: noting(name) for name in self.names}
+
+
+EVERY = {endpoint.name for endpoint in ENDPOINTS}
+
+
+class House:
+    """A dispatcher and what is around it."""
+
+    def __init__(self) -> None:
+        self.group = Group(EVERY)
+        self.engine = FakeEngineLink()
+        self.events = FakeEventLog()
+        audit = Audit(FakeClock(), self.events, "gateway")
+        self.dispatch = Dispatch(door(self.engine, audit=audit), [self.group])
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def test_the_table_has_no_row_twice() -> None:
+    assert len(EVERY) == len(ENDPOINTS)
+
+
+@pytest.mark.parametrize("name", sorted(EVERY))
+async def test_each_endpoint_is_answered_by_its_handler(house: House, name: str) -> None:
+    reply = FakeReply()
+    await house.dispatch(name, call(name.partition(" ")[0], caller=ALICE), reply)
+    assert house.group.asked == [name]
+    assert reply.status == 204
+
+
+@pytest.mark.parametrize(
+    "names", [EVERY - {"GET /_ping"}, EVERY | {"GET /_secret"}], ids=["one less", "one more"]
+)
+def test_the_table_and_the_handlers_are_the_same(names: set[str]) -> None:
+    with pytest.raises(ValueError, match="GET /_"):
+        Dispatch(door(FakeEngineLink()), [Group(names)])
+
+
+def test_an_endpoint_has_one_handler() -> None:
+    with pytest.raises(ValueError, match="two handlers"):
+        Dispatch(door(FakeEngineLink()), [Group(EVERY), Group({"GET /_ping"})])
+
+
+async def test_what_is_not_in_the_table_does_not_exist(house: House) -> None:
+    with pytest.raises(NotFound, match="page not found"):
+        await house.dispatch(None, call(caller=ALICE), FakeReply())
+    assert house.engine.sent == []
+
+
+def administrators(method: str) -> Call:
+    passage = Passage("/swarm/init", (("a", "1"),), {}, 0)
+    return replace(call(method, caller=ROOT), passage=passage)
+
+
+async def test_administrators_pass_whatever_they_ask_and_what_changes_something_is_logged(
+    house: House,
+) -> None:
+    house.engine.on("POST /swarm/init", 200, {"ok": True})
+    reply = FakeReply()
+    await house.dispatch(None, administrators("POST"), reply)
+    assert reply.value == {"ok": True}
+    (event,) = house.events.events
+    assert (event.action, event.user, event.resource) == ("admin.docker", "root", "/swarm/init")
+    assert house.group.asked == []
+
+
+async def test_what_administrators_look_at_is_not_logged(house: House) -> None:
+    house.engine.on("GET /swarm/init", 200, {})
+    await house.dispatch("GET /swarm", administrators("GET"), FakeReply())
+    assert house.events.events == []
+
+
+async def test_a_log_that_takes_nothing_does_not_stop_who_mends_it(house: House) -> None:
+    def full(_event: object) -> None:
+        raise Unavailable("The disk is full.")
+
+    house.events.append = full  # type: ignore[method-assign]
+    house.engine.on("POST /swarm/init", 200, {})
+    reply = FakeReply()
+    await house.dispatch(None, administrators("POST"), reply)
+    assert reply.status == 200
