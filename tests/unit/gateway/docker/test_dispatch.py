@@ -9,7 +9,7 @@ from ds01_spawner.gateway.docker.endpoints import ENDPOINTS
 from ds01_spawner.gateway.wire.call import Call, Handler, Passage, Reply
 from ds01_spawner.operations.audit import Audit
 from fakes.clock import FakeClock
-from fakes.doors import door
+from fakes.doors import a_door
 from fakes.event_log import FakeEventLog
 from fakes.wire import ALICE, ROOT, FakeEngineLink, FakeReply, call
 
@@ -43,7 +43,7 @@ class House:
         self.engine = FakeEngineLink()
         self.events = FakeEventLog()
         audit = Audit(FakeClock(), self.events, "gateway")
-        self.dispatch = Dispatch(door(self.engine, audit=audit), [self.group])
+        self.dispatch = Dispatch(a_door(self.engine, audit=audit), [self.group])
 
 
 @pytest.fixture
@@ -68,12 +68,12 @@ async def test_each_endpoint_is_answered_by_its_handler(house: House, name: str)
 )
 def test_the_table_and_the_handlers_are_the_same(names: set[str]) -> None:
     with pytest.raises(ValueError, match="GET /_"):
-        Dispatch(door(FakeEngineLink()), [Group(names)])
+        Dispatch(a_door(FakeEngineLink()), [Group(names)])
 
 
 def test_an_endpoint_has_one_handler() -> None:
     with pytest.raises(ValueError, match="two handlers"):
-        Dispatch(door(FakeEngineLink()), [Group(EVERY), Group({"GET /_ping"})])
+        Dispatch(a_door(FakeEngineLink()), [Group(EVERY), Group({"GET /_ping"})])
 
 
 async def test_what_is_not_in_the_table_does_not_exist(house: House) -> None:
@@ -109,7 +109,7 @@ async def test_a_log_that_takes_nothing_does_not_stop_who_mends_it(house: House)
     def full(_event: object) -> None:
         raise Unavailable("The disk is full.")
 
-    house.events.append = full  # type: ignore[method-assign]
+    house.events.append = full  # type: ignore[method-assign,assignment]
     house.engine.on("POST /swarm/init", 200, {})
     reply = FakeReply()
     await house.dispatch(None, administrators("POST"), reply)
