@@ -31,8 +31,8 @@ class Streams:
 
     async def attach(self, call: Call, reply: Reply) -> None:
         """`docker attach`, and what `docker run` without `-d` holds on to."""
-        path = await self._path(call, "attach")
-        await self._engine.hijack(call, reply, path, call.query)
+        found = await self._owned.made_here(call.caller, call.parts["id"])
+        await self._engine.hijack(call, reply, f"/containers/{found['Id']}/attach", call.query)
 
     async def logs(self, call: Call, reply: Reply) -> None:
         """`docker logs`, followed or not."""

@@ -3,13 +3,13 @@ from dataclasses import replace
 
 import pytest
 
-from ds01_spawner.domain.errors import InvalidRequest, NotFound
+from ds01_spawner.domain.errors import Forbidden, InvalidRequest, NotFound
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.docker.streams import Streams
 from ds01_spawner.gateway.wire.call import Answer
 from fakes.calls import ALICE, BOB, FakeReply, a_call
 from fakes.doors import a_door
-from fakes.engine_json import INSTANCE, own
+from fakes.engine_json import INSTANCE, inspected, legacy, own
 from fakes.engine_link import Asked, FakeEngineLink
 
 WEB = own("web", "alice")
@@ -38,6 +38,18 @@ async def test_attach_goes_to_the_full_id_with_what_was_asked(
     asked = engine.asked[-1]
     assert (asked.method, asked.path) == ("POST", f"{PATH}/attach")
     assert asked.query == call.query
+
+
+async def test_what_the_platform_did_not_make_is_not_attached_to(
+    streams: Streams, engine: FakeEngineLink
+) -> None:
+    old = inspected("run._.1001", legacy("run", "alice"))
+    engine.containers.append(old)
+    with pytest.raises(Forbidden):
+        await streams.attach(a_call("POST", parts={"id": old["Id"]}), FakeReply())
+    assert engine.deeds() == []
+    await streams.logs(a_call("GET", parts={"id": old["Id"]}), FakeReply())
+    assert engine.asked[-1].path == f"/containers/{old['Id']}/logs"
 
 
 async def test_logs_are_relayed_from_the_full_id(streams: Streams, engine: FakeEngineLink) -> None:

@@ -1,0 +1,172 @@
+"""`docker exec`: more processes in one's own containers."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from ds01_spawner.domain.errors import Forbidden, InvalidRequest, NotFound
+from ds01_spawner.gateway.docker.asked_user import person_user
+from ds01_spawner.gateway.docker.container_deeds import ContainerDeeds, Deed, answer_with
+from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.go_json import Fields
+from ds01_spawner.gateway.docker.owned import Owned, check_made_here
+from ds01_spawner.gateway.docker.parameters import number
+from ds01_spawner.gateway.identity import Caller
+from ds01_spawner.gateway.wire.call import Call, Handler, Query, Reply
+
+ExecRules = Callable[[Call, Mapping[str, Any]], Awaitable[dict[str, Any]]]
+"""The checked body of an exec that a client asked for, in a container that the engine shows."""
+
+_ID = re.compile(r"^[0-9a-f]{64}\Z")
+_BODY_BYTES = 64 * 1024
+_REMEMBERED = 4096
+_SHOWN_COMMAND = 64
+_CONSOLE_SIZES = 2
+
+
+class Execs:
+    """Starts processes in containers, and talks with them.
+
+    An exec belongs to whose container it runs in, and is started only if it could have been asked
+    for here: what an administrator prepares in somebody's container is not theirs to start.
+
+    Args:
+        door: What handlers stand on.
+        owned: Finds containers.
+        rules: What a client may ask for.
+    """
+
+    def __init__(self, door: Door, owned: Owned, rules: ExecRules) -> None:
+        self._engine = door.engine
+        self._owned = owned
+        self._rules = rules
+        self._deeds = ContainerDeeds(door)
+        # Saves asking the engine; who owns the container is asked each time.
+        self._made: OrderedDict[str, str] = OrderedDict()
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By endpoint."""
+        return {
+            "POST /containers/{id}/exec": self.create,
+            "POST /exec/{id}/start": self.start,
+            "POST /exec/{id}/resize": self.resize,
+            "GET /exec/{id}/json": self.inspect,
+        }
+
+    async def create(self, call: Call, reply: Reply) -> None:
+        """What is to be run; the log has the program's name, its arguments may be secret."""
+        found = await self._owned.made_here(call.caller, call.parts["id"])
+        body = await self._rules(call, found)
+        details = {"command": program(body.get("Cmd") or ())}
+        deed = Deed("container.exec", "/exec", body=body, details=details)
+        answer = await self._deeds.done(call, found, deed)
+        if answer.ok:
+            self._made[str(answer.value["Id"])] = str(found["Id"])
+            while len(self._made) > _REMEMBERED:
+                self._made.popitem(last=False)
+        await answer_with(answer, reply, call, found)
+
+    async def start(self, call: Call, reply: Reply) -> None:
+        """Run it, with the client at its standard streams unless it is detached."""
+        path = await self._checked_path(call, "start")
+        fields = Fields.of(await call.body.read(_BODY_BYTES))
+        body: dict[str, Any] = {
+            "Detach": bool(fields.flag("Detach")),
+            "Tty": bool(fields.flag("Tty")),
+        }
+        size = fields.take("ConsoleSize")
+        if size is not None:
+            body["ConsoleSize"] = _console_size(size)
+        fields.finish()
+        if body["Detach"]:
+            await self._engine.relay(call, reply, "POST", path, body=body)
+        else:
+            await self._engine.hijack(call, reply, path, body=body)
+
+    async def resize(self, call: Call, reply: Reply) -> None:
+        """The size of its terminal."""
+        path = await self._checked_path(call, "resize")
+        size: Query = {
+            name: [str(value)] for name in ("h", "w") if (value := number(call, name)) is not None
+        }
+        await self._engine.relay(call, reply, "POST", path, size)
+
+    async def inspect(self, call: Call, reply: Reply) -> None:
+        """Whether it runs, and how it ended."""
+        shown = await self._shown(call)
+        await self._container(call, str(shown.get("ContainerID")))
+        await reply.json(shown)
+
+    async def _checked_path(self, call: Call, ending: str) -> str:
+        """The engine's path of an exec that the caller may do things with."""
+        exec_id = call.parts["id"]
+        container_id = self._made.get(exec_id)
+        if container_id is not None:
+            check_made_here(await self._container(call, container_id))
+            return f"/exec/{exec_id}/{ending}"
+        shown = await self._shown(call)
+        container = await self._container(call, str(shown.get("ContainerID")))
+        check_made_here(container)
+        if not could_be_asked(shown.get("ProcessConfig") or {}, container, call.caller):
+            raise Forbidden(
+                "This was prepared by an administrator, as somebody that you are not here.",
+                "Run a command of your own: docker exec.",
+            )
+        return f"/exec/{exec_id}/{ending}"
+
+    async def _shown(self, call: Call) -> dict[str, Any]:
+        exec_id = call.parts["id"]
+        if not _ID.match(exec_id):
+            raise _no_such_exec(exec_id)
+        answer = await self._engine.ask("GET", f"/exec/{exec_id}/json", version=call.version)
+        if not answer.ok or not isinstance(answer.value, Mapping):
+            raise _no_such_exec(exec_id)
+        return dict(answer.value)
+
+    async def _container(self, call: Call, container_id: str) -> dict[str, Any]:
+        try:
+            return await self._owned.container(call.caller, container_id)
+        except NotFound as exc:
+            raise _no_such_exec(call.parts["id"]) from exc
+
+
+def program(command: Sequence[str]) -> str:
+    """The name of the program that a command runs, fit for the log; empty for what is not one."""
+    words = command[0].split() if command else []
+    name = PurePosixPath(words[0]).name if words else ""
+    return "" if "=" in name else name[:_SHOWN_COMMAND]
+
+
+def could_be_asked(
+    process: Mapping[str, Any], container: Mapping[str, Any], caller: Caller
+) -> bool:
+    """Whether a person could have asked for this process in this container of theirs."""
+    if process.get("privileged"):
+        return False
+    if caller.account is None:
+        return caller.is_admin
+    runs_as = str((container.get("Config") or {}).get("User") or "")
+    if runs_as.partition(":")[0] != str(caller.uid):
+        return True  # the image's users, as the policy allowed at its creation
+    try:
+        person_user(str(process.get("user") or ""), caller.account)
+    except Forbidden:
+        return False
+    return True
+
+
+def _console_size(value: Any) -> list[int]:
+    is_size = (
+        isinstance(value, list)
+        and len(value) == _CONSOLE_SIZES
+        and all(isinstance(each, int) and 0 <= each < 2**16 for each in value)
+    )
+    if not is_size:
+        raise InvalidRequest("ConsoleSize must be a height and a width.")
+    return list(value)
+
+
+def _no_such_exec(exec_id: str) -> NotFound:
+    return NotFound(f"No such exec instance: {exec_id}")
