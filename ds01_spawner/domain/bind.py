@@ -37,7 +37,7 @@ class Bind:
     Attributes:
         source: Absolute host path, as its owner named it.
         target: Absolute path inside.
-        read_only: Whether its owner asked for it to be.
+        read_only: Whether its owner asked for it to be, or could not write there at creation.
         create_missing: Whether a folder that is missing is made, as Docker's `-v` does.
         real_path: Where `source` led at creation; empty before.
     """

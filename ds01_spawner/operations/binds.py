@@ -65,13 +65,11 @@ class Binds:
         """
         check_binds(wanted)
         key = secrets.token_hex(_KEY_BYTES)
-        real_paths, sources = self._staged(account, BindSet(key, tuple(wanted)), others)
-        binds = tuple(
-            replace(bind, real_path=path) for bind, path in zip(wanted, real_paths, strict=True)
-        )
+        binds, sources = self._staged(account, BindSet(key, tuple(wanted)), others)
+        # Never read-only in the engine's words, the stage is: Docker 20.10 mounts it once more for
+        # that, and loses nosuid and nodev.
         mounts = tuple(
-            Mount("bind", source, bind.target, bind.read_only)
-            for bind, source in zip(binds, sources, strict=True)
+            Mount("bind", source, bind.target) for bind, source in zip(binds, sources, strict=True)
         )
         return StagedBinds(key, binds_label(BindSet(key, binds)), mounts)
 
@@ -119,8 +117,8 @@ class Binds:
 
     def _staged(
         self, account: UnixAccount, wanted: BindSet, others: Sequence[str]
-    ) -> tuple[list[str], list[str]]:
-        """Real paths, and what the engine mounts."""
+    ) -> tuple[tuple[Bind, ...], list[str]]:
+        """What became of the binds, and what the engine mounts."""
         with ExitStack() as stack:
             opened = [
                 stack.enter_context(
@@ -138,7 +136,9 @@ class Binds:
                 with suppress(Unavailable):
                     self._stage.clear(wanted.key)
                 raise
-            return [each.real_path for each in opened], sources
+            return tuple(
+                _as_found(*each) for each in zip(wanted.binds, opened, strict=True)
+            ), sources
 
     def _make_mount_points(
         self,
@@ -180,6 +180,11 @@ def _wanted(container: Container) -> BindSet:
             "Make the container anew with docker run.",
         )
     return wanted
+
+
+def _as_found(bind: Bind, opened: OpenedPath) -> Bind:
+    read_only = bind.read_only or not opened.writable
+    return replace(bind, read_only=read_only, real_path=opened.real_path)
 
 
 def _normal(target: str) -> str:

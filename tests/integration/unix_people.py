@@ -3,10 +3,15 @@
 import grp
 import os
 import pwd
+import secrets
+import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ds01_spawner.adapters.accounts import UnixAccounts
+from ds01_spawner.adapters.staged_binds import KernelBindStage
 from ds01_spawner.domain.person import UnixAccount
 
 ALICE, BOB = "ds01-test-alice", "ds01-test-bob"
@@ -53,3 +58,32 @@ def as_person(account: UnixAccount, script: str) -> str:
 
 def _run(*command: str) -> None:
     subprocess.run(command, check=True, capture_output=True)
+
+
+@contextmanager
+def own_folder(account: UnixAccount) -> Iterator[Path]:
+    """A folder in somebody's home, removed afterwards."""
+    folder = Path(account.home) / f"ds01-test-{secrets.token_hex(4)}"
+    as_person(account, f"mkdir {folder}")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def run_folder() -> Iterator[Path]:
+    """A platform's run folder; afterwards, what is staged there is unmounted.
+
+    Not in pytest's own: those are emptied some day, and what is mounted there is people's.
+    """
+    folder = Path("/run") / f"ds01-test-{secrets.token_hex(4)}"
+    stage = KernelBindStage(folder)
+    try:
+        yield folder
+    finally:
+        for key in frozenset(stage.keys()):
+            stage.clear(key)
+        for each in (folder / "binds", folder):
+            with suppress(FileNotFoundError):
+                each.rmdir()

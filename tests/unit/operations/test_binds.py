@@ -1,0 +1,180 @@
+from dataclasses import replace
+
+import pytest
+
+from ds01_spawner.domain.bind import Bind, binds_of
+from ds01_spawner.domain.container import Container, ContainerState, Mount
+from ds01_spawner.domain.errors import Forbidden, InvalidRequest, Unavailable
+from ds01_spawner.domain.labels import BINDS
+from ds01_spawner.domain.person import UnixAccount
+from ds01_spawner.operations.binds import Binds, StagedBinds
+from ds01_spawner.ports import PathKind
+from fakes.clock import EPOCH
+from fakes.folders import FakePaths, FakeStage
+
+ALICE = UnixAccount("alice", 1001, 1001, "/home/alice")
+HOME, DATA = Bind("/home/alice", "/work"), Bind("/data", "/data", read_only=True)
+
+
+@pytest.fixture
+def paths() -> FakePaths:
+    return FakePaths("/home/alice", "/data")
+
+
+@pytest.fixture
+def stage() -> FakeStage:
+    return FakeStage()
+
+
+@pytest.fixture
+def binds(paths: FakePaths, stage: FakeStage) -> Binds:
+    return Binds(paths, stage)
+
+
+def container(staged: StagedBinds, **changes: object) -> Container:
+    made = Container(
+        id="c1",
+        name="web._.alice",
+        state=ContainerState.EXITED,
+        labels={BINDS: staged.label},
+        created_at=EPOCH,
+        mounts=staged.mounts,
+        binds_key=staged.key,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def test_the_engine_is_given_staged_paths_and_the_label_the_owners(
+    binds: Binds, paths: FakePaths
+) -> None:
+    paths.links["/home/alice/link"] = "/home/alice"
+    staged = binds.stage(ALICE, [Bind("/home/alice/link", "/work"), DATA])
+    assert staged.mounts == (
+        Mount("bind", f"/run/ds01/binds/{staged.key}/0", "/work"),
+        Mount("bind", f"/run/ds01/binds/{staged.key}/1", "/data"),
+    )
+    told = binds_of({BINDS: staged.label})
+    assert told is not None
+    assert told.key == staged.key
+    assert [(each.source, each.real_path, each.read_only) for each in told.binds] == [
+        ("/home/alice/link", "/home/alice", False),
+        ("/data", "/data", True),
+    ]
+
+
+def test_two_containers_never_share_a_stage(binds: Binds) -> None:
+    assert binds.stage(ALICE, [HOME]).key != binds.stage(ALICE, [HOME]).key
+
+
+def test_what_may_not_be_written_is_read_only(
+    binds: Binds, paths: FakePaths, stage: FakeStage
+) -> None:
+    paths.read_only.add(("alice", "/data"))
+    staged = binds.stage(ALICE, [HOME, replace(DATA, read_only=False)])
+    assert stage.mounted == {
+        (staged.key, 0): ("/home/alice", False),
+        (staged.key, 1): ("/data", True),
+    }
+
+
+def test_one_that_is_refused_leaves_nothing(
+    binds: Binds, paths: FakePaths, stage: FakeStage
+) -> None:
+    paths.closed.add(("alice", "/data"))
+    with pytest.raises(Forbidden):
+        binds.stage(ALICE, [HOME, DATA])
+    assert not stage.mounted
+
+
+def test_a_stage_that_fails_leaves_nothing(binds: Binds, stage: FakeStage) -> None:
+    stage.broken = True
+    with pytest.raises(Unavailable):
+        binds.stage(ALICE, [HOME, DATA])
+    assert not stage.mounted
+
+
+def test_mount_points_inside_are_made_as_the_person(binds: Binds, paths: FakePaths) -> None:
+    paths.kinds["/home/alice/conf"] = PathKind.FILE
+    binds.stage(
+        ALICE,
+        [HOME, DATA, Bind("/data", "/work/data"), Bind("/home/alice/conf", "/work/data/conf")],
+        ["/work/node_modules/", "/elsewhere", "/workshop"],
+    )
+    assert paths.made == [
+        ("/home/alice", "data", True),
+        ("/data", "conf", False),
+        ("/home/alice", "node_modules", True),
+    ]
+
+
+def test_a_mount_point_that_the_person_may_not_make_is_refused(
+    binds: Binds, paths: FakePaths, stage: FakeStage
+) -> None:
+    paths.read_only.add(("alice", "/data"))
+    with pytest.raises(Forbidden, match="Nothing can be mounted at /data/x"):
+        binds.stage(ALICE, [DATA], ["/data/x"])
+    assert not stage.mounted
+
+
+def test_a_start_stages_anew_what_the_path_leads_to_now(
+    binds: Binds, paths: FakePaths, stage: FakeStage
+) -> None:
+    paths.kinds["/data/new"] = PathKind.FOLDER
+    staged = binds.stage(ALICE, [DATA])
+    paths.links["/data"] = "/data/new"
+    binds.restage(ALICE, container(staged))
+    assert stage.mounted == {(staged.key, 0): ("/data/new", True)}
+
+
+def test_a_start_is_refused_and_the_stage_taken_down_once_the_person_may_no_longer(
+    binds: Binds, paths: FakePaths, stage: FakeStage
+) -> None:
+    staged = binds.stage(ALICE, [HOME, DATA])
+    paths.closed.add(("alice", "/data"))
+    with pytest.raises(Forbidden):
+        binds.restage(ALICE, container(staged))
+    assert not stage.mounted
+
+
+def test_a_missing_folder_is_made_again_only_if_it_was_at_first(
+    binds: Binds, paths: FakePaths
+) -> None:
+    made = binds.stage(ALICE, [replace(HOME, source="/home/alice/new", create_missing=True)])
+    kept = binds.stage(ALICE, [DATA])
+    del paths.kinds["/home/alice/new"], paths.kinds["/data"]
+    binds.restage(ALICE, container(made))
+    with pytest.raises(InvalidRequest, match="does not exist"):
+        binds.restage(ALICE, container(kept))
+
+
+@pytest.mark.parametrize("label", ["", "{}", "of another"])
+def test_a_label_that_does_not_fit_the_mounts_starts_nothing(
+    binds: Binds, stage: FakeStage, label: str
+) -> None:
+    other = binds.stage(ALICE, [HOME])
+    staged = binds.stage(ALICE, [DATA])
+    text = other.label if label == "of another" else label
+    with pytest.raises(Unavailable, match="not known any more"):
+        binds.restage(ALICE, container(staged, labels={BINDS: text}))
+    assert set(stage.mounted) == {(other.key, 0)}
+
+
+def test_a_label_from_an_image_mounts_nothing(binds: Binds, stage: FakeStage) -> None:
+    other = binds.stage(ALICE, [HOME])
+    before = dict(stage.mounted)
+    binds.restage(ALICE, container(other, binds_key="", mounts=()))
+    assert stage.mounted == before
+
+
+def test_what_belongs_to_no_container_is_cleared_unless_it_is_young(
+    binds: Binds, stage: FakeStage
+) -> None:
+    kept, gone, young = (binds.stage(ALICE, [HOME]) for _ in range(3))
+    stage.young.add(young.key)
+    assert binds.clear_unclaimed([container(kept)]) == (gone.key,)
+    assert set(stage.keys()) == {kept.key, young.key}
+
+
+def test_clearing_nothing_is_nothing(binds: Binds) -> None:
+    binds.clear("")
+    binds.clear("f" * 32)
