@@ -50,16 +50,20 @@ class Mount:
     """One thing mounted into a container.
 
     Attributes:
-        kind: `bind` for a host path, `volume` for a named volume.
-        source: Absolute host path, or volume name.
+        kind: `bind` for a host path, `volume` for a volume.
+        source: Absolute host path, or volume name; empty for a new volume without one.
         target: Absolute path inside.
         read_only: Whether the container may not write to it.
+        no_copy: Whether a new volume stays empty, without what the image has at `target`.
+        labels: Labels of a volume that is made with the container.
     """
 
     kind: str
     source: str
     target: str
     read_only: bool = False
+    no_copy: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,7 @@ class ContainerSpec:
         mounts: Binds and volumes.
         network: Network to join.
         cap_drop: Capabilities dropped.
+        cap_add: Capabilities kept although all are dropped.
         security_opt: Engine security options.
         use_init: Run an init process that reaps zombies.
         log_max_bytes: Size at which the container's log rotates.
@@ -163,6 +168,7 @@ class ContainerSpec:
     exposed_ports: tuple[int, ...] = ()
     mounts: tuple[Mount, ...] = ()
     cap_drop: tuple[str, ...] = ("ALL",)
+    cap_add: tuple[str, ...] = ()
     security_opt: tuple[str, ...] = ("no-new-privileges",)
     use_init: bool = True
     log_max_bytes: int = 10 * 1024**2

@@ -136,8 +136,8 @@ def refuse(fields: Fields, refusals: tuple[Refusal, ...]) -> None:
             raise Forbidden(each.reason, each.next_step)
 
 
-def check_host(host: Fields) -> str:
-    """Return the runtime, when nothing in `HostConfig` takes a container out of its bounds.
+def check_host(host: Fields) -> None:
+    """Return when nothing in `HostConfig` takes a container out of its bounds.
 
     Raises:
         Forbidden: Something would.
@@ -157,7 +157,15 @@ def check_host(host: Fields) -> str:
                 f"--security-opt {shown(option)} would weaken what keeps containers apart.",
                 "Leave it out; no-new-privileges is set anyhow.",
             )
-    runtime = host.text("Runtime")
+
+
+def checked_runtime(fields: Fields) -> str:
+    """The runtime asked for, which only says whether GPUs are wanted; empty without one.
+
+    Raises:
+        Forbidden: It is one that is not available.
+    """
+    runtime = fields.text("Runtime")
     if runtime not in _RUNTIMES:
         raise Forbidden(
             f"The runtime {shown(runtime)} is not available here.",

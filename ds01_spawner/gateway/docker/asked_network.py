@@ -1,0 +1,285 @@
+"""How a client wants a container connected: networks, links, ports, names."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from ds01_spawner.domain.errors import Forbidden, InvalidRequest
+from ds01_spawner.domain.names import check_docker_name, shown
+from ds01_spawner.gateway.docker.asked_mounts import checked_reference
+from ds01_spawner.gateway.docker.go_json import Fields, is_empty
+
+DEFAULT = "default"
+"""The person's own network."""
+
+NONE = "none"
+_DEFAULTS = frozenset({"", "default", "bridge"})
+_CONTAINER = "container:"
+LOOPBACK = "127.0.0.1"
+_ANYWHERE = frozenset({"0.0.0.0", "::", "[::]"})  # noqa: S104 - what clients say for everywhere
+_LOOPBACKS = frozenset({"", LOOPBACK, "localhost", "::1", "[::1]"})
+_FIRST_PORT = 1024
+_LAST_PORT = 65535
+_PORT = re.compile(r"^(?P<port>[1-9]\d{0,4})(?:/(?P<protocol>tcp|udp|sctp))?\Z", re.ASCII)
+_HOST_PORT = re.compile(r"^(?P<first>\d{1,5})(?:-(?P<last>\d{1,5}))?\Z", re.ASCII)
+_HOST = re.compile(r"^[A-Za-z0-9_*](?:[A-Za-z0-9_.-]{0,252})\Z", re.ASCII)
+_DNS_OPTION = re.compile(r"^[a-z0-9-]{1,32}(?::\d{1,4})?\Z", re.ASCII)
+_MOST = 64
+_MOST_PORTS = 256
+_READ_ONLY_STATE = (
+    *("NetworkID", "EndpointID", "Gateway", "IPAddress", "IPPrefixLen", "IPv6Gateway"),
+    *("GlobalIPv6Address", "GlobalIPv6PrefixLen", "DNSNames", "GwPriority"),
+)
+
+Ports = Mapping[str, list[dict[str, str]]]
+"""Docker's `PortBindings`: where on the server each port of a container is."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedLink:
+    """Another container that is to have a name inside this one.
+
+    Attributes:
+        container: Its name or id, as the client said it.
+        alias: The name.
+    """
+
+    container: str
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskedEndpoint:
+    """A place on one network.
+
+    Attributes:
+        network: `DEFAULT`, `NONE`, or what the person calls a network (or its id).
+        aliases: More names there.
+        ipv4: A fixed address, on networks that people made; `None` for any.
+        links: Other containers' names there.
+    """
+
+    network: str = DEFAULT
+    aliases: tuple[str, ...] = ()
+    ipv4: str | None = None
+    links: tuple[AskedLink, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AskedNetwork:
+    """How a container is to be connected.
+
+    Attributes:
+        first: The network that it starts on.
+        others: Networks that it joins besides.
+        container: The container, by name or id, whose network it shares instead; or `None`.
+        ports: Ports published, all on the server's loopback.
+        publish_all: Whether every port that the image exposes is to be published too.
+        kept: The rest in the engine's words: DNS, extra hosts.
+    """
+
+    first: AskedEndpoint = AskedEndpoint()
+    others: tuple[AskedEndpoint, ...] = ()
+    container: str | None = None
+    ports: Ports = field(default_factory=dict)
+    publish_all: bool = False
+    kept: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+def asked_network(body: Fields, host: Fields) -> tuple[AskedNetwork, tuple[str, ...]]:
+    """How to connect, and what the client should be told about it.
+
+    Raises:
+        Forbidden: The server's network, another place than loopback, or a system port.
+        InvalidRequest: Something that makes no sense.
+    """
+    mode = host.text("NetworkMode")
+    if body.flag("NetworkDisabled"):
+        mode = NONE
+    endpoints = _endpoints(body)
+    links = tuple(_link(text) for text in host.texts("Links") or ())
+    ports, warnings = _ports(host)
+    asked = AskedNetwork(
+        ports=ports, publish_all=bool(host.flag("PublishAllPorts")), kept=_kept(host)
+    )
+    if mode == "host":
+        raise Forbidden(
+            "--network host would put a container on the server's own network.",
+            "Leave it out; -p 8080:80 publishes a port on the server's 127.0.0.1.",
+        )
+    if mode.startswith(_CONTAINER):
+        shared = checked_reference(mode.removeprefix(_CONTAINER))
+        return replace(asked, container=shared), warnings
+    first = _network(mode)
+    if first == NONE:
+        return replace(asked, first=AskedEndpoint(NONE)), warnings
+    # Without a network said, the engine joins those that have settings, and no other.
+    if first == DEFAULT and endpoints and DEFAULT not in endpoints:
+        first = next(iter(endpoints))
+    start = endpoints.pop(first, None) or AskedEndpoint(first)
+    start = replace(start, links=(*start.links, *links))
+    others = tuple(each for name, each in endpoints.items() if name != NONE)
+    return replace(asked, first=start, others=others), warnings
+
+
+def asked_endpoint(settings: Fields, network: str) -> AskedEndpoint:
+    """A place on `network`, as `docker network connect` asks for it too.
+
+    Raises:
+        Forbidden: An address, a driver option or a MAC address that cannot be chosen.
+        InvalidRequest: Something that makes no sense.
+    """
+    settings.drop(*_READ_ONLY_STATE)
+    ipam = settings.inner("IPAMConfig")
+    ipv4 = ipam.text("IPv4Address") or None
+    fixed = any((ipam.text("IPv6Address"), not is_empty(ipam.take("LinkLocalIPs"))))
+    ipam.finish()
+    if fixed or (ipv4 and network == DEFAULT):
+        raise Forbidden(
+            "A fixed address can be had on a network of your own only, and only an IPv4 address.",
+            "Make one with docker network create, or leave --ip out.",
+        )
+    if ipv4 and _address(ipv4) is None:
+        raise InvalidRequest(f"{shown(ipv4)} is not an IPv4 address.")
+    if settings.text("MacAddress"):
+        raise Forbidden(
+            "--mac-address could take another machine's place on the network.", "Leave it out."
+        )
+    if not is_empty(settings.take("DriverOpts")):
+        raise Forbidden("Driver options of a network are not available here.", "Leave them out.")
+    aliases = _checked(settings, "Aliases", lambda text: bool(_HOST.match(text)))
+    links = tuple(_link(text) for text in settings.texts("Links") or ())
+    settings.finish()
+    return AskedEndpoint(network, tuple(aliases), ipv4, links)
+
+
+def port_bindings(ports: Ports, exposed: Iterable[str]) -> dict[str, list[dict[str, str]]]:
+    """`ports`, and a free port of the server's loopback for each of `exposed` that has none."""
+    found = {name: list(places) for name, places in ports.items()}
+    for text in exposed:
+        if match := _PORT.match(text):
+            name = f"{match['port']}/{match['protocol'] or 'tcp'}"
+            found.setdefault(name, [{"HostIp": LOOPBACK, "HostPort": ""}])
+    return found
+
+
+def checked_port(text: str) -> str:
+    """A container's port with its protocol: `80/tcp`.
+
+    Raises:
+        InvalidRequest: It is none.
+    """
+    match = _PORT.match(text)
+    if match is None or int(match["port"]) > _LAST_PORT:
+        raise InvalidRequest(f"{shown(text)} is not a port.", "Write it as 80 or 80/udp.")
+    return f"{match['port']}/{match['protocol'] or 'tcp'}"
+
+
+def _network(mode: str) -> str:
+    if mode in _DEFAULTS:
+        return DEFAULT
+    return mode if mode == NONE else check_docker_name(mode)
+
+
+def _endpoints(body: Fields) -> dict[str, AskedEndpoint]:
+    config = body.inner("NetworkingConfig")
+    entries = config.entries("EndpointsConfig")
+    config.finish()
+    if len(entries) > _MOST:
+        raise InvalidRequest(f"A container can join at most {_MOST} networks.")
+    found: dict[str, AskedEndpoint] = {}
+    for name, value in entries.items():
+        if name == "host":
+            raise Forbidden("The server's own network cannot be joined.", "Leave it out.")
+        network = _network(name)
+        settings = Fields(value, f"NetworkingConfig.EndpointsConfig.{shown(name)[1:-1]}")
+        found[network] = asked_endpoint(settings, network)
+    return found
+
+
+def _ports(host: Fields) -> tuple[Ports, tuple[str, ...]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    told = False
+    for text, places in host.entries("PortBindings").items():
+        if places is not None and not isinstance(places, list):
+            raise InvalidRequest(f"HostConfig.PortBindings[{shown(text)}] must be a list.")
+        bound = found.setdefault(checked_port(text), [])
+        for value in places or [None]:
+            place = Fields(value, f"HostConfig.PortBindings[{shown(text)}]")
+            address, port = place.text("HostIp"), place.text("HostPort")
+            place.finish()
+            told = told or address in _ANYWHERE
+            bound.append({"HostIp": _host_address(address), "HostPort": _host_port(port)})
+    if sum(map(len, found.values())) > _MOST_PORTS:
+        raise InvalidRequest(f"A container can publish at most {_MOST_PORTS} ports.")
+    warning = f"Ports are published on {LOOPBACK} only; reach them from elsewhere through SSH."
+    return found, (warning,) if told else ()
+
+
+def _host_address(address: str) -> str:
+    if address not in _ANYWHERE | _LOOPBACKS:
+        raise Forbidden(
+            f"Ports cannot be published on {shown(address)}.",
+            f"Publish them on {LOOPBACK}: -p {LOOPBACK}:8080:80.",
+        )
+    return LOOPBACK
+
+
+def _host_port(text: str) -> str:
+    if text in {"", "0"}:
+        return ""
+    match = _HOST_PORT.match(text)
+    first, last = (int(match["first"]), int(match["last"] or match["first"])) if match else (0, 0)
+    if match is None or not first <= last <= _LAST_PORT:
+        raise InvalidRequest(f"{shown(text)} is not a port of the server.", "Write it as 8080.")
+    if first < _FIRST_PORT:
+        raise Forbidden(
+            f"Port {first} of the server is for its own services; yours begin at {_FIRST_PORT}.",
+            f"Choose another, such as {first + 8000}, or leave it to the engine: -p 80.",
+        )
+    return text
+
+
+def _kept(host: Fields) -> dict[str, list[str]]:
+    found = {
+        "Dns": _checked(host, "Dns", lambda text: _address(text, any_kind=True) is not None),
+        "DnsOptions": _checked(host, "DnsOptions", lambda text: bool(_DNS_OPTION.match(text))),
+        "DnsSearch": _checked(
+            host, "DnsSearch", lambda text: text == "." or bool(_HOST.match(text))
+        ),
+        "ExtraHosts": _checked(host, "ExtraHosts", _is_extra_host),
+    }
+    return {name: values for name, values in found.items() if values}
+
+
+def _checked(fields: Fields, name: str, is_good: Callable[[str], bool]) -> list[str]:
+    values = list(fields.texts(name) or ())
+    if bad := [text for text in values if not is_good(text)]:
+        raise InvalidRequest(f"{shown(bad[0])} is no entry of {name}.", "Mend it or leave it out.")
+    if len(values) > _MOST:
+        raise InvalidRequest(f"{name} can have at most {_MOST} entries.")
+    return values
+
+
+def _is_extra_host(text: str) -> bool:
+    name, separator, address = text.partition("=" if "=" in text else ":")
+    known = address == "host-gateway" or _address(address.strip("[]"), any_kind=True) is not None
+    return bool(separator and _HOST.match(name) and known)
+
+
+def _address(text: str, *, any_kind: bool = False) -> object | None:
+    if "%" in text:  # a zone: anything may follow it
+        return None
+    try:
+        return ipaddress.ip_address(text) if any_kind else ipaddress.IPv4Address(text)
+    except ValueError:
+        return None
+
+
+def _link(text: str) -> AskedLink:
+    container, _, alias = text.partition(":")
+    found = checked_reference(container)
+    if alias and not _HOST.match(alias):
+        raise InvalidRequest(f"{shown(alias)} cannot be a container's name in another.")
+    return AskedLink(found, alias or found)
