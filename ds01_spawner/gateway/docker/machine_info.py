@@ -94,13 +94,13 @@ def info_for(engine: Mapping[str, Any], states: Iterable[str], image_count: int)
     }
 
 
-def version_for(engine: Mapping[str, Any], newest: str) -> dict[str, Any]:
-    """`GET /version`, with no newer API version than `newest`."""
+def version_for(engine: Mapping[str, Any], oldest: str, newest: str) -> dict[str, Any]:
+    """`GET /version`, with API versions from `oldest` to `newest` only."""
     shown = dict(engine)
     shown["ApiVersion"] = older_version(str(engine.get("ApiVersion") or newest), newest)
-    shown["Components"] = [
-        _component(each, shown["ApiVersion"]) for each in engine.get("Components") or ()
-    ]
+    least = str(engine.get("MinAPIVersion") or oldest)
+    shown["MinAPIVersion"] = least if older_version(least, oldest) == oldest else oldest
+    shown["Components"] = [_component(each, shown) for each in engine.get("Components") or ()]
     return shown
 
 
@@ -113,11 +113,10 @@ def _version_key(version: str) -> tuple[int, ...]:
     return tuple(int(part) if part.isdecimal() else 0 for part in version.split("."))
 
 
-def _component(component: Mapping[str, Any], version: str) -> dict[str, Any]:
+def _component(component: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
     details = component.get("Details") or {}
-    if "ApiVersion" not in details:
-        return dict(component)
-    return {**component, "Details": {**details, "ApiVersion": version}}
+    versions = {key: shown[key] for key in ("ApiVersion", "MinAPIVersion") if key in details}
+    return {**component, "Details": {**details, **versions}} if versions else dict(component)
 
 
 def _plugins(plugins: Mapping[str, Any]) -> dict[str, Any]:

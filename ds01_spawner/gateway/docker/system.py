@@ -13,9 +13,12 @@ from ds01_spawner.gateway.docker.go_json import Fields
 from ds01_spawner.gateway.docker.machine_info import info_for, older_version, version_for
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
+from ds01_spawner.gateway.wire.request import OLDEST_MINOR
 
 NEWEST = ".".join(str(part) for part in NEWEST_API)
 """The newest API version that is offered, whatever the engine speaks."""
+
+OLDEST = f"1.{OLDEST_MINOR}"
 
 _PING_SECONDS = 5.0
 _REMEMBERED_SECONDS = 60.0
@@ -145,7 +148,7 @@ def registry_host(address: str) -> str:
 def _version_shown(value: Any) -> Any:
     if not isinstance(value, Mapping) or "ApiVersion" not in value:
         return value
-    return version_for(value, NEWEST)
+    return version_for(value, OLDEST, NEWEST)
 
 
 def _login_shown(value: Any) -> Any:

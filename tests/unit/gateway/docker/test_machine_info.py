@@ -115,7 +115,7 @@ def test_offers_no_newer_api_than_is_understood(engine: str, shown: str) -> None
             {"Name": "runc", "Version": "1.1", "Details": {"GitCommit": "x"}},
         ],
     }
-    told = version_for(answer, "1.47")
+    told = version_for(answer, "1.24", "1.47")
     assert told["ApiVersion"] == shown
     assert told["Components"][0]["Details"]["ApiVersion"] == shown
     assert told["Components"][1] == answer["Components"][1]
@@ -124,3 +124,11 @@ def test_offers_no_newer_api_than_is_understood(engine: str, shown: str) -> None
 
 def test_versions_are_compared_as_numbers() -> None:
     assert older_version("1.9", "1.41") == "1.9"
+
+
+@pytest.mark.parametrize(
+    ("engine", "shown"), [("1.12", "1.24"), ("1.24", "1.24"), ("1.40", "1.40")]
+)
+def test_offers_no_older_api_than_is_spoken(engine: str, shown: str) -> None:
+    told = version_for({"ApiVersion": "1.47", "MinAPIVersion": engine}, "1.24", "1.47")
+    assert told["MinAPIVersion"] == shown
