@@ -18,7 +18,7 @@ from ds01_spawner.adapters.docker_engine.inspection import (
     inspected_container,
 )
 from ds01_spawner.adapters.docker_engine.networks import ensure_network, list_bridges
-from ds01_spawner.adapters.docker_engine.payload import container_payload
+from ds01_spawner.adapters.docker_engine.payload import container_payload, unset_by_image
 from ds01_spawner.adapters.docker_engine.pulling import pull_image
 from ds01_spawner.domain.container import Container, ContainerSpec
 from ds01_spawner.domain.errors import Conflict, NotFound, Unavailable
@@ -142,7 +142,9 @@ class DockerEngine:
     def create(self, spec: ContainerSpec) -> str:
         """Make a container and return its id."""
         payload = container_payload(spec)
-        payload["Labels"] = {**self._overridden_labels(spec.image), **payload["Labels"]}
+        image = self._image_config(spec.image)
+        payload["Labels"] = {**_overridden_labels(image), **payload["Labels"]}
+        payload["Env"] += unset_by_image(image.get("Env") or ())
         call = Call(
             "POST",
             "/containers/create",
@@ -162,17 +164,12 @@ class DockerEngine:
         except Conflict as exc:
             raise Conflict(f"A container named {spec.name} exists already.") from exc
 
-    def _overridden_labels(self, reference: str) -> dict[str, str]:
-        """Empty values for what an image says in the platform's name.
-
-        The engine gives a container its image's labels: whoever builds an image could forge the
-        allocation database.
-        """
+    def _image_config(self, reference: str) -> dict[str, Any]:
+        """What an image says of the containers made from it."""
         image = self._image(reference)
         if image is None:
             raise NotFound(f"The image {reference} is not on this machine.")
-        found = (image.get("Config") or {}).get("Labels") or {}
-        return {key: "" for key in found if key.startswith(RESERVED_LABELS)}
+        return image.get("Config") or {}
 
     def _image(self, reference: str) -> dict[str, Any] | None:
         """What the engine says about an image, or `None` when it does not have it."""
@@ -276,6 +273,16 @@ class DockerEngine:
                 self._connection.json(call)
         except NotFound:
             return
+
+
+def _overridden_labels(image: Mapping[str, Any]) -> dict[str, str]:
+    """Empty values for what an image says in the platform's name.
+
+    The engine gives a container its image's labels: whoever builds an image could forge the
+    allocation database.
+    """
+    found = image.get("Labels") or {}
+    return {key: "" for key in found if key.startswith(RESERVED_LABELS)}
 
 
 def _short(name_or_id: str) -> str:
