@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 import requests
 
-from ds01_spawner.domain.errors import Conflict, Unavailable
+from ds01_spawner.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unavailable
 from ds01_spawner.domain.labels import parse_timestamp
 from ds01_spawner.ports import HubServer
 
@@ -83,8 +83,7 @@ class HubApi:
 
         The hub breaks off a start: whoever does not want that looks at `ready` before.
         """
-        place = f"servers/{quote(server, safe='')}" if server else "server"
-        path = f"/users/{quote(user, safe='')}/{place}"
+        path = _path_of(user, server)
         answer = self._request("DELETE", path, self._stop_seconds)
         status, message = answer.status_code, _message(answer)
         if status in {HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT}:
@@ -97,6 +96,24 @@ class HubApi:
             raise Conflict(f"The hub does not stop {user}'s server {server!r} now: {message}.")
         self._check(answer, path)
         raise Unavailable(f"The hub answers {path} with {status}, which is no answer to a stop.")
+
+    def start(self, user: str, server: str) -> None:
+        """Have the hub start a server with the options it had; one that runs already stays."""
+        path = _path_of(user, server)
+        answer = self._request("POST", path, self._stop_seconds)
+        status, message = answer.status_code, _message(answer)
+        if status in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED}:
+            return
+        if message is None:
+            raise Unavailable(f"The hub answers {path} with {status}, which is no answer.")
+        if _OUT_OF_SCOPE in message or "scopes" in message:
+            raise Unavailable(
+                f"The hub does not let this service start {user}'s server.",
+                "Give this service's token the scope servers.",
+            )
+        if status == HTTPStatus.BAD_REQUEST and message.endswith("is already running"):
+            return
+        _refuse_start(status, message)
 
     @property
     def _session(self) -> requests.Session:
@@ -149,6 +166,29 @@ class HubApi:
                 f" {answer.status_code} {_message(answer) or answer.reason or ''}".rstrip()
                 + "."
             )
+
+
+def _path_of(user: str, server: str) -> str:
+    place = f"servers/{quote(server, safe='')}" if server else "server"
+    return f"/users/{quote(user, safe='')}/{place}"
+
+
+def _refuse_start(status: int, message: str) -> NoReturn:
+    """Say what the spawner said."""
+    text = f"{message}."
+    match status:
+        case HTTPStatus.BAD_REQUEST if "is pending" in message:
+            raise Conflict(text, "Try again in a moment.")
+        case HTTPStatus.BAD_REQUEST:
+            raise InvalidRequest(text)
+        case HTTPStatus.FORBIDDEN:
+            raise Forbidden(text)
+        case HTTPStatus.NOT_FOUND:
+            raise NotFound(text)
+        case HTTPStatus.CONFLICT:
+            raise Conflict(text)
+        case _:
+            raise Unavailable(f"The hub does not start the server: {text}")
 
 
 def _server(user: str, name: str, model: Mapping[str, Any]) -> HubServer:

@@ -44,6 +44,17 @@ class HubClient(Protocol):
         """
         ...
 
+    def start(self, user: str, server: str) -> None:
+        """Have the hub start a server with the options that it had; returns when it has begun.
+
+        One that runs or starts already is left as it is.
+
+        Raises:
+            Refused: The hub says why it does not.
+            Conflict: The hub stops it just now.
+        """
+        ...
+
 
 class ActivityProbe(Protocol):
     """What the kernel counts for containers and processes."""

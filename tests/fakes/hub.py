@@ -15,6 +15,8 @@ class FakeHub:
         down: When set, every call raises `Unavailable`.
         stopped: Every (user, server name) that it was asked to stop and did.
         on_stop: What a stop does besides: a test lets the container end here.
+        started: Every (user, server name) that it was asked to start and did.
+        on_start: What a start does besides: a test lets a container run here.
     """
 
     def __init__(self, *servers: tuple[str, str]) -> None:
@@ -22,6 +24,8 @@ class FakeHub:
         self.down = False
         self.stopped: list[tuple[str, str]] = []
         self.on_stop: Callable[[str, str], None] = lambda _user, _server: None
+        self.started: list[tuple[str, str]] = []
+        self.on_start: Callable[[str, str], None] = lambda _user, _server: None
         for user, name in servers:
             self.add(user, name)
 
@@ -50,6 +54,14 @@ class FakeHub:
         del self.known[user, server]
         self.stopped.append((user, server))
         self.on_stop(user, server)
+
+    def start(self, user: str, server: str) -> None:
+        self._answer()
+        known = self.known.get((user, server))
+        if known is None:
+            self.add(user, server)
+            self.started.append((user, server))
+            self.on_start(user, server)
 
     def _answer(self) -> None:
         if self.down:

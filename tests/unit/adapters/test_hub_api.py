@@ -11,7 +11,7 @@ import requests
 from requests.adapters import BaseAdapter
 
 from ds01_spawner.adapters.hub_api import HubApi, environment_in, hub_from
-from ds01_spawner.domain.errors import Conflict, Unavailable
+from ds01_spawner.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unavailable
 from ds01_spawner.ports import HubServer
 
 
@@ -37,7 +37,7 @@ class Hub(BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         self.asked.append(request)
-        assert options["timeout"] == (30.0 if request.method == "DELETE" else 10.0)
+        assert options["timeout"] == (10.0 if request.method == "GET" else 30.0)
         if self.error is not None:
             raise self.error
         response = requests.Response()
@@ -290,6 +290,55 @@ def test_a_hub_that_does_not_answer_has_not_stopped_anything(error: Exception) -
     hub.error = error
     with pytest.raises(Unavailable, match="The hub does not answer /users/alice/server"):
         api_of(hub).stop("alice", "")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (201, ""),
+        (202, ""),
+        (400, '{"status": 400, "message": "alice:x is already running"}'),
+    ],
+    ids=["started", "begun", "runs"],
+)
+def test_a_start_names_the_server_and_sends_no_options(status: int, body: str) -> None:
+    hub = Hub({})
+    hub.answer = status, body
+    api_of(hub).start("alice", "x")
+    (asked,) = hub.asked
+    assert (asked.method, asked.body) == ("POST", None)
+    assert asked.url == "http://127.0.0.1:8081/hub/api/users/alice/servers/x"
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "error"),
+    [
+        (400, "alice:x is pending stop", Conflict),
+        (400, "The image is not there", InvalidRequest),
+        (403, "2 of 2 GPU slots in use", Forbidden),
+        (409, "No MIG slot is free now", Conflict),
+        (404, "Not Found", NotFound),
+        (403, "Action is not authorized with current scopes; requires any of [x]", Unavailable),
+        (404, "No access to resources or resources not found", Unavailable),
+        (500, "Internal Server Error", Unavailable),
+        (302, "", Unavailable),
+    ],
+)
+def test_a_start_that_is_refused_says_why(
+    status: int, message: str, error: type[Exception]
+) -> None:
+    hub = Hub({})
+    hub.answer = status, json.dumps({"status": status, "message": message})
+    with pytest.raises(error) as caught:
+        api_of(hub).start("alice", "x")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_start_that_somebody_else_answers_has_not_begun() -> None:
+    hub = Hub({})
+    hub.answer = 404, "<html>No such route</html>"
+    with pytest.raises(Unavailable, match="which is no answer"):
+        api_of(hub).start("alice", "")
 
 
 def test_the_environment_says_where_the_hub_is() -> None:
