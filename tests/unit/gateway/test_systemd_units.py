@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+
+UNITS = Path(__file__).parents[3] / "config" / "systemd"
+
+OWN_MOUNT_NAMESPACE = (
+    "Bind",
+    "ExecPaths",
+    "ExtensionDirectories",
+    "ExtensionImages",
+    "Inaccessible",
+    "MountAPIVFS",
+    "MountImages",
+    "NoExecPaths",
+    "PrivateBPF",
+    "PrivateDevices",
+    "PrivateIPC",
+    "PrivateMounts",
+    "PrivateNetwork",
+    "PrivatePIDs",
+    "PrivateTmp",
+    "PrivateUsers",
+    "ProcSubset",
+    "Protect",
+    "ReadOnly",
+    "ReadWrite",
+    "Root",
+    "TemporaryFileSystem",
+)
+"""Beginnings of settings that give a service its own mounts (systemd.exec(5), "Sandboxing")."""
+
+
+def settings(name: str) -> list[tuple[str, str]]:
+    lines = (UNITS / name).read_text(encoding="utf-8").splitlines()
+    pairs = [line.partition("=") for line in lines if line and line[0] not in "#["]
+    return [(key, value) for key, _, value in pairs]
+
+
+def test_the_gateway_shares_the_hosts_mounts() -> None:
+    keys = [key for key, _ in settings("ds01-gateway.service")]
+    assert [key for key in keys if key.startswith(OWN_MOUNT_NAMESPACE)] == []
+    assert "DynamicUser" not in keys
+
+
+def test_people_s_mounted_folders_are_not_in_a_folder_that_systemd_empties() -> None:
+    keys = [key for key, _ in settings("ds01-gateway.service")]
+    assert "RuntimeDirectory" not in keys
+
+
+@pytest.mark.parametrize("capability", ["CAP_SYS_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"])
+def test_the_gateway_may_mount_and_become_somebody(capability: str) -> None:
+    found = [value for key, value in settings("ds01-gateway.service") if key.startswith("Cap")]
+    assert capability in " ".join(found).split()
+
+
+def test_everybody_reaches_the_socket() -> None:
+    socket = dict(settings("ds01-gateway.socket"))
+    assert socket["ListenStream"] == "/run/ds01/docker.sock"
+    assert (socket["SocketMode"], socket["DirectoryMode"]) == ("0666", "0755")
+    assert socket["FileDescriptorName"] == "docker"
