@@ -128,7 +128,10 @@ def narrowed(spec: ContainerSpec, asked: AskedLimits, limits: Limits) -> Contain
     """
     check_limits(asked, limits)
     memory = _least(asked.memory_bytes, spec.memory_bytes)
-    swap = _least(asked.memory_swap_bytes, _swap_beside(_whole(memory), spec))
+    swap = _least(
+        asked.memory_swap_bytes,
+        swap_beside(_whole(memory), spec.memory_bytes, spec.memory_swap_bytes),
+    )
     return replace(
         spec,
         cpus=_least(asked.cpus, spec.cpus),
@@ -139,6 +142,21 @@ def narrowed(spec: ContainerSpec, asked: AskedLimits, limits: Limits) -> Contain
         io_read_bps=_whole(_least(asked.io_read_bps, spec.io_read_bps)),
         io_write_bps=_whole(_least(asked.io_write_bps, spec.io_write_bps)),
     )
+
+
+def swap_beside(memory: int | None, most: int | None, most_with_swap: int | None) -> int | None:
+    """Memory plus swap for `memory`: no more swap than the person has beside all of theirs.
+
+    And no more than the memory, which is what the engine takes where nothing is said of swap.
+
+    Args:
+        memory: What the container gets.
+        most: The person's memory.
+        most_with_swap: The person's memory plus swap.
+    """
+    if memory is None or most is None or most_with_swap is None or memory == most:
+        return most_with_swap
+    return memory + min(memory, max(most_with_swap - most, 0))
 
 
 def amount_in_words(size: float) -> str:
@@ -257,18 +275,6 @@ def _check(  # noqa: PLR0913 - the parts of one sentence
 def _shm(limits: Limits) -> int | None:
     """Shared memory is memory, so that bounds it where nothing else does."""
     return limits.shm_size_bytes if limits.shm_size_bytes is not None else limits.memory_bytes
-
-
-def _swap_beside(memory: int | None, spec: ContainerSpec) -> int | None:
-    """Memory plus swap for less memory: no more swap than the person has beside all of it.
-
-    And no more than the memory, which is what the engine takes where nothing is said of swap.
-    """
-    if memory is None or spec.memory_bytes is None or spec.memory_swap_bytes is None:
-        return spec.memory_swap_bytes
-    if memory == spec.memory_bytes:
-        return spec.memory_swap_bytes
-    return memory + min(memory, max(spec.memory_swap_bytes - spec.memory_bytes, 0))
 
 
 def _least(first: float | None, second: float | None) -> float | None:

@@ -63,7 +63,7 @@ def asked_user(
             )
         return AskedUser(
             is_image_user=True,
-            user=_checked(text) if text else None,
+            user=checked_user(text) if text else None,
             capabilities=_image_capabilities(added, dropped),
             groups=tuple(int(group) for group in groups),
         )
@@ -99,7 +99,12 @@ def person_user(text: str, account: UnixAccount) -> str:
     return f"{account.uid}:{gids[group] if group else account.gid}"
 
 
-def _checked(text: str) -> str:
+def checked_user(text: str) -> str:
+    """`text`, when it can be a user inside a container.
+
+    Raises:
+        InvalidRequest: It cannot.
+    """
     if not _USER.match(text):
         raise InvalidRequest(
             f"--user {shown(text)} cannot be read.", "Write it as USER or UID:GID."
