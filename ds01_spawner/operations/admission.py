@@ -14,13 +14,14 @@ from ds01_spawner.domain import labels, names
 from ds01_spawner.domain.allocation import Reservation, Ticket
 from ds01_spawner.domain.allocator import NothingFree, Rejected
 from ds01_spawner.domain.container import Container, ContainerSpec
-from ds01_spawner.domain.errors import NoCapacity, Refused, Unavailable
+from ds01_spawner.domain.errors import InvalidRequest, NoCapacity, Refused, Unavailable
 from ds01_spawner.domain.gpu import Inventory, Slot
 from ds01_spawner.domain.grant import Placement, Site, container_spec
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.occupancy import SlotState, Snapshot, occupancy
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.domain.queue import (
+    TICKET_LIFETIME,
     USAGE_HORIZON,
     Standing,
     alive,
@@ -239,6 +240,15 @@ class Admission:
                 ]
             )
 
+    def renamed(self, container: Container, name: str) -> None:
+        """Let what is promised for a container be promised for the name that it has now."""
+        made = labels.parse_timestamp(container.labels.get(labels.CREATED_AT, ""))
+        with self._ledger.transaction() as transaction:
+            for entry in transaction.reservations():
+                if entry.container_name == container.name and entry.created_at == made:
+                    transaction.remove_reservations([entry.id])
+                    transaction.add_reservation(replace(entry, container_name=name))
+
     def current(self, max_age: timedelta = AT_ONCE) -> Situation:
         """Everything the next decision would look at.
 
@@ -259,6 +269,8 @@ class Admission:
         with self._ledger.transaction() as transaction:
             situation = self.situation(transaction, snapshot)
             situation.limits[request.user] = limits
+            if ticket is not None:
+                _check_still_wanted(transaction, ticket, situation.now)
             mine = self._ticket(request, account, limits, situation.now, ticket)
             standings = situation.standings_with(mine, self.rules.strategy)
             standing = next(entry for entry in standings if entry.ticket.id == mine.id)
@@ -417,6 +429,16 @@ class Admission:
 
 def _what(request: LaunchRequest) -> str:
     return str(request.gpu).removeprefix("1 ")
+
+
+def _check_still_wanted(transaction: LedgerTransaction, ticket: Ticket, now: datetime) -> None:
+    """Return unless somebody gave this place up since its holder last asked.
+
+    One that is missing although it was seen just now did not run out: it was cancelled.
+    """
+    missing = all(entry.id != ticket.id for entry in transaction.tickets())
+    if missing and abs(now - ticket.seen_at) < TICKET_LIFETIME:
+        raise InvalidRequest("The place in the GPU queue was given up.", "Start again to queue.")
 
 
 def _living(transaction: LedgerTransaction, grant: Grant, now: datetime) -> Reservation:

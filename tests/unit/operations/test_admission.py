@@ -572,3 +572,13 @@ def test_every_refusal_is_an_error_of_the_platform() -> None:
     assert issubclass(Refused, DS01Error)
     assert issubclass(Unavailable, DS01Error)
     assert not issubclass(Unavailable, Refused)
+
+
+def test_a_place_that_was_given_up_elsewhere_is_not_taken_again() -> None:
+    lab = full_lab()
+    waiting = lab.queued(lab.request("dora"))
+    again = lab.queued(lab.request("dora"), waiting.ticket)
+    lab.admission.cancel(again.ticket)
+    with pytest.raises(InvalidRequest, match="was given up"):
+        lab.admission.admit(lab.request("dora"), wait=True, ticket=again.ticket)
+    assert lab.tickets() == ()
