@@ -1,0 +1,107 @@
+"""What a client sends after its headers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+from ds01_spawner.domain.errors import InvalidRequest
+from ds01_spawner.gateway.wire.errors import ClientGone, TooLong
+from ds01_spawner.gateway.wire.framing import Framing, InChunks, OfLength
+from ds01_spawner.gateway.wire.head import RequestHead
+from ds01_spawner.gateway.wire.line import Line
+
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+LITTLE_BYTES: Final = 256 * 1024
+_WHOLE_IN_SILENCES: Final = 5
+"""A whole body is read within so many times the silence that is borne in it."""
+
+
+class RequestBody:
+    """A client's body, received when it is asked for.
+
+    Args:
+        line: Where it comes from, after the head.
+        head: Says how it is framed.
+        silence_seconds: How long nothing may come while it is read as a whole.
+    """
+
+    def __init__(self, line: Line, head: RequestHead, silence_seconds: float) -> None:
+        self._line = line
+        self._framing: Framing = InChunks() if head.length is None else OfLength(head.length)
+        self._length = head.length
+        self._awaited = head.first("expect") != ""
+        self._silence_seconds = silence_seconds
+
+    @property
+    def done(self) -> bool:
+        """Whether all of it was received."""
+        return self._framing.done
+
+    @property
+    def length(self) -> int | None:
+        """How long it is; `None` when only its end will tell."""
+        return self._length
+
+    @property
+    def worth_dropping(self) -> bool:
+        """Whether what is left of it is so little that the connection is kept."""
+        short = self._length is not None and self._length <= LITTLE_BYTES
+        return self.done or (short and not self._awaited)
+
+    async def read(self, limit_bytes: int) -> bytes:
+        """All of it.
+
+        Raises:
+            TooLong: It is longer than `limit_bytes`.
+            InvalidRequest: It did not come in time.
+            ClientGone: The connection ended first.
+        """
+        if self._length is not None and self._length > limit_bytes:
+            raise _too_long(limit_bytes)
+        content = bytearray()
+        try:
+            async with asyncio.timeout(_WHOLE_IN_SILENCES * self._silence_seconds):
+                while part := await asyncio.wait_for(self._part(), self._silence_seconds):
+                    content += part
+                    if len(content) > limit_bytes:
+                        raise _too_long(limit_bytes)
+        except TimeoutError as exc:
+            raise InvalidRequest(
+                f"The rest of the request did not come for {self._silence_seconds:g} seconds."
+            ) from exc
+        return bytes(content)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Its parts as they come.
+
+        Raises:
+            ClientGone: The connection ended first.
+            Malformed: It is not framed as it should be.
+        """
+        while part := await self._part():
+            yield part
+
+    async def drop(self) -> None:
+        """Receive and forget what is left of it.
+
+        Raises:
+            TimeoutError: It does not come in time.
+        """
+        async with asyncio.timeout(self._silence_seconds):
+            while await self._part():
+                pass
+
+    async def _part(self) -> bytes:
+        if self.done:
+            return b""
+        try:
+            if self._awaited:
+                self._awaited = False
+                await self._line.send(_CONTINUE)
+            return await self._line.receive_body(self._framing)
+        except ConnectionError as exc:
+            raise ClientGone(str(exc)) from exc
+
+
+def _too_long(limit_bytes: int) -> TooLong:
+    return TooLong(f"The body of the request is longer than {limit_bytes} bytes.")

@@ -1,0 +1,232 @@
+"""The way to the engine, on the event loop: questions, answers handed on, and raw streams.
+
+Each question has a connection of its own: 0.1 ms on a Unix socket, and no answer can ever be taken
+for that of another question.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any, Final, Protocol, runtime_checkable
+
+from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.gateway.wire.call import Answer, Call, Query, Reply, Rewrite
+from ds01_spawner.gateway.wire.departures import Departures
+from ds01_spawner.gateway.wire.line import Line
+from ds01_spawner.gateway.wire.raw import join
+from ds01_spawner.gateway.wire.request import flat, quoted_query
+from ds01_spawner.gateway.wire.upstream import Question, Upstream, asked
+
+_REWRITE_SECONDS: Final = 120.0
+"""How long a list or an inspection may take; what only passes through may take its time."""
+
+_MOST_LINE_BYTES: Final = 4 * 1024 * 1024
+_PASSED_ON: Final = frozenset(
+    {
+        "api-version",
+        "builder-version",
+        "content-type",
+        "ostype",
+        "server",
+        "x-docker-container-path-stat",
+    }
+)
+_RAW: Final = "application/vnd.docker.raw-stream"
+_ERROR: Final = 400
+
+
+@runtime_checkable
+class _Takeable(Protocol):
+    """A reply whose connection can become a raw stream."""
+
+    async def take(self, status: int, headers: Mapping[str, str]) -> Line: ...
+
+
+class UnixEngineLink:
+    """The engine on its Unix socket.
+
+    Args:
+        engine_socket: Path of the socket.
+    """
+
+    def __init__(self, engine_socket: str) -> None:
+        self._socket = engine_socket
+        self._departures: Departures | None = None
+
+    async def ask(  # noqa: PLR0913 - the parts of one request
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: Any = None,
+        *,
+        version: str = "",
+        seconds: float = 30.0,
+    ) -> Answer:
+        """See `EngineLink`."""
+        question = _question(method, _target(version, path, query), body)
+        async with _within(seconds), asked(self._socket, question) as answer:
+            return Answer(answer.head.status, await answer.value())
+
+    async def relay(  # noqa: PLR0913 - the parts of one request
+        self,
+        call: Call,
+        reply: Reply,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        *,
+        body: Any = None,
+        stream: AsyncIterator[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        rewrite: Rewrite | None = None,
+    ) -> int:
+        """See `EngineLink`."""
+        question = _question(
+            method, _target(call.version, path, query), body, stream=stream, headers=headers
+        )
+        if rewrite is None:
+            async with asked(self._socket, question) as answer:
+                return await _hand_on(answer, reply)
+        seconds = _REWRITE_SECONDS if method in {"GET", "HEAD"} else None
+        async with _within(seconds), asked(self._socket, question) as answer:
+            status, value = answer.head.status, await answer.value()
+            passed = _passed_on(answer)
+        passed.pop("Content-Type", None)
+        await _rewritten(reply, status, value, passed, rewrite)
+        return status
+
+    async def hijack(
+        self, call: Call, reply: Reply, path: str, query: Query | None = None, *, body: Any = None
+    ) -> int:
+        """See `EngineLink`."""
+        question = _question("POST", _target(call.version, path, query), body, upgrade="tcp")
+        async with asked(self._socket, question) as answer:
+            return await self._stream_or_hand_on(answer, call, reply)
+
+    async def relay_all(self, call: Call, reply: Reply) -> int:
+        """See `EngineLink`."""
+        passage = call.passage
+        if passage is None:
+            raise ValueError("only an administrator's request is handed on as it is")
+        version = f"/v{call.version}" if call.version else ""
+        question = Question(
+            call.method,
+            f"{version}{passage.path}{quoted_query(passage.query)}",
+            stream=None if passage.length == 0 else call.body.chunks(),
+            length=passage.length,
+            headers=passage.headers,
+            upgrade=call.upgrade,
+        )
+        async with asked(self._socket, question) as answer:
+            return await self._stream_or_hand_on(answer, call, reply)
+
+    async def stream(
+        self, method: str, path: str, query: Query | None = None, *, version: str = ""
+    ) -> AsyncIterator[Any]:
+        """See `EngineLink`."""
+        question = _question(method, _target(version, path, query))
+        async with asked(self._socket, question) as answer:
+            if answer.head.status >= _ERROR:
+                message = (await answer.value() or {}).get("message", "")
+                raise Unavailable(f"The container engine refuses {path}: {message}")
+            held = b""
+            while part := await answer.part():
+                *lines, held = (held + part).split(b"\n")
+                if len(held) > _MOST_LINE_BYTES:
+                    raise Unavailable("The container engine's answer has too long a line.")
+                for line in lines:
+                    if line.strip():
+                        yield json.loads(line)
+
+    async def _stream_or_hand_on(self, answer: Upstream, call: Call, reply: Reply) -> int:
+        if not answer.is_raw:
+            return await _hand_on(answer, reply)
+        if not isinstance(reply, _Takeable):
+            raise TypeError("this reply cannot become a raw stream")
+        content = _passed_on(answer).get("Content-Type", _RAW)
+        headers = {"Content-Type": content}
+        status = int(HTTPStatus.OK)
+        if call.upgrade:
+            status = HTTPStatus.SWITCHING_PROTOCOLS
+            headers |= {"Connection": "Upgrade", "Upgrade": call.upgrade}
+        client = await reply.take(status, headers)
+        if self._departures is None:
+            self._departures = Departures()
+        await join(client, answer.line, self._departures)
+        return answer.head.status
+
+
+def _question(  # noqa: PLR0913 - the parts of one request
+    method: str,
+    target: str,
+    body: Any = None,
+    *,
+    stream: AsyncIterator[bytes] | None = None,
+    headers: Mapping[str, str] | None = None,
+    upgrade: str = "",
+) -> Question:
+    content = {} if body is None else {"Content-Type": "application/json"}
+    return Question(
+        method,
+        target,
+        body=None if body is None else json.dumps(body).encode(),
+        stream=stream,
+        headers={**content, **(headers or {})},
+        upgrade=upgrade,
+    )
+
+
+def _target(version: str, path: str, query: Query | None) -> str:
+    return f"{f'/v{version}' if version else ''}{path}{quoted_query(flat(query))}"
+
+
+@asynccontextmanager
+async def _within(seconds: float | None) -> AsyncIterator[None]:
+    """A deadline for a question: `Unavailable` when it passes."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as exc:
+        raise Unavailable(
+            f"The container engine did not answer within {seconds:g} seconds.",
+            "Try again in a minute; if it stays so, tell your administrator.",
+        ) from exc
+
+
+async def _hand_on(answer: Upstream, reply: Reply) -> int:
+    """Give the client what the engine answers, as it comes."""
+    head, headers = answer.head, _passed_on(answer)
+    if head.status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
+        await reply.empty(head.status, headers)
+        return head.status
+    if head.length is not None:
+        headers["Content-Length"] = str(head.length)
+    await reply.begin(head.status, headers)
+    while part := await answer.part():
+        await reply.write(part)
+    await reply.finish()
+    return head.status
+
+
+async def _rewritten(
+    reply: Reply, status: int, value: Any, headers: Mapping[str, str], rewrite: Rewrite
+) -> None:
+    if status >= _ERROR:
+        message = value.get("message", "") if isinstance(value, dict) else ""
+        await reply.json(rewrite({"message": str(message)}), status, headers)
+    elif value is None:
+        await reply.empty(status, headers)
+    else:
+        await reply.json(rewrite(value), status, headers)
+
+
+def _passed_on(answer: Upstream) -> dict[str, str]:
+    """The engine's headers that the client gets."""
+    return {
+        "-".join(word.capitalize() for word in name.split("-")): value
+        for name, value in answer.head.headers
+        if name in _PASSED_ON or name.startswith("docker-")
+    }
