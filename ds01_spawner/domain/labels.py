@@ -153,7 +153,12 @@ def owner_of(labels: Mapping[str, str]) -> str | None:
 
 
 def name_of(labels: Mapping[str, str], container_name: str) -> str:
-    """What its owner calls a container: by its labels, or by the engine's name of it."""
+    """What its owner calls a container: by its labels, or by the engine's name of it.
+
+    The engine's name alone tells of one that a Docker client made: it can be renamed.
+    """
+    if origin_of(labels) in DOCKER_DOORS and SEPARATOR in container_name:
+        return container_name.rpartition(SEPARATOR)[0]
     return labels.get(NAME) or labels.get(LEGACY_NAME) or container_name.partition(SEPARATOR)[0]
 
 

@@ -113,11 +113,13 @@ class FakeEngineLink:
     def _listed(self, query: Query) -> list[dict[str, Any]]:
         filters = json.loads(query.get("filters", ["{}"])[0])
         wanted = [text.partition("=")[::2] for text in filters.get("label", ())]
-        every = "all" in query
+        states = filters.get("status")
+        every = "all" in query or states
         return [
             _entry(each)
             for each in self.containers
             if (every or each["State"]["Status"] == "running")
+            and (not states or each["State"]["Status"] in states)
             and all(each["Config"]["Labels"].get(key) == value for key, value in wanted)
         ]
 

@@ -5,9 +5,11 @@ import re
 from collections.abc import Mapping
 
 from ds01_spawner.domain import names
+from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.domain.names import SEPARATOR
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.filters import Filters, parse_filters
+from ds01_spawner.gateway.docker.image_names import candidates
 from ds01_spawner.gateway.docker.names import engine_name
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.docker.parameters import flag, number
@@ -71,9 +73,18 @@ def engine_filters(filters: Filters, caller: Caller) -> dict[str, list[str]]:
         if key in asked:
             asked[key] += [engine_name(name, caller.user) for name in asked[key]]
     if "ancestor" in asked:
-        own = f"ds01-{names.user_slug(caller.user)}/"
-        asked["ancestor"] += [f"{own}{reference}" for reference in asked["ancestor"]]
+        asked["ancestor"] = [
+            reference for text in asked["ancestor"] for reference in _images(text, caller.user)
+        ]
     return asked
+
+
+def _images(text: str, user: str) -> tuple[str, ...]:
+    """References, or ids, of the images that a person may mean; what is none stays as it is."""
+    try:
+        return (*candidates(text, user), text)
+    except InvalidRequest:
+        return (text,)
 
 
 def engine_pattern(pattern: str, caller: Caller) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from ds01_spawner.domain import names
 from ds01_spawner.domain.bind import BindSet, binds_of, staged_bind
 from ds01_spawner.domain.names import SEPARATOR
+from ds01_spawner.gateway.docker.image_names import shown_image
 from ds01_spawner.gateway.docker.names import own_name
 
 
@@ -63,7 +64,7 @@ def _name(name: str, user: str) -> str:
 def _image(reference: Any, user: str) -> Any:
     if not isinstance(reference, str):
         return reference
-    return reference.removeprefix(f"ds01-{names.user_slug(user)}/")
+    return shown_image(reference, user)
 
 
 def _network_mode(host: Mapping[str, Any], user: str) -> dict[str, Any]:

@@ -110,3 +110,20 @@ def test_what_is_no_moment_is_none(text: str) -> None:
 
 def test_a_moment_without_a_zone_is_taken_as_utc() -> None:
     assert labels.parse_timestamp("2026-01-31T12:00:00") == EPOCH
+
+
+@pytest.mark.parametrize(
+    ("marks", "engine", "expected"),
+    [
+        ({"ds01.name": "run", "ds01.interface": "hub"}, "other._.alice", "run"),
+        ({"ds01.name": "run", "ds01.interface": "docker"}, "other._.alice", "other"),
+        ({"ds01.name": "run", "ds01.interface": "compose"}, "a_web_1._.alice.0123", "a_web_1"),
+        ({"ds01.name": "run", "ds01.interface": "docker"}, "other", "run"),
+        ({"aime.mlc.NAME": "old", "aime.mlc.USER": "alice"}, "x._.1001", "old"),
+        ({}, "x._.1001", "x"),
+    ],
+)
+def test_what_docker_made_is_called_as_the_engine_calls_it_now(
+    marks: dict[str, str], engine: str, expected: str
+) -> None:
+    assert labels.name_of(marks, engine) == expected

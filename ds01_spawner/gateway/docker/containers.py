@@ -1,0 +1,166 @@
+"""One's own containers: looked at, waited for, renamed, changed, removed."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from ds01_spawner.domain import labels
+from ds01_spawner.domain.errors import Forbidden, InvalidRequest
+from ds01_spawner.domain.labels import Interface
+from ds01_spawner.domain.names import check_docker_name, shown
+from ds01_spawner.gateway.docker.container_deeds import ContainerDeeds, Deed
+from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.names import engine_name
+from ds01_spawner.gateway.docker.owned import Owned, labels_of
+from ds01_spawner.gateway.docker.parameters import flag, number
+from ds01_spawner.gateway.docker.views import inspected_view
+from ds01_spawner.gateway.wire.call import Call, Handler, Query, Reply
+
+UpdateRules = Callable[[Call, Mapping[str, Any]], Awaitable[dict[str, Any]]]
+"""The checked body of an update that a client asked for, of a container that the engine shows."""
+
+_PS_WORD = re.compile(r"-{0,2}[A-Za-z]{1,12}\Z|[a-z_%]{1,16}(?:,[a-z_%]{1,16})*\Z")
+_PS_LENGTH = 100
+_REMOVAL_SECONDS = 600.0
+_WAITS = frozenset({"", "not-running", "next-exit", "removed"})
+
+
+class Containers:
+    """Handles one's own containers, one at a time.
+
+    Args:
+        door: What handlers stand on.
+        owned: Finds containers.
+        update_rules: Says what an update may change.
+    """
+
+    def __init__(self, door: Door, owned: Owned, update_rules: UpdateRules) -> None:
+        self._engine = door.engine
+        self._owned = owned
+        self._update_rules = update_rules
+        self._deeds = ContainerDeeds(door)
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By endpoint."""
+        return {
+            "GET /containers/{id}/json": self.inspect,
+            "GET /containers/{id}/top": self.top,
+            "GET /containers/{id}/changes": self.changes,
+            "GET /containers/{id}/export": self.export,
+            "POST /containers/{id}/wait": self.wait,
+            "POST /containers/{id}/resize": self.resize,
+            "POST /containers/{id}/rename": self.rename,
+            "POST /containers/{id}/update": self.update,
+            "DELETE /containers/{id}": self.remove,
+        }
+
+    async def inspect(self, call: Call, reply: Reply) -> None:
+        """Everything about a container, in its owner's names."""
+        caller = call.caller
+        found = await self._owned.container(caller, call.parts["id"], version=call.version)
+        if flag(call, "size"):
+            path = f"/containers/{found['Id']}/json"
+            sized = await self._engine.ask("GET", path, {"size": ["1"]}, version=call.version)
+            found = sized.value if sized.ok else found
+        await reply.json(inspected_view(found, caller.user))
+
+    async def top(self, call: Call, reply: Reply) -> None:
+        """Its processes; the engine runs `ps` as root on the host for it."""
+        arguments = call.first("ps_args")
+        known = all(_PS_WORD.match(word) for word in arguments.split(" ") if word)
+        if not known or len(arguments) > _PS_LENGTH:
+            raise InvalidRequest(
+                f"{shown(arguments)} is not offered here.",
+                "Use letters and columns only, such as: docker top NAME -o pid,user,args.",
+            )
+        query = {"ps_args": [arguments]} if arguments else {}
+        path = await self._path(call, "top")
+        await self._engine.relay(call, reply, "GET", path, query)
+
+    async def changes(self, call: Call, reply: Reply) -> None:
+        """Files that differ from its image's."""
+        await self._engine.relay(call, reply, "GET", await self._path(call, "changes"))
+
+    async def export(self, call: Call, reply: Reply) -> None:
+        """Its own files, without what is mounted, as an archive."""
+        found = await self._owned.made_here(call.caller, call.parts["id"])
+        await self._engine.relay(call, reply, "GET", f"/containers/{found['Id']}/export")
+
+    async def wait(self, call: Call, reply: Reply) -> None:
+        """Its end; the head of the answer comes at once, the rest then."""
+        condition = call.first("condition")
+        if condition not in _WAITS:
+            raise InvalidRequest(f"invalid condition: {shown(condition)}")
+        query = {"condition": [condition]} if condition else {}
+        path = await self._path(call, "wait")
+        await self._engine.relay(call, reply, "POST", path, query)
+
+    async def resize(self, call: Call, reply: Reply) -> None:
+        """The size of its terminal."""
+        found = await self._owned.made_here(call.caller, call.parts["id"])
+        size: Query = {
+            name: [str(value)] for name in ("h", "w") if (value := number(call, name)) is not None
+        }
+        path = f"/containers/{found['Id']}/resize"
+        await self._engine.relay(call, reply, "POST", path, size)
+
+    async def rename(self, call: Call, reply: Reply) -> None:
+        """Another name, among its owner's own."""
+        found = await self._owned.made_here(call.caller, call.parts["id"])
+        name = check_docker_name(call.first("name").removeprefix("/"))
+        if labels.origin_of(labels_of(found)) not in labels.DOCKER_DOORS:
+            raise Forbidden(
+                "Only what docker made is renamed by docker; this container is known elsewhere by "
+                "its name.",
+            )
+        new = engine_name(name, call.caller.user)
+        await self._deeds.do(
+            call,
+            reply,
+            found,
+            Deed(
+                "container.rename",
+                "/rename",
+                query={"name": [new]},
+                details={"name": new},
+                afterwards=lambda admission, container: admission.renamed(container, new),
+            ),
+        )
+
+    async def update(self, call: Call, reply: Reply) -> None:
+        """Other limits, within its owner's."""
+        found = await self._owned.made_here(call.caller, call.parts["id"])
+        if labels.origin_of(labels_of(found)) is Interface.HUB:
+            raise Forbidden(
+                "This is a server of JupyterHub: its limits are those it was started with.",
+                "Start it anew from JupyterHub's home page.",
+            )
+        body = await self._update_rules(call, found)
+        deed = Deed("container.update", "/update", body=body, details={"asked": body})
+        await self._deeds.do(call, reply, found, deed)
+
+    async def remove(self, call: Call, reply: Reply) -> None:
+        """Gone for good; what it held is free at once."""
+        if flag(call, "link"):
+            raise InvalidRequest(
+                "Links between containers are not offered here.", "Use a network: docker network."
+            )
+        found = await self._owned.container(call.caller, call.parts["id"])
+        query = {name: ["1"] for name in ("v", "force") if flag(call, name)}
+        await self._deeds.do(call, reply, found, removal(query))
+
+    async def _path(self, call: Call, ending: str) -> str:
+        found = await self._owned.container(call.caller, call.parts["id"])
+        return f"/containers/{found['Id']}/{ending}"
+
+
+def removal(query: Query, **details: object) -> Deed:
+    """The removal of a container, after which nothing is promised for it."""
+    return Deed(
+        "container.remove",
+        method="DELETE",
+        query=query,
+        seconds=_REMOVAL_SECONDS,
+        details=details,
+        afterwards=lambda admission, container: admission.forget(container),
+    )

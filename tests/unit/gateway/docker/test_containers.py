@@ -1,0 +1,376 @@
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ds01_spawner.domain.errors import (
+    Conflict,
+    DS01Error,
+    Forbidden,
+    InvalidRequest,
+    NoCapacity,
+    NotFound,
+)
+from ds01_spawner.gateway.docker.container_list import ContainerList
+from ds01_spawner.gateway.docker.container_runs import ContainerRuns
+from ds01_spawner.gateway.docker.containers import Containers
+from ds01_spawner.gateway.docker.owned import Owned
+from ds01_spawner.gateway.docker.prune import ContainerPrune
+from ds01_spawner.gateway.identity import Caller
+from ds01_spawner.gateway.wire.call import Answer, Call, Handler
+from fakes.calls import FakeReply, a_call
+from fakes.door import FakeDoor
+from fakes.engine_json import INSTANCE, container_id, inspected, legacy, managed, own
+from fakes.engine_link import FakeEngineLink
+
+WEB = own("web", "alice")
+DONE = own("done", "alice", status="exited")
+BOBS = own("web", "bob")
+OLD = inspected("old._.1001", legacy("old", "alice"), status="exited")
+HUB = inspected("jupyter._.alice", {**managed("jupyter", "alice"), "ds01.interface": "hub"})
+
+
+class Lab:
+    """Every handler of containers, on fakes."""
+
+    def __init__(self) -> None:
+        self.engine = FakeEngineLink([WEB, DONE, BOBS, OLD, HUB])
+        self.fake = FakeDoor(self.engine)
+        self.restaged: list[str] = []
+        door, owned = self.fake.door, Owned(self.engine, INSTANCE)
+        self.handlers: dict[str, Handler] = {
+            **Containers(door, owned, self._update).handlers(),
+            **ContainerRuns(door, owned, self._restage).handlers(),
+            **ContainerList(door, owned).handlers(),
+            **ContainerPrune(door, owned).handlers(),
+        }
+
+    async def _restage(self, caller: Caller, found: Mapping[str, Any]) -> None:
+        assert caller.user == "alice"
+        self.restaged.append(str(found["Name"]))
+
+    async def _update(self, call: Call, found: Mapping[str, Any]) -> dict[str, Any]:
+        del call, found
+        return {"Memory": 1024**3}
+
+    async def do(self, endpoint: str, ref: str = "", **query: str) -> FakeReply:
+        method, _, path = endpoint.partition(" ")
+        reply = FakeReply()
+        asked = a_call(method, path, parts={"id": ref} if ref else {})
+        call = replace(asked, query={name: [value] for name, value in query.items()})
+        await self.handlers[endpoint](call, reply)
+        return reply
+
+    @property
+    def deeds(self) -> list[str]:
+        """What the engine was told to do, by name of the container."""
+        told = []
+        for deed in self.engine.deeds():
+            for each in self.engine.containers:
+                deed = deed.replace(each["Id"], each["Name"][1:])  # noqa: PLW2901 - step by step
+            told.append(deed)
+        return told
+
+
+VERBS = [
+    (endpoint, f"{endpoint.partition(' ')[0]} /containers/web._.alice{ending}", action)
+    for endpoint, ending, action in (
+        ("POST /containers/{id}/stop", "/stop", "container.stop"),
+        ("POST /containers/{id}/kill", "/kill", "container.kill"),
+        ("POST /containers/{id}/pause", "/pause", "container.pause"),
+        ("POST /containers/{id}/unpause", "/unpause", "container.unpause"),
+        ("POST /containers/{id}/update", "/update", "container.update"),
+        ("DELETE /containers/{id}", "", "container.remove"),
+    )
+]
+
+
+@pytest.mark.parametrize(("endpoint", "told", "action"), VERBS)
+async def test_a_deed_is_asked_by_full_id_and_is_in_the_log(
+    endpoint: str, told: str, action: str
+) -> None:
+    lab = Lab()
+
+    reply = await lab.do(endpoint, "web")
+
+    assert reply.status == 204
+    assert lab.deeds == [told]
+    (event,) = lab.fake.platform.log.events
+    assert (event.action, event.user, event.resource) == (action, "alice", "web._.alice")
+    assert (event.interface, event.details["id"]) == ("docker", WEB["Id"])
+
+
+@pytest.mark.parametrize(
+    "ref", ["web._.bob", BOBS["Id"], BOBS["Id"][:12], "nothing", "jupyter._.x"]
+)
+@pytest.mark.parametrize(
+    "endpoint", [name for name in Lab().handlers if "{id}" in name], ids=lambda name: name
+)
+async def test_what_is_not_ones_own_does_not_exist_for_any_verb(endpoint: str, ref: str) -> None:
+    lab = Lab()
+
+    with pytest.raises(NotFound, match=f"^{re.escape(f'No such container: {ref}')}$"):
+        await lab.do(endpoint, ref, name="new")
+
+    assert lab.deeds == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "allowed"),
+    [
+        ("GET /containers/{id}/json", True),
+        ("GET /containers/{id}/top", True),
+        ("GET /containers/{id}/changes", True),
+        ("POST /containers/{id}/wait", True),
+        ("POST /containers/{id}/stop", True),
+        ("POST /containers/{id}/kill", True),
+        ("DELETE /containers/{id}", True),
+        ("GET /containers/{id}/export", False),
+        ("POST /containers/{id}/start", False),
+        ("POST /containers/{id}/restart", False),
+        ("POST /containers/{id}/pause", False),
+        ("POST /containers/{id}/unpause", False),
+        ("POST /containers/{id}/resize", False),
+        ("POST /containers/{id}/rename", False),
+        ("POST /containers/{id}/update", False),
+    ],
+)
+async def test_what_the_platform_did_not_make_is_looked_at_and_ended_only(
+    endpoint: str, allowed: bool
+) -> None:
+    lab = Lab()
+
+    if allowed:
+        assert (await lab.do(endpoint, "old._.1001")).status < 300
+    else:
+        with pytest.raises(Forbidden, match="nobody knows what it was given"):
+            await lab.do(endpoint, "old._.1001", name="new")
+        assert lab.deeds == []
+
+
+async def test_the_engines_refusal_speaks_of_ones_own_name() -> None:
+    lab = Lab()
+    message = f"Cannot kill container: {WEB['Id']}: Container {WEB['Id']} is not running"
+    lab.engine.answers[f"POST /containers/{WEB['Id']}/kill"] = Answer(409, {"message": message})
+
+    reply = await lab.do("POST /containers/{id}/kill", "web")
+
+    assert reply.status == 409
+    assert reply.value["message"] == "Cannot kill container: web: Container web is not running"
+    assert lab.fake.platform.log.events == []
+
+
+async def test_what_was_stopped_already_is_not_in_the_log() -> None:
+    lab = Lab()
+    lab.engine.answers[f"POST /containers/{DONE['Id']}/stop"] = Answer(304, None)
+
+    assert (await lab.do("POST /containers/{id}/stop", "done")).status == 304
+    assert lab.fake.platform.log.events == []
+
+
+async def test_a_full_log_does_not_undo_what_was_done() -> None:
+    lab = Lab()
+    lab.fake.platform.log.full = True
+
+    assert (await lab.do("POST /containers/{id}/stop", "web")).status == 204
+
+
+async def test_a_removal_frees_what_was_promised() -> None:
+    lab = Lab()
+
+    await lab.do("DELETE /containers/{id}", "web", v="1", force="true", link="0")
+
+    assert lab.fake.platform.admission.told == ["forget web._.alice"]
+    assert lab.engine.asked[-1].query == {"v": ["1"], "force": ["1"]}
+
+
+async def test_links_are_not_removed() -> None:
+    with pytest.raises(InvalidRequest, match="Links"):
+        await Lab().do("DELETE /containers/{id}", "web", link="1")
+
+
+async def test_a_start_restages_and_goes_through_the_platform() -> None:
+    lab = Lab()
+
+    reply = await lab.do("POST /containers/{id}/start", "done")
+
+    assert reply.status == 204
+    assert lab.restaged == ["/done._.alice"]
+    assert lab.fake.platform.starts.started == [(DONE["Id"], "alice")]
+    assert lab.deeds == []
+
+
+async def test_what_runs_is_not_started() -> None:
+    lab = Lab()
+
+    assert (await lab.do("POST /containers/{id}/start", "web")).status == 304
+    assert lab.restaged == []
+
+
+async def test_what_is_paused_is_not_started() -> None:
+    lab = Lab()
+    frozen = {"Status": "paused", "Running": True, "Paused": True}
+    lab.engine.containers.append(own("ice", "alice", State=frozen))
+
+    with pytest.raises(Conflict, match="cannot start a paused container"):
+        await lab.do("POST /containers/{id}/start", "ice")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (NoCapacity("Taken."), NoCapacity),
+        (NotFound("No such container: 0123456789ab"), NotFound),
+    ],
+)
+async def test_a_refused_start_is_told(error: DS01Error, expected: type[DS01Error]) -> None:
+    lab = Lab()
+    lab.fake.platform.starts.error = error
+
+    with pytest.raises(expected, match=r"Taken|No such container: done$"):
+        await lab.do("POST /containers/{id}/start", "done")
+
+
+async def test_a_restart_is_a_stop_and_a_start() -> None:
+    lab = Lab()
+
+    assert (await lab.do("POST /containers/{id}/restart", "web", t="3")).status == 204
+
+    assert lab.deeds == ["POST /containers/web._.alice/stop"]
+    assert lab.engine.asked[-1].query == {"t": ["3"]}
+    assert lab.restaged == ["/web._.alice"]
+    assert lab.fake.platform.starts.started == [(WEB["Id"], "alice")]
+
+
+async def test_a_restart_of_what_does_not_run_is_a_start() -> None:
+    lab = Lab()
+
+    await lab.do("POST /containers/{id}/restart", "done")
+
+    assert lab.deeds == []
+    assert lab.fake.platform.starts.started == [(DONE["Id"], "alice")]
+
+
+async def test_a_container_that_would_be_gone_is_restarted_by_the_engine() -> None:
+    lab = Lab()
+    lab.engine.containers.append(own("brief", "alice", HostConfig={"AutoRemove": True}))
+
+    assert (await lab.do("POST /containers/{id}/restart", "brief")).status == 204
+    assert lab.deeds == ["POST /containers/brief._.alice/restart"]
+    assert lab.fake.platform.log.actions == ["container.restart"]
+
+
+async def test_a_gpu_is_not_left_alone_for_a_restart() -> None:
+    lab = Lab()
+    marks = {**managed("gpu", "alice"), "ds01.gpu.uuids": "MIG-1"}
+    lab.engine.containers.append(inspected("gpu._.alice", marks, HostConfig={"AutoRemove": True}))
+
+    with pytest.raises(Forbidden, match="--rm"):
+        await lab.do("POST /containers/{id}/restart", "gpu")
+    assert lab.deeds == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "query"),
+    [
+        ("POST /containers/{id}/restart", {}),
+        ("POST /containers/{id}/rename", {"name": "x"}),
+        ("POST /containers/{id}/update", {}),
+    ],
+)
+async def test_a_hub_server_is_not_changed_here(endpoint: str, query: dict[str, str]) -> None:
+    lab = Lab()
+
+    with pytest.raises(Forbidden):
+        await lab.do(endpoint, "jupyter", **query)
+    assert lab.deeds == []
+
+
+async def test_a_new_name_is_ones_own_and_its_promise_follows() -> None:
+    lab = Lab()
+
+    await lab.do("POST /containers/{id}/rename", "web", name="/api")
+
+    assert lab.engine.asked[-1].query == {"name": ["api._.alice"]}
+    assert lab.fake.platform.admission.told == ["rename web._.alice api._.alice"]
+    assert lab.fake.platform.log.actions == ["container.rename"]
+
+
+@pytest.mark.parametrize("name", ["", "/", "a b", "web._.bob", "../x", "a" * 129])
+async def test_an_impossible_name_is_refused(name: str) -> None:
+    lab = Lab()
+
+    with pytest.raises(InvalidRequest):
+        await lab.do("POST /containers/{id}/rename", "web", name=name)
+    assert lab.deeds == []
+
+
+@pytest.mark.parametrize(
+    "arguments", ["", "-ef", "aux", "-o pid,user,args", "-eo pid,cmd,%cpu", "-e -o pid", "--forest"]
+)
+async def test_columns_of_processes_can_be_chosen(arguments: str) -> None:
+    lab = Lab()
+
+    assert (await lab.do("GET /containers/{id}/top", "web", ps_args=arguments)).status == 204
+
+
+@pytest.mark.parametrize(
+    "arguments", ["-o pid=PID", "-o 'x", "-ef; id", "$(id)", "-C\nx", "../x", "-o " + "a," * 99]
+)
+async def test_anything_else_is_not_given_to_ps(arguments: str) -> None:
+    lab = Lab()
+
+    with pytest.raises(InvalidRequest):
+        await lab.do("GET /containers/{id}/top", "web", ps_args=arguments)
+
+
+async def test_a_list_holds_ones_own_in_ones_own_words() -> None:
+    lab = Lab()
+
+    every = await lab.do("GET /containers/json", all="1")
+    running = await lab.do("GET /containers/json", all="0")
+    last = await lab.do("GET /containers/json", all="1", limit="2")
+
+    names = {"/web", "/done", "/jupyter", "/old._.1001"}
+    assert {entry["Names"][0] for entry in every.value} == names
+    assert {entry["Names"][0] for entry in running.value} == {"/web", "/jupyter"}
+    assert len(last.value) == 2
+
+
+async def test_before_and_since_are_ones_own() -> None:
+    lab = Lab()
+
+    await lab.do("GET /containers/json", filters='{"before": ["web"]}')
+    with pytest.raises(NotFound, match=r"No such container: web\._\.bob"):
+        await lab.do("GET /containers/json", filters='{"since": ["web._.bob"]}')
+
+    assert container_id("web._.alice") in str(lab.engine.asked[1].query)
+
+
+async def test_a_prune_removes_what_stopped_but_servers_and_older_ones() -> None:
+    lab = Lab()
+    lab.engine.containers += [
+        own("kept", "alice", status="exited"),
+        inspected("hub2._.alice", HUB["Config"]["Labels"], status="exited"),
+        own("his", "bob", status="exited"),
+    ]
+    lab.engine.containers[-3]["Config"]["Labels"]["keep"] = "yes"
+
+    reply = await lab.do("POST /containers/prune", filters='{"label!": ["keep=yes"]}')
+
+    assert reply.value == {"ContainersDeleted": [DONE["Id"]], "SpaceReclaimed": 0}
+    assert lab.deeds == ["DELETE /containers/done._.alice"]
+    assert lab.fake.platform.admission.told == ["forget done._.alice"]
+
+
+@pytest.mark.parametrize(
+    "filters", ['{"name": ["x"]}', '{"until": ["soon"]}', '{"until": ["1h", "2h"]}', "["]
+)
+async def test_a_prune_with_a_filter_that_makes_no_sense_is_refused(filters: str) -> None:
+    lab = Lab()
+
+    with pytest.raises(InvalidRequest):
+        await lab.do("POST /containers/prune", filters=filters)
+    assert lab.deeds == []
