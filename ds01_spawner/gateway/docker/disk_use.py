@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from ds01_spawner.gateway.docker.disk_use_view import TYPES, disk_use, sizes_of
+from ds01_spawner.gateway.docker.disk_use_view import TYPES, Things, disk_use, sizes_of
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.owned import Owned
-from ds01_spawner.gateway.docker.views import listed_view
+from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 
 _SECONDS = 600.0
@@ -16,8 +16,8 @@ _REMEMBERED_SECONDS = 60.0
 ImagesSeen = Callable[[Call], Awaitable[Sequence[Mapping[str, Any]]]]
 """Images as `GET /images/json` shows them to the caller."""
 
-VolumesSeen = Callable[[Call], Awaitable[Mapping[str, Mapping[str, Any]]]]
-"""The caller's volumes as they are shown to them, by the engine's names."""
+OwnVolumes = Callable[[Caller], Awaitable[Sequence[Mapping[str, Any]]]]
+"""The engine's JSON of somebody's volumes."""
 
 
 class DiskUse:
@@ -34,7 +34,7 @@ class DiskUse:
     """
 
     def __init__(
-        self, door: Door, owned: Owned, *, images: ImagesSeen, volumes: VolumesSeen
+        self, door: Door, owned: Owned, *, images: ImagesSeen, volumes: OwnVolumes
     ) -> None:
         self._engine = door.engine
         self._owned = owned
@@ -53,12 +53,12 @@ class DiskUse:
         entries, images, volumes = await asyncio.gather(
             self._owned.listed(call.caller, query={"all": "1", "size": "1"}, version=call.version),
             self._images(call),
-            self._volumes(call),
+            self._volumes(call.caller),
         )
         needs_sizes = bool({"image", "volume"} & set(wanted))
         sizes = sizes_of(await self._everybodys() if needs_sizes else {})
-        containers = [listed_view(entry, call.caller.user) for entry in entries]
-        await reply.json(disk_use(entries, containers, images, volumes, sizes, wanted))
+        things = Things(call.caller.user, entries, images, volumes)
+        await reply.json(disk_use(things, sizes, wanted))
 
     async def _everybodys(self) -> Mapping[str, Any]:
         now = asyncio.get_running_loop().time()

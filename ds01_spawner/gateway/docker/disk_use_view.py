@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ds01_spawner.gateway.docker.views import listed_view
+from ds01_spawner.gateway.docker.volume_view import volume_view
+
 TYPES = ("container", "image", "volume", "build-cache")
 UNKNOWN = -1
 """Docker's own figure for a size that was not found out; clients show `N/A`."""
@@ -39,54 +42,68 @@ def sizes_of(everybodys: Entry) -> Sizes:
     )
 
 
-def disk_use(  # noqa: PLR0913, PLR0917 - what is added up
-    entries: Sequence[Entry],
-    containers: Sequence[Entry],
-    images: Sequence[Entry],
-    volumes: Mapping[str, Entry],
-    sizes: Sizes,
-    wanted: Sequence[str],
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Things:
+    """What somebody has.
+
+    Attributes:
+        user: Who.
+        containers: As the engine lists them, with sizes.
+        images: As `GET /images/json` shows them to their owner.
+        volumes: As the engine shows them.
+    """
+
+    user: str
+    containers: Sequence[Entry]
+    images: Sequence[Entry]
+    volumes: Sequence[Entry]
+
+
+def disk_use(things: Things, sizes: Sizes, wanted: Sequence[str]) -> dict[str, Any]:
     """`GET /system/df` for one person.
 
     Args:
-        entries: Their containers as the engine lists them, with sizes.
-        containers: The same as they see them.
-        images: Images as they see them.
-        volumes: Their volumes as they see them, by the engine's names.
+        things: What they have.
         sizes: What the engine counted.
         wanted: Which of `TYPES`; the others are null.
     """
-    by_image = Counter(str(each.get("ImageID")) for each in entries)
-    by_volume = Counter(
-        str(mount.get("Name"))
-        for each in entries
-        for mount in each.get("Mounts") or ()
-        if mount.get("Type") == "volume"
-    )
-    seen = [
-        {
-            **each,
-            "Containers": by_image[str(each.get("Id"))],
-            "SharedSize": sizes.shared.get(str(each.get("Id")), UNKNOWN),
-        }
-        for each in images
-    ]
-    used = [
-        {
-            **each,
-            "UsageData": {"Size": sizes.volumes.get(name, UNKNOWN), "RefCount": by_volume[name]},
-        }
-        for name, each in volumes.items()
-    ]
+    images = _images(things, sizes)
+    containers = [listed_view(each, things.user) for each in things.containers]
     return {
-        "LayersSize": _layers(seen) if "image" in wanted else 0,
-        "Images": seen if "image" in wanted else None,
-        "Containers": list(containers) if "container" in wanted else None,
-        "Volumes": used if "volume" in wanted else None,
+        "LayersSize": _layers(images) if "image" in wanted else 0,
+        "Images": images if "image" in wanted else None,
+        "Containers": containers if "container" in wanted else None,
+        "Volumes": _volumes(things, sizes) if "volume" in wanted else None,
         "BuildCache": [] if "build-cache" in wanted else None,
         "BuilderSize": 0,
     }
+
+
+def _images(things: Things, sizes: Sizes) -> list[dict[str, Any]]:
+    used = Counter(str(each.get("ImageID")) for each in things.containers)
+    return [
+        {
+            **each,
+            "Containers": used[str(each.get("Id"))],
+            "SharedSize": sizes.shared.get(str(each.get("Id")), UNKNOWN),
+        }
+        for each in things.images
+    ]
+
+
+def _volumes(things: Things, sizes: Sizes) -> list[dict[str, Any]]:
+    used = Counter(
+        str(mount.get("Name"))
+        for each in things.containers
+        for mount in each.get("Mounts") or ()
+        if mount.get("Type") == "volume"
+    )
+    found = []
+    for each in things.volumes:
+        name = str(each.get("Name"))
+        figures = {"Size": sizes.volumes.get(name, UNKNOWN), "RefCount": used[name]}
+        found.append({**volume_view(each, things.user), "UsageData": figures})
+    return found
 
 
 def _layers(images: Sequence[Entry]) -> int:

@@ -2,28 +2,24 @@
 
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from ds01_spawner.domain.errors import Forbidden, InvalidRequest, NotFound
-from ds01_spawner.gateway.docker.asked_user import person_user
+from ds01_spawner.domain.errors import Forbidden, NotFound, Refused
+from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.gateway.docker.container_deeds import ContainerDeeds, Deed, answer_with
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.go_json import Fields
+from ds01_spawner.gateway.docker.exec_rules import exec_payload, exec_start_payload, exec_user
 from ds01_spawner.gateway.docker.owned import Owned, check_made_here
 from ds01_spawner.gateway.docker.parameters import number
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Handler, Query, Reply
 
-ExecRules = Callable[[Call, Mapping[str, Any]], Awaitable[dict[str, Any]]]
-"""The checked body of an exec that a client asked for, in a container that the engine shows."""
-
 _ID = re.compile(r"^[0-9a-f]{64}\Z")
-_BODY_BYTES = 64 * 1024
+_BODY_BYTES = 1024**2
 _REMEMBERED = 4096
 _SHOWN_COMMAND = 64
-_CONSOLE_SIZES = 2
 
 
 class Execs:
@@ -35,13 +31,11 @@ class Execs:
     Args:
         door: What handlers stand on.
         owned: Finds containers.
-        rules: What a client may ask for.
     """
 
-    def __init__(self, door: Door, owned: Owned, rules: ExecRules) -> None:
+    def __init__(self, door: Door, owned: Owned) -> None:
         self._engine = door.engine
         self._owned = owned
-        self._rules = rules
         self._deeds = ContainerDeeds(door)
         # Saves asking the engine; who owns the container is asked each time.
         self._made: OrderedDict[str, str] = OrderedDict()
@@ -58,7 +52,8 @@ class Execs:
     async def create(self, call: Call, reply: Reply) -> None:
         """What is to be run; the log has the program's name, its arguments may be secret."""
         found = await self._owned.made_here(call.caller, call.parts["id"])
-        body = await self._rules(call, found)
+        content = await call.body.read(_BODY_BYTES)
+        body = exec_payload(content, found, _account(call.caller))
         details = {"command": program(body.get("Cmd") or ())}
         deed = Deed("container.exec", "/exec", body=body, details=details)
         answer = await self._deeds.done(call, found, deed)
@@ -71,15 +66,7 @@ class Execs:
     async def start(self, call: Call, reply: Reply) -> None:
         """Run it, with the client at its standard streams unless it is detached."""
         path = await self._checked_path(call, "start")
-        fields = Fields.of(await call.body.read(_BODY_BYTES))
-        body: dict[str, Any] = {
-            "Detach": bool(fields.flag("Detach")),
-            "Tty": bool(fields.flag("Tty")),
-        }
-        size = fields.take("ConsoleSize")
-        if size is not None:
-            body["ConsoleSize"] = _console_size(size)
-        fields.finish()
+        body = exec_start_payload(await call.body.read(_BODY_BYTES))
         if body["Detach"]:
             await self._engine.relay(call, reply, "POST", path, body=body)
         else:
@@ -145,27 +132,17 @@ def could_be_asked(
     """Whether a person could have asked for this process in this container of theirs."""
     if process.get("privileged"):
         return False
-    if caller.account is None:
-        return caller.is_admin
-    runs_as = str((container.get("Config") or {}).get("User") or "")
-    if runs_as.partition(":")[0] != str(caller.uid):
-        return True  # the image's users, as the policy allowed at its creation
     try:
-        person_user(str(process.get("user") or ""), caller.account)
-    except Forbidden:
+        exec_user(str(process.get("user") or ""), container, _account(caller))
+    except Refused:
         return False
     return True
 
 
-def _console_size(value: Any) -> list[int]:
-    is_size = (
-        isinstance(value, list)
-        and len(value) == _CONSOLE_SIZES
-        and all(isinstance(each, int) and 0 <= each < 2**16 for each in value)
-    )
-    if not is_size:
-        raise InvalidRequest("ConsoleSize must be a height and a width.")
-    return list(value)
+def _account(caller: Caller) -> UnixAccount:
+    if caller.account is None:
+        raise Forbidden("Only people with an account run commands in containers here.")
+    return caller.account
 
 
 def _no_such_exec(exec_id: str) -> NotFound:

@@ -9,6 +9,7 @@ import pytest
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.gateway.docker.disk_use import DiskUse
 from ds01_spawner.gateway.docker.owned import Owned
+from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Answer, Call, Query
 from fakes.calls import ALICE, BOB, FakeReply, a_call
 from fakes.doors import a_door
@@ -75,9 +76,9 @@ def use(link: SlowLink) -> DiskUse:
         seen = [("sha256:1", 100), ("sha256:2", 90)] if call.caller is ALICE else []
         return [{"Id": key, "Size": size, "SharedSize": -1} for key, size in seen]
 
-    async def volumes(call: Call) -> Mapping[str, Mapping[str, Any]]:
-        names = ["data", "new"] if call.caller is ALICE else []
-        return {f"{name}._.alice": {"Name": name} for name in names}
+    async def volumes(caller: Caller) -> Sequence[Mapping[str, Any]]:
+        names = ["data", "new"] if caller is ALICE else []
+        return [{"Name": f"{name}._.alice", "Driver": "local"} for name in names]
 
     return DiskUse(a_door(link), Owned(link, INSTANCE), images=images, volumes=volumes)
 
@@ -93,10 +94,8 @@ async def test_adds_up_what_is_ones_own(use: DiskUse) -> None:
     assert [each["Names"] for each in shown["Containers"]] == [["/web"]]
     assert [each["SharedSize"] for each in shown["Images"]] == [70, 70]
     assert shown["LayersSize"] == 30 + 20 + 70
-    assert shown["Volumes"] == [
-        {"Name": "data", "UsageData": {"Size": 11, "RefCount": 1}},
-        {"Name": "new", "UsageData": {"Size": -1, "RefCount": 0}},
-    ]
+    used = {each["Name"]: each["UsageData"] for each in shown["Volumes"]}
+    assert used == {"data": {"Size": 11, "RefCount": 1}, "new": {"Size": -1, "RefCount": 0}}
     assert shown["BuildCache"] == []
 
 
