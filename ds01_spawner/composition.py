@@ -19,6 +19,12 @@ from ds01_spawner.adapters.docker_engine import DockerEngine
 from ds01_spawner.adapters.event_file import EventFile
 from ds01_spawner.adapters.gpu_source import SIMULATION_STATE, open_probe
 from ds01_spawner.adapters.hub_api import environment_in, hub_from
+from ds01_spawner.adapters.isolation import (
+    IptablesFilter,
+    IsolationFile,
+    ResolverFiles,
+    hub_ports,
+)
 from ds01_spawner.adapters.jupyter_servers import DirectJupyterServers
 from ds01_spawner.adapters.keep_alive_files import WorkspaceKeepAliveFiles
 from ds01_spawner.adapters.ledger import SqliteLedger
@@ -43,6 +49,7 @@ from ds01_spawner.operations.board import Board
 from ds01_spawner.operations.checks import Checks
 from ds01_spawner.operations.echoes import Echoes
 from ds01_spawner.operations.enforce import Enforcer, Terms
+from ds01_spawner.operations.isolation import Isolation
 from ds01_spawner.operations.keep_alive import KeepAlives
 from ds01_spawner.operations.launch import Launcher
 from ds01_spawner.operations.leftovers import Leftovers
@@ -306,6 +313,20 @@ class Platform:
         """What no person mounts: what the platform and the engine keep."""
         engine = Path(self.engine.info().data_root)
         return self.directories.state, self.directories.run, engine
+
+    @cached_property
+    def isolation(self) -> Isolation:
+        """The fence around people's containers."""
+        beside = environment_in(self.directories.config / SERVICE_FILE)
+        return Isolation(
+            bridges=self.engine,
+            packet_filter=IptablesFilter(),
+            host=ResolverFiles(),
+            config=IsolationFile(self.directories.config).current,
+            audit=self.audit,
+            instance=self.instance,
+            ports=(*hub_ports(os.environ), *hub_ports(beside)),
+        )
 
     @cached_property
     def servers(self) -> Servers:

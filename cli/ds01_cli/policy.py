@@ -32,6 +32,7 @@ from ds01_spawner.policy.json_schema import (
     render_exemptions_schema,
     render_gpu_config_schema,
     render_images_schema,
+    render_isolation_schema,
     render_notifications_schema,
 )
 from ds01_spawner.policy.migrate import Migration
@@ -166,6 +167,7 @@ class SchemaFile(StrEnum):
     IMAGES = "images"
     EXEMPTIONS = "exemptions"
     NOTIFICATIONS = "notifications"
+    ISOLATION = "isolation"
 
 
 _SCHEMAS = {
@@ -174,13 +176,15 @@ _SCHEMAS = {
     SchemaFile.IMAGES: render_images_schema,
     SchemaFile.EXEMPTIONS: render_exemptions_schema,
     SchemaFile.NOTIFICATIONS: render_notifications_schema,
+    SchemaFile.ISOLATION: render_isolation_schema,
 }
 
 
 @app.command()
 def schema(
     file: Annotated[
-        SchemaFile, typer.Argument(help="limits, gpus, images, exemptions or notifications.")
+        SchemaFile,
+        typer.Argument(help="limits, gpus, images, exemptions, notifications or isolation."),
     ] = SchemaFile.LIMITS,
 ) -> None:
     """Print a configuration file's JSON Schema."""

@@ -1,6 +1,5 @@
 """What people's containers reach beyond their own bridge: a decision, as data."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,21 +13,18 @@ class Transport(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class HostPort:
-    """A port of the host that containers may reach.
+    """A port of the host, on any of its addresses.
 
     Attributes:
         port: Its number.
         transport: TCP or UDP.
-        address: On this address of the host alone; empty for all of them.
     """
 
     port: int
     transport: Transport = Transport.TCP
-    address: str = ""
 
     def __str__(self) -> str:
-        where = f"{self.address}:" if self.address else ""
-        return f"{where}{self.port}/{self.transport}"
+        return f"{self.port}/{self.transport}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +50,3 @@ class Fence:
     blocked: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     internet: bool = True
-
-
-def sorted_ports(ports: Iterable[HostPort]) -> tuple[HostPort, ...]:
-    """Each port once, in order."""
-    return tuple(sorted(set(ports)))

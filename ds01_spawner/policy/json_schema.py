@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from ds01_spawner.policy.exemptions import ExemptionsDocument
 from ds01_spawner.policy.gpu_config import GpuConfig
 from ds01_spawner.policy.images import ImageCatalogue
+from ds01_spawner.policy.isolation import IsolationConfig
 from ds01_spawner.policy.notifications import NotificationsDocument
 
 
@@ -24,6 +25,11 @@ def render_images_schema() -> str:
 def render_exemptions_schema() -> str:
     """The text of `lifecycle-exemptions.schema.json`."""
     return _render(ExemptionsDocument, "DS01 lifecycle exemptions")
+
+
+def render_isolation_schema() -> str:
+    """The text of `isolation.schema.json`."""
+    return _render(IsolationConfig, "DS01 isolation")
 
 
 def render_notifications_schema() -> str:
