@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import DS01Error
+from ds01_spawner.domain.limits import Limits
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.audit import Audit
@@ -35,6 +36,11 @@ class FakeAdmission:
     """What admission is told of containers."""
 
     told: list[str] = field(default_factory=list)
+    current: Limits = field(default_factory=Limits)
+
+    def limits(self, user: str) -> Limits:
+        del user
+        return self.current
 
     def forget(self, container: Container) -> None:
         self.told.append(f"forget {container.name}")

@@ -1,26 +1,24 @@
 """One's own containers: looked at, waited for, renamed, changed, removed."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.names import check_docker_name, shown
-from ds01_spawner.gateway.docker.container_deeds import ContainerDeeds, Deed
+from ds01_spawner.gateway.docker.container_deeds import ContainerDeeds, Deed, answer_with
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.names import engine_name
 from ds01_spawner.gateway.docker.owned import Owned, labels_of
 from ds01_spawner.gateway.docker.parameters import flag, number
+from ds01_spawner.gateway.docker.update_rules import update_payload
 from ds01_spawner.gateway.docker.views import inspected_view
 from ds01_spawner.gateway.wire.call import Call, Handler, Query, Reply
 
-UpdateRules = Callable[[Call, Mapping[str, Any]], Awaitable[dict[str, Any]]]
-"""The checked body of an update that a client asked for, of a container that the engine shows."""
-
 _PS_WORD = re.compile(r"-{0,2}[A-Za-z]{1,12}\Z|[a-z_%]{1,16}(?:,[a-z_%]{1,16})*\Z")
 _PS_LENGTH = 100
+_MOST_UPDATE_BYTES = 64 * 1024
 _REMOVAL_SECONDS = 600.0
 _WAITS = frozenset({"", "not-running", "next-exit", "removed"})
 
@@ -31,13 +29,12 @@ class Containers:
     Args:
         door: What handlers stand on.
         owned: Finds containers.
-        update_rules: Says what an update may change.
     """
 
-    def __init__(self, door: Door, owned: Owned, update_rules: UpdateRules) -> None:
+    def __init__(self, door: Door, owned: Owned) -> None:
+        self._door = door
         self._engine = door.engine
         self._owned = owned
-        self._update_rules = update_rules
         self._deeds = ContainerDeeds(door)
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -135,9 +132,16 @@ class Containers:
                 "This is a server of JupyterHub: its limits are those it was started with.",
                 "Start it anew from JupyterHub's home page.",
             )
-        body = await self._update_rules(call, found)
-        deed = Deed("container.update", "/update", body=body, details={"asked": body})
-        await self._deeds.do(call, reply, found, deed)
+        body = await call.body.read(_MOST_UPDATE_BYTES)
+        user, platform = call.caller.user, self._door.platform
+        limits = await self._door.threads.run(user, lambda: platform.admission.limits(user))
+        payload, told = update_payload(body, limits)
+        deed = Deed("container.update", "/update", body=payload, details={"asked": payload})
+        answer = await self._deeds.done(call, found, deed)
+        if not answer.ok:
+            return await answer_with(answer, reply, call, found)
+        warnings = [*((answer.value or {}).get("Warnings") or ()), *told]
+        return await reply.json({"Warnings": warnings or None})
 
     async def remove(self, call: Call, reply: Reply) -> None:
         """Gone for good; what it held is free at once."""

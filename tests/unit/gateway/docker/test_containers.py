@@ -12,14 +12,16 @@ from ds01_spawner.domain.errors import (
     InvalidRequest,
     NoCapacity,
     NotFound,
+    QuotaExceeded,
 )
+from ds01_spawner.domain.limits import Limits
 from ds01_spawner.gateway.docker.container_list import ContainerList
 from ds01_spawner.gateway.docker.container_runs import ContainerRuns
 from ds01_spawner.gateway.docker.containers import Containers
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.docker.prune import ContainerPrune
 from ds01_spawner.gateway.identity import Caller
-from ds01_spawner.gateway.wire.call import Answer, Call, Handler
+from ds01_spawner.gateway.wire.call import Answer, Handler
 from fakes.calls import FakeReply, a_call
 from fakes.door import FakeDoor
 from fakes.engine_json import INSTANCE, container_id, inspected, legacy, managed, own
@@ -39,9 +41,10 @@ class Lab:
         self.engine = FakeEngineLink([WEB, DONE, BOBS, OLD, HUB])
         self.fake = FakeDoor(self.engine)
         self.restaged: list[str] = []
+        self.body: Any = {}
         door, owned = self.fake.door, Owned(self.engine, INSTANCE)
         self.handlers: dict[str, Handler] = {
-            **Containers(door, owned, self._update).handlers(),
+            **Containers(door, owned).handlers(),
             **ContainerRuns(door, owned, self._restage).handlers(),
             **ContainerList(door, owned).handlers(),
             **ContainerPrune(door, owned).handlers(),
@@ -51,14 +54,10 @@ class Lab:
         assert caller.user == "alice"
         self.restaged.append(str(found["Name"]))
 
-    async def _update(self, call: Call, found: Mapping[str, Any]) -> dict[str, Any]:
-        del call, found
-        return {"Memory": 1024**3}
-
     async def do(self, endpoint: str, ref: str = "", **query: str) -> FakeReply:
         method, _, path = endpoint.partition(" ")
         reply = FakeReply()
-        asked = a_call(method, path, parts={"id": ref} if ref else {})
+        asked = a_call(method, path, parts={"id": ref} if ref else {}, body=self.body)
         call = replace(asked, query={name: [value] for name, value in query.items()})
         await self.handlers[endpoint](call, reply)
         return reply
@@ -95,7 +94,7 @@ async def test_a_deed_is_asked_by_full_id_and_is_in_the_log(
 
     reply = await lab.do(endpoint, "web")
 
-    assert reply.status == 204
+    assert reply.status in {200, 204}
     assert lab.deeds == [told]
     (event,) = lab.fake.platform.log.events
     assert (event.action, event.user, event.resource) == (action, "alice", "web._.alice")
@@ -374,3 +373,17 @@ async def test_a_prune_with_a_filter_that_makes_no_sense_is_refused(filters: str
     with pytest.raises(InvalidRequest):
         await lab.do("POST /containers/prune", filters=filters)
     assert lab.deeds == []
+
+
+async def test_an_update_is_kept_within_the_owners_limits() -> None:
+    lab = Lab()
+    lab.fake.platform.admission.current = Limits(memory_bytes=1024**3)
+
+    lab.body = {"Memory": 512 * 1024**2}
+    await lab.do("POST /containers/{id}/update", "web")
+    assert lab.engine.asked[-1].body["Memory"] == 512 * 1024**2
+
+    lab.body = {"memory": 2 * 1024**3}
+    with pytest.raises(QuotaExceeded):
+        await lab.do("POST /containers/{id}/update", "web")
+    assert len(lab.deeds) == 1
