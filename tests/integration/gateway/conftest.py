@@ -1,0 +1,43 @@
+"""A gateway for the whole run of the tests, and two people who use it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from integration.gateway.gateway_process import Gateway, running_gateway
+from integration.gateway.people import Person
+from integration.unix_people import ALICE, BOB, unix_person
+
+_running: list[Gateway] = []
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory, tiny_image: str) -> Iterator[Gateway]:
+    """The gateway that most tests share."""
+    state: Path = tmp_path_factory.mktemp("gateway")
+    with running_gateway(state, tiny_image) as running:
+        _running.append(running)
+        yield running
+        _running.remove(running)
+    assert "Traceback" not in running.log, running.log
+
+
+@pytest.fixture(autouse=True, scope="module")
+def removed_containers() -> Iterator[None]:
+    """After each module, its containers are gone."""
+    yield
+    for running in _running:
+        running.remove_containers()
+
+
+@pytest.fixture(scope="session")
+def alice(gateway: Gateway) -> Person:
+    """A student."""
+    return Person(unix_person(ALICE), gateway.socket)
+
+
+@pytest.fixture(scope="session")
+def bob(gateway: Gateway) -> Person:
+    """A researcher."""
+    return Person(unix_person(BOB), gateway.socket)
