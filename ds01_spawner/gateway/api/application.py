@@ -1,0 +1,58 @@
+"""The API as a tornado application: on the Unix socket, and as JupyterHub's service."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tornado.routing import Matcher
+from tornado.web import Application
+
+from ds01_spawner.gateway.api.handler import ApiHandler, Authenticate, Served
+from ds01_spawner.gateway.api.openapi import document
+from ds01_spawner.gateway.api.plain import DocumentHandler, UnknownHandler
+from ds01_spawner.gateway.api.routes import ROUTES, Route
+
+SOCKET_PREFIX = "/ds01"
+
+
+def application(  # noqa: PLR0913 - the parts of one listener
+    served: Served,
+    authenticate: Authenticate,
+    prefix: str,
+    *,
+    handler: type[ApiHandler] = ApiHandler,
+    more: Iterable[Any] = (),
+    settings: Mapping[str, Any] | None = None,
+) -> Application:
+    """The API below `prefix`.
+
+    Args:
+        served: What answers.
+        authenticate: Says who asks.
+        prefix: Such as `/ds01`.
+        handler: Answers the rows of the table.
+        more: Further handlers, as `Application` takes them.
+        settings: Of the application.
+    """
+    described = document(prefix)
+    return Application(
+        [
+            (f"{prefix}/openapi.json", DocumentHandler, {"document": described}),
+            *_handlers(served, authenticate, prefix, handler),
+            *more,
+        ],
+        default_handler_class=UnknownHandler,
+        log_function=lambda _handler: None,
+        **(settings or {}),
+    )
+
+
+def _handlers(
+    served: Served, authenticate: Authenticate, prefix: str, handler: type[ApiHandler]
+) -> Iterable[tuple[str | Matcher, type[ApiHandler], dict[str, Any]]]:
+    """One for each path: what varies is behind what does not."""
+    by_path: dict[str, dict[str, Route]] = {}
+    for route in sorted(ROUTES, key=lambda route: len(route.names)):
+        by_path.setdefault(route.pattern, {})[route.method] = route
+    for pattern, routes in by_path.items():
+        known = {"served": served, "routes": routes, "authenticate": authenticate}
+        yield f"{prefix}{pattern}", handler, known

@@ -1,0 +1,94 @@
+"""One question to the API, checked, and what answers it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ds01_spawner.client.models import Wire
+from ds01_spawner.composition import Platform
+from ds01_spawner.gateway.api.requester import Requester
+from ds01_spawner.gateway.wire.call import EngineLink
+from ds01_spawner.gateway.wire.threads import Threads
+from ds01_spawner.operations.audit import in_request
+from ds01_spawner.ports import HubClient
+
+T = TypeVar("T")
+Q = TypeVar("Q", bound=Wire)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What the API stands on.
+
+    Attributes:
+        platform: Everything that may block: only within `threads`.
+        threads: Runs what may block, a few at a time for each person.
+        engine: The way to the engine, on the event loop.
+        hub: Starts and stops its servers; `None` where no hub is known.
+    """
+
+    platform: Platform
+    threads: Threads
+    engine: EngineLink
+    hub: HubClient | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question; who asks may ask it.
+
+    Attributes:
+        id: Names the request in events, logs and problems.
+        requester: Who asks.
+        parts: The variable parts of the path, decoded.
+        query: Parameters, of the route's model.
+        body: What was sent, of the route's model; `None` where nothing is.
+        gone: Set when nobody waits for the answer any more.
+    """
+
+    id: str
+    requester: Requester
+    parts: Mapping[str, str]
+    query: Wire
+    body: Wire | None
+    gone: asyncio.Event
+
+    def asked(self, model: type[Q]) -> Q:
+        """The query, which is of that model."""
+        assert isinstance(self.query, model)  # noqa: S101 - narrows the type
+        return self.query
+
+    def sent(self, model: type[Q]) -> Q:
+        """The body, which is of that model."""
+        assert isinstance(self.body, model)  # noqa: S101 - narrows the type
+        return self.body
+
+    async def run(self, api: Api, deed: Callable[[Platform], T]) -> T:
+        """What `deed` returns, run in a thread; the events that it writes name this request."""
+
+        def within() -> T:
+            with in_request(self.id, self.requester.user):
+                return deed(api.platform)
+
+        return await api.threads.run(self.requester.user, within)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """One event of an event stream.
+
+    Attributes:
+        name: Which of the route's events.
+        value: What it says.
+    """
+
+    name: str
+    value: Wire
+
+
+Answer = Callable[[Ask], Awaitable[Wire]]
+"""Answers a question; raises a `DS01Error`, which becomes a problem document."""
+
+Stream = Callable[[Ask], AsyncIterator[StreamEvent]]
+"""Answers with events until it ends, or until nobody listens."""

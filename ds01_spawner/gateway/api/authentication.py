@@ -1,0 +1,105 @@
+"""Who asks: the kernel vouches for people on the Unix socket, the hub elsewhere."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jupyterhub.scopes import check_scopes
+from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler, HubOAuthenticated
+from tornado.web import Application, HTTPError, RequestHandler
+
+from ds01_spawner.domain.errors import Forbidden, Unavailable
+from ds01_spawner.gateway.api.application import SOCKET_PREFIX, application
+from ds01_spawner.gateway.api.bridge import ReplyConnection
+from ds01_spawner.gateway.api.handler import ApiHandler, Served
+from ds01_spawner.gateway.api.requester import Requester, by_hub, by_kernel
+
+SERVICE = "ds01"
+CACHE_SECONDS = 60
+"""How long a token that was taken back, or a group that was left, still counts."""
+
+
+def socket_application(served: Served) -> Application:
+    """The API on the Unix socket; to be served by a `Bridge`."""
+    return application(served, _kernel, SOCKET_PREFIX)
+
+
+async def _kernel(handler: RequestHandler) -> Requester | None:
+    connection = handler.request.connection
+    return by_kernel(connection.caller) if isinstance(connection, ReplyConnection) else None
+
+
+class HubApiHandler(HubOAuthenticated, ApiHandler):  # type: ignore[misc]
+    """Rows of the table behind the hub's proxy; the mixin checks who may use cookies (XSRF)."""
+
+
+class _CallbackHandler(HubOAuthCallbackHandler):  # type: ignore[misc]
+    """Where the hub sends browsers back to after somebody has logged in."""
+
+
+def hub_application(
+    served: Served, environment: Mapping[str, str], cookie_secret: bytes
+) -> Application:
+    """The API as JupyterHub's service.
+
+    Args:
+        served: What answers.
+        environment: What the hub gives its services, see `hub_auth_from`.
+        cookie_secret: Signs cookies; the same after a restart, so that people stay logged in.
+    """
+    auth = hub_auth_from(environment)
+
+    class Handler(HubApiHandler):
+        _hub_auth = auth
+
+    class Callback(_CallbackHandler):
+        _hub_auth = auth
+
+    async def hub(handler: RequestHandler) -> Requester | None:
+        return await _by_hub(auth, handler)
+
+    prefix = auth.base_url.rstrip("/")
+    return application(
+        served,
+        hub,
+        f"{prefix}/api",
+        handler=Handler,
+        more=[(f"{prefix}/oauth_callback", Callback)],
+        settings={"cookie_secret": cookie_secret},
+    )
+
+
+def hub_auth_from(environment: Mapping[str, str]) -> HubOAuth:
+    """What asks the hub who somebody is.
+
+    From `JUPYTERHUB_API_TOKEN`, `JUPYTERHUB_API_URL`, and where they are not the usual ones
+    `JUPYTERHUB_BASE_URL`, `JUPYTERHUB_HOST`, `JUPYTERHUB_SERVICE_PREFIX`.
+    """
+    base = environment.get("JUPYTERHUB_BASE_URL") or "/"
+    prefix = environment.get("JUPYTERHUB_SERVICE_PREFIX") or f"{base}services/{SERVICE}/"
+    return HubOAuth(
+        api_token=environment["JUPYTERHUB_API_TOKEN"],
+        api_url=environment["JUPYTERHUB_API_URL"],
+        base_url=prefix,
+        hub_host=environment.get("JUPYTERHUB_HOST", ""),
+        hub_prefix=f"{base}hub/",
+        oauth_client_id=environment.get("JUPYTERHUB_CLIENT_ID") or f"service-{SERVICE}",
+        access_scopes={f"access:services!service={SERVICE}"},
+        cache_max_age=CACHE_SECONDS,
+    )
+
+
+async def _by_hub(auth: HubOAuth, handler: RequestHandler) -> Requester | None:
+    try:
+        model: dict[str, Any] | None = await auth.get_user(handler, sync=False)
+    except HTTPError as exc:
+        raise Unavailable(
+            "JupyterHub does not say who asks.", "Try again; if it stays so, tell an administrator."
+        ) from exc
+    if model is None:
+        return None
+    if not check_scopes(auth.access_scopes, set(model.get("scopes") or ())):
+        raise Forbidden(
+            "This token is not for this service.",
+            f"Make one with the scope access:services!service={SERVICE}.",
+        )
+    return by_hub(model, browser=not getattr(handler, "_token_authenticated", False))

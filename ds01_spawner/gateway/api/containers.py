@@ -1,0 +1,245 @@
+"""People's containers: what lies ahead of them, starting, stopping, keeping, giving back."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from ds01_spawner.client import models as m
+from ds01_spawner.client.models import Role
+from ds01_spawner.composition import Platform
+from ds01_spawner.domain import labels, names
+from ds01_spawner.domain.container import Container
+from ds01_spawner.domain.errors import Conflict, InvalidRequest, NotFound
+from ds01_spawner.domain.labels import Interface
+from ds01_spawner.domain.names import shown
+from ds01_spawner.domain.notice_text import Moment
+from ds01_spawner.domain.units import parse_duration
+from ds01_spawner.domain.work import RuleStop
+from ds01_spawner.gateway.api.ask import Answer, Api, Ask
+from ds01_spawner.gateway.api.hub_servers import HubServers
+from ds01_spawner.gateway.api.requester import subject_of
+from ds01_spawner.gateway.docker.owned import owner
+from ds01_spawner.operations.outlook import ContainerOutlook, Forecast
+from ds01_spawner.operations.outlook_text import container_facts, sentences, stop_sentence
+
+SHARED_FOR = timedelta(seconds=2)
+"""Those who ask within this time share one reading of engine and ledger."""
+
+INTERFACE = Interface.API.value
+
+
+class Containers:
+    """Answers about containers."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._servers = HubServers(api.hub)
+
+    def handlers(self) -> Mapping[str, Answer]:
+        """By the operation of their route."""
+        return {
+            "listContainers": self.every,
+            "getContainer": self.one,
+            "startContainer": self.start,
+            "stopContainer": self.stop,
+            "retireContainer": self.retire,
+            "extendContainer": self.extend,
+            "getLogs": self.logs,
+        }
+
+    async def every(self, ask: Ask) -> m.Containers:
+        """One's own; somebody's, or everybody's, for managers."""
+        query = ask.asked(m.ContainersQuery)
+        whose = None if query.all else subject_of(ask.requester, query.user, Role.MANAGER)
+        if query.all and not ask.requester.may(Role.MANAGER):
+            whose = ask.requester.user
+        return await ask.run(self._api, lambda platform: read(platform, whose))
+
+    async def one(self, ask: Ask) -> m.Container:
+        """One container."""
+        user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.MANAGER)
+        return await ask.run(
+            self._api, lambda platform: view(platform, _found(platform, user, ask))
+        )
+
+    async def start(self, ask: Ask) -> m.Container:
+        """Start it, if it does not run: through the hub, where it is the hub's."""
+        user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.ADMIN)
+
+        def start(platform: Platform) -> m.Container:
+            container = _own(platform, _found(platform, user, ask))
+            if labels.origin_of(container.labels) is Interface.HUB:
+                if not container.state.is_live:
+                    self._servers.start(container)
+            else:
+                platform.starts.start(container.id, user)
+            return view(platform, _again(platform, container))
+
+        return await ask.run(self._api, start)
+
+    async def stop(self, ask: Ask) -> m.Container:
+        """Stop it; one that has stopped stays so."""
+        user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.ADMIN)
+
+        def stop(platform: Platform) -> m.Container:
+            container = _own(platform, _found(platform, user, ask))
+            self._stop(platform, container)
+            return view(platform, _again(platform, container))
+
+        return await ask.run(self._api, stop)
+
+    async def retire(self, ask: Ask) -> m.Removed:
+        """Stop it and remove it: its slot is free at once."""
+        user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.ADMIN)
+
+        def retire(platform: Platform) -> m.Removed:
+            found = _found(platform, user, ask)
+            container = _own(platform, found)
+            self._stop(platform, container)
+            platform.servers.discard(container.name, interface=INTERFACE)
+            left = platform.engine.container(container.id)
+            if left is not None:
+                raise Conflict(
+                    f"{found.name} has not been removed: it is {left.state.value}.",
+                    "Try again in a moment.",
+                )
+            return m.Removed(name=found.name)
+
+        return await ask.run(self._api, retire)
+
+    async def extend(self, ask: Ask) -> m.Extended:
+        """Keep it running although nobody uses it."""
+        requester = ask.requester
+        user = subject_of(requester, ask.asked(m.OwnerQuery).user, Role.ADMIN)
+        duration = _duration(ask.sent(m.ExtendRequest).duration)
+
+        def extend(platform: Platform) -> m.Extended:
+            kept = platform.keep_alives.ask(
+                user, ask.parts["name"], duration, source=INTERFACE, by=requester.user
+            )
+            return m.Extended(
+                name=kept.name,
+                until=kept.until,
+                shortened=kept.shortened,
+                ends_anyway=None if kept.ends_anyway is None else kept.ends_anyway.words,
+            )
+
+        return await ask.run(self._api, extend)
+
+    async def logs(self, ask: Ask) -> m.Logs:
+        """The last lines of its output: its owner's, or for administrators."""
+        query = ask.asked(m.LogsQuery)
+        user = subject_of(ask.requester, query.user, Role.ADMIN)
+
+        def logs(platform: Platform) -> m.Logs:
+            found = _found(platform, user, ask)
+            text = platform.engine.logs(_own(platform, found).id, query.lines)
+            return m.Logs(name=found.name, lines=tuple(text.splitlines()[-query.lines :]))
+
+        return await ask.run(self._api, logs)
+
+    def _stop(self, platform: Platform, container: Container) -> None:
+        if not container.state.is_live:
+            return
+        if labels.origin_of(container.labels) is Interface.HUB:
+            self._servers.stop(container, lambda: _runs(platform, container.id))
+            return
+        if container.labels.get(labels.INSTANCE) is None:  # older than the platform
+            limits = platform.admission.limits(labels.owner_of(container.labels) or "")
+            platform.engine.stop(container.id, limits.policies.sigterm_grace)
+            return
+        platform.servers.stop(container.name, interface=INTERFACE)
+
+
+def read(platform: Platform, user: str | None) -> m.Containers:
+    """The containers of one person, or of everybody.
+
+    Raises:
+        Unavailable: Engine, ledger or policy cannot be read.
+    """
+    forecast = platform.outlook.read(SHARED_FOR)
+    return shown_of(platform, forecast if user is None else forecast.of(user))
+
+
+def shown_of(platform: Platform, forecast: Forecast) -> m.Containers:
+    """A forecast as it is sent."""
+    return m.Containers(
+        taken_at=forecast.taken_at,
+        containers=tuple(view(platform, each) for each in forecast.containers),
+        notes=forecast.notes,
+    )
+
+
+def view(platform: Platform, found: ContainerOutlook) -> m.Container:
+    """A container as it is sent."""
+    moment = Moment(platform.clock.now(), platform.zone)
+    is_server = found.interface is Interface.HUB
+    facts = {
+        **container_facts(found),
+        "server": _server_name(found.name) if is_server else None,
+        "sentences": _told(found, found.stopped_by, moment),
+    }
+    return m.Container.model_validate(facts)
+
+
+def _told(found: ContainerOutlook, stop: RuleStop | None, moment: Moment) -> list[str]:
+    before = [] if stop is None else [stop_sentence(stop, moment)]
+    return [*before, *sentences(found, moment)]
+
+
+def _server_name(name: str) -> str:
+    return "" if name == names.DEFAULT_SERVER else name
+
+
+def _found(platform: Platform, user: str, ask: Ask) -> ContainerOutlook:
+    """The person's container of that name: what they call it, or what the engine does."""
+    wanted = ask.parts["name"]
+    mine = platform.outlook.read().of(user).containers
+    found = [each for each in mine if wanted in {each.name, each.container_name}]
+    if not found:
+        names_of = ", ".join(each.name for each in mine)
+        raise NotFound(
+            f"There is no container called {shown(wanted)}.",
+            f"There are: {names_of}." if names_of else "",
+        )
+    return found[0]
+
+
+def _own(platform: Platform, found: ContainerOutlook) -> Container:
+    """The container as the engine has it now, if its labels prove whose it is.
+
+    What the platform did not make may bear anybody's name: images bring labels along.
+    """
+    container = platform.engine.container(found.container_id)
+    if container is None:
+        raise NotFound(f"{found.name} has just been removed.")
+    if owner(container.labels, platform.instance) != found.user:
+        raise NotFound(
+            f"{found.name} was made past the platform, which leaves it alone.",
+            "An administrator can stop it.",
+        )
+    return container
+
+
+def _again(platform: Platform, container: Container) -> ContainerOutlook:
+    """The container after something was done to it."""
+    for each in platform.outlook.read().containers:
+        if each.container_id == container.id or each.container_name == container.name:
+            return each
+    raise NotFound(
+        f"{labels.name_of(container.labels, container.name)} has been removed.",
+        "Your home folder stays.",
+    )
+
+
+def _runs(platform: Platform, container_id: str) -> bool:
+    container = platform.engine.container(container_id)
+    return container is not None and container.state.is_live
+
+
+def _duration(text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as exc:
+        raise InvalidRequest(f"duration: {exc}.") from exc

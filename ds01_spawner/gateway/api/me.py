@@ -1,0 +1,82 @@
+"""Everything about whoever asks, in one answer: what a first page shows."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+
+from ds01_spawner.client import models as m
+from ds01_spawner.composition import Platform
+from ds01_spawner.domain.errors import Forbidden, Unavailable
+from ds01_spawner.domain.limits import Limits
+from ds01_spawner.gateway.api import containers, queue
+from ds01_spawner.gateway.api.ask import Answer, Api, Ask
+from ds01_spawner.gateway.api.history import notice_view, notices_of
+from ds01_spawner.gateway.api.policies import explained
+from ds01_spawner.gateway.api.requester import Requester
+from ds01_spawner.operations.situation import Situation
+
+NOTICES_OF = timedelta(days=7)
+MOST_NOTICES = 20
+
+
+class Me:
+    """Answers who somebody is."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def handlers(self) -> Mapping[str, Answer]:
+        """By the operation of their route."""
+        return {"getMe": self.me}
+
+    async def me(self, ask: Ask) -> m.Me:
+        """Who asks, what they may use, and what they have."""
+        return await ask.run(self._api, lambda platform: _me(platform, ask.requester))
+
+
+def _me(platform: Platform, requester: Requester) -> m.Me:
+    user = requester.user
+    try:
+        explanation = explained(platform, user, requester.hub_groups)
+        limits = platform.admission.limits(user, requester.hub_groups)
+    except Forbidden:  # root, and other accounts that are no person's
+        explanation, limits = None, None
+    seen = containers.read(platform, user)
+    situation = platform.admission.current(containers.SHARED_FOR)
+    notes = list(seen.notes)
+    return m.Me(
+        user=user,
+        role=requester.role,
+        interface=requester.interface,
+        explanation=explanation,
+        usage=() if limits is None else tuple(_usage(platform, user, limits, situation, notes)),
+        containers=seen.containers,
+        tickets=tuple(each for each in queue.read(platform).tickets if each.user == user),
+        notices=tuple(map(notice_view, notices_of(platform, user, NOTICES_OF)[:MOST_NOTICES])),
+        notes=tuple(notes),
+    )
+
+
+def _usage(
+    platform: Platform, user: str, limits: Limits, situation: Situation, notes: list[str]
+) -> Iterable[m.Usage]:
+    held = situation.occupancy.of(user)
+    running = len(situation.occupancy.containers_of(user))
+    equivalents = sum(use.slot.equivalents for use in held)
+    yield _of("max_containers_per_user", running, limits.max_containers_per_user)
+    yield _of("max_gpu_slots", len(held), limits.max_gpu_slots)
+    yield _of("max_gpu_equivalents", round(equivalents, 4), limits.max_gpu_equivalents)
+    with platform.ledger.transaction() as transaction:
+        measured = transaction.storage(user)
+    yield _of("storage", measured[0].size_bytes if measured else None, limits.storage_bytes)
+    try:
+        kernel = platform.cgroups.usage(limits.group, user)
+    except Unavailable as exc:
+        kernel = None
+        notes.append(str(exc))
+    memory, pids = (kernel.memory_bytes, kernel.pids) if kernel else (None, None)
+    yield _of("aggregate.memory", memory, limits.aggregate.memory_bytes)
+    yield _of("aggregate.pids", pids, limits.aggregate.pids)
+
+
+def _of(limit: str, used: float | None, allowed: float | None) -> m.Usage:
+    return m.Usage(limit=limit, used=used, allowed=allowed)

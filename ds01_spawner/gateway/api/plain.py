@@ -1,0 +1,111 @@
+"""What every answer of the API has: an id, safe headers, and errors as problem documents."""
+
+import logging
+import uuid
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any
+
+from tornado.web import HTTPError, RequestHandler
+
+from ds01_spawner.client.problems import MEDIA_TYPE, MethodNotAllowed, problem_of
+from ds01_spawner.domain.errors import DS01Error, InvalidRequest, NotFound
+
+_SAFE_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+LOOK = "Everything that may be asked is in openapi.json."
+_log = logging.getLogger(__name__)
+
+
+class PlainHandler(RequestHandler):
+    """Knows its request's id, and how to say what went wrong."""
+
+    request_id = ""
+
+    def set_default_headers(self) -> None:
+        """On errors, too."""
+        self.request_id = self.request_id or uuid.uuid4().hex
+        self.clear_header("Server")
+        for name, value in _SAFE_HEADERS.items():
+            self.set_header(name, value)
+        self.set_header("X-Request-Id", self.request_id)
+
+    def compute_etag(self) -> str | None:
+        """None: nothing is kept by anybody."""
+        return None
+
+    def problem(self, error: DS01Error) -> None:
+        """Answer with `error`."""
+        problem = problem_of(error, self.request_id)
+        self.set_status(problem.status)
+        self.set_header("Content-Type", MEDIA_TYPE)
+        if problem.retry_after_seconds is not None:
+            self.set_header("Retry-After", f"{problem.retry_after_seconds:.0f}")
+        if problem.status == HTTPStatus.UNAUTHORIZED:
+            self.set_header("WWW-Authenticate", 'Bearer realm="ds01"')
+        self.finish(problem.model_dump_json(exclude_defaults=True))
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """What tornado refuses, and what is our fault."""
+        cause = (kwargs.get("exc_info") or (None, None, None))[1]
+        if isinstance(cause, DS01Error):
+            self.problem(cause)
+        elif status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.problem(self.not_allowed())
+        elif status_code == HTTPStatus.NOT_FOUND:
+            self.problem(NotFound("There is nothing at this address.", LOOK))
+        elif status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            self.problem(InvalidRequest("The request cannot be read.", LOOK))
+        else:
+            self.problem(
+                DS01Error(
+                    "Something went wrong here, and it is our fault.",
+                    f"Tell the administrator: request {self.request_id}.",
+                )
+            )
+
+    def not_allowed(self) -> DS01Error:
+        """Why this method is not answered."""
+        return MethodNotAllowed("This is not done here.", LOOK)
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Only what is our fault, with the request's id."""
+        if typ is None or value is None or isinstance(value, HTTPError | DS01Error):
+            return
+        _log.error("Request %s failed", self.request_id, exc_info=(typ, value, tb))
+
+
+class UnknownHandler(PlainHandler):
+    """What is not in the table."""
+
+    def prepare(self) -> None:
+        """It is not there, whoever asks."""
+        raise HTTPError(404)
+
+
+class DocumentHandler(PlainHandler):
+    """The description of the API, for anybody: there is nothing of anybody's in it."""
+
+    def initialize(self, document: bytes) -> None:
+        """Take what is served."""
+        self._document = document
+
+    def get(self) -> None:
+        """The document."""
+        self.set_header("Content-Type", "application/json")
+        self.finish(self._document)
+
+    def not_allowed(self) -> DS01Error:
+        """It is read only."""
+        self.set_header("Allow", "GET")
+        return super().not_allowed()

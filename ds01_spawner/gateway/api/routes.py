@@ -1,0 +1,103 @@
+"""Everything that may be asked of the API: the table that decides, and that describes it.
+
+What is not here does not exist. The OpenAPI document is made from it, and a test holds the handlers
+to it.
+"""
+
+# ruff: noqa: E501 - a table is read by the row
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from ds01_spawner.client import models as m
+from ds01_spawner.client.models import Role, Wire
+
+
+@dataclass(frozen=True)
+class Route:
+    """One row of the table.
+
+    Attributes:
+        method: HTTP method.
+        path: Below the prefix; `{name}` is one segment.
+        operation: What the handler is registered for, and what generated clients call it.
+        role: Who may ask at all; what of others they get is the handler's business.
+        answer: What a successful answer is; `None` for an event stream or a websocket.
+        summary: What it does, for people.
+        query: Parameters.
+        body: What is sent; `None` for nothing.
+        status: Of a successful answer.
+        errors: Statuses beside those that every route may answer with.
+        stream: The events that it sends, by name, each with its model.
+        cost: How much of one's rate it takes.
+        repeatable: Whether `Idempotency-Key` makes a repetition answer what the first did.
+        websocket: Whether it is one.
+    """
+
+    method: str
+    path: str
+    operation: str
+    role: Role
+    answer: type[Wire] | None
+    summary: str
+    query: type[Wire] = m.NoQuery
+    body: type[Wire] | None = None
+    status: int = 200
+    errors: tuple[int, ...] = ()
+    stream: tuple[tuple[str, type[Wire]], ...] = ()
+    cost: int = 1
+    repeatable: bool = False
+    websocket: bool = False
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The variable parts of the path."""
+        return tuple(re.findall(r"{(\w+)}", self.path))
+
+    @property
+    def pattern(self) -> str:
+        """The path as a regular expression with a group for each variable part."""
+        return re.sub(r"\\{\w+\\}", "([^/]+)", re.escape(self.path))
+
+
+EVERY_STATUS = (400, 401, 403, 405, 413, 429, 503)
+"""What any route may answer with."""
+
+_S, _M, _A = Role.STUDENT, Role.MANAGER, Role.ADMIN
+
+# fmt: off
+ROUTES: tuple[Route, ...] = (
+    Route("GET",    "/me",                          "getMe",            _S, m.Me,             "Who you are, your limits with their origins, and what you have.", cost=3),
+    Route("GET",    "/notices",                     "listNotices",      _S, m.Notices,        "What you were told, the newest first.", m.NoticesQuery),
+
+    Route("GET",    "/containers",                  "listContainers",   _S, m.Containers,     "Your containers, and when each stops.", m.ContainersQuery),
+    Route("GET",    "/containers/{name}",           "getContainer",     _S, m.Container,      "One container.", m.OwnerQuery, errors=(404,)),
+    Route("POST",   "/containers/{name}/start",     "startContainer",   _S, m.Container,      "Start a stopped container.", m.OwnerQuery, errors=(404, 409), cost=5, repeatable=True),
+    Route("POST",   "/containers/{name}/stop",      "stopContainer",    _S, m.Container,      "Stop a container; it keeps its GPU for a while.", m.OwnerQuery, errors=(404, 409), cost=5, repeatable=True),
+    Route("POST",   "/containers/{name}/retire",    "retireContainer",  _S, m.Removed,        "Stop a container and remove it: its GPU is free at once.", m.OwnerQuery, errors=(404, 409), cost=5, repeatable=True),
+    Route("POST",   "/containers/{name}/extend",    "extendContainer",  _S, m.Extended,       "Keep a container running although nobody uses it.", m.OwnerQuery, m.ExtendRequest, errors=(404, 409), cost=5, repeatable=True),
+    Route("GET",    "/containers/{name}/logs",      "getLogs",          _S, m.Logs,           "The last lines of a container's output.", m.LogsQuery, errors=(404,), cost=3),
+
+    Route("GET",    "/gpus",                        "listGpus",         _S, m.Gpus,           "Every GPU slot, and which are yours."),
+    Route("GET",    "/queue",                       "listQueue",        _S, m.Queue,          "Your places in the GPU queue; all of them for managers.", m.ContainersQuery),
+    Route("GET",    "/queue/events",                "followQueue",      _S, None,             "Your places in the GPU queue, whenever one changes.", stream=(("queue", m.Queue), ("problem", m.Problem))),
+    Route("DELETE", "/queue/{ticket}",              "leaveQueue",       _S, m.Removed,        "Give a place in the GPU queue up.", errors=(404, 409), cost=5),
+
+    Route("GET",    "/images",                      "listImages",       _S, m.Images,         "What you may start: the catalogue, and images of your own.", cost=2),
+    Route("DELETE", "/images/{name}",               "deleteImage",      _S, m.Removed,        "Delete an image of your own.", errors=(404, 409), cost=5),
+
+    Route("GET",    "/events",                      "listEvents",       _S, m.Events,         "The audit log: what concerns you, or everything for managers.", m.EventsQuery, cost=5),
+
+    Route("GET",    "/policy/explain",              "explainPolicy",    _S, m.PolicyExplanation, "Limits, and what says so.", m.OwnerQuery),
+    Route("POST",   "/policy/preview",              "previewPolicy",    _M, m.Preview,        "Who an edited policy file would change, and how. Nothing is written.", body=m.PreviewRequest, cost=20),
+
+    Route("GET",    "/ssh-keys",                    "listSshKeys",      _S, m.SshKeys,        "The SSH keys that open your containers."),
+    Route("POST",   "/ssh-keys",                    "addSshKey",        _S, m.SshKey,         "Add an SSH public key.", body=m.SshKeyRequest, status=201, errors=(409,), cost=5, repeatable=True),
+    Route("DELETE", "/ssh-keys/{key}",              "removeSshKey",     _S, m.Removed,        "Remove an SSH key.", errors=(404,), cost=5),
+
+    Route("GET",    "/admin/people",                "listPeople",       _M, m.People,         "Everybody the platform knows, and what they have.", m.PageQuery, cost=5),
+    Route("POST",   "/admin/reconcile",             "reconcile",        _A, m.Reconciliation, "Remove what a crash left behind.", m.ReconcileQuery, cost=20),
+    Route("GET",    "/admin/health",                "getHealth",        _A, m.Health,         "Whether every part of the platform answers.", cost=5),
+)
+# fmt: on

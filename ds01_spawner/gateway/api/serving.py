@@ -1,0 +1,48 @@
+"""Everything that answers, by operation: what both listeners serve."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from ds01_spawner.gateway.api.admin import Admin
+from ds01_spawner.gateway.api.ask import Answer, Api
+from ds01_spawner.gateway.api.containers import Containers
+from ds01_spawner.gateway.api.gpus import Gpus
+from ds01_spawner.gateway.api.handler import Served
+from ds01_spawner.gateway.api.history import History
+from ds01_spawner.gateway.api.images import Images
+from ds01_spawner.gateway.api.keys import Keys
+from ds01_spawner.gateway.api.me import Me
+from ds01_spawner.gateway.api.policies import Policies
+from ds01_spawner.gateway.api.queue import Queue
+from ds01_spawner.gateway.api.rates import Rate, Rates
+
+
+class _Group(Protocol):
+    def handlers(self) -> Mapping[str, Answer]: ...
+
+
+def served_by(api: Api, rate: Rate | None = None) -> Served:
+    """The answers that stand on `api`; one for all listeners of a process.
+
+    Args:
+        api: What the API stands on.
+        rate: How often one person may ask.
+    """
+    queue = Queue(api)
+    groups: tuple[_Group, ...] = (
+        Me(api),
+        Containers(api),
+        Gpus(api),
+        queue,
+        Images(api),
+        History(api),
+        Policies(api),
+        Keys(api),
+        Admin(api),
+    )
+    return Served(
+        api=api,
+        answers={name: answer for group in groups for name, answer in group.handlers().items()},
+        streams=queue.streams(),
+        rates=Rates(rate),
+    )
