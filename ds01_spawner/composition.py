@@ -35,10 +35,11 @@ from ds01_spawner.adapters.staged_binds import KernelBindStage
 from ds01_spawner.adapters.storage.meter import HomeMeter
 from ds01_spawner.adapters.system_clock import SystemClock
 from ds01_spawner.adapters.system_zone import SystemZone
-from ds01_spawner.domain.errors import Forbidden, Unavailable
+from ds01_spawner.domain.errors import Forbidden, NotFound, Unavailable
 from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.grant import Site
 from ds01_spawner.domain.limits import Limits
+from ds01_spawner.domain.names import user_slug
 from ds01_spawner.domain.repair import GRACE
 from ds01_spawner.domain.strategies import STRATEGIES
 from ds01_spawner.operations.admission import Admission, Rules
@@ -46,6 +47,7 @@ from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.binds import Binds
 from ds01_spawner.operations.board import Board
+from ds01_spawner.operations.build_place import BuildPlaces
 from ds01_spawner.operations.checks import Checks
 from ds01_spawner.operations.echoes import Echoes
 from ds01_spawner.operations.enforce import Enforcer, Terms
@@ -70,6 +72,7 @@ from ds01_spawner.operations.survey import Survey
 from ds01_spawner.operations.telling import Telling
 from ds01_spawner.operations.troubles import Troubles
 from ds01_spawner.policy.gpu_config import GpuConfig, parse_gpu_config
+from ds01_spawner.policy.image_references import is_image_id
 from ds01_spawner.policy.images import ImageCatalogue, parse_images
 from ds01_spawner.ports import Cgroups, GpuProbe, HubClient
 
@@ -329,6 +332,16 @@ class Platform:
         )
 
     @cached_property
+    def build_places(self) -> BuildPlaces:
+        """Places for builds of images."""
+        return BuildPlaces(
+            clock=self.clock,
+            ledger=self.ledger,
+            admission=self.admission,
+            aggregates=self.aggregates,
+        )
+
+    @cached_property
     def servers(self) -> Servers:
         """Stops containers."""
         return Servers(
@@ -501,6 +514,11 @@ class Platform:
         self.storage.check(user, limits)
 
     def _resolve_image(self, user: str, group: str | None, text: str) -> str:
+        if is_image_id(text):
+            # What has no name any more is its owner's alone.
+            if self.images.allow_own_images and self.engine.image_owner(text) == user_slug(user):
+                return text
+            raise NotFound(f"No such image: {text}")
         if text:
             return self.images.resolve(user, group, text)
         default = self.images.default_for(group)

@@ -5,6 +5,10 @@ from datetime import datetime
 
 from ds01_spawner.domain.request import GpuRequest
 
+BUILD = ".build"
+"""What stands for a person's build among reservations. No container's name begins so; it keeps the
+person's cgroup, and counts for nothing else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reservation:

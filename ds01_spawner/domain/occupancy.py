@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.allocation import Reservation
+from ds01_spawner.domain.allocation import BUILD, Reservation
 from ds01_spawner.domain.container import Container, ContainerState, DeviceDemand
 from ds01_spawner.domain.gpu import UNKNOWN_PROFILE, Inventory, Slot, SlotActivity
 
@@ -171,7 +171,8 @@ def occupancy(
     for reservation in reservations:
         if reservation.created_at == shown.get(reservation.container_name):
             continue  # the engine shows the container it was for: labels are the truth now
-        running[reservation.user, reservation.container_name] = None
+        if not reservation.container_name.startswith(BUILD):
+            running[reservation.user, reservation.container_name] = None
         for uuid in reservation.gpu_uuids:
             slot = slots.get(uuid)
             if slot is not None:

@@ -25,6 +25,7 @@ _OFFICIAL = "library/"
 _ANY = "*"
 _MIN_COMPONENTS = 2
 _DIGEST_LENGTH = 24
+_IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def canonical_reference(text: str) -> str:
@@ -70,6 +71,11 @@ def own_repository(user: str) -> str:
 def is_somebodys(reference: str) -> bool:
     """Whether a canonical reference is in a person's own namespace, whoever that is."""
     return reference.startswith(_OWN_PREFIX) and "/" in reference
+
+
+def is_image_id(text: str) -> bool:
+    """Whether it is an engine's full id of an image, not a name."""
+    return _IMAGE_ID.fullmatch(text) is not None
 
 
 def full_repository(reference: str) -> str:

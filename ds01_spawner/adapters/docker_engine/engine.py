@@ -22,7 +22,7 @@ from ds01_spawner.adapters.docker_engine.payload import container_payload, unset
 from ds01_spawner.adapters.docker_engine.pulling import pull_image
 from ds01_spawner.domain.container import Container, ContainerSpec
 from ds01_spawner.domain.errors import Conflict, NotFound, Unavailable
-from ds01_spawner.domain.labels import RESERVED_LABELS
+from ds01_spawner.domain.labels import IMAGE_OWNER, RESERVED_LABELS
 from ds01_spawner.ports import EngineInfo
 from ds01_spawner.ports.isolation import Bridge
 
@@ -120,6 +120,14 @@ class DockerEngine:
     def has_image(self, reference: str) -> bool:
         """Whether the image is present locally."""
         return self._image(reference) is not None
+
+    def image_owner(self, image_id: str) -> str | None:
+        """Slug of the person who made an image that nobody calls anything; `None` for others."""
+        found = self._image(image_id)
+        if found is None or found.get("RepoTags") or found.get("RepoDigests"):
+            return None
+        owner = ((found.get("Config") or {}).get("Labels") or {}).get(IMAGE_OWNER)
+        return str(owner) if owner else None
 
     def pull(self, reference: str) -> None:
         """Fetch an image; neither waits for the other calls' breaker nor trips it."""

@@ -1,0 +1,79 @@
+"""`docker commit`: an image of one's own container, in one's own namespace."""
+
+from collections.abc import Mapping
+
+from ds01_spawner.domain.labels import Interface
+from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.go_json import Fields
+from ds01_spawner.gateway.docker.image_changes import checked_changes, commit_config
+from ds01_spawner.gateway.docker.image_names import shown_image
+from ds01_spawner.gateway.docker.images import wanted_reference
+from ds01_spawner.gateway.docker.own_images import checked
+from ds01_spawner.gateway.docker.owned import Owned
+from ds01_spawner.gateway.docker.parameters import flag
+from ds01_spawner.gateway.wire.call import Call, Handler, Reply
+from ds01_spawner.policy.image_references import split_reference
+
+_MOST_BYTES = 1024**2
+_SECONDS = 3600.0
+_LONGEST_NOTE = 4096
+
+
+class Commit:
+    """`POST /commit`.
+
+    Args:
+        door: What handlers stand on.
+        owned: The person's containers.
+    """
+
+    def __init__(self, door: Door, owned: Owned) -> None:
+        self._door = door
+        self._engine = door.engine
+        self._owned = owned
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By endpoint."""
+        return {"POST /commit": self.commit}
+
+    async def commit(self, call: Call, reply: Reply) -> None:
+        """Make an image of a container of the caller's."""
+        user = call.caller.user
+        found = await self._owned.container(call.caller, call.first("container"))
+        content = await call.body.read(_MOST_BYTES)
+        body = Fields.of(content if content.strip() else b"null")
+        query = {
+            "container": [str(found["Id"])],
+            "changes": checked_changes(call.query.get("changes", ())),
+            "pause": ["1" if not call.first("pause") or flag(call, "pause") else "0"],
+        }
+        name = ""
+        if call.first("repo"):
+            name = wanted_reference(call.first("repo"), call.first("tag"), user)
+            repository, rest = split_reference(name)
+            query |= {"repo": [repository], "tag": [rest.removeprefix(":")]}
+        for key in ("comment", "author"):
+            if call.first(key):
+                query[key] = [call.first(key)[:_LONGEST_NOTE]]
+        answer = await self._engine.ask(
+            "POST",
+            "/commit",
+            query,
+            commit_config(body, found, user),
+            version=call.version,
+            seconds=_SECONDS,
+        )
+        made = checked(answer, user).value
+        details = {"container": found["Id"], "id": made.get("Id")}
+
+        def write() -> None:
+            self._door.platform.audit.write(
+                "image.commit",
+                user=user,
+                resource=shown_image(name, user),
+                interface=Interface.DOCKER.value,
+                details=details,
+            )
+
+        await self._door.threads.run(user, write)
+        await reply.json(made, 201)

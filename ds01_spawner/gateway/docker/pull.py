@@ -1,0 +1,169 @@
+"""`docker pull` by allow-list, and `docker import` of what the client sends."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+from ds01_spawner.domain.errors import Forbidden, InvalidRequest
+from ds01_spawner.domain.labels import Interface
+from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.image_changes import checked_changes, owner_change
+from ds01_spawner.gateway.docker.image_list import without_namespace
+from ds01_spawner.gateway.docker.image_names import engine_reference
+from ds01_spawner.gateway.docker.image_rights import ImageRights
+from ds01_spawner.gateway.docker.images import wanted_reference
+from ds01_spawner.gateway.docker.own_images import OwnImages
+from ds01_spawner.gateway.docker.progress_lines import Progress, line_of
+from ds01_spawner.gateway.wire.call import Call, Handler, Reply
+from ds01_spawner.policy.image_references import split_reference
+
+LARGEST_IMPORT = 64 * 1024**3
+_AUTH = "x-registry-auth"
+_DONE = 300
+
+
+class Pull:
+    """`POST /images/create`.
+
+    Args:
+        door: What handlers stand on.
+        images: Finds images.
+    """
+
+    def __init__(self, door: Door, images: OwnImages) -> None:
+        self._door = door
+        self._engine = door.engine
+        self._images = images
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By endpoint."""
+        return {"POST /images/create": self.create}
+
+    async def create(self, call: Call, reply: Reply) -> None:
+        """Fetch an image, or make one of an archive."""
+        if call.first("fromImage"):
+            await self._pull(call, reply)
+        elif call.first("fromSrc") == "-":
+            await self._import(call, reply)
+        elif call.first("fromSrc"):
+            raise Forbidden(
+                "docker import of an address would be fetched by the server, not by you.",
+                "Fetch it here: curl ADDRESS | docker import - NAME.",
+            )
+        else:
+            raise InvalidRequest("Neither fromImage nor fromSrc is given.")
+
+    async def fetch(
+        self, call: Call, reply: Reply, reference: str, *, with_login: bool = False
+    ) -> str:
+        """Let the engine fetch a reference that was checked; what went wrong, or nothing.
+
+        Args:
+            call: Who asks, and for which platform.
+            reply: Gets the progress.
+            reference: Canonical.
+            with_login: Whether the client's login for the registry goes along.
+        """
+        repository, rest = split_reference(reference)
+        tag, _at, digest = rest.removeprefix(":").partition("@")
+        query = {"fromImage": [repository], "tag": [digest or tag]}
+        if call.first("platform"):
+            query["platform"] = [call.first("platform")]
+        headers = {key: call.headers[key] for key in (_AUTH,) if with_login and key in call.headers}
+        progress = Progress(reply)
+        outcome = "abandoned"
+        try:
+            status = await self._engine.relay(
+                call, progress, "POST", "/images/create", query, headers=headers
+            )
+            failed = bool(progress.failure) or status >= _DONE
+            outcome = "failed" if failed else "abandoned" if call.gone.is_set() else "ok"
+        finally:
+            await self._tell(call, "image.pull", reference, outcome, progress.failure)
+        return progress.failure
+
+    async def _pull(self, call: Call, reply: Reply) -> None:
+        reference = engine_reference(_asked(call.first("fromImage"), call.first("tag")))
+        rights = await self._images.rights(call.caller)
+        if rights.catalogue.is_pullable(reference):
+            await self.fetch(call, reply, reference, with_login=True)
+            return
+        await self._offered(call, reply, rights, reference)
+
+    async def _offered(self, call: Call, reply: Reply, rights: ImageRights, reference: str) -> None:
+        """What the catalogue offers is fetched where it is missing, and never replaced."""
+        if not rights.is_shared(reference):
+            await self._tell(call, "image.pull", reference, "refused", "not in pull_allowed")
+            raise Forbidden(
+                f"The image {reference} may not be fetched.", rights.catalogue.pull_choices()
+            )
+        if await self._images.inspect(reference) is None:
+            await self.fetch(call, reply, reference)
+            return
+        await reply.begin(200, {"Content-Type": "application/json"})
+        await reply.write(line_of({"status": f"Status: Image is up to date for {reference}"}))
+        await reply.finish()
+
+    async def _import(self, call: Call, reply: Reply) -> None:
+        user = call.caller.user
+        changes = [*checked_changes(call.query.get("changes", ())), owner_change(user)]
+        query = {"fromSrc": ["-"], "changes": changes}
+        name = ""
+        if call.first("repo"):
+            name = wanted_reference(call.first("repo"), call.first("tag"), user)
+            repository, rest = split_reference(name)
+            query |= {"repo": [repository], "tag": [rest.removeprefix(":")]}
+        for key in ("message", "platform"):
+            if call.first(key):
+                query[key] = [call.first(key)]
+        progress = Progress(
+            reply,
+            lambda message: {
+                key: without_namespace(text, user) if isinstance(text, str) else text
+                for key, text in message.items()
+            },
+        )
+        status = await self._engine.relay(
+            call,
+            progress,
+            "POST",
+            "/images/create",
+            query,
+            stream=_bounded(call.body.chunks(), LARGEST_IMPORT),
+            headers={"Content-Type": "application/x-tar"},
+        )
+        failed = bool(progress.failure) or status >= _DONE
+        await self._tell(call, "image.import", name, "failed" if failed else "ok", progress.failure)
+
+    async def _tell(
+        self, call: Call, action: str, reference: str, outcome: str, reason: str
+    ) -> None:
+        user = call.caller.user
+
+        def write() -> None:
+            self._door.platform.audit.write(
+                action,
+                user=user,
+                resource=reference,
+                interface=Interface.DOCKER.value,
+                outcome=outcome,
+                reason=without_namespace(reason, user),
+            )
+
+        await asyncio.shield(self._door.threads.run(user, write))
+
+
+def _asked(image: str, tag: str) -> str:
+    """One reference of the two parameters; without a tag not all of them, as in the engine."""
+    if not tag:
+        return image
+    repository, _rest = split_reference(image)
+    return f"{repository}@{tag}" if ":" in tag else f"{repository}:{tag}"
+
+
+async def _bounded(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            raise InvalidRequest(f"More than {limit // 1024**3} GiB cannot be imported.")
+        yield chunk
