@@ -94,6 +94,8 @@ class GpuRequest:
                 size = "whole GPU"
             case GpuKind.PROFILE:
                 size = f"{self.profile} slot"
+            case GpuKind.AT_LEAST if self.min_memory_bytes < _GB:
+                size = "GPU slot"
             case GpuKind.AT_LEAST:
                 size = f"GPU slot with at least {self.min_memory_bytes // _GB} GB"
         return f"{self.count} {size}" if self.count == 1 else f"{self.count} times a {size}"

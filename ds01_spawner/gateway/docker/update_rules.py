@@ -60,9 +60,9 @@ def _bounds(asked: AskedLimits, limits: Limits) -> dict[str, Any]:
         payload["CpuPeriod"] = _CPU_PERIOD
         payload["CpuQuota"] = max(1_000, round(asked.cpus * _CPU_PERIOD))
     if asked.memory_bytes is not None:
-        swap = asked.memory_swap_bytes
-        if swap is None:
-            swap = swap_beside(asked.memory_bytes, limits.memory_bytes, limits.memory_swap_bytes)
+        swap = swap_beside(asked.memory_bytes, limits.memory_bytes, limits.memory_swap_bytes)
+        if asked.memory_swap_bytes is not None:
+            swap = min(asked.memory_swap_bytes, swap or asked.memory_swap_bytes)
         payload["Memory"] = asked.memory_bytes
         # The engine wants both at once where the old sum would be less than the new memory.
         payload["MemorySwap"] = -1 if swap is None else max(swap, asked.memory_bytes)
