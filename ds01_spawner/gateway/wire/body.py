@@ -61,8 +61,8 @@ class RequestBody:
         content = bytearray()
         try:
             async with asyncio.timeout(_WHOLE_IN_SILENCES * self._silence_seconds):
-                while part := await asyncio.wait_for(self._part(), self._silence_seconds):
-                    content += part
+                while parts := await asyncio.wait_for(self.parts(), self._silence_seconds):
+                    content += b"".join(parts)
                     if len(content) > limit_bytes:
                         raise _too_long(limit_bytes)
         except TimeoutError as exc:
@@ -71,15 +71,9 @@ class RequestBody:
             ) from exc
         return bytes(content)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Its parts as they come.
-
-        Raises:
-            ClientGone: The connection ended first.
-            Malformed: It is not framed as it should be.
-        """
-        while part := await self._part():
-            yield part
+    def chunks(self) -> "Chunks":
+        """Its parts as they come."""
+        return Chunks(self)
 
     async def drop(self) -> None:
         """Receive and forget what is left of it.
@@ -88,19 +82,41 @@ class RequestBody:
             TimeoutError: It does not come in time.
         """
         async with asyncio.timeout(self._silence_seconds):
-            while await self._part():
+            while await self.parts():
                 pass
 
-    async def _part(self) -> bytes:
+    async def parts(self) -> list[memoryview]:
+        """What comes next of it; nothing at its end.
+
+        Raises:
+            ClientGone: The connection ended first.
+            Malformed: It is not framed as it should be.
+        """
         if self.done:
-            return b""
+            return []
         try:
             if self._awaited:
                 self._awaited = False
                 await self._line.send(_CONTINUE)
-            return await self._line.receive_body(self._framing)
+            return await self._line.receive_parts(self._framing)
         except ConnectionError as exc:
             raise ClientGone(str(exc)) from exc
+
+
+class Chunks:
+    """A body part by part; `parts` is for those who pass it on without a look."""
+
+    def __init__(self, body: RequestBody) -> None:
+        self.parts = body.parts
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        part = b"".join(await self.parts())
+        if not part:
+            raise StopAsyncIteration
+        return part
 
 
 def _too_long(limit_bytes: int) -> TooLong:

@@ -116,7 +116,7 @@ class Connection:
         try:
             while await self._serve_one():
                 self._reply = None
-        except ConnectionError:
+        except (ConnectionError, ClientGone):
             return
         except asyncio.CancelledError:
             if not self._gone.is_set():

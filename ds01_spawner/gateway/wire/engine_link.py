@@ -9,13 +9,16 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
 
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.gateway.wire.call import Answer, Call, Query, Reply, Rewrite
 from ds01_spawner.gateway.wire.departures import Departures
+from ds01_spawner.gateway.wire.errors import ClientGone
 from ds01_spawner.gateway.wire.line import Line
+from ds01_spawner.gateway.wire.pipes import Pipes
 from ds01_spawner.gateway.wire.raw import join
+from ds01_spawner.gateway.wire.reply import WireReply
 from ds01_spawner.gateway.wire.request import flat, quoted_query
 from ds01_spawner.gateway.wire.upstream import Question, Upstream, asked
 
@@ -37,13 +40,6 @@ _RAW: Final = "application/vnd.docker.raw-stream"
 _ERROR: Final = 400
 
 
-@runtime_checkable
-class _Takeable(Protocol):
-    """A reply whose connection can become a raw stream."""
-
-    async def take(self, status: int, headers: Mapping[str, str]) -> Line: ...
-
-
 class UnixEngineLink:
     """The engine on its Unix socket.
 
@@ -54,6 +50,7 @@ class UnixEngineLink:
     def __init__(self, engine_socket: str) -> None:
         self._socket = engine_socket
         self._departures: Departures | None = None
+        self._pipes = Pipes()
 
     async def ask(  # noqa: PLR0913 - the parts of one request
         self,
@@ -89,7 +86,7 @@ class UnixEngineLink:
         )
         if rewrite is None:
             async with asked(self._socket, question) as answer:
-                return await _hand_on(answer, reply)
+                return await _hand_on(answer, reply, self._pipes)
         seconds = _REWRITE_SECONDS if method in {"GET", "HEAD"} else None
         async with _within(seconds), asked(self._socket, question) as answer:
             status, value = answer.head.status, await answer.value()
@@ -143,8 +140,8 @@ class UnixEngineLink:
 
     async def _stream_or_hand_on(self, answer: Upstream, call: Call, reply: Reply) -> int:
         if not answer.is_raw:
-            return await _hand_on(answer, reply)
-        if not isinstance(reply, _Takeable):
+            return await _hand_on(answer, reply, self._pipes)
+        if not isinstance(reply, WireReply):
             raise TypeError("this reply cannot become a raw stream")
         content = _passed_on(answer).get("Content-Type", _RAW)
         headers = {"Content-Type": content}
@@ -155,7 +152,7 @@ class UnixEngineLink:
         client = await reply.take(status, headers)
         if self._departures is None:
             self._departures = Departures()
-        await join(client, answer.line, self._departures)
+        await join(client, answer.line, self._departures, self._pipes)
         return answer.head.status
 
 
@@ -196,12 +193,18 @@ async def _within(seconds: float | None) -> AsyncIterator[None]:
         ) from exc
 
 
-async def _hand_on(answer: Upstream, reply: Reply) -> int:
+async def _hand_on(answer: Upstream, reply: Reply, pipes: Pipes) -> int:
     """Give the client what the engine answers, as it comes."""
     head, headers = answer.head, _passed_on(answer)
     if head.status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
         await reply.empty(head.status, headers)
         return head.status
+    if head.chunked and isinstance(reply, WireReply) and not answer.is_here:
+        client = await reply.pour(head.status, headers)
+        if client is not None:
+            await _pour(answer, client, pipes)
+            await reply.finish()
+            return head.status
     if head.length is not None:
         headers["Content-Length"] = str(head.length)
     await reply.begin(head.status, headers)
@@ -209,6 +212,17 @@ async def _hand_on(answer: Upstream, reply: Reply) -> int:
         await reply.write(part)
     await reply.finish()
     return head.status
+
+
+async def _pour(answer: Upstream, client: Line, pipes: Pipes) -> None:
+    """Pass on chunks as they are, to the end of the engine's connection."""
+    try:
+        if answer.line.early:
+            await client.send(await answer.line.receive())
+        while await pipes.move(answer.line, client):
+            pass
+    except ConnectionError as exc:
+        raise ClientGone(str(exc)) from exc
 
 
 async def _rewritten(

@@ -22,7 +22,7 @@ class TooLong(InvalidRequest):
     """The body is longer than is read here."""
 
 
-class ClientGone(ConnectionError):
+class ClientGone(Exception):
     """The client has gone: there is nobody to answer."""
 
 

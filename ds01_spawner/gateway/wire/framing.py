@@ -7,6 +7,7 @@ from ds01_spawner.gateway.wire.head import Malformed
 
 _SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}")
 _LONGEST_SIZE: Final = 8
+_MOST_PARTS: Final = 64
 _CRLF: Final = b"\r\n"
 
 
@@ -21,8 +22,8 @@ class Framing(Protocol):
     done: bool
     surplus: bytes
 
-    def feed(self, data: bytes) -> bytes:
-        """The part of the body in `data`; may be empty.
+    def feed(self, data: bytes) -> list[memoryview]:
+        """The parts of `data` that are the body; perhaps none.
 
         Raises:
             Malformed: It is not framed as it should be.
@@ -42,13 +43,13 @@ class OfLength:
         self.done = length == 0
         self.surplus = b""
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes) -> list[memoryview]:
         """See `Framing`."""
-        body = data if len(data) <= self._left else data[: self._left]
+        body = memoryview(data)[: self._left]
         self.surplus = data[len(body) :]
         self._left -= len(body)
         self.done = self._left == 0
-        return body
+        return [body] if body else []
 
     def eof(self) -> bool:
         """See `Framing`."""
@@ -62,9 +63,9 @@ class UntilEnd:
         self.done = False
         self.surplus = b""
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes) -> list[memoryview]:
         """See `Framing`."""
-        return data
+        return [memoryview(data)]
 
     def eof(self) -> bool:
         """See `Framing`."""
@@ -82,7 +83,7 @@ class InChunks:
         self._left = 0
         self._ending = False
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes) -> list[memoryview]:
         """See `Framing`."""
         if self._held:
             data, self._held = self._held + data, b""
@@ -104,7 +105,7 @@ class InChunks:
             at = after
         if self.done:
             self.surplus = data[at:]
-        return b"".join(parts)
+        return parts if len(parts) <= _MOST_PARTS else [memoryview(b"".join(parts))]
 
     def eof(self) -> bool:
         """See `Framing`."""

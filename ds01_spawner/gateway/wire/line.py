@@ -47,7 +47,7 @@ class Line:
             data, self._early = self._early, b""
             return data
         data = await self._loop.sock_recv(self.sock, most)
-        await self._take_turns(len(data))
+        await self.take_turns(len(data))
         return data
 
     async def receive_head(self) -> bytes:
@@ -73,8 +73,8 @@ class Line:
         self.put_back(data[at + len(END) :])
         return data[:at]
 
-    async def receive_body(self, framing: Framing) -> bytes:
-        """The next part of a body; empty at its end.
+    async def receive_parts(self, framing: Framing) -> list[memoryview]:
+        """The next parts of a body; none at its end.
 
         Raises:
             ConnectionError: The connection ended before the body.
@@ -86,29 +86,36 @@ class Line:
                 if framing.eof():
                     break
                 raise ConnectionResetError("the connection ended within a body")
-            part = framing.feed(data)
+            parts = framing.feed(data)
             if framing.surplus:
                 self.put_back(framing.surplus)
                 framing.surplus = b""
-            if part:
-                return part
-        return b""
+            if parts:
+                return parts
+        return []
 
-    async def send(self, *parts: bytes) -> None:
+    async def receive_body(self, framing: Framing) -> bytes:
+        """The next part of a body in one piece; empty at its end. Raises as `receive_parts`."""
+        return b"".join(await self.receive_parts(framing))
+
+    async def send(self, *parts: bytes | memoryview) -> None:
         """Send all of it; returns when the kernel has taken it.
 
         Raises:
             ConnectionError: The other side takes no more.
         """
-        whole = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
-        try:
-            sent = self.sock.sendmsg(parts)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        if sent < whole:
-            rest = memoryview(parts[0] if len(parts) == 1 else b"".join(parts))[sent:]
-            await self._loop.sock_sendall(self.sock, rest)
-        await self._take_turns(whole)
+        left = list(parts)
+        while left:
+            try:
+                sent = self.sock.sendmsg(left)
+            except (BlockingIOError, InterruptedError):
+                await self.writable()
+                continue
+            while left and sent >= len(left[0]):
+                sent -= len(left.pop(0))
+            if sent:
+                left[0] = memoryview(left[0])[sent:]
+        await self.take_turns(sum(map(len, parts)))
 
     def end(self) -> None:
         """Say that nothing more will be sent."""
@@ -124,8 +131,32 @@ class Line:
         """Close the connection."""
         self.sock.close()
 
-    async def _take_turns(self, count: int) -> None:
+    async def readable(self) -> None:
+        """Returns when something has come, or the end."""
+        ready = self._loop.create_future()
+        self._loop.add_reader(self.sock, _settle, ready)
+        try:
+            await ready
+        finally:
+            self._loop.remove_reader(self.sock)
+
+    async def writable(self) -> None:
+        """Returns when something can be sent."""
+        ready = self._loop.create_future()
+        self._loop.add_writer(self.sock, _settle, ready)
+        try:
+            await ready
+        finally:
+            self._loop.remove_writer(self.sock)
+
+    async def take_turns(self, count: int) -> None:
+        """Let others have their turn, now and then; `count` bytes were moved."""
         self._since_turn += count
         if self._since_turn >= _TURN_BYTES:
             self._since_turn = 0
             await asyncio.sleep(0)
+
+
+def _settle(ready: "asyncio.Future[None]") -> None:
+    if not ready.done():
+        ready.set_result(None)

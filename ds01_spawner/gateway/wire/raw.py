@@ -7,12 +7,13 @@ from typing import Final
 
 from ds01_spawner.gateway.wire.departures import Departures
 from ds01_spawner.gateway.wire.line import Line
+from ds01_spawner.gateway.wire.pipes import Pipes
 
 _LEFTOVERS_SECONDS: Final = 5.0
 """How long the engine may take for what a client sent before it went away."""
 
 
-async def join(client: Line, engine: Line, departures: Departures) -> None:
+async def join(client: Line, engine: Line, departures: Departures, pipes: Pipes) -> None:
     """Pass on what either side sends until both have ended, or one has gone.
 
     The end of one direction is passed on as such (`shutdown(SHUT_WR)`). A client that has gone
@@ -23,8 +24,8 @@ async def join(client: Line, engine: Line, departures: Departures) -> None:
     departures.watch(client.sock, client_gone.set)
     departures.watch(engine.sock, engine_gone.set)
     tasks = {
-        "up": asyncio.ensure_future(_pass_on(client, engine)),
-        "down": asyncio.ensure_future(_pass_on(engine, client)),
+        "up": asyncio.ensure_future(_pass_on(client, engine, pipes)),
+        "down": asyncio.ensure_future(_pass_on(engine, client, pipes)),
         "client": asyncio.ensure_future(client_gone.wait()),
         "engine": asyncio.ensure_future(engine_gone.wait()),
     }
@@ -51,11 +52,13 @@ async def _until_over(tasks: Mapping[str, asyncio.Future[bool]]) -> None:
             return
 
 
-async def _pass_on(source: Line, sink: Line) -> bool:
+async def _pass_on(source: Line, sink: Line, pipes: Pipes) -> bool:
     """Whether everything up to the source's end could be passed on."""
     with suppress(ConnectionError):
-        while data := await source.receive():
-            await sink.send(data)
+        if source.early:
+            await sink.send(await source.receive())
+        while await pipes.move(source, sink):
+            pass
         sink.end()
         return True
     source.refuse_more()

@@ -76,7 +76,7 @@ class WireReply:
 
     async def finish(self) -> None:
         """The end of the body."""
-        if self._chunked:
+        if self._chunked and not self._bodiless:
             await self._send(_LAST_CHUNK)
         self.finished = True
 
@@ -90,6 +90,18 @@ class WireReply:
             await self._line.send(written(status_line(status), headers.items()))
         except ConnectionError as exc:
             raise ClientGone(str(exc)) from exc
+        return self._line
+
+    async def pour(self, status: int, headers: Mapping[str, str]) -> Line | None:
+        """The connection, after the head, for a body that is in chunks already, to its last one.
+
+        `None`, and nothing is sent, where the client does not read chunks. `finish` is due after
+        it. No other request may follow, as nobody looks where the last chunk is.
+        """
+        if not self._chunks_understood or self._bodiless:
+            return None
+        self.keep_alive = False
+        await self._send(self._head(status, {**headers, "Transfer-Encoding": "chunked"}))
         return self._line
 
     def _head(self, status: int, headers: Mapping[str, str]) -> bytes:

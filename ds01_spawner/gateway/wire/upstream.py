@@ -3,13 +3,14 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
 from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.gateway.wire.body import Chunks
 from ds01_spawner.gateway.wire.framing import Framing, InChunks, OfLength, UntilEnd
 from ds01_spawner.gateway.wire.head import Malformed, ResponseHead, parse_response_head, written
 from ds01_spawner.gateway.wire.line import Line
@@ -74,6 +75,13 @@ class Upstream:
         is_ok = head.status == HTTPStatus.OK and method == "POST" and unframed
         self.is_raw = head.status == HTTPStatus.SWITCHING_PROTOCOLS or is_ok
         self._framing = _framing(head, method)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the body, in chunks, has come with the head already."""
+        trial = InChunks()
+        trial.feed(self.line.early)
+        return trial.done
 
     async def part(self) -> bytes:
         """The next part of the body; empty at its end.
@@ -166,23 +174,29 @@ async def _connected(engine_socket: str) -> socket.socket:
 
 async def _send(line: Line, question: Question) -> None:
     """Send a question. An engine that takes no more has answered already, or will not."""
+    framed = question.length is None
     try:
         await line.send(question.head() + (question.body or b""))
+        if question.stream is None:
+            return
+        while parts := await _next_parts(question.stream):
+            if framed:
+                size = b"%x\r\n" % sum(map(len, parts))
+                await line.send(size, *parts, b"\r\n")
+            else:
+                await line.send(*parts)
+        if framed:
+            await line.send(_LAST_CHUNK)
     except ConnectionError:
         return
-    if question.stream is None:
-        return
-    framed = question.length is None
-    async for part in question.stream:
-        try:
-            await (line.send(b"%x\r\n" % len(part), part, b"\r\n") if framed else line.send(part))
-        except ConnectionError:
-            return
-    if framed:
-        try:
-            await line.send(_LAST_CHUNK)
-        except ConnectionError:
-            return
+
+
+async def _next_parts(stream: AsyncIterator[bytes]) -> Sequence[bytes | memoryview]:
+    if isinstance(stream, Chunks):
+        return await stream.parts()
+    while (part := await anext(stream, None)) == b"":
+        pass
+    return () if part is None else (part,)
 
 
 async def _head(line: Line, sending: asyncio.Task[None]) -> ResponseHead:
