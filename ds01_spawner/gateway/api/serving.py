@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from tornado.web import Application, RequestHandler
+
 from ds01_spawner.gateway.api.admin import Admin
+from ds01_spawner.gateway.api.application import SOCKET_PREFIX, application
 from ds01_spawner.gateway.api.ask import Answer, Api
+from ds01_spawner.gateway.api.bridge import ReplyConnection
 from ds01_spawner.gateway.api.containers import Containers
 from ds01_spawner.gateway.api.gpus import Gpus
 from ds01_spawner.gateway.api.handler import Served
@@ -15,6 +19,7 @@ from ds01_spawner.gateway.api.me import Me
 from ds01_spawner.gateway.api.policies import Policies
 from ds01_spawner.gateway.api.queue import Queue
 from ds01_spawner.gateway.api.rates import Rate, Rates
+from ds01_spawner.gateway.api.requester import Requester, by_kernel
 
 
 class _Group(Protocol):
@@ -46,3 +51,13 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
         streams=queue.streams(),
         rates=Rates(rate),
     )
+
+
+def socket_application(served: Served) -> Application:
+    """The API on the Unix socket; to be served by a `Bridge`."""
+    return application(served, _kernel, SOCKET_PREFIX)
+
+
+async def _kernel(handler: RequestHandler) -> Requester | None:
+    connection = handler.request.connection
+    return by_kernel(connection.caller) if isinstance(connection, ReplyConnection) else None

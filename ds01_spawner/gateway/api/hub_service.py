@@ -1,4 +1,4 @@
-"""Who asks: the kernel vouches for people on the Unix socket, the hub elsewhere."""
+"""The API as JupyterHub's service `ds01`: the hub says who asks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,32 +8,17 @@ from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler, HubOAuth
 from tornado.web import Application, HTTPError, RequestHandler
 
 from ds01_spawner.domain.errors import Forbidden, Unavailable
-from ds01_spawner.gateway.api.application import SOCKET_PREFIX, application
-from ds01_spawner.gateway.api.bridge import ReplyConnection
+from ds01_spawner.gateway.api.application import application
 from ds01_spawner.gateway.api.handler import ApiHandler, Served
-from ds01_spawner.gateway.api.requester import Requester, by_hub, by_kernel
+from ds01_spawner.gateway.api.requester import Requester, by_hub
 
 SERVICE = "ds01"
 CACHE_SECONDS = 60
 """How long a token that was taken back, or a group that was left, still counts."""
 
 
-def socket_application(served: Served) -> Application:
-    """The API on the Unix socket; to be served by a `Bridge`."""
-    return application(served, _kernel, SOCKET_PREFIX)
-
-
-async def _kernel(handler: RequestHandler) -> Requester | None:
-    connection = handler.request.connection
-    return by_kernel(connection.caller) if isinstance(connection, ReplyConnection) else None
-
-
 class HubApiHandler(HubOAuthenticated, ApiHandler):  # type: ignore[misc]
     """Rows of the table behind the hub's proxy; the mixin checks who may use cookies (XSRF)."""
-
-
-class _CallbackHandler(HubOAuthCallbackHandler):  # type: ignore[misc]
-    """Where the hub sends browsers back to after somebody has logged in."""
 
 
 def hub_application(
@@ -51,7 +36,7 @@ def hub_application(
     class Handler(HubApiHandler):
         _hub_auth = auth
 
-    class Callback(_CallbackHandler):
+    class Callback(HubOAuthCallbackHandler):  # type: ignore[misc]
         _hub_auth = auth
 
     async def hub(handler: RequestHandler) -> Requester | None:
