@@ -9,6 +9,7 @@ from ds01_spawner.domain.container import ContainerSpec
 from ds01_spawner.domain.errors import InvalidRequest, QuotaExceeded
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.names import shown
+from ds01_spawner.domain.units import format_size
 from ds01_spawner.gateway.docker.go_json import Fields
 
 _NANO = 10**9
@@ -117,7 +118,8 @@ def check_limits(asked: AskedLimits, limits: Limits) -> None:
         ),
     ):
         plain = key == "pids_limit"
-        _check(key, what, amount, allowed, f"{option} {allowed}", in_bytes=not plain)
+        spelled = allowed if plain else format_size(allowed or 0)
+        _check(key, what, amount, allowed, f"{option} {spelled}", in_bytes=not plain)
 
 
 def narrowed(spec: ContainerSpec, asked: AskedLimits, limits: Limits) -> ContainerSpec:
@@ -264,7 +266,7 @@ def _check(  # noqa: PLR0913 - the parts of one sentence
     say = amount_in_words if in_bytes else "{:g}".format
     raise QuotaExceeded(
         f"You asked for {what.format(say(asked))}; your limit is {say(allowed)} per container.",
-        f"Ask for {say(allowed)} or less ({option}), or leave it out.",
+        f"Ask for {option} or less, or leave it out.",
         limit=key,
         used=0,
         asked=asked,

@@ -139,7 +139,9 @@ def log_config(wish: dict[str, Any] | None, largest_bytes: int) -> dict[str, Any
     if kind == "none":
         return {"Type": "none", "Config": {}}
     size = min((wish or {}).get("MaxSize", largest_bytes), largest_bytes)
-    return {"Type": kind, "Config": {"max-size": str(size), "max-file": "1"}}
+    config = {"max-size": str(size), "max-file": "1"}
+    # One file cannot be a compressed one, which is what `local` would make.
+    return {"Type": kind, "Config": config | ({"compress": "false"} if kind == "local" else {})}
 
 
 def _place(config: Fields) -> dict[str, Any]:

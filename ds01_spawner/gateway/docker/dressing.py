@@ -16,6 +16,7 @@ from ds01_spawner.gateway.docker.asked_process import log_config
 from ds01_spawner.gateway.docker.gpu_wish import environment_within
 
 _ALIASES = 64
+_SHORT_ID = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Found:
         mounts: Binds as they are staged, volumes by the engine's names, other containers' mounts.
         network: The engine's name or id of the first network, `none`, or `container:ID`; empty for
             the person's own.
-        links: `ID:ALIAS` of the containers that are linked on it.
+        links: `ID:ALIAS`, with full ids, of the containers that are linked on it.
         exposed: Ports that the image exposes, as `80/tcp`; for `docker run -P`.
         marks: The platform's labels beside those of the grant, such as `ds01.binds`.
     """
@@ -100,14 +101,16 @@ def endpoint_settings(
         endpoint: What was asked for.
         name: What its owner calls the container: the engine's name has the owner in it, and
             others on the network look for hers.
-        links: `ID:ALIAS` of linked containers.
+        links: `ID:ALIAS`, with full ids, of linked containers.
     """
     aliases = dict.fromkeys((*((name,) if name else ()), *endpoint.aliases))
     settings: dict[str, Any] = {"Aliases": list(aliases)[:_ALIASES]} if aliases else {}
     if endpoint.ipv4:
         settings["IPAMConfig"] = {"IPv4Address": endpoint.ipv4}
     if links:
-        settings["Links"] = list(links)
+        # A link leads to a name on the network; every container has its short id as one.
+        pairs = (link.partition(":") for link in links)
+        settings["Links"] = [f"{id_[:_SHORT_ID]}:{alias}" for id_, _, alias in pairs]
     return settings
 
 

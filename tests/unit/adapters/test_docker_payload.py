@@ -3,7 +3,12 @@ from typing import Any
 
 import pytest
 
-from ds01_spawner.adapters.docker_engine.payload import container_payload
+from ds01_spawner.adapters.docker_engine.payload import (
+    CONFIG_WINNERS,
+    HOST_WINNERS,
+    container_payload,
+    unset_by_image,
+)
 from ds01_spawner.domain.container import ContainerSpec, Mount
 
 UUID = "MIG-11111111-1111-1111-1111-111111111111"
@@ -162,3 +167,97 @@ def test_a_tiny_share_of_a_cpu_is_still_one_the_kernel_takes() -> None:
     host: dict[str, Any] = container_payload(replace(BARE, cpus=0.001))["HostConfig"]
 
     assert host["CpuQuota"] == 1000
+
+
+WISHED: dict[str, Any] = {
+    "Tty": True,
+    "Entrypoint": ["/init"],
+    "Cmd": ["wished"],
+    "WorkingDir": "/wished",
+    "Hostname": "wished.example",
+    "Env": ["LANG=de", "MINE=1", "UNSET", "NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_GDS=enabled"],
+    "ExposedPorts": {"80/tcp": {}, "8888/tcp": {}},
+    "HostConfig": {
+        "AutoRemove": True,
+        "IpcMode": "none",
+        "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 2},
+        "Tmpfs": {"/t": ""},
+    },
+    "NetworkingConfig": {"EndpointsConfig": {"ds01-alice": {"Aliases": ["web"]}, "other": {}}},
+}
+
+
+def test_a_wish_counts_where_the_platform_has_but_a_default() -> None:
+    payload = container_payload(replace(FULL, wishes=WISHED))
+    host = payload["HostConfig"]
+
+    assert (payload["Tty"], payload["Entrypoint"]) == (True, ["/init"])
+    assert (host["AutoRemove"], host["IpcMode"], host["Tmpfs"]) == (True, "none", {"/t": ""})
+    assert host["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 2}
+
+
+def test_a_wish_counts_where_the_platform_says_nothing() -> None:
+    spoken = container_payload(replace(FULL, wishes=WISHED))
+    silent = container_payload(replace(BARE, wishes=WISHED))
+
+    assert spoken["Cmd"] == ["jupyterhub-singleuser", "--ip=0.0.0.0"]
+    assert (spoken["WorkingDir"], spoken["Hostname"]) == ("/home/alice", "thesis")
+    assert (silent["Cmd"], silent["WorkingDir"]) == (["wished"], "/wished")
+    assert silent["Hostname"] == "wished.example"
+
+
+def test_variables_and_ports_are_put_together() -> None:
+    payload = container_payload(replace(FULL, wishes=WISHED))
+
+    devices = f"NVIDIA_VISIBLE_DEVICES={UUID},{OTHER}"
+    assert payload["Env"] == ["MINE=1", "UNSET", "LANG=C.UTF-8", devices]
+    assert payload["ExposedPorts"] == {"80/tcp": {}, "8888/tcp": {}}
+
+
+def test_settings_are_taken_for_the_network_that_the_platform_chose_alone() -> None:
+    payload = container_payload(replace(FULL, wishes=WISHED))
+    assert payload["NetworkingConfig"] == {"EndpointsConfig": {"ds01-alice": {"Aliases": ["web"]}}}
+
+
+def test_nothing_else_can_be_wished_for() -> None:
+    plain = container_payload(FULL)
+    forged: dict[str, Any] = {name: "forged" for name in plain if name not in CONFIG_WINNERS}
+    forged |= {"User": "root", "MacAddress": "x", "Volumes": {"/": {}}, "Privileged": True}
+    host: dict[str, Any] = {
+        name: "forged" for name in plain["HostConfig"] if name not in HOST_WINNERS
+    }
+    host |= {"Devices": [{}], "CapAdd": ["ALL"], "Runtime": "x", "Sysctls": {"a": "b"}}
+    forged["HostConfig"] = host
+    forged["NetworkingConfig"] = {}
+
+    assert container_payload(replace(FULL, wishes=forged)) == plain
+
+
+def test_capabilities_are_kept_by_name() -> None:
+    host = container_payload(replace(BARE, cap_add=("CHOWN",)))["HostConfig"]
+    assert (host["CapDrop"], host["CapAdd"]) == (["ALL"], ["CHOWN"])
+
+
+@pytest.mark.parametrize("network", ["none", "container:abc"])
+def test_without_a_network_of_its_own_nothing_is_said_of_one(network: str) -> None:
+    payload = container_payload(replace(BARE, network=network, wishes=WISHED))
+    assert payload["HostConfig"]["NetworkMode"] == network
+    assert "NetworkingConfig" not in payload
+
+
+def test_a_volume_without_a_name_is_the_containers_own() -> None:
+    mounts = (Mount("volume", "", "/v", no_copy=True, labels=(("ds01.user", "alice"),)),)
+    host = container_payload(replace(BARE, mounts=mounts))["HostConfig"]
+    assert host["Mounts"] == [
+        {
+            "Type": "volume",
+            "Target": "/v",
+            "ReadOnly": False,
+            "VolumeOptions": {"NoCopy": True, "Labels": {"ds01.user": "alice"}},
+        }
+    ]
+
+
+def test_what_an_image_says_to_get_devices_is_unset() -> None:
+    image = ["PATH=/bin", "NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_MOFED=enabled", "NVIDIA_GDS=x"]
+    assert unset_by_image(image) == ["NVIDIA_GDS", "NVIDIA_MOFED"]

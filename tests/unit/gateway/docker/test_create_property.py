@@ -72,6 +72,30 @@ DANGEROUS: list[tuple[str, Any]] = [
     ("HostConfig", {"Privileged": True}),
     ("NetworkingConfig", {"EndpointsConfig": {"host": {}}}),
 ]
+PASSING: list[tuple[str, Any]] = [
+    ("Memory", 2**30),
+    ("MemorySwap", -1),
+    ("NanoCpus", 10**9),
+    ("PidsLimit", -1),
+    ("ShmSize", 2**20),
+    ("IpcMode", "shareable"),
+    ("CapDrop", []),
+    ("CapDrop", ["ALL"]),
+    ("SecurityOpt", []),
+    ("SecurityOpt", ["no-new-privileges"]),
+    ("NetworkMode", "bridge"),
+    ("NetworkMode", "container:web"),
+    ("Binds", ["data:/data"]),
+    ("DeviceRequests", [{"Count": -1, "Capabilities": [["gpu"]]}]),
+    ("Runtime", "nvidia"),
+    ("PublishAllPorts", True),
+    ("PortBindings", {"80/tcp": [{"HostIp": "::", "HostPort": "8080"}]}),
+    ("RestartPolicy", {"Name": "on-failure"}),
+    ("BlkioDeviceReadBps", [{"Path": "/dev/other", "Rate": 1}]),
+    ("OomScoreAdj", 500),
+    ("LogConfig", {"Type": "none"}),
+    ("Init", True),
+]
 ODD = {"s": "\u017f", "k": "\u212a", "S": "\u017f", "K": "\u212a"}
 
 
@@ -89,9 +113,13 @@ def bodies(draw: st.DrawFn) -> bytes:
     value = copy.deepcopy(body())
     if draw(st.booleans()):
         value["HostConfig"] = {}
-    for name, dangerous in draw(st.lists(st.sampled_from(DANGEROUS), max_size=3)):
+    host = value["HostConfig"]
+    for name, passing in draw(st.lists(st.sampled_from(PASSING), max_size=4)):
+        host.pop(name, None)
+        host[draw(spelled(name))] = passing
+    for name, dangerous in draw(st.lists(st.sampled_from(DANGEROUS), max_size=2)):
         key = name if draw(st.booleans()) else draw(spelled(name))
-        place = value if draw(st.booleans()) else value["HostConfig"]
+        place = value if draw(st.booleans()) else host
         if draw(st.booleans()):
             place.pop(name, None)
         place[key] = dangerous

@@ -120,9 +120,11 @@ def test_the_image_user_of_the_image_is_left_to_the_image() -> None:
 
 
 def test_a_container_is_found_by_the_name_that_its_owner_gave_it() -> None:
-    payload = container_payload(made(body({"Links": ["db:store"]}), found=Found(links=("id1:s",))))
+    payload = container_payload(
+        made(body({"Links": ["db:store"]}), found=Found(links=(f"{'a' * 64}:store",)))
+    )
     assert payload["NetworkingConfig"] == {
-        "EndpointsConfig": {"ds01-alice": {"Aliases": ["web"], "Links": ["id1:s"]}}
+        "EndpointsConfig": {"ds01-alice": {"Aliases": ["web"], "Links": [f"{'a' * 12}:store"]}}
     }
 
 
@@ -202,9 +204,12 @@ def test_an_init_process_is_there_only_when_asked_for() -> None:
     ("log", "expected"),
     [
         ({"Type": "", "Config": {}}, {"max-size": "10485760", "max-file": "1"}),
-        ({"Type": "local", "Config": {"max-size": "1m"}}, {"max-size": "1048576", "max-file": "1"}),
         (
-            {"Type": "local", "Config": {"max-size": "9g"}},
+            {"Type": "local", "Config": {"max-size": "1m"}},
+            {"max-size": "1048576", "max-file": "1", "compress": "false"},
+        ),
+        (
+            {"Type": "json-file", "Config": {"max-size": "9g", "max-file": "7"}},
             {"max-size": "10485760", "max-file": "1"},
         ),
         ({"Type": "none"}, {}),
