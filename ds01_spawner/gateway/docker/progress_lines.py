@@ -7,6 +7,7 @@ from typing import Any
 from ds01_spawner.gateway.wire.call import Reply
 
 LONGEST_LINE = 64 * 1024
+_ERROR = 400
 
 OnLine = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """From one message of the engine's to what the client gets."""
@@ -17,15 +18,14 @@ class Progress:
 
     Attributes:
         failure: The last error that was told; empty without one.
-        began: Whether the engine answered with a body of lines.
     """
 
     def __init__(self, reply: Reply, on_line: OnLine = lambda message: message) -> None:
         self._reply = reply
         self._on_line = on_line
         self._rest = b""
+        self._status = 0
         self.failure = ""
-        self.began = False
 
     async def json(
         self, value: Any, status: int = 200, headers: Mapping[str, str] | None = None
@@ -41,7 +41,7 @@ class Progress:
 
     async def begin(self, status: int, headers: Mapping[str, str]) -> None:
         """The head; how long it will be is not known, since lines are changed."""
-        self.began = True
+        self._status = status
         kept = {key: text for key, text in headers.items() if key.lower() != "content-length"}
         await self._reply.begin(status, kept)
 
@@ -70,6 +70,8 @@ class Progress:
             return line
         if message.get("error"):
             self.failure = str(message["error"])
+        if self._status >= _ERROR and message.get("message"):
+            self.failure = str(message["message"])
         told = self._on_line(message)
         if told == message:
             return line
