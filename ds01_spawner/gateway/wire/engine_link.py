@@ -15,9 +15,9 @@ from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.gateway.wire.call import Answer, Call, Query, Reply, Rewrite
 from ds01_spawner.gateway.wire.departures import Departures
 from ds01_spawner.gateway.wire.errors import ClientGone
+from ds01_spawner.gateway.wire.flow import Flow, Pipes
 from ds01_spawner.gateway.wire.line import Line
-from ds01_spawner.gateway.wire.pipes import Pipes
-from ds01_spawner.gateway.wire.raw import join
+from ds01_spawner.gateway.wire.raw import Junction
 from ds01_spawner.gateway.wire.reply import WireReply
 from ds01_spawner.gateway.wire.request import flat, quoted_query
 from ds01_spawner.gateway.wire.upstream import Question, Upstream, asked
@@ -152,7 +152,7 @@ class UnixEngineLink:
         client = await reply.take(status, headers)
         if self._departures is None:
             self._departures = Departures()
-        await join(client, answer.line, self._departures, self._pipes)
+        await Junction(client, answer.line, self._departures, self._pipes).run()
         return answer.head.status
 
 
@@ -216,13 +216,13 @@ async def _hand_on(answer: Upstream, reply: Reply, pipes: Pipes) -> int:
 
 async def _pour(answer: Upstream, client: Line, pipes: Pipes) -> None:
     """Pass on chunks as they are, to the end of the engine's connection."""
+    flow = Flow(answer.line, client, pipes)
     try:
-        if answer.line.early:
-            await client.send(await answer.line.receive())
-        while await pipes.move(answer.line, client):
-            pass
-    except ConnectionError as exc:
-        raise ClientGone(str(exc)) from exc
+        await flow.start()
+        if not await flow.over:
+            raise ClientGone
+    finally:
+        flow.stop()
 
 
 async def _rewritten(

@@ -47,7 +47,7 @@ class Line:
             data, self._early = self._early, b""
             return data
         data = await self._loop.sock_recv(self.sock, most)
-        await self.take_turns(len(data))
+        await self._take_turns(len(data))
         return data
 
     async def receive_head(self) -> bytes:
@@ -115,7 +115,7 @@ class Line:
                 sent -= len(left.pop(0))
             if sent:
                 left[0] = memoryview(left[0])[sent:]
-        await self.take_turns(sum(map(len, parts)))
+        await self._take_turns(sum(map(len, parts)))
 
     def end(self) -> None:
         """Say that nothing more will be sent."""
@@ -131,15 +131,6 @@ class Line:
         """Close the connection."""
         self.sock.close()
 
-    async def readable(self) -> None:
-        """Returns when something has come, or the end."""
-        ready = self._loop.create_future()
-        self._loop.add_reader(self.sock, _settle, ready)
-        try:
-            await ready
-        finally:
-            self._loop.remove_reader(self.sock)
-
     async def writable(self) -> None:
         """Returns when something can be sent."""
         ready = self._loop.create_future()
@@ -149,7 +140,7 @@ class Line:
         finally:
             self._loop.remove_writer(self.sock)
 
-    async def take_turns(self, count: int) -> None:
+    async def _take_turns(self, count: int) -> None:
         """Let others have their turn, now and then; `count` bytes were moved."""
         self._since_turn += count
         if self._since_turn >= _TURN_BYTES:

@@ -1,65 +1,83 @@
 """A raw stream both ways: half-close, back-pressure, and nobody left behind."""
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from ds01_spawner.gateway.wire.departures import Departures
+from ds01_spawner.gateway.wire.flow import Flow, Pipes
 from ds01_spawner.gateway.wire.line import Line
-from ds01_spawner.gateway.wire.pipes import Pipes
 
 _LEFTOVERS_SECONDS: Final = 5.0
 """How long the engine may take for what a client sent before it went away."""
 
 
-async def join(client: Line, engine: Line, departures: Departures, pipes: Pipes) -> None:
-    """Pass on what either side sends until both have ended, or one has gone.
+class Junction:
+    """Joins a client and the engine.
 
     The end of one direction is passed on as such (`shutdown(SHUT_WR)`). A client that has gone
     takes its connection to the engine with it, and the other way round; what was sent before is
     delivered.
+
+    Args:
+        client: The client's connection.
+        engine: The engine's.
+        departures: Tells when either has gone.
+        pipes: What bytes are moved through.
     """
-    client_gone, engine_gone = asyncio.Event(), asyncio.Event()
-    departures.watch(client.sock, client_gone.set)
-    departures.watch(engine.sock, engine_gone.set)
-    tasks = {
-        "up": asyncio.ensure_future(_pass_on(client, engine, pipes)),
-        "down": asyncio.ensure_future(_pass_on(engine, client, pipes)),
-        "client": asyncio.ensure_future(client_gone.wait()),
-        "engine": asyncio.ensure_future(engine_gone.wait()),
-    }
-    try:
-        await _until_over(tasks)
-    finally:
-        departures.leave(client.sock)
-        departures.leave(engine.sock)
-        for task in tasks.values():
-            task.cancel()
-        await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+    def __init__(self, client: Line, engine: Line, departures: Departures, pipes: Pipes) -> None:
+        loop = asyncio.get_running_loop()
+        self._client = client
+        self._engine = engine
+        self._departures = departures
+        self._up = Flow(client, engine, pipes)
+        self._down = Flow(engine, client, pipes)
+        self._client_gone: asyncio.Future[None] = loop.create_future()
+        self._engine_gone: asyncio.Future[None] = loop.create_future()
+
+    async def run(self) -> None:
+        """Pass on what either side sends, until both have ended or one has gone."""
+        self._departures.watch(self._client.sock, lambda: _settle(self._client_gone))
+        self._departures.watch(self._engine.sock, lambda: _settle(self._engine_gone))
+        self._up.over.add_done_callback(lambda over: _end(over, self._client, self._engine))
+        self._down.over.add_done_callback(lambda over: _end(over, self._engine, self._client))
+        try:
+            await self._down.start()
+            await self._up.start()
+            await self._until_over()
+        finally:
+            self._departures.leave(self._client.sock)
+            self._departures.leave(self._engine.sock)
+            for flow in (self._up, self._down):
+                flow.stop()
+                flow.over.cancel()
+
+    async def _until_over(self) -> None:
+        up, down = self._up.over, self._down.over
+        while not (up.done() and down.done()):
+            every: Sequence[asyncio.Future[Any]]
+            every = (up, down, self._client_gone, self._engine_gone)
+            waiting = [each for each in every if not each.done()]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if self._client_gone.done() or (down.done() and not down.result()):
+                await asyncio.wait([up], timeout=_LEFTOVERS_SECONDS)
+                return
+            if self._engine_gone.done():
+                await asyncio.wait([down, self._client_gone], return_when=asyncio.FIRST_COMPLETED)
+                return
 
 
-async def _until_over(tasks: Mapping[str, asyncio.Future[bool]]) -> None:
-    up, down = tasks["up"], tasks["down"]
-    while not (up.done() and down.done()):
-        waiting = [task for task in tasks.values() if not task.done()]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        if tasks["client"].done() or (down.done() and not down.result()):
-            await asyncio.wait([up], timeout=_LEFTOVERS_SECONDS)
-            return
-        if tasks["engine"].done():
-            await asyncio.wait([down, tasks["client"]], return_when=asyncio.FIRST_COMPLETED)
-            return
+def _settle(gone: "asyncio.Future[None]") -> None:
+    if not gone.done():
+        gone.set_result(None)
 
 
-async def _pass_on(source: Line, sink: Line, pipes: Pipes) -> bool:
-    """Whether everything up to the source's end could be passed on."""
-    with suppress(ConnectionError):
-        if source.early:
-            await sink.send(await source.receive())
-        while await pipes.move(source, sink):
-            pass
+def _end(over: "asyncio.Future[bool]", source: Line, sink: Line) -> None:
+    """Pass on the end of one direction; what nobody takes must not be sent either."""
+    if over.cancelled():
+        return
+    if over.result():
         sink.end()
-        return True
-    source.refuse_more()
-    return False
+    else:
+        source.refuse_more()
