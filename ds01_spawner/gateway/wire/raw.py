@@ -1,8 +1,7 @@
 """A raw stream both ways: half-close, back-pressure, and nobody left behind."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from ds01_spawner.gateway.wire.departures import Departures
 from ds01_spawner.gateway.wire.flow import Flow, Pipes
@@ -33,8 +32,8 @@ class Junction:
         self._departures = departures
         self._up = Flow(client, engine, pipes)
         self._down = Flow(engine, client, pipes)
-        self._client_gone: asyncio.Future[None] = loop.create_future()
-        self._engine_gone: asyncio.Future[None] = loop.create_future()
+        self._client_gone: asyncio.Future[bool] = loop.create_future()
+        self._engine_gone: asyncio.Future[bool] = loop.create_future()
 
     async def run(self) -> None:
         """Pass on what either side sends, until both have ended or one has gone."""
@@ -56,7 +55,6 @@ class Junction:
     async def _until_over(self) -> None:
         up, down = self._up.over, self._down.over
         while not (up.done() and down.done()):
-            every: Sequence[asyncio.Future[Any]]
             every = (up, down, self._client_gone, self._engine_gone)
             waiting = [each for each in every if not each.done()]
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -68,9 +66,9 @@ class Junction:
                 return
 
 
-def _settle(gone: "asyncio.Future[None]") -> None:
+def _settle(gone: "asyncio.Future[bool]") -> None:
     if not gone.done():
-        gone.set_result(None)
+        gone.set_result(True)
 
 
 def _end(over: "asyncio.Future[bool]", source: Line, sink: Line) -> None:
