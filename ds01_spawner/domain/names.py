@@ -8,6 +8,7 @@ import base64
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 
 from ds01_spawner.domain.errors import InvalidRequest
 
@@ -103,6 +104,7 @@ def check_project(project: str) -> str:
     return project
 
 
+@lru_cache(maxsize=1024)
 def user_slug(user: str) -> str:
     """A part of Docker names that stands for `user` alone.
 

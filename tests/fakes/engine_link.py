@@ -112,7 +112,7 @@ class FakeEngineLink:
 
     def _listed(self, query: Query) -> list[dict[str, Any]]:
         filters = json.loads(query.get("filters", ["{}"])[0])
-        wanted = [text.partition("=")[::2] for text in filters.get("label", ())]
+        wanted = [text.partition("=") for text in filters.get("label", ())]
         states = filters.get("status")
         every = "all" in query or states
         return [
@@ -120,7 +120,11 @@ class FakeEngineLink:
             for each in self.containers
             if (every or each["State"]["Status"] == "running")
             and (not states or each["State"]["Status"] in states)
-            and all(each["Config"]["Labels"].get(key) == value for key, value in wanted)
+            and all(
+                key in marks and (not equals or marks[key] == value)
+                for marks in [each["Config"]["Labels"]]
+                for key, equals, value in wanted
+            )
         ]
 
 

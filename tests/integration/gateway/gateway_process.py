@@ -101,7 +101,9 @@ class Gateway:
             for number, reference in enumerate(self.images)
         }
         # JSON is YAML.
-        (self.config / "images.yaml").write_text(json.dumps({"images": offered}))
+        (self.config / "images.yaml").write_text(
+            json.dumps({"default": "image0", "images": offered})
+        )
 
     @property
     def config(self) -> Path:

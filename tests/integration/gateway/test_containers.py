@@ -304,7 +304,7 @@ def test_an_older_container_is_looked_at_and_ended_only(
         ("start", older),
         ("rename", older, "mine"),
         ("update", "--cpus", "1", older),
-        ("export", "-o", "/dev/null", older),
+        ("export", "-o", "ds01-test-export.tar", older),
         ("exec", older, "id"),
         ("cp", f"{older}:/etc", "-"),
         ("commit", older, "mine"),

@@ -130,3 +130,18 @@ async def test_an_image_that_says_whose_it_is_gives_nobody_a_container() -> None
     assert "x._.bob" not in {each["Names"][0] for each in await owned.listed(ALICE)}
     with pytest.raises(NotFound):
         await owned.container(ALICE, "x._.bob")
+
+
+async def test_who_has_older_containers_is_asked_once_in_a_while() -> None:
+    engine = FakeEngineLink(list(EVERYTHING))
+    now = 0.0
+    owned = Owned(engine, INSTANCE, monotonic=lambda: now)
+
+    await owned.listed(BOB)
+    engine.asked.clear()
+    await owned.listed(BOB)
+    assert len(engine.asked) == 1
+    engine.containers.append(inspected("older._.1002", legacy("older", "bob")))
+    now = 10.0
+
+    assert "/older._.1002" in {each["Names"][0] for each in await owned.listed(BOB)}
