@@ -14,6 +14,10 @@ from ds01_spawner.domain.errors import Forbidden, InvalidRequest
 from ds01_spawner.domain.names import shown
 
 MAX_DEPTH = 64
+MAX_VALUES = 50_000
+"""No client has so many to say, and each takes time of everybody's."""
+
+_MOST_MARKS = 2 * MAX_VALUES
 _LARGEST = 2**63
 _DIGITS = 20
 _ASCII_OF = {
@@ -42,8 +46,12 @@ def decoded(body: bytes) -> Any:
 
     Raises:
         InvalidRequest: It is not one JSON value in UTF-8, says a key twice, or holds what
-            programs read differently (NaN, numbers beyond 64 bits, NUL, half a character).
+            programs read differently (NaN, numbers beyond 64 bits, NUL, half a character); or it
+            is too deep or holds too many values.
     """
+    # Counted before they are made: a few megabytes of `[],` take half a second of everybody's.
+    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > _MOST_MARKS:
+        raise _too_many()
     try:
         value = json.loads(
             body.decode("utf-8"),
@@ -57,7 +65,7 @@ def decoded(body: bytes) -> Any:
         raise _too_deep() from exc
     except ValueError as exc:
         raise InvalidRequest(f"The request's body is not JSON: {exc}.") from exc
-    _check(value, 0)
+    _check(value)
     return value
 
 
@@ -213,24 +221,42 @@ def _no_constant(text: str) -> Never:
     raise InvalidRequest(f"{text} is not JSON.")
 
 
-def _check(value: object, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise _too_deep()
-    if isinstance(value, str):
-        _check_text(value)
-    elif isinstance(value, list):
-        for each in value:
-            _check(each, depth + 1)
-    elif isinstance(value, dict):
-        for key, each in value.items():
-            _check_text(key)
-            _check(each, depth + 1)
+def _check(value: object) -> None:
+    """Level by level, so that what is too deep or too much is not gone through to its end."""
+    level, count = [value], 0
+    for _ in range(MAX_DEPTH + 1):
+        count += len(level)
+        if count > MAX_VALUES:
+            raise _too_many()
+        below: list[object] = []
+        for each in level:
+            if isinstance(each, str):
+                _check_text(each)
+            elif isinstance(each, list):
+                below += each
+            elif isinstance(each, dict):
+                below += each
+                below += each.values()
+        if not below:
+            return
+        level = below
+    raise _too_deep()
 
 
 def _check_text(text: str) -> None:
-    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        good = False
+    else:
+        good = "\0" not in text
+    if not good:
         raise InvalidRequest(f"{shown(text)} holds a NUL or half a character.")
 
 
 def _too_deep() -> InvalidRequest:
     return InvalidRequest(f"The request's body is nested more than {MAX_DEPTH} levels deep.")
+
+
+def _too_many() -> InvalidRequest:
+    return InvalidRequest(f"The request's body holds more than {MAX_VALUES} values.")

@@ -77,9 +77,11 @@ def test_an_unknown_field_that_says_something_is_refused_by_its_name(value: obje
         (b'{"a": "\\ud800"}', "half a character"),
         (b'{"a": "\n"}', "not JSON"),
         (b'{"a": ' + b"[" * 70 + b"]" * 70 + b"}", "nested"),
-        (b'{"a": ' + b"[" * 200_000, "n"),
+        (b'{"a": ' + b"[" * 90_000, "nested"),
+        (b'{"a": ' + b"[" * 200_000, "values"),
+        (b'{"a": [' + b"0," * 60_000 + b"0]}", "values"),
     ],
-    ids=range(20),
+    ids=range(22),
 )
 def test_a_body_that_programs_read_differently_is_refused(body: bytes, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words):
