@@ -118,7 +118,7 @@ def asked_network(body: Fields, host: Fields) -> tuple[AskedNetwork, tuple[str, 
     if first == DEFAULT and endpoints and DEFAULT not in endpoints:
         first = next(iter(endpoints))
     start = endpoints.pop(first, None) or AskedEndpoint(first)
-    start = replace(start, links=(*start.links, *links))
+    start = replace(start, links=tuple(dict.fromkeys((*start.links, *links))))
     others = tuple(each for name, each in endpoints.items() if name != NONE)
     return replace(asked, first=start, others=others), warnings
 

@@ -174,7 +174,7 @@ def test_the_network_of_another_container() -> None:
 def test_networks_with_names_addresses_and_links() -> None:
     found = asked(
         body(
-            {"NetworkMode": "front", "Links": ["db:store"]},
+            {"NetworkMode": "front", "Links": ["db:store", "cache"]},
             NetworkingConfig={
                 "EndpointsConfig": {
                     "back": {"Aliases": ["api"]},
