@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -146,16 +146,12 @@ class Platform:
     @cached_property
     def instance(self) -> str:
         """Id of this installation: made once, kept in the state folder."""
-        path = self.directories.state / "instance-id"
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-        if not path.exists():
-            # Linked into place whole: another process never reads half of it.
-            draft = path.with_name(f".instance-id.{os.getpid()}")
-            draft.write_text(secrets.token_hex(6), encoding="ascii")
-            with suppress(FileExistsError):
-                path.hardlink_to(draft)
-            draft.unlink()
-        return _read(path).strip()
+        return self._kept("instance-id", lambda: secrets.token_hex(6))
+
+    @cached_property
+    def cookie_secret(self) -> bytes:
+        """Signs the cookies of the API: made once, kept in the state folder."""
+        return bytes.fromhex(self._kept("cookie-secret", lambda: secrets.token_hex(32)))
 
     @cached_property
     def events(self) -> EventFile:
@@ -296,6 +292,7 @@ class Platform:
             engine=self.engine,
             aggregates=self.aggregates,
             succession=self.succession,
+            outlook=self.outlook,
             audit=self.audit,
         )
 
@@ -509,6 +506,20 @@ class Platform:
             leftovers=leftovers,
             grace=grace,
         )
+
+    def _kept(self, name: str, make: Callable[[], str]) -> str:
+        """The text of a file of the state folder, made if there is none yet."""
+        path = self.directories.state / name
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        if not path.exists():
+            # Linked into place whole: another process never reads half of it.
+            draft = path.with_name(f".{name}.{os.getpid()}")
+            draft.touch(mode=0o600)
+            draft.write_text(make(), encoding="ascii")
+            with suppress(FileExistsError):
+                path.hardlink_to(draft)
+            draft.unlink()
+        return _read(path).strip()
 
     def _check_storage(self, user: str, limits: Limits) -> None:
         self.storage.check(user, limits)

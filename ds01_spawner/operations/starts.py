@@ -18,6 +18,7 @@ from ds01_spawner.operations.admission import Admission
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.launch import DOUBT_TIME, SETTLE_TIME
+from ds01_spawner.operations.outlook import Outlook
 from ds01_spawner.operations.readmission import Readmission
 from ds01_spawner.operations.succession import Succession
 from ds01_spawner.ports import Engine
@@ -34,6 +35,7 @@ class Starts:
         engine: Engine,
         aggregates: Aggregates,
         succession: Succession,
+        outlook: Outlook,
         audit: Audit,
     ) -> None:
         self._admission = admission
@@ -41,6 +43,7 @@ class Starts:
         self._engine = engine
         self._aggregates = aggregates
         self._succession = succession
+        self._outlook = outlook
         self._audit = audit
 
     def start(self, container_id: str, user: str) -> bool:
@@ -93,6 +96,7 @@ class Starts:
         self._record(container, "ok", "")
         with suppress(Unavailable):  # it runs: its labels hold the slots from now on
             self._readmission.settle(promise, SETTLE_TIME)
+            self._outlook.runs_again(user, container.name)
 
     def _undo(self, container: Container, promise: Reservation) -> None:
         """Leave no promise of a container that does not run; in doubt, keep it a while."""

@@ -11,6 +11,7 @@ from ds01_spawner.policy.document import Section, load_document
 from ds01_spawner.policy.image_references import (
     canonical_reference,
     check_pattern,
+    full_repository,
     is_somebodys,
     matches,
     own_repository,
@@ -120,6 +121,11 @@ class ImageCatalogue(Section):
         return not is_somebodys(reference) and any(
             matches(pattern, reference) for pattern in self.pull_allowed
         )
+
+    def registries(self) -> frozenset[str]:
+        """The registries that images may be fetched from: `docker.io`, `registry.lab:5000`."""
+        catalogued = (full_repository(entry.reference) for entry in self.images.values())
+        return frozenset(each.partition("/")[0] for each in (*self.pull_allowed, *catalogued))
 
     def is_shared_with(self, group: str | None, reference: str) -> bool:
         """Whether people of this group may use what has this canonical reference, if it exists.

@@ -143,6 +143,7 @@ class Lab:
             engine=self.engine,
             aggregates=Aggregates(cgroups=self.cgroups, audit=self.audit),
             succession=Succession(clock=self.clock, policy=self.policy, ledger=self.ledger),
+            outlook=self.outlook,
             audit=self.audit,
         )
 

@@ -1,0 +1,81 @@
+"""`ds01-gateway`: the daemon, as systemd or a script starts it."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ds01_spawner.adapters.hub_api import hub_from
+from ds01_spawner.composition import Directories, open_platform
+from ds01_spawner.domain.errors import DS01Error
+from ds01_spawner.gateway.identity import ADMIN_GROUP
+from ds01_spawner.gateway.listeners import BACKLOG, OwnSocket, passed_sockets
+from ds01_spawner.gateway.service import Gateway, Settings
+
+ADMIN_GROUP_VARIABLE = "DS01_GATEWAY_ADMIN_GROUP"
+SERVICE_URL_VARIABLE = "JUPYTERHUB_SERVICE_URL"
+_DOCKER = "docker"
+_API = "api"
+
+
+def main() -> None:
+    """Run until the process is ended."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s"
+    )
+    directories = Directories.from_environment()
+    own = OwnSocket(directories.gateway_socket)
+    try:
+        passed = passed_sockets(os.environ)
+        docker = passed.get(_DOCKER) or own.listen()
+        api = passed.get(_API) or _hub_listener(os.environ)
+        gateway = Gateway(
+            open_platform(directories, actor="gateway"),
+            Settings(
+                admin_group=os.environ.get(ADMIN_GROUP_VARIABLE) or ADMIN_GROUP,
+                hub_environment=os.environ,
+            ),
+            hub_from(os.environ),
+        )
+        asyncio.run(_served(gateway, docker, api, directories.gateway_socket))
+    except DS01Error as exc:
+        sys.exit(f"ds01-gateway: {exc}")
+    finally:
+        own.close()
+
+
+async def _served(
+    gateway: Gateway, docker: socket.socket, api: socket.socket | None, path: Path
+) -> None:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - asyncio runs this in one
+    loop = asyncio.get_running_loop()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(ending, task.cancel)
+    with suppress(asyncio.CancelledError):
+        await gateway.serve(
+            docker, api, lambda: logging.getLogger("ds01-gateway").info("listens on %s", path)
+        )
+
+
+def _hub_listener(environment: Mapping[str, str]) -> socket.socket | None:
+    """Where JupyterHub's proxy looks for the service `ds01`, listening; `None` without a hub."""
+    url = environment.get(SERVICE_URL_VARIABLE)
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname or not parts.port:
+        sys.exit(f"{SERVICE_URL_VARIABLE} is {url!r}; expected http://127.0.0.1:PORT.")
+    listener = socket.create_server((parts.hostname, parts.port), backlog=BACKLOG)
+    listener.settimeout(0)
+    return listener
+
+
+if __name__ == "__main__":
+    main()

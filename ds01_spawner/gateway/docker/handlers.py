@@ -1,0 +1,93 @@
+"""Everything that answers at the Docker door, put together."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ds01_spawner.adapters.docker_engine.inspection import inspected_container
+from ds01_spawner.gateway.docker.archive import Archive
+from ds01_spawner.gateway.docker.build import Builds
+from ds01_spawner.gateway.docker.closed import Closed
+from ds01_spawner.gateway.docker.commit import Commit
+from ds01_spawner.gateway.docker.container_list import ContainerList
+from ds01_spawner.gateway.docker.container_runs import BeforeStart, ContainerRuns
+from ds01_spawner.gateway.docker.containers import Containers
+from ds01_spawner.gateway.docker.creating import Creating, Lookups
+from ds01_spawner.gateway.docker.disk_use import DiskUse
+from ds01_spawner.gateway.docker.dispatch import Dispatch
+from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.events import Events
+from ds01_spawner.gateway.docker.execs import Execs
+from ds01_spawner.gateway.docker.granting import Granting
+from ds01_spawner.gateway.docker.image_removal import ImageRemoval
+from ds01_spawner.gateway.docker.images import Images
+from ds01_spawner.gateway.docker.network_lookup import OwnNetworks
+from ds01_spawner.gateway.docker.networks import Networks
+from ds01_spawner.gateway.docker.own_images import OwnImages
+from ds01_spawner.gateway.docker.owned import Owned
+from ds01_spawner.gateway.docker.prune import ContainerPrune
+from ds01_spawner.gateway.docker.pull import Pull
+from ds01_spawner.gateway.docker.streams import Streams
+from ds01_spawner.gateway.docker.system import System
+from ds01_spawner.gateway.docker.volumes import Volumes
+from ds01_spawner.gateway.identity import Caller
+from ds01_spawner.gateway.wire.call import Call
+
+
+def docker_door(door: Door, instance: str) -> Dispatch:
+    """What answers at the Docker door.
+
+    Args:
+        door: The platform, and the way to the engine.
+        instance: Id of this installation.
+    """
+    owned = Owned(door.engine, instance)
+    own_images = OwnImages(door, owned)
+    images = Images(door, own_images)
+    volumes = Volumes(door, owned, instance)
+    own_networks = OwnNetworks(door, owned, instance)
+    lookups = Lookups(owned, own_images, own_networks, volumes)
+    pull = Pull(door, own_images)
+
+    async def count_images(call: Call) -> int:
+        return len(await images.seen(call))
+
+    def may_login(registry: str) -> bool:
+        return registry in door.platform.images.registries()
+
+    return Dispatch(
+        door,
+        (
+            System(door, owned, count_images=count_images, may_login=may_login),
+            Events(door, owned),
+            DiskUse(door, owned, images=images.seen, volumes=volumes.own),
+            ContainerList(door, owned),
+            Creating(door, lookups, Granting(lambda: door.platform.admission, door.threads)),
+            Containers(door, owned),
+            ContainerRuns(door, owned, before_start(door)),
+            ContainerPrune(door, owned),
+            Streams(door, owned),
+            Execs(door, owned),
+            Archive(door, owned),
+            images,
+            ImageRemoval(door, own_images, owned),
+            pull,
+            Commit(door, owned),
+            Builds(door, own_images, own_networks, pull),
+            Networks(door, owned, instance),
+            volumes,
+            Closed(),
+        ),
+    )
+
+
+def before_start(door: Door) -> BeforeStart:
+    """Makes its owner's folders ready for a container that starts again."""
+
+    async def restage(caller: Caller, inspected: Mapping[str, Any]) -> None:
+        account = caller.account
+        if account is None:
+            return
+        container = inspected_container(inspected)
+        await door.threads.run(caller.user, lambda: door.platform.binds.restage(account, container))
+
+    return restage

@@ -1,0 +1,137 @@
+"""The gateway: its sockets, and what it looks after now and then."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tornado.httpserver import HTTPServer
+
+from ds01_spawner.composition import Platform
+from ds01_spawner.domain.errors import DS01Error
+from ds01_spawner.gateway.api.ask import Api
+from ds01_spawner.gateway.api.bridge import Bridge
+from ds01_spawner.gateway.api.handler import Served
+from ds01_spawner.gateway.api.reading import MOST_BODY_BYTES
+from ds01_spawner.gateway.api.serving import served_by, socket_application
+from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.handlers import docker_door
+from ds01_spawner.gateway.identity import ADMIN_GROUP, Caller, Identification
+from ds01_spawner.gateway.wire.engine_link import UnixEngineLink
+from ds01_spawner.gateway.wire.server import Server
+from ds01_spawner.gateway.wire.threads import Threads
+from ds01_spawner.ports import HubClient
+
+_LOG = logging.getLogger(__name__)
+_OWN = "gateway"
+"""Whose turn in the threads the service's own work takes."""
+
+CARE_SECONDS = 60.0
+CLOSING_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one gateway differs from another.
+
+    Attributes:
+        admin_group: The Unix group whose members may do everything.
+        care_seconds: How often it looks after rules and folders.
+        hub_environment: What JupyterHub gives its service `ds01`; empty where it is none.
+    """
+
+    admin_group: str = ADMIN_GROUP
+    care_seconds: float = CARE_SECONDS
+    hub_environment: Mapping[str, str] | None = None
+
+
+class Gateway:
+    """Serves the Docker door and the API. Decides, and keeps nothing: it may end at any moment.
+
+    Args:
+        platform: The platform.
+        settings: What is particular to this one.
+        hub: Starts and stops the hub's servers; `None` where no hub is known.
+    """
+
+    def __init__(self, platform: Platform, settings: Settings, hub: HubClient | None) -> None:
+        self._platform = platform
+        self._settings = settings
+        self._threads = Threads()
+        self._engine = UnixEngineLink(platform.directories.engine_socket)
+        self._identification = Identification(
+            platform.accounts, lambda: platform.engine, admin_group=settings.admin_group
+        )
+        self._served = served_by(Api(platform, self._threads, self._engine, hub))
+
+    async def serve(
+        self, docker: socket.socket, api: socket.socket | None, ready: Callable[[], None]
+    ) -> None:
+        """Serve until cancelled.
+
+        Args:
+            docker: The Unix socket, listening.
+            api: Where JupyterHub's proxy comes to, listening; `None` without a hub.
+            ready: Called when connections are taken.
+        """
+        door = Door(self._platform, self._engine, self._threads)
+        server = Server(
+            docker,
+            self._identify,
+            docker_door(door, self._platform.instance),
+            api=Bridge(socket_application(self._served)),
+        )
+        beside = None if api is None else self._hub_server(api)
+        caring = asyncio.ensure_future(self._care())
+        serving = asyncio.ensure_future(server.serve())
+        ready()
+        try:
+            await serving
+        finally:
+            caring.cancel()
+            if beside is not None:
+                beside.stop()
+            await server.close(CLOSING_SECONDS)
+            if beside is not None:
+                await beside.close_all_connections()
+            self._threads.close()
+
+    async def _identify(self, pid: int, uid: int, _gid: int) -> Caller:
+        # In the name of the caller: a slow name service holds up nobody else.
+        return await self._threads.run(
+            f"uid {uid}", lambda: self._identification.identify(pid, uid)
+        )
+
+    def _hub_server(self, listener: socket.socket) -> HTTPServer:
+        server = _hub_server(self._served, self._settings.hub_environment or {}, self._platform)
+        server.add_socket(listener)
+        return server
+
+    async def _care(self) -> None:
+        """Keep rules in force and clear what belongs to no container, again and again."""
+        while True:
+            for task in (self._keep_isolation, self._clear_binds):
+                try:
+                    await self._threads.run(_OWN, task)
+                except DS01Error as exc:
+                    _LOG.warning("%s: %s", task.__name__.strip("_"), exc)
+                except Exception:  # noqa: BLE001 - the loop's top: the next turn is another try
+                    _LOG.exception("%s failed", task.__name__.strip("_"))
+            await asyncio.sleep(self._settings.care_seconds)
+
+    def _keep_isolation(self) -> None:
+        self._platform.isolation.keep()
+
+    def _clear_binds(self) -> None:
+        cleared = self._platform.binds.clear_unclaimed(self._platform.engine.containers())
+        if cleared:
+            _LOG.info("%d stages that belong to no container were cleared", len(cleared))
+
+
+def _hub_server(served: Served, environment: Mapping[str, str], platform: Platform) -> HTTPServer:
+    # Here, because the hub's packages are there only where a hub is.
+    from ds01_spawner.gateway.api.hub_service import hub_application  # noqa: PLC0415
+
+    application = hub_application(served, environment, platform.cookie_secret)
+    return HTTPServer(application, max_body_size=MOST_BODY_BYTES, idle_connection_timeout=60)
