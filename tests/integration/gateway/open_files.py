@@ -1,0 +1,32 @@
+"""What a process holds open: streams that nobody reads any more show here."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from integration.gateway.gateway_process import Gateway, eventually
+
+
+def open_sockets(pid: int) -> int:
+    """How many sockets a process has."""
+    folder = f"/proc/{pid}/fd"
+    found = 0
+    for number in os.listdir(folder):  # noqa: PTH208 - they come and go
+        try:
+            found += os.readlink(f"{folder}/{number}").startswith("socket:")  # noqa: PTH115
+        except FileNotFoundError:
+            continue
+    return found
+
+
+@contextmanager
+def nothing_left_open(gateway: Gateway) -> Iterator[None]:
+    """Afterwards the gateway has no more sockets than before: both sides of each stream are gone.
+
+    Nobody else uses the gateway meanwhile.
+    """
+    before = open_sockets(gateway.pid)
+    yield
+    eventually(
+        lambda: open_sockets(gateway.pid) <= before, what=f"no more than {before} sockets are open"
+    )
