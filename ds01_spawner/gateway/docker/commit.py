@@ -39,7 +39,7 @@ class Commit:
     async def commit(self, call: Call, reply: Reply) -> None:
         """Make an image of a container of the caller's."""
         user = call.caller.user
-        found = await self._owned.container(call.caller, call.first("container"))
+        found = await self._owned.made_here(call.caller, call.first("container"))
         content = await call.body.read(_MOST_BYTES)
         body = Fields.of(content if content.strip() else b"null")
         query = {

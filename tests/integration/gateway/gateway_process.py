@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ds01_spawner.adapters.docker_engine import DEFAULT_SOCKET
+from ds01_spawner.composition import Directories, Platform, open_platform
 from integration.unix_people import ALICE, BOB, run_folder
 
 READY_SECONDS = 30.0
@@ -121,6 +123,14 @@ class Gateway:
     def log(self) -> str:
         return (self.state / "gateway.log").read_text()
 
+    @cached_property
+    def platform(self) -> Platform:
+        """The platform of this installation, beside its gateway."""
+        events = self.state / "events.jsonl"
+        return open_platform(
+            Directories(self.config, self.state, events, run=self.run), actor="test"
+        )
+
     @property
     def pid(self) -> int:
         assert self._process is not None
@@ -187,16 +197,16 @@ class Gateway:
             engine_docker("rm", "-f", "-v", each, check=False)
 
     def remove_rest(self) -> None:
-        """Remove the volumes and networks that its people made, and their own unless in use."""
-        for user in (ALICE, BOB):
-            for volume in engine_docker("volume", "ls", "-q", "--filter", f"name=_{user}").split():
-                engine_docker("volume", "rm", volume, check=False)
-            every = engine_docker(
-                "network", "ls", "--filter", f"name={user}", "--format", "{{.Name}}"
-            )
-            for network in every.split():
-                if not engine_docker("ps", "-aq", "--filter", f"network={network}"):
-                    engine_docker("network", "rm", network, check=False)
+        """Remove volumes and networks that were made through it, and its rules for packets."""
+        if not (self.state / "instance-id").exists():
+            return
+        mark = f"label=ds01.instance={self.instance}"
+        for volume in engine_docker("volume", "ls", "-q", "--filter", mark).split():
+            engine_docker("volume", "rm", volume, check=False)
+        for network in engine_docker("network", "ls", "-q", "--filter", mark).split():
+            if not engine_docker("ps", "-aq", "--filter", f"network={network}"):
+                engine_docker("network", "rm", network, check=False)
+        self.platform.isolation.take_down()
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from io import BytesIO
 
 import pytest
 
-from ds01_spawner.composition import Directories, open_platform
 from integration.gateway.gateway_process import Gateway, engine_docker, eventually
 from integration.gateway.people import Person
 from integration.unix_people import ALICE
@@ -229,15 +228,12 @@ def test_an_update_within_the_limits_is_done(alice: Person, web: str) -> None:
 
 def test_a_removal_frees_the_slot_at_once(alice: Person, gateway: Gateway, tiny_image: str) -> None:
     name = alice.named("gpu")
-    platform = open_platform(
-        Directories(gateway.config, gateway.state, gateway.state / "events.jsonl"), actor="test"
-    )
     alice.docker("run", "-d", "--name", name, "--gpus", "1", tiny_image, *STEPS)
-    assert platform.admission.current().occupancy.of(ALICE)
+    assert gateway.platform.admission.current().occupancy.of(ALICE)
 
     alice.docker("rm", "-f", "-v", name)
 
-    assert platform.admission.current().occupancy.of(ALICE) == ()
+    assert gateway.platform.admission.current().occupancy.of(ALICE) == ()
     assert gateway.events("container.remove", ALICE)[-1]["resource"] == f"{name}._.{ALICE}"
 
 
@@ -296,7 +292,7 @@ def older(alice: Person, tiny_image: str) -> Iterator[str]:
 def test_an_older_container_is_looked_at_and_ended_only(
     alice: Person, bob: Person, older: str
 ) -> None:
-    assert older in names(alice, "-f", f"name=^/{older}$")
+    eventually(lambda: names(alice, "-f", f"name=^/{older}$") == {older}, what="it is listed")
     assert older not in names(bob)
     assert alice.inspect(older)["Name"] == f"/{older}"
     alice.docker("stop", "-t", "0", older)

@@ -36,7 +36,6 @@ QUERIES = {
     "GET /containers/{id}/stats": "stream=0&one-shot=1",
     "DELETE /containers/{id}": "force=1&v=1",
     "DELETE /images/{ref}": "force=1",
-    "DELETE /volumes/{id}": "force=1",
 }
 ARCHIVES = "path=/etc"
 
