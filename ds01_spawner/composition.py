@@ -16,6 +16,14 @@ from ds01_spawner.adapters.block_device import disk_of
 from ds01_spawner.adapters.cgroups import open_cgroups
 from ds01_spawner.adapters.channels import AppriseChannels
 from ds01_spawner.adapters.docker_engine import DockerEngine
+from ds01_spawner.adapters.doors import (
+    DaemonFile,
+    DoorFolder,
+    FileNodes,
+    GroupFiles,
+    HostFiles,
+    HttpSocket,
+)
 from ds01_spawner.adapters.event_file import EventFile
 from ds01_spawner.adapters.gpu_source import SIMULATION_STATE, open_probe
 from ds01_spawner.adapters.hub_api import environment_in, hub_from
@@ -24,6 +32,7 @@ from ds01_spawner.adapters.isolation import (
     IsolationFile,
     ResolverFiles,
     hub_ports,
+    remembered_ports,
 )
 from ds01_spawner.adapters.jupyter_servers import DirectJupyterServers
 from ds01_spawner.adapters.keep_alive_files import WorkspaceKeepAliveFiles
@@ -49,6 +58,8 @@ from ds01_spawner.operations.binds import Binds
 from ds01_spawner.operations.board import Board
 from ds01_spawner.operations.build_place import BuildPlaces
 from ds01_spawner.operations.checks import Checks
+from ds01_spawner.operations.door_list import Machine
+from ds01_spawner.operations.doors import Doors
 from ds01_spawner.operations.echoes import Echoes
 from ds01_spawner.operations.enforce import Enforcer, Terms
 from ds01_spawner.operations.isolation import Isolation
@@ -325,7 +336,10 @@ class Platform:
             config=IsolationFile(self.directories.config).current,
             audit=self.audit,
             instance=self.instance,
-            ports=(*hub_ports(os.environ), *hub_ports(beside)),
+            ports=remembered_ports(
+                self.directories.state / "hub-ports",
+                (*hub_ports(os.environ), *hub_ports(beside)),
+            ),
         )
 
     @cached_property
@@ -336,6 +350,24 @@ class Platform:
             ledger=self.ledger,
             admission=self.admission,
             aggregates=self.aggregates,
+        )
+
+    @cached_property
+    def doors(self) -> Doors:
+        """Ways past the platform."""
+        machine = Machine(
+            groups=GroupFiles(),
+            nodes=FileNodes(),
+            engine=DaemonFile(self.engine.said),
+            files=HostFiles(),
+            gateway=HttpSocket(str(self.directories.gateway_socket)),
+            isolation=self.isolation,
+        )
+        return Doors(
+            machine=machine,
+            records=DoorFolder(self.directories.state / "doors"),
+            clock=self.clock,
+            audit=self.audit,
         )
 
     @cached_property

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ds01_cli.administrator import open_to_administrator
+from ds01_cli.doors import doors
 from ds01_cli.lifecycle import lifecycle
 from ds01_spawner.composition import open_hub
 from ds01_spawner.operations.reconcile import Report
@@ -50,6 +51,7 @@ def reconcile(
 
 
 app.command()(lifecycle)
+app.command()(doors)
 
 
 def _told(report: Report, *, dry_run: bool) -> Iterable[str]:

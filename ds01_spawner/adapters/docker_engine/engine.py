@@ -84,7 +84,7 @@ class DockerEngine:
 
     def info(self) -> EngineInfo:
         """Facts about the engine."""
-        facts = self._connection.json(Call("GET", "/info", "info"))
+        facts = self.said()
         return EngineInfo(
             id=facts["ID"],
             version=facts["ServerVersion"],
@@ -92,6 +92,11 @@ class DockerEngine:
             cgroup_version=int(facts.get("CgroupVersion") or 1),
             data_root=facts["DockerRootDir"],
         )
+
+    def said(self) -> Mapping[str, Any]:
+        """What the engine says of itself, in its own words."""
+        found: Mapping[str, Any] = self._connection.json(Call("GET", "/info", "info"))
+        return found
 
     def containers(self) -> tuple[Container, ...]:
         """Every container; what the engine's list leaves out is looked up once and remembered."""

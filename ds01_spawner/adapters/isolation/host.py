@@ -1,6 +1,7 @@
 """Files of the host that say what containers should reach."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -69,6 +70,29 @@ def hub_ports(environment: Mapping[str, str]) -> tuple[HostPort, ...]:
     except ValueError:
         return ()
     return (HostPort(port),) if port else ()
+
+
+def remembered_ports(path: Path, given: Sequence[HostPort]) -> tuple[HostPort, ...]:
+    """`given`, or without any those that were given the last time.
+
+    The gateway knows the hub's port from its environment; a command in a shell must not take the
+    rule for it away.
+
+    Args:
+        path: Where they are kept.
+        given: TCP ports; kept when there are any.
+    """
+    if given:
+        text = "".join(f"{each.port}\n" for each in given)
+        with suppress(OSError):
+            if not path.exists() or path.read_text(encoding="ascii") != text:
+                path.write_text(text, encoding="ascii")
+        return tuple(given)
+    try:
+        lines = path.read_text(encoding="ascii").split()
+    except (OSError, UnicodeDecodeError):
+        return ()
+    return tuple(HostPort(int(each)) for each in lines if each.isdigit())
 
 
 def _server(line: str) -> str:

@@ -2,7 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from ds01_spawner.adapters.isolation import IsolationFile, ResolverFiles, hub_ports
+from ds01_spawner.adapters.isolation import (
+    IsolationFile,
+    ResolverFiles,
+    hub_ports,
+    remembered_ports,
+)
 from ds01_spawner.domain.errors import PolicyError
 from ds01_spawner.domain.fence import HostPort
 from ds01_spawner.policy.isolation import IsolationConfig
@@ -59,3 +64,15 @@ def test_the_hubs_port_is_in_the_address_that_it_gives_its_services(
 ) -> None:
     assert hub_ports({"JUPYTERHUB_API_URL": url}) == ports
     assert hub_ports({}) == ()
+
+
+def test_a_command_without_the_hubs_environment_goes_by_what_the_gateway_knew(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "hub-ports"
+    assert remembered_ports(file, ()) == ()
+
+    assert remembered_ports(file, (HostPort(8081),)) == (HostPort(8081),)
+    assert remembered_ports(file, ()) == (HostPort(8081),)
+    assert remembered_ports(file, (HostPort(9000),)) == (HostPort(9000),)
+    assert remembered_ports(file, ()) == (HostPort(9000),)

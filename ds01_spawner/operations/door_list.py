@@ -1,0 +1,153 @@
+"""Every door that a machine may have, in the order in which they are shown."""
+
+from dataclasses import dataclass
+
+from ds01_spawner.operations.door_kinds import Door, GroupDoor, SettingDoor, SocketDoor
+from ds01_spawner.operations.door_own import IsolationDoor, ProfileDoor, ToldDoor
+from ds01_spawner.operations.isolation import Isolation
+from ds01_spawner.ports.doors import (
+    EngineSetup,
+    GatewaySocket,
+    GroupDatabase,
+    Nodes,
+    SystemFiles,
+)
+
+_NVIDIA = "nvidia"
+_ROOT_BY = "Whoever is in it is root on this machine"
+_GROUPS = {
+    "docker": f"{_ROOT_BY}: docker run -v /:/host, past every limit and the audit log.",
+    "lxd": f"{_ROOT_BY}, by a privileged container of LXD.",
+    "incus-admin": f"{_ROOT_BY}, by a privileged container of Incus.",
+    "libvirt": f"{_ROOT_BY}, by a virtual machine with the host's disks.",
+    "disk": f"{_ROOT_BY}, by writing to its disks.",
+}
+_ROOTS = frozenset({"root", *_GROUPS})
+_SOCKETS = {
+    "docker-socket": "/run/docker.sock",
+    "containerd-socket": "/run/containerd/containerd.sock",
+    "docker-containerd-socket": "/run/docker/containerd/containerd.sock",
+    "buildkit-socket": "/run/buildkit/buildkitd.sock",
+    "podman-socket": "/run/podman/podman.sock",
+    "crio-socket": "/run/crio/crio.sock",
+    "lxd-socket": "/var/snap/lxd/common/lxd/unix.socket",
+    "incus-socket": "/var/lib/incus/unix.socket",
+    "libvirt-socket": "/run/libvirt/libvirt-sock",
+}
+_SOCKET_WHY = "Who may write to an engine's socket is root on this machine."
+_DEVICES = "/dev/nvidia[0-9]*"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What doors are on.
+
+    Attributes:
+        groups: Unix groups.
+        nodes: Sockets and devices.
+        engine: The engine's configuration.
+        files: Text files of the system.
+        gateway: Where people reach the gateway.
+        isolation: The fence around containers.
+    """
+
+    groups: GroupDatabase
+    nodes: Nodes
+    engine: EngineSetup
+    files: SystemFiles
+    gateway: GatewaySocket
+    isolation: Isolation
+
+
+def doors_of(machine: Machine) -> tuple[Door, ...]:
+    """Every door that a machine may have, in the order in which they are shown."""
+    return (
+        *(GroupDoor(group, why, machine.groups) for group, why in _GROUPS.items()),
+        *(
+            SocketDoor(name, path, _SOCKET_WHY, machine.nodes, _ROOTS)
+            for name, path in _SOCKETS.items()
+        ),
+        _tcp(machine.engine),
+        _default_runtime(machine.engine),
+        _live_restore(machine.engine),
+        ToldDoor(
+            "gateway",
+            "Without it, people have no Docker at all.",
+            lambda: _gateway(machine.gateway),
+        ),
+        ProfileDoor(machine.files, machine.gateway),
+        IsolationDoor(machine.isolation),
+        ToldDoor(
+            "gpu-devices",
+            "A program outside any container uses a GPU that nobody gave it.",
+            lambda: _devices(machine.nodes),
+        ),
+    )
+
+
+def _tcp(engine: EngineSetup) -> Door:
+    def found() -> tuple[bool, str, str] | None:
+        addresses = engine.facts().tcp
+        told = f"The engine listens on {', '.join(addresses)}." if addresses else ""
+        by_hand = (
+            "Take the addresses out of daemon.json (hosts) or of the engine's command line"
+            " (systemctl edit docker), and restart the engine."
+        )
+        return bool(addresses), told or "The engine does not listen on TCP.", by_hand
+
+    return ToldDoor("engine-tcp", "Who reaches that address is root on this machine.", found)
+
+
+def _default_runtime(engine: EngineSetup) -> Door:
+    def found() -> tuple[bool, str]:
+        runtime = engine.facts().default_runtime
+        return runtime == _NVIDIA, f"The engine's default runtime is {runtime or 'not known'}."
+
+    return SettingDoor(
+        name="default-runtime",
+        key="default-runtime",
+        wanted=None,
+        why="With nvidia as the default, an image that says NVIDIA_VISIBLE_DEVICES=all gets every"
+        " GPU, whoever starts it past the platform. GPUs that are asked for work without it.",
+        engine=engine,
+        found=found,
+        effect="default-runtime is removed, and the running engine reads its file anew (SIGHUP)."
+        " Containers that run are not touched.",
+    )
+
+
+def _live_restore(engine: EngineSetup) -> Door:
+    def found() -> tuple[bool, str]:
+        on = engine.facts().live_restore
+        state = {True: "on", False: "off", None: "not known"}[on]
+        return on is not True, f"live-restore is {state}."
+
+    return SettingDoor(
+        name="live-restore",
+        key="live-restore",
+        wanted=True,
+        why="Without it, an update or a crash of the engine ends everybody's work.",
+        engine=engine,
+        found=found,
+        effect="live-restore is set to true, and the running engine reads its file anew (SIGHUP).",
+    )
+
+
+def _gateway(gateway: GatewaySocket) -> tuple[bool, str, str]:
+    if gateway.answers():
+        return False, f"The gateway answers at {gateway.path}.", ""
+    return True, f"Nothing answers at {gateway.path}.", "systemctl start ds01-gateway"
+
+
+def _devices(nodes: Nodes) -> tuple[bool, str, str] | None:
+    found = nodes.find(_DEVICES)
+    if not found:
+        return None
+    opened = [each.path for each in found if each.mode & 0o002 and each.reachable]
+    if not opened:
+        return False, "The GPUs' device files are not everybody's.", ""
+    return (
+        True,
+        f"{', '.join(opened)}: open to everybody.",
+        "Containers do not need that. Restrict them with the driver's NVreg_DeviceFileMode.",
+    )
