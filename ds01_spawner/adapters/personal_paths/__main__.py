@@ -25,7 +25,8 @@ def main() -> None:
     with socket.socket(fileno=os.dup(sys.stdin.fileno())) as channel:
         data, descriptors, _, _ = socket.recv_fds(channel, LONGEST_MESSAGE, 1)
         command = json.loads(data)
-        become(command["name"], command["uid"], command["gid"])
+        groups = os.getgrouplist(command["name"], command["gid"])
+        become(command["uid"], command["gid"], groups)
         try:
             answer, opened = _COMMANDS[command["ask"]](command, descriptors)
         except OSError as exc:

@@ -1,0 +1,175 @@
+"""`docker cp`: files of one's own containers.
+
+The engine copies as root, through whatever is mounted. Where that is nothing of the host's, it may;
+else a process of the person's does it from within (`adapters.container_files`).
+"""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import Any
+from weakref import WeakValueDictionary
+
+from ds01_spawner.domain.errors import Conflict, Forbidden, InvalidRequest
+from ds01_spawner.domain.grant import NOTICES
+from ds01_spawner.gateway.docker.archive_process import Copying, Visit, copying
+from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.owned import Owned
+from ds01_spawner.gateway.docker.parameters import flag
+from ds01_spawner.gateway.identity import Caller
+from ds01_spawner.gateway.wire.call import Call, Handler, Reply
+
+STAT_HEADER = "X-Docker-Container-Path-Stat"
+_TAR = "application/x-tar"
+_EACH = 4
+"""How many copies of one person run at a time; the others wait their turn."""
+
+
+class Way(StrEnum):
+    """Who copies."""
+
+    ENGINE = "engine"
+    INSIDE = "inside"
+    NOBODY = "nobody"
+
+
+def way_of(inspected: Mapping[str, Any]) -> Way:
+    """Who copies from and to a container, by its inspect JSON. Pure.
+
+    What the engine mounts of its own (volumes) is the container's; the folder with notices can be
+    read by everybody who has it, and written by nobody.
+    """
+    mounts = inspected.get("Mounts") or ()
+    if not any(_is_of_host(mount) for mount in mounts):
+        return Way.ENGINE
+    state = inspected.get("State") or {}
+    runs = bool(state.get("Running")) and not state.get("Restarting")
+    return Way.INSIDE if runs and state.get("Pid") else Way.NOBODY
+
+
+def _is_of_host(mount: Mapping[str, Any]) -> bool:
+    if mount.get("Type") in {"volume", "tmpfs"} and mount.get("Driver") in {None, "", "local"}:
+        return False
+    return mount.get("Destination") != NOTICES or mount.get("RW") is not False
+
+
+class Archive:
+    """Copies files out of containers and into them."""
+
+    def __init__(self, door: Door, owned: Owned) -> None:
+        self._engine = door.engine
+        self._owned = owned
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By endpoint."""
+        return {
+            "HEAD /containers/{id}/archive": self.stat,
+            "GET /containers/{id}/archive": self.get,
+            "PUT /containers/{id}/archive": self.put,
+        }
+
+    async def stat(self, call: Call, reply: Reply) -> None:
+        """What is at a path."""
+        found = await self._found(call)
+        if way_of(found) is Way.ENGINE:
+            await self._relay(call, reply, found)
+            return
+        async with self._inside(call, found, "stat") as copy:
+            await reply.empty(200, _headers(copy))
+
+    async def get(self, call: Call, reply: Reply) -> None:
+        """A file or a folder, as an archive."""
+        found = await self._found(call)
+        if way_of(found) is Way.ENGINE:
+            await self._relay(call, reply, found)
+            return
+        async with self._inside(call, found, "get") as copy:
+            await reply.begin(200, {**_headers(copy), "Content-Type": _TAR})
+            async for part in copy.archive():
+                await reply.write(part)
+            await reply.finish()
+
+    async def put(self, call: Call, reply: Reply) -> None:
+        """An archive, made files in a folder."""
+        found = await self._found(call)
+        if way_of(found) is Way.ENGINE:
+            await self._relay(call, reply, found, stream=call.body.chunks())
+            return
+        async with self._inside(call, found, "put") as copy:
+            await copy.send(call.body.chunks())
+        await reply.empty(200)
+
+    async def _found(self, call: Call) -> dict[str, Any]:
+        if not call.first("path"):
+            raise InvalidRequest("bad parameter: 'path' cannot be empty")
+        if "\0" in call.first("path"):
+            raise InvalidRequest("bad parameter: 'path' holds a NUL")
+        return await self._owned.made_here(call.caller, call.parts["id"])
+
+    async def _relay(
+        self,
+        call: Call,
+        reply: Reply,
+        found: Mapping[str, Any],
+        stream: AsyncIterator[bytes] | None = None,
+    ) -> None:
+        path = f"/containers/{found['Id']}/archive"
+        headers = {"Content-Type": _TAR} if stream is not None else None
+        await self._engine.relay(
+            call, reply, call.method, path, call.query, stream=stream, headers=headers
+        )
+
+    @asynccontextmanager
+    async def _inside(
+        self, call: Call, found: Mapping[str, Any], ask: str
+    ) -> AsyncIterator[Copying]:
+        ref = call.parts["id"]
+        if way_of(found) is Way.NOBODY:
+            raise Conflict(
+                f"{ref} has folders of the host and does not run, so nobody can copy as yourself.",
+                "Start it first; or copy in the folder itself, outside the container.",
+            )
+        visit = visit_of(
+            call.caller,
+            found,
+            ask,
+            call.first("path"),
+            keep_kinds=flag(call, "noOverwriteDirNonDir"),
+        )
+        turn = self._turns.get(call.caller.user)
+        if turn is None:
+            turn = self._turns[call.caller.user] = asyncio.Semaphore(_EACH)
+        async with turn, copying(visit, ref) as copy:
+            yield copy
+
+
+def visit_of(
+    caller: Caller, found: Mapping[str, Any], ask: str, path: str, *, keep_kinds: bool = False
+) -> Visit:
+    """What the process is told about a running container of the caller's. Pure.
+
+    Raises:
+        Forbidden: The caller has no account to be in there.
+    """
+    account = caller.account
+    if account is None:
+        raise Forbidden("Somebody without a Unix account has no folders of the host.")
+    return Visit(
+        ask=ask,
+        path=path,
+        pid=int(found["State"]["Pid"]),
+        container=str(found["Id"]),
+        uid=account.uid,
+        gid=account.gid,
+        groups=account.group_ids,
+        keep_kinds=keep_kinds,
+    )
+
+
+def _headers(copy: Copying) -> dict[str, str]:
+    told = json.dumps(copy.head["stat"]).encode()
+    return {STAT_HEADER: base64.b64encode(told).decode("ascii")}

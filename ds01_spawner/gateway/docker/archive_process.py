@@ -1,0 +1,193 @@
+"""The process that copies files from within a container, as the gateway sees it."""
+
+import asyncio
+import errno
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ds01_spawner.domain.errors import DS01Error, Forbidden, InvalidRequest, NotFound, Unavailable
+from ds01_spawner.domain.names import shown
+
+MODULE = "ds01_spawner.adapters.container_files"
+HEAD_SECONDS = 120.0
+"""Before an archive begins, everything in it is looked at."""
+
+_END_SECONDS = 600.0
+_KILLED_SECONDS = 5.0
+_CHUNK = 1 << 18
+_LINE = 1 << 16
+_NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
+_NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Into which container, as whom, for what.
+
+    Attributes:
+        ask: `stat`, `get` or `put`.
+        path: Path in the container, as the client said it.
+        pid: The container's first process.
+        container: Full engine id.
+        uid: The person.
+        gid: Their group.
+        groups: All groups that they have in the container.
+        keep_kinds: Whether a folder may not replace a file when files are put there.
+    """
+
+    ask: str
+    path: str
+    pid: int
+    container: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    keep_kinds: bool = False
+
+
+class Copying:
+    """A process that has answered: what it said, and what it copies."""
+
+    def __init__(self, process: asyncio.subprocess.Process, visit: Visit, ref: str) -> None:
+        self._process = process
+        self._visit = visit
+        self._ref = ref
+        self.head: Mapping[str, Any] = {}
+
+    async def begin(self) -> None:
+        """Tell it what to do, and take its first answer.
+
+        Raises:
+            NotFound: There is no such path.
+            Forbidden: The person may not read or write it.
+            Unavailable: It does not answer, or the container stopped.
+        """
+        await self._write(json.dumps(asdict(self._visit)).encode() + b"\n")
+        self.head = await self._answer(HEAD_SECONDS)
+
+    async def archive(self) -> AsyncIterator[bytes]:
+        """The archive, to its end.
+
+        Raises:
+            Unavailable: It broke off.
+        """
+        output = self._process.stdout
+        assert output is not None  # noqa: S101 - it was asked for
+        while part := await output.read(_CHUNK):
+            yield part
+        if await self._process.wait() != 0:
+            raise Unavailable(f"The copy out of {self._ref} broke off: files changed meanwhile.")
+
+    async def send(self, parts: AsyncIterator[bytes]) -> None:
+        """Give it an archive, and wait until all of it is written.
+
+        Raises:
+            InvalidRequest: Something in it is not taken.
+            Forbidden: The person may not write there.
+            Unavailable: It does not answer.
+        """
+        async for part in parts:
+            if not await self._write(part):
+                break  # it has an answer already
+        assert self._process.stdin is not None  # noqa: S101 - it was asked for
+        self._process.stdin.close()
+        await self._answer(_END_SECONDS)
+
+    async def _write(self, content: bytes) -> bool:
+        """Whether it still takes something."""
+        assert self._process.stdin is not None  # noqa: S101 - it was asked for
+        try:
+            self._process.stdin.write(content)
+            await self._process.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        return True
+
+    async def _answer(self, seconds: float) -> Mapping[str, Any]:
+        assert self._process.stdout is not None  # noqa: S101 - it was asked for
+        try:
+            async with asyncio.timeout(seconds):
+                line = await self._process.stdout.readline()
+        except TimeoutError as exc:
+            raise Unavailable(
+                f"The files of {self._ref} have not answered for {seconds:g} s.",
+                "Look at the network file systems that it has.",
+            ) from exc
+        answer: Mapping[str, Any] = json.loads(line) if line else {}
+        error = _error(answer, self._visit, self._ref)
+        if error is not None:
+            raise error
+        return answer
+
+
+@asynccontextmanager
+async def copying(visit: Visit, ref: str) -> AsyncIterator[Copying]:
+    """A process in the container that has begun; ended with the block.
+
+    Args:
+        visit: What it does.
+        ref: What the client calls the container.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-m", MODULE),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={},
+            cwd="/",
+            start_new_session=True,
+            limit=_LINE,
+        )
+    except OSError as exc:
+        raise Unavailable(f"No process can be started: {exc}.") from exc
+    try:
+        copy = Copying(process, visit, ref)
+        await copy.begin()
+        yield copy
+    finally:
+        await _ended(process)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """See it off; one that hangs in a file system stays until that answers."""
+    if process.stdin is not None:
+        process.stdin.close()
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            process.kill()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_KILLED_SECONDS):
+            await process.wait()
+
+
+def _error(answer: Mapping[str, Any], visit: Visit, ref: str) -> DS01Error | None:
+    if not answer:
+        return Unavailable("A process of the gateway ended without an answer; its log says why.")
+    if answer.get("gone"):
+        return Unavailable(f"{ref} has just stopped.", "Start it, and copy again.")
+    if "refused" in answer:
+        return InvalidRequest(f"Nothing more is copied: {answer['refused']}.")
+    if "errno" in answer:
+        return _failure(int(answer["errno"] or 0), str(answer["what"]), visit, ref)
+    return None
+
+
+def _failure(number: int, what: str, visit: Visit, ref: str) -> DS01Error:
+    reason = os.strerror(number)
+    if visit.ask == "put" and number == errno.ENOTDIR:
+        return InvalidRequest("extraction point is not a directory")
+    if number in _NOT_THERE:
+        return NotFound(f"Could not find the file {visit.path} in container {ref}")
+    if number in _NOT_ALLOWED:
+        return Forbidden(
+            f"You may not use {shown(what)} in {ref}: {reason}.",
+            "Containers with folders of the host are copied from and to as yourself.",
+        )
+    kind = InvalidRequest if number in _FULL else Unavailable
+    return kind(f"{shown(what)} in {ref} cannot be copied: {reason}.")
