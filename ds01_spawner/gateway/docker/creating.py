@@ -148,12 +148,13 @@ class Creating:
             inherited = await self._inherited(caller, source)
             mounts += [mount for mount in inherited if mount.target not in taken]
             taken |= {mount.target for mount in inherited}
-        exposed = (image.get("Config") or {}).get("ExposedPorts") or {}
+        config = image.get("Config") or {}
         return Found(
             mounts=tuple(mounts),
             network=network,
             links=await self._links(caller, asked.network.first),
-            exposed=tuple(exposed),
+            exposed=tuple(config.get("ExposedPorts") or {}),
+            working_dir=asked.working_dir or str(config.get("WorkingDir") or ""),
         )
 
     async def _network(self, caller: Caller, asked: AskedContainer) -> str:
@@ -178,13 +179,20 @@ class Creating:
     async def _volumes(self, caller: Caller, asked: AskedContainer) -> list[Mount]:
         mounts = []
         for each in asked.mounts.volumes:
-            source = ""
+            source, marks = "", each.labels
             if each.name is not None:
                 source = await self._lookups.volumes.ensure(caller, each.name, dict(each.labels))
-            mounts.append(
-                Mount("volume", source, each.target, each.read_only, each.no_copy, each.labels)
-            )
+            else:
+                marks = (*marks, *self._own_marks(caller))
+            mounts.append(Mount("volume", source, each.target, each.read_only, each.no_copy, marks))
         return mounts
+
+    def _own_marks(self, caller: Caller) -> tuple[tuple[str, str], ...]:
+        return (
+            (labels.MANAGED, "true"),
+            (labels.USER, caller.user),
+            (labels.INSTANCE, self._lookups.containers.instance),
+        )
 
     async def _inherited(self, caller: Caller, source: AskedSource) -> list[Mount]:
         """What another container has mounted, without the host's folders: those are its own."""
@@ -292,6 +300,8 @@ def _described(
     if asked.mounts.binds:
         others = [mount.target for mount in found.mounts]
         others += [each.target for each in asked.mounts.tmpfs]
+        if found.working_dir:  # which the engine's runtime makes, as root, where it is missing
+            others.append(found.working_dir)
         staged = platform.binds.stage(account, asked.mounts.binds, others)
         found = replace(
             found,

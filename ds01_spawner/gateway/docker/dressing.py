@@ -28,6 +28,7 @@ class Found:
         network: The engine's name or id of the first network, `none`, or `container:ID`; empty for
             the person's own.
         links: `ID:ALIAS`, with full ids, of the containers that are linked on it.
+        working_dir: Where its process begins; empty for `/`.
         exposed: Ports that the image exposes, as `80/tcp`; for `docker run -P`.
         marks: The platform's labels beside those of the grant, such as `ds01.binds`.
     """
@@ -35,6 +36,7 @@ class Found:
     mounts: tuple[Mount, ...] = ()
     network: str = ""
     links: tuple[str, ...] = ()
+    working_dir: str = ""
     exposed: tuple[str, ...] = ()
     marks: Mapping[str, str] = field(default_factory=dict)
 
