@@ -134,7 +134,7 @@ class Connection:
         """Whether another request may follow."""
         try:
             text = await self._next_head()
-            if not text:
+            if text is None:
                 return False
             head = parse_request_head(text)
         except Malformed as error:
@@ -153,15 +153,13 @@ class Connection:
         await self._linger()
         return False
 
-    async def _next_head(self) -> bytes:
-        """The next request's head; empty when none comes."""
+    async def _next_head(self) -> bytes | None:
+        """The next request's head; `None` when none comes."""
         try:
             async with asyncio.timeout(self._bounds.idle_seconds):
                 self._line.put_back(await self._line.receive())
         except TimeoutError:
-            return b""
-        if not self._line.early:
-            return b""
+            return None
         try:
             async with asyncio.timeout(self._bounds.head_seconds):
                 return await self._line.receive_head()

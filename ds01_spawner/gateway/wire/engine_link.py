@@ -6,7 +6,7 @@ for that of another question.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Final
@@ -51,6 +51,13 @@ class UnixEngineLink:
         self._socket = engine_socket
         self._departures: Departures | None = None
         self._pipes = Pipes()
+
+    def close(self) -> None:
+        """Give back what its streams used; none of them may run any more."""
+        self._pipes.close()
+        if self._departures is not None:
+            self._departures.close()
+            self._departures = None
 
     async def ask(  # noqa: PLR0913 - the parts of one request
         self,
@@ -122,7 +129,7 @@ class UnixEngineLink:
 
     async def stream(
         self, method: str, path: str, query: Query | None = None, *, version: str = ""
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any, None]:
         """See `EngineLink`."""
         question = _question(method, _target(version, path, query))
         async with asked(self._socket, question) as answer:

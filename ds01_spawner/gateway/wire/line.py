@@ -50,8 +50,8 @@ class Line:
         await self._take_turns(len(data))
         return data
 
-    async def receive_head(self) -> bytes:
-        """A message's head without the empty line that ends it; empty when none came.
+    async def receive_head(self) -> bytes | None:
+        """A message's head without the empty line that ends it; `None` when none came.
 
         Raises:
             Malformed: It is too long, or the connection ended within it.
@@ -67,7 +67,7 @@ class Line:
                 )
             data += more
         if not data:
-            return b""
+            return None
         if at > MOST_HEAD_BYTES:
             raise Malformed(f"The head of the request is longer than {MOST_HEAD_BYTES} bytes.")
         self.put_back(data[at + len(END) :])

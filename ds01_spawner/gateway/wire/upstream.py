@@ -217,7 +217,7 @@ async def _head(line: Line, sending: asyncio.Task[None]) -> ResponseHead:
 
 async def _received_head(line: Line) -> ResponseHead:
     try:
-        while text := await line.receive_head():
+        while (text := await line.receive_head()) is not None:
             head = parse_response_head(text)
             if head.status != HTTPStatus.CONTINUE:
                 return head
