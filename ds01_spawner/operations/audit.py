@@ -18,7 +18,7 @@ _request: ContextVar[Mapping[str, object]] = ContextVar("request", default={})  
 
 @contextmanager
 def in_request(request_id: str, by: str) -> Iterator[None]:
-    """Let events that are written within, in this thread, name a request and who made it."""
+    """Let events that are written within, in this context, name a request and who made it."""
     token = _request.set({"request_id": request_id, "by": by})
     try:
         yield

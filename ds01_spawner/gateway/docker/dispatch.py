@@ -8,6 +8,7 @@ from ds01_spawner.domain.errors import DS01Error, NotFound
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.endpoints import ENDPOINTS
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
+from ds01_spawner.operations.audit import in_request
 
 _LOG = logging.getLogger(__name__)
 _READING = frozenset({"GET", "HEAD"})
@@ -57,13 +58,14 @@ class Dispatch:
             NotFound: There is no such endpoint.
             DS01Error: What the handler raises.
         """
-        if call.caller.is_admin:
-            await self._pass(endpoint, call, reply)
-            return
-        handler = None if endpoint is None else self._handlers.get(endpoint)
-        if handler is None:
-            raise NotFound("page not found")
-        await handler(call, reply)
+        with in_request(call.id, call.caller.user):
+            if call.caller.is_admin:
+                await self._pass(endpoint, call, reply)
+                return
+            handler = None if endpoint is None else self._handlers.get(endpoint)
+            if handler is None:
+                raise NotFound("page not found")
+            await handler(call, reply)
 
     async def _pass(self, endpoint: str | None, call: Call, reply: Reply) -> None:
         """Hand an administrator's request on; what changes something is in the log before it is."""
@@ -79,7 +81,7 @@ class Dispatch:
                 user=call.caller.user,
                 resource=path[:200],
                 interface=_INTERFACE,
-                details={"method": call.method, "endpoint": endpoint or "", "request": call.id},
+                details={"method": call.method, "endpoint": endpoint or ""},
             )
         except DS01Error as exc:
             # An administrator mends what is broken through this door, a full disk among it.

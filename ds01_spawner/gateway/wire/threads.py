@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
@@ -27,7 +28,7 @@ class Threads:
     async def run(
         self, user: str, deed: Callable[[], _T], undo: Callable[[_T], None] | None = None
     ) -> _T:
-        """What `deed` returns, run for `user`.
+        """What `deed` returns, run for `user`, with the context variables of the caller.
 
         A caller that is cancelled leaves it running, and its turn is given back when it is done.
         With `undo`, what nobody waits for any more is undone then.
@@ -37,7 +38,8 @@ class Threads:
             turn = self._turns[user] = asyncio.Semaphore(self._each)
         await turn.acquire()
         try:
-            future = asyncio.get_running_loop().run_in_executor(self._pool, deed)
+            within = copy_context()
+            future = asyncio.get_running_loop().run_in_executor(self._pool, within.run, deed)
         except BaseException:
             turn.release()
             raise

@@ -96,6 +96,7 @@ async def test_administrators_pass_whatever_they_ask_and_what_changes_something_
     assert reply.value == {"ok": True}
     (event,) = house.events.events
     assert (event.action, event.user, event.resource) == ("admin.docker", "root", "/swarm/init")
+    assert event.details["request_id"] == "call-1"
     assert house.group.asked == []
 
 
