@@ -56,10 +56,12 @@ class BindSet:
     Attributes:
         key: Names their stage: 32 hex digits, chosen at creation.
         binds: In the order in which they are staged.
+        others: Where else in the container the engine mounts or makes something.
     """
 
     key: str
     binds: tuple[Bind, ...]
+    others: tuple[str, ...] = ()
 
 
 def is_key(text: str) -> bool:
@@ -107,7 +109,8 @@ def binds_label(wanted: BindSet) -> str:
         }
         for bind in wanted.binds
     ]
-    return json.dumps({"version": _VERSION, "key": wanted.key, "binds": entries})
+    told = {"version": _VERSION, "key": wanted.key, "binds": entries, "others": wanted.others}
+    return json.dumps(told)
 
 
 def binds_of(marks: Mapping[str, str]) -> BindSet | None:
@@ -117,14 +120,16 @@ def binds_of(marks: Mapping[str, str]) -> BindSet | None:
     """
     try:
         told = json.loads(marks.get(labels.BINDS, ""))
-        key, entries = told["key"], told["binds"]
+        key, entries, others = told["key"], told["binds"], tuple(told["others"])
         binds = tuple(_bind(entry) for entry in entries)
         if told["version"] != _VERSION or not is_key(key):
+            return None
+        if not all(isinstance(other, str) for other in others):
             return None
         check_binds(binds)
     except (ValueError, KeyError, TypeError, RecursionError, InvalidRequest):
         return None
-    return BindSet(key, binds)
+    return BindSet(key, binds, others)
 
 
 def _bind(entry: Mapping[str, Any]) -> Bind:

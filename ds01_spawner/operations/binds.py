@@ -55,8 +55,9 @@ class Binds:
         Args:
             account: The person.
             wanted: What they asked for.
-            others: Where volumes and tmpfs go in the container: those below a folder of the
-                person's get their mount point made as the person, not by the engine as root.
+            others: Where volumes and tmpfs go in the container, and its working folder: what of
+                them is below a folder of the person's is made as the person, not by the engine as
+                root. Other volumes of the image are made so at the start (`restage`).
 
         Raises:
             InvalidRequest: Something does not exist or cannot be mounted.
@@ -65,13 +66,14 @@ class Binds:
         """
         check_binds(wanted)
         key = secrets.token_hex(_KEY_BYTES)
-        binds, sources = self._staged(account, BindSet(key, tuple(wanted)), others)
+        inner = tuple(sorted({_normal(other) for other in others}))
+        binds, sources = self._staged(account, BindSet(key, tuple(wanted)), inner)
         # Never read-only in the engine's words, the stage is: Docker 20.10 mounts it once more for
         # that, and loses nosuid and nodev.
         mounts = tuple(
             Mount("bind", source, bind.target) for bind, source in zip(binds, sources, strict=True)
         )
-        return StagedBinds(key, binds_label(BindSet(key, binds)), mounts)
+        return StagedBinds(key, binds_label(BindSet(key, binds, inner)), mounts)
 
     def restage(self, account: UnixAccount, container: Container) -> None:
         """Open everything anew, before a container that does not run is started again.
@@ -87,8 +89,9 @@ class Binds:
         if not key:
             return
         try:
-            others = [mount.target for mount in container.mounts]
-            self._staged(account, _wanted(container), others)
+            wanted = _wanted(container)
+            targets = [mount.target for mount in container.mounts]
+            self._staged(account, wanted, [*wanted.others, *targets])
         except BaseException:
             with suppress(Unavailable):
                 self._stage.clear(key)

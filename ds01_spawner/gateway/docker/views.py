@@ -118,6 +118,9 @@ def _mount(mount: Mapping[str, Any], wanted: BindSet | None, user: str) -> dict[
         seen["Name"] = own_name(mount["Name"], user)
     if isinstance(mount.get("Source"), str):
         seen["Source"] = _source(mount["Source"], wanted, user)
+        bind = staged_bind(wanted, mount["Source"])
+        if bind is not None and bind.read_only:  # the stage is, and the engine does not know it
+            seen |= {"RW": False} if "RW" in mount else {"ReadOnly": True}
     return seen
 
 

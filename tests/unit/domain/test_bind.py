@@ -36,12 +36,12 @@ _BINDS = st.builds(
 )
 
 
-@given(binds=st.lists(_BINDS, max_size=5).map(tuple))
-def test_a_label_says_what_was_put_in(binds: tuple[Bind, ...]) -> None:
-    label = binds_label(BindSet(KEY, binds))
+@given(binds=st.lists(_BINDS, max_size=5).map(tuple), others=st.lists(_PATH).map(tuple))
+def test_a_label_says_what_was_put_in(binds: tuple[Bind, ...], others: tuple[str, ...]) -> None:
+    label = binds_label(BindSet(KEY, binds, others))
     assert label.isascii()
     told = binds_of({BINDS: label})
-    assert told is None or told == BindSet(KEY, binds)
+    assert told is None or told == BindSet(KEY, binds, others)
     assert told is not None or any("\ud800" <= char <= "\udfff" for char in repr(binds))
 
 
@@ -58,6 +58,7 @@ def test_a_label_says_what_was_put_in(binds: tuple[Bind, ...]) -> None:
         json.dumps({"version": 1, "key": KEY, "binds": [1]}),
         json.dumps({"version": 1, "key": KEY, "binds": [{"source": "/a"}]}),
         json.dumps({"version": 1, "key": KEY, "binds": [json.loads(binds_label(BOTH))]}),
+        json.dumps({"version": 1, "key": KEY, "binds": [], "others": [1]}),
         binds_label(BindSet(KEY, (Bind("relative", "/x"),))),
         binds_label(BindSet(KEY, (WORK,) * (MOST_BINDS + 1))),
     ],

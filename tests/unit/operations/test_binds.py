@@ -107,6 +107,16 @@ def test_mount_points_inside_are_made_as_the_person(binds: Binds, paths: FakePat
     ]
 
 
+def test_a_start_makes_mount_points_again_those_of_the_image_too(
+    binds: Binds, paths: FakePaths
+) -> None:
+    staged = binds.stage(ALICE, [HOME], ["/work/tmp"])
+    paths.made.clear()
+    volume = Mount("volume", "/var/lib/docker/volumes/x/_data", "/work/cache")
+    binds.restage(ALICE, container(staged, mounts=(*staged.mounts, volume)))
+    assert paths.made == [("/home/alice", "cache", True), ("/home/alice", "tmp", True)]
+
+
 def test_a_mount_point_that_the_person_may_not_make_is_refused(
     binds: Binds, paths: FakePaths, stage: FakeStage
 ) -> None:

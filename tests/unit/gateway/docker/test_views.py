@@ -16,6 +16,9 @@ BINDS = binds_label(BindSet(KEY, (Bind("/home/alice/../alice/data", "/data", rea
 VOLUME = "/var/lib/docker/volumes/cache._.alice/_data"
 
 
+READ_ONLY = binds_label(BindSet(KEY, (Bind("/data", "/data", read_only=True, real_path="/data"),)))
+
+
 def container(**more: Any) -> dict[str, Any]:
     found = own("web", "alice")
     found["Config"] = {
@@ -165,3 +168,14 @@ def test_names_in_other_filters_are_the_engines_and_ids_stay() -> None:
     assert asked["ancestor"][0] == "ds01-alice/thesis:latest"
     assert asked["ancestor"][-1] == "thesis"
     assert asked["status"] == ["exited"]
+
+
+def test_a_folder_that_is_staged_read_only_is_shown_so() -> None:
+    found = container(
+        Mounts=[{"Type": "bind", "Source": STAGED, "Destination": "/data", "RW": True}],
+        HostConfig={"Mounts": [{"Type": "bind", "Source": STAGED, "Target": "/data"}]},
+    )
+    found["Config"]["Labels"][labels.BINDS] = READ_ONLY
+    seen = inspected_view(found, "alice")
+    assert (seen["Mounts"][0]["Source"], seen["Mounts"][0]["RW"]) == ("/data", False)
+    assert seen["HostConfig"]["Mounts"][0]["ReadOnly"] is True
