@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import resource
 import shutil
 import socket
 import sys
@@ -129,5 +130,7 @@ async def _main(listener: socket.socket, engine: str) -> None:
 
 
 if __name__ == "__main__":
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     own = listening(Path(sys.argv[1]))
     asyncio.run(_main(own, sys.argv[2] if len(sys.argv) > 2 else DEFAULT_SOCKET))
