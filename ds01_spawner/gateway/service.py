@@ -15,6 +15,7 @@ from ds01_spawner.gateway.api.bridge import Bridge
 from ds01_spawner.gateway.api.handler import Served
 from ds01_spawner.gateway.api.reading import MOST_BODY_BYTES
 from ds01_spawner.gateway.api.serving import served_by, socket_application
+from ds01_spawner.gateway.departed import Departed
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.handlers import docker_door
 from ds01_spawner.gateway.identity import ADMIN_GROUP, Caller, Identification
@@ -84,12 +85,14 @@ class Gateway:
         )
         beside = None if api is None else self._hub_server(api)
         caring = asyncio.ensure_future(self._care())
+        departed = asyncio.ensure_future(Departed(door, self._platform.instance).watch())
         serving = asyncio.ensure_future(server.serve())
         ready()
         try:
             await serving
         finally:
             caring.cancel()
+            departed.cancel()
             if beside is not None:
                 beside.stop()
             await server.close(CLOSING_SECONDS)

@@ -33,10 +33,11 @@ class AtOnce(Threads):
 
 @dataclass
 class FakeAdmission:
-    """What admission is told of containers."""
+    """What admission is told of containers; fails with `error` then."""
 
     told: list[str] = field(default_factory=list)
     current: Limits = field(default_factory=Limits)
+    error: DS01Error | None = None
 
     def limits(self, user: str) -> Limits:
         del user
@@ -44,6 +45,8 @@ class FakeAdmission:
 
     def forget(self, container: Container) -> None:
         self.told.append(f"forget {container.name}")
+        if self.error is not None:
+            raise self.error
 
     def renamed(self, container: Container, name: str) -> None:
         self.told.append(f"rename {container.name} {name}")

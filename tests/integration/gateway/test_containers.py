@@ -237,6 +237,18 @@ def test_a_removal_frees_the_slot_at_once(alice: Person, gateway: Gateway, tiny_
     assert gateway.events("container.remove", ALICE)[-1]["resource"] == f"{name}._.{ALICE}"
 
 
+def test_a_run_that_ends_by_itself_frees_its_slot(
+    alice: Person, gateway: Gateway, tiny_image: str
+) -> None:
+    alice.docker("run", "--rm", "--gpus", "1", tiny_image, "true")
+
+    eventually(
+        lambda: gateway.platform.admission.current().occupancy.of(ALICE) == (),
+        5,
+        what="the slot is free",
+    )
+
+
 def test_a_container_that_was_renamed_before_its_start_keeps_its_slot(
     alice: Person, tiny_image: str
 ) -> None:
