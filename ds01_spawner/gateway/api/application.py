@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tornado.httpserver import HTTPServer
 from tornado.routing import Matcher
 from tornado.web import Application
 
@@ -12,6 +13,12 @@ from ds01_spawner.gateway.api.plain import DocumentHandler, UnknownHandler
 from ds01_spawner.gateway.api.routes import ROUTES, Route
 
 SOCKET_PREFIX = "/ds01"
+
+_THROWN_AWAY_BYTES = 64 * 1024**2
+"""So much of a body is read to be able to say that it is too long; none of it is kept."""
+
+_IDLE_SECONDS = 120.0
+_BODY_SECONDS = 60.0
 
 
 def application(  # noqa: PLR0913 - the parts of one listener
@@ -33,7 +40,7 @@ def application(  # noqa: PLR0913 - the parts of one listener
         more: Further handlers, as `Application` takes them.
         settings: Of the application.
     """
-    described = document(prefix)
+    described = document(prefix, by_token=prefix != SOCKET_PREFIX)
     return Application(
         [
             (f"{prefix}/openapi.json", DocumentHandler, {"document": described}),
@@ -43,6 +50,16 @@ def application(  # noqa: PLR0913 - the parts of one listener
         default_handler_class=UnknownHandler,
         log_function=lambda _handler: None,
         **(settings or {}),
+    )
+
+
+def http_server(application: Application) -> HTTPServer:
+    """Serves the API on TCP, to programs that may be slow or broken."""
+    return HTTPServer(
+        application,
+        max_body_size=_THROWN_AWAY_BYTES,
+        body_timeout=_BODY_SECONDS,
+        idle_connection_timeout=_IDLE_SECONDS,
     )
 
 

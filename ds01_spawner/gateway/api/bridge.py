@@ -57,7 +57,9 @@ class Bridge:
         delegate = self._application.start_request(connection, connection)
         try:
             start_line = RequestStartLine(head.method, head.target, "HTTP/1.1")
-            delegate.headers_received(start_line, _headers(head.headers))
+            ready = delegate.headers_received(start_line, _headers(head.headers))
+            if ready is not None:
+                await ready
             delegate.data_received(content)
             delegate.finish()
         except HTTPInputError:

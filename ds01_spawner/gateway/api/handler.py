@@ -111,7 +111,7 @@ class ApiHandler(PlainHandler):
                 name: part_of(name, part) for name, part in zip(route.names, parts, strict=True)
             },
             query=query_of(route.query, request.query_arguments),
-            body=None if route.body is None else body_of(route.body, content_type, request.body),
+            body=None if route.body is None else body_of(route.body, content_type, self.body),
             gone=self._gone,
         )
 

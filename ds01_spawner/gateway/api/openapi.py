@@ -26,18 +26,25 @@ _WORDS = {
     429: "You ask too often; Retry-After says when to ask again.",
     503: "A part does not answer; try again.",
 }
+_SCHEMES = {"token": {"type": "http", "scheme": "bearer", "description": "A token of the hub's."}}
 _ABOUT = """\
 What a person has and may do on this server, for programs. Errors are problem documents (RFC 9457)
 with a sentence on what to do next. Lists that grow come in pages: give `next` as `cursor`.
 """
 
 
-def document(prefix: str) -> bytes:
-    """The document of the API below `prefix`, as JSON."""
-    return json.dumps(description(prefix), indent=1, ensure_ascii=False).encode()
+def document(prefix: str, *, by_token: bool) -> bytes:
+    """The document of the API below `prefix`, as JSON.
+
+    Args:
+        prefix: Such as `/ds01`.
+        by_token: Whether a token says who asks; else the kernel does.
+    """
+    described = description(prefix, by_token=by_token)
+    return json.dumps(described, indent=1, ensure_ascii=False).encode()
 
 
-def description(prefix: str) -> dict[str, Any]:
+def description(prefix: str, *, by_token: bool) -> dict[str, Any]:
     """The document."""
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
@@ -46,19 +53,12 @@ def description(prefix: str) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "DS01", "version": __version__, "description": _ABOUT},
         "servers": [{"url": prefix}],
-        "security": [{"token": []}],
+        "security": [{"token": []}] if by_token else [],
         "paths": paths,
         "components": {
             "schemas": _schemas(ROUTES),
             "responses": {str(status): _problem(status) for status in _WORDS},
-            "securitySchemes": {
-                "token": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "A JupyterHub token. On the server's Unix socket none is needed:"
-                    " the kernel says who asks.",
-                }
-            },
+            "securitySchemes": _SCHEMES if by_token else {},
         },
     }
 

@@ -6,10 +6,11 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any
 
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import HTTPError, RequestHandler, stream_request_body
 
-from ds01_spawner.client.problems import MEDIA_TYPE, MethodNotAllowed, problem_of
+from ds01_spawner.client.problems import MEDIA_TYPE, MethodNotAllowed, TooLarge, problem_of
 from ds01_spawner.domain.errors import DS01Error, InvalidRequest, NotFound
+from ds01_spawner.gateway.api.reading import MOST_BODY_BYTES
 
 _SAFE_HEADERS = {
     "Cache-Control": "no-store",
@@ -22,10 +23,39 @@ LOOK = "Everything that may be asked is in openapi.json."
 _log = logging.getLogger(__name__)
 
 
+@stream_request_body
 class PlainHandler(RequestHandler):
-    """Knows its request's id, and how to say what went wrong."""
+    """Knows its request's id, and how to say what went wrong.
+
+    Takes the body itself: tornado would read forms in it, and refuse broken ones in its own words.
+    """
 
     request_id = ""
+    _is_too_long = False
+
+    def prepare(self) -> None:
+        """Expect a body."""
+        self._body = bytearray()
+
+    def data_received(self, chunk: bytes) -> None:
+        """A part of the body; more than is read of any is thrown away."""
+        if self._finished:
+            return
+        if len(self._body) + len(chunk) > MOST_BODY_BYTES:
+            self._body, self._is_too_long = bytearray(), True
+        elif not self._is_too_long:
+            self._body += chunk
+
+    @property
+    def body(self) -> bytes:
+        """All of the body.
+
+        Raises:
+            TooLarge: There is too much of it.
+        """
+        if self._is_too_long:
+            raise TooLarge(f"{MOST_BODY_BYTES} bytes are the most.", "Send less.")
+        return bytes(self._body)
 
     def set_default_headers(self) -> None:
         """On errors, too."""

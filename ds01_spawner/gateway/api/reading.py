@@ -8,7 +8,6 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from ds01_spawner.client.models import Wire
-from ds01_spawner.client.problems import TooLarge
 from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.domain.names import shown
 
@@ -47,13 +46,8 @@ def body_of(model: type[M], content_type: str, body: bytes) -> M:
     """What was sent. Nothing at all is the model's defaults, where it has them.
 
     Raises:
-        TooLarge: It is too long.
         InvalidRequest: It is not what it should be.
     """
-    if len(body) > MOST_BODY_BYTES:
-        raise TooLarge(
-            f"{len(body)} bytes were sent; {MOST_BODY_BYTES} are the most.", "Send less."
-        )
     if body and content_type.partition(";")[0].strip().lower() != "application/json":
         raise InvalidRequest(
             "What was sent is not called JSON.", "Send Content-Type: application/json."

@@ -1,0 +1,231 @@
+"""The API on a lab of fakes, answering on loopback; a header says who asks."""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from tornado.httpclient import AsyncHTTPClient, HTTPResponse
+from tornado.testing import bind_unused_port
+from tornado.web import RequestHandler
+
+from ds01_spawner.adapters.event_file import EventFile
+from ds01_spawner.client.models import Role
+from ds01_spawner.composition import Platform
+from ds01_spawner.domain.allocation import Ticket
+from ds01_spawner.domain.labels import Interface
+from ds01_spawner.gateway.api.application import application, http_server
+from ds01_spawner.gateway.api.ask import Api
+from ds01_spawner.gateway.api.rates import Rate
+from ds01_spawner.gateway.api.requester import Requester
+from ds01_spawner.gateway.api.serving import served_by
+from ds01_spawner.gateway.wire.call import Answer, EngineLink
+from ds01_spawner.gateway.wire.threads import Threads
+from ds01_spawner.operations.admission import Grant, Queued
+from ds01_spawner.policy.gpu_config import GpuConfig
+from ds01_spawner.policy.images import parse_images
+from fakes.engine_link import FakeEngineLink
+from fakes.event_log import FakeEventLog
+from fakes.hub import FakeHub
+from fakes.lab import POLICY as ONE_SLOT
+from fakes.lab import Lab
+from fakes.lifecycle_lab import LifecycleLab
+from fakes.policy import FakePolicy
+
+IMAGES = """
+images:
+  starter:
+    reference: ds01/starter:latest
+    title: Starter
+    gpu_recommended: true
+  heavy:
+    reference: lab/heavy:2
+    title: Heavy
+    groups: [researcher]
+default: starter
+"""
+POLICY = ONE_SLOT.replace("max_gpu_slots: 1", "max_gpu_slots: 2", 1)
+ROLES = {"boss": Role.ADMIN, "mia": Role.MANAGER}
+"""Everybody else is a student."""
+
+ENOUGH = Rate(burst=100_000.0, per_second=100_000.0)
+PREFIX = "/ds01"
+
+
+class _Policy(FakePolicy):
+    problems: tuple[Any, ...] = ()
+
+
+@dataclass
+class Told:
+    """An answer."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+
+@dataclass
+class ApiLab:
+    """The fakes, and the API that stands on them."""
+
+    folder: Path
+    rate: Rate = ENOUGH
+    url: str = ""
+    hub: FakeHub = field(default_factory=FakeHub)
+    link: FakeEngineLink = field(default_factory=FakeEngineLink)
+
+    def __post_init__(self) -> None:
+        self.config = self.folder / "config"
+        self.config.mkdir()
+        (self.config / "resource-limits.yaml").write_text(POLICY)
+        self.log = self.folder / "events.jsonl"
+        life = LifecycleLab(POLICY)
+        self.lab: Lab = life.lab
+        self.lab.policy = _Policy(POLICY)
+        self.lab.events = cast(FakeEventLog, EventFile(self.log))
+        self.lab.restart()
+        self.hub = life.hub
+        self.reconciler = life.reconciler
+        platform = SimpleNamespace(
+            **{name: getattr(self.lab, name) for name in _PARTS},
+            instance="here",
+            zone=UTC,
+            gpu_config=GpuConfig(),
+            images=parse_images(IMAGES, "images.yaml"),
+            directories=SimpleNamespace(config=self.config, events=self.log),
+            reconciler=lambda _hub: self.reconciler,
+        )
+        self.link.answers["GET /images/json"] = Answer(200, [])
+        self.api = Api(
+            platform=cast(Platform, platform),
+            threads=Threads(4),
+            engine=cast(EngineLink, self.link),
+            hub=self.hub,
+        )
+        self.served = served_by(self.api, self.rate)
+
+    def server(self, user: str, name: str = "jupyter", gpu: str = "mig") -> str:
+        """The engine's id of a server that runs, and that the hub has."""
+        container_id = self.lab.run(user, gpu, name=name)
+        self.hub.add(user, "" if name == "jupyter" else name)
+        return container_id
+
+    def container(self, user: str, name: str = "run", gpu: str = "none") -> str:
+        """The engine's id of a container that a Docker client started."""
+        request = self.lab.request(user, gpu, name=name, interface=Interface.DOCKER)
+        return self.lab.launch(request, self.lab.granted(request))
+
+    def waiting(self, user: str, name: str = "jupyter") -> Ticket:
+        """A place in the queue of somebody who waits: others have taken every slot."""
+        taken = 0
+        while isinstance(answer := self._asked(f"p{taken:02}"), Grant):
+            taken += 1
+        self.lab.admission.cancel(answer.ticket)
+        return self.lab.queued(self.lab.request(user, name=name)).ticket
+
+    def _asked(self, user: str) -> Grant | Queued:
+        return self.lab.admission.admit(self.lab.request(user), wait=True)
+
+    def events(self, action: str) -> list[dict[str, Any]]:
+        """Lines of the log with that action."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return [each for each in map(json.loads, lines) if each["action"] == action]
+
+    async def ask(  # noqa: PLR0917 - the parts of a request
+        self,
+        user: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        raw: bytes | None = None,
+    ) -> Told:
+        """The answer to one request; `user` may be empty."""
+        answer = await self._fetch(user, method, path, body, headers, raw)
+        text = answer.body.decode()
+        is_json = text and "json" in answer.headers.get("Content-Type", "")
+        return Told(answer.code, json.loads(text) if is_json else text, dict(answer.headers))
+
+    async def _fetch(  # noqa: PLR0917 - the parts of a request
+        self,
+        user: str,
+        method: str,
+        path: str,
+        body: Any,
+        headers: Mapping[str, str] | None,
+        raw: bytes | None,
+    ) -> HTTPResponse:
+        sent = raw if raw is not None else None if body is None else json.dumps(body).encode()
+        kind = {} if sent is None else {"Content-Type": "application/json"}
+        return await AsyncHTTPClient().fetch(
+            f"{self.url}{PREFIX}{path}",
+            method=method,
+            headers={"X-User": user, **kind, **(headers or {})},
+            body=sent,
+            allow_nonstandard_methods=True,
+            raise_error=False,
+            follow_redirects=False,
+        )
+
+
+_PARTS = (
+    *("policy", "probe", "ledger", "clock", "accounts", "cgroups", "engine", "audit"),
+    *("admission", "launcher", "outlook", "keep_alives", "servers", "starts"),
+)
+
+
+async def by_header(handler: RequestHandler) -> Requester | None:
+    """Who the header says; a test's stand-in for kernel and hub."""
+    user = handler.request.headers.get("X-User", "")
+    if not user:
+        return None
+    return Requester(user, ROLES.get(user, Role.STUDENT))
+
+
+@asynccontextmanager
+async def api_lab(folder: Path, rate: Rate = ENOUGH) -> AsyncIterator[ApiLab]:
+    """A lab whose API answers on loopback."""
+    lab = ApiLab(folder, rate)
+    listener, port = bind_unused_port()
+    server = http_server(application(lab.served, by_header, PREFIX))
+    server.add_socket(listener)
+    lab.url = f"http://127.0.0.1:{port}"
+    try:
+        yield lab
+    finally:
+        server.stop()
+        await server.close_all_connections()
+        lab.api.threads.close()
+
+
+def minutes(count: float) -> timedelta:
+    """A time."""
+    return timedelta(minutes=count)
+
+
+@contextmanager
+def api_lab_beside(folder: Path, rate: Rate = ENOUGH) -> Iterator[ApiLab]:
+    """The same in a thread of its own, for clients that block."""
+    ready: Future[ApiLab] = Future()
+    ended = threading.Event()
+
+    async def serve() -> None:
+        async with api_lab(folder, rate) as lab:
+            ready.set_result(lab)
+            await asyncio.to_thread(ended.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    try:
+        yield ready.result(timeout=30)
+    finally:
+        ended.set()
+        thread.join(timeout=30)
