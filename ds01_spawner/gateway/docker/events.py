@@ -1,8 +1,11 @@
 """`docker events`: one's own only."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from ds01_spawner.domain.errors import QuotaExceeded
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.event_view import (
     Viewer,
@@ -16,6 +19,9 @@ from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.docker.watching import watch
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 
+MOST_WATCHES = 32
+"""Streams of one person: each event costs 50 µs of everybody's time in each of them."""
+
 _HEAD_WITHIN_SECONDS = 0.05
 
 
@@ -26,6 +32,7 @@ class Events:
         self._engine = door.engine
         self._clock = door.platform.clock
         self._owned = owned
+        self._watches: Counter[str] = Counter()
 
     def handlers(self) -> Mapping[str, Handler]:
         """By endpoint."""
@@ -50,5 +57,26 @@ class Events:
         def shown(event: Any) -> Any:
             return None if wants_nothing(filters) else event_for(event, viewer, filters)
 
-        values = self._engine.stream("GET", "/events", query, version=call.version)
-        await watch(call, reply, values, shown, head_within=_HEAD_WITHIN_SECONDS)
+        with self._place(caller.user):
+            values = self._engine.stream("GET", "/events", query, version=call.version)
+            await watch(call, reply, values, shown, head_within=_HEAD_WITHIN_SECONDS)
+
+    @contextmanager
+    def _place(self, user: str) -> Iterator[None]:
+        held = self._watches[user]
+        if held >= MOST_WATCHES:
+            raise QuotaExceeded(
+                f"You have {held} of {MOST_WATCHES} streams of events open.",
+                "End one of your docker events, or the program that watches.",
+                limit="event_streams",
+                used=held,
+                asked=1,
+                allowed=MOST_WATCHES,
+            )
+        self._watches[user] += 1
+        try:
+            yield
+        finally:
+            self._watches[user] -= 1
+            if not self._watches[user]:
+                del self._watches[user]

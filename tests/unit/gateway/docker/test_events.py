@@ -1,13 +1,16 @@
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from ds01_spawner.domain.errors import InvalidRequest
-from ds01_spawner.gateway.docker.events import Events
+from ds01_spawner.domain.errors import InvalidRequest, QuotaExceeded
+from ds01_spawner.gateway.docker.events import MOST_WATCHES, Events
 from ds01_spawner.gateway.docker.owned import Owned
-from ds01_spawner.gateway.wire.call import Answer
-from fakes.calls import FakeReply, a_call
+from ds01_spawner.gateway.wire.call import Answer, Query
+from fakes.calls import ALICE, BOB, FakeReply, a_call
 from fakes.clock import FakeClock
 from fakes.doors import a_door
 from fakes.engine_json import INSTANCE, managed
@@ -68,3 +71,32 @@ async def test_what_makes_no_sense_is_refused_before_the_engine_is_asked(
     with pytest.raises(InvalidRequest):
         await told(events, since="yesterday")
     assert engine.asked == []
+
+
+class SilentLink(FakeEngineLink):
+    """An engine where nothing happens."""
+
+    async def stream(
+        self, method: str, path: str, query: Query | None = None, *, version: str = ""
+    ) -> AsyncIterator[Any]:
+        del method, path, query, version
+        await asyncio.Event().wait()
+        yield None
+
+
+async def test_one_person_has_so_many_streams_and_others_have_theirs() -> None:
+    link = SilentLink()
+    events = Events(a_door(link, clock=FakeClock()), Owned(link, INSTANCE))
+    calls = [a_call("GET", caller=ALICE) for _ in range(MOST_WATCHES)]
+    watching = [asyncio.create_task(events.events(call, FakeReply())) for call in calls]
+    await asyncio.sleep(0)
+    with pytest.raises(QuotaExceeded, match=f"{MOST_WATCHES} of {MOST_WATCHES}"):
+        await events.events(a_call("GET", caller=ALICE), FakeReply())
+    bob = a_call("GET", caller=BOB)
+    watching.append(asyncio.create_task(events.events(bob, FakeReply())))
+    for call in (*calls, bob):
+        call.gone.set()
+    await asyncio.wait_for(asyncio.gather(*watching), 5)
+    again = a_call("GET", caller=ALICE)
+    again.gone.set()
+    await asyncio.wait_for(events.events(again, FakeReply()), 5)
