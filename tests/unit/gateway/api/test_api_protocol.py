@@ -268,8 +268,8 @@ async def _events(lab: ApiLab, user: str, until: int, seen: list[dict[str, Any]]
 
 
 def _look_often(lab: ApiLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    queue = lab.served.streams["followQueue"].__self__
-    monkeypatch.setattr(queue, "_look_seconds", 0.05)
+    follow = cast(Any, lab.served.streams["followQueue"])
+    monkeypatch.setattr(follow.__self__, "_look_seconds", 0.05)
 
 
 async def test_places_in_the_queue_are_followed(
