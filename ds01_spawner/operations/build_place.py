@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ds01_spawner.domain.allocation import BUILD, Reservation
+from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.names import container_name
 from ds01_spawner.operations.admission import Admission
@@ -65,7 +66,11 @@ class BuildPlaces:
         # First, so that nobody removes the cgroup that the next line bounds.
         with self._ledger.transaction() as transaction:
             transaction.add_reservation(promise)
-        parent = self._aggregates.apply(limits, user)
+        try:
+            parent = self._aggregates.apply(limits, user)
+        except Unavailable:
+            self._forget(promise.id)
+            raise
         return BuildPlace(promise.id, user, limits, parent)
 
     def keep(self, place: BuildPlace) -> None:
@@ -84,5 +89,8 @@ class BuildPlaces:
         Raises:
             Unavailable: The ledger cannot be written; the place lapses by itself.
         """
+        self._forget(place.promise)
+
+    def _forget(self, promise: str) -> None:
         with self._ledger.transaction() as transaction:
-            transaction.remove_reservations([place.promise])
+            transaction.remove_reservations([promise])

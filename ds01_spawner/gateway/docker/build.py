@@ -10,16 +10,15 @@ import contextlib
 import json
 import logging
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from ds01_spawner.adapters.docker_engine.demand import PLAIN_RUNTIMES
-from ds01_spawner.domain.errors import DS01Error, Forbidden, NotFound, Refused, Unavailable
+from ds01_spawner.domain.errors import DS01Error, Refused, Unavailable
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.names import user_slug
+from ds01_spawner.gateway.docker.build_bases import BuildBases, BuildJob, own_call
 from ds01_spawner.gateway.docker.build_context import BuildContext, Spool, read_context
 from ds01_spawner.gateway.docker.build_options import (
     BuildOptions,
@@ -35,10 +34,8 @@ from ds01_spawner.gateway.docker.build_output import (
     failure_line,
 )
 from ds01_spawner.gateway.docker.dockerfile import parse_dockerfile
-from ds01_spawner.gateway.docker.dockerfile_plan import Base, plan_build
+from ds01_spawner.gateway.docker.dockerfile_plan import plan_build
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.image_names import engine_reference
-from ds01_spawner.gateway.docker.image_rights import ImageRights, labels_of
 from ds01_spawner.gateway.docker.network_lookup import OwnNetworks
 from ds01_spawner.gateway.docker.own_images import OwnImages, checked
 from ds01_spawner.gateway.docker.progress_lines import Progress, line_of
@@ -70,12 +67,14 @@ class BuildResult:
     failure: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    caller: Caller
-    options: BuildOptions
-    on_output: OnOutput
-    rights: ImageRights
+@dataclass(slots=True)
+class _Record:
+    """What the log will say of one build."""
+
+    outcome: str = "cancelled"
+    reason: str = ""
+    image_id: str = ""
+    began: float = field(default_factory=time.monotonic)
 
 
 class Builds:
@@ -93,7 +92,7 @@ class Builds:
         self._engine = door.engine
         self._images = images
         self._networks = networks
-        self._pull = pull
+        self._bases = BuildBases(door, images, pull)
         self._slots = asyncio.Semaphore(MOST_AT_ONCE)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -140,24 +139,23 @@ class Builds:
             Unavailable: Something needed does not answer.
         """
         turn = self._turns.setdefault(caller.user, asyncio.Lock())
-        began, outcome, reason, details = time.monotonic(), "cancelled", "", {}
+        record = _Record()
         try:
             async with turn, asyncio.timeout(LONGEST_SECONDS):
-                began = time.monotonic()
-                result = await self._build(caller, context, options, on_output)
-            outcome, reason = "failed" if result.failure else "ok", result.failure
-            details = {"id": result.image_id}
+                record.began = time.monotonic()
+                result = await self._build(caller, context, options, on_output, record)
         except DS01Error as exc:
-            outcome, reason = "refused" if isinstance(exc, Refused) else "failed", str(exc)
+            record.outcome = "refused" if isinstance(exc, Refused) else "failed"
+            record.reason = str(exc)
             raise
         except TimeoutError as exc:
-            outcome, reason = "failed", f"It took more than {LONGEST_SECONDS // 3600} hours."
+            record.outcome = "failed"
+            record.reason = f"It took more than {LONGEST_SECONDS // 3600} hours."
             raise Unavailable(
-                f"The build was ended. {reason}", "Build it in smaller parts."
+                f"The build was ended. {record.reason}", "Build it in smaller parts."
             ) from exc
         finally:
-            seconds = round(time.monotonic() - began, 1)
-            write = self._event(caller, options, interface, outcome, reason, seconds, details)
+            write = self._event(caller, options, interface, record)
             await asyncio.shield(self._door.threads.run(caller.user, write))
         return result
 
@@ -167,21 +165,24 @@ class Builds:
         chunks: AsyncIterator[bytes],
         options: BuildOptions,
         on_output: OnOutput,
+        record: _Record,
     ) -> BuildResult:
         rights = await self._images.rights(caller)
-        await self._check_runtime()
-        job = _Job(caller, options, on_output, rights)
+        await self._bases.check_runtime()
+        job = BuildJob(caller, options, on_output, rights)
         async with self._spooled(job, chunks) as context:
             if self._slots.locked():
                 waiting = f"{MOST_AT_ONCE} builds are going on; yours begins when one has ended.\n"
                 await on_output(line_of({"stream": waiting}))
             async with self._slots, self._place(job) as place:
-                return await self._run(job, context, place)
+                return await self._run(job, context, place, record)
 
-    async def _run(self, job: _Job, context: BuildContext, place: BuildPlace) -> BuildResult:
+    async def _run(
+        self, job: BuildJob, context: BuildContext, place: BuildPlace, record: _Record
+    ) -> BuildResult:
         options, user = job.options, job.caller.user
         plan = plan_build(parse_dockerfile(context.dockerfile), options.build_args)
-        bases = {word: await self._base(job, word) for word in plan.images}
+        bases = {word: await self._bases.base(job, word) for word in plan.images}
         dockerfile = plan.rewritten(bases, user_slug(user))
         if any(base.triggers for base in bases.values()):
             # They run before anything says whose layers these are: nobody's may be used again.
@@ -191,75 +192,42 @@ class Builds:
             cgroup_parent=place.cgroup_parent,
             network=await self._network(job),
             dockerfile=context.name,
-            cache_from=await self._cache(job),
+            cache_from=await self._bases.cache(job),
         )
         query = builder_query(options, job.rights.limits, site)
         words = Words(user, {base.id: word for word, base in bases.items()})
         answer = OutputReply(job.on_output)
         progress = Progress(answer, words.told)
-        await self._engine.relay(
-            _own_call(job),
-            progress,
-            "POST",
-            "/build",
-            query,
-            stream=self._sent(job, context, dockerfile),
-            headers={"Content-Type": "application/x-tar"},
-        )
+        try:
+            await self._engine.relay(
+                own_call(job),
+                progress,
+                "POST",
+                "/build",
+                query,
+                stream=self._sent(job, context, dockerfile),
+                headers={"Content-Type": "application/x-tar"},
+            )
+            record.outcome = "ok"
+        finally:
+            # A client that was told of the failure may be gone before the engine has ended.
+            record.image_id = words.image_id
+            if progress.failure:
+                record.outcome = "failed"
+                record.reason = words.own(progress.failure, with_ids=True)
         if answer.error:
             checked(Answer(answer.status, _decoded(answer.error)), user)
-        return BuildResult(words.image_id, words.own(progress.failure, with_ids=True))
+        return BuildResult(record.image_id, record.reason)
 
-    async def _base(self, job: _Job, word: str) -> Base:
-        rights = job.rights
-        reference = _reference(word)
-        fetchable = bool(reference) and rights.catalogue.is_pullable(reference)
-        if fetchable and job.options.pull:
-            await self._fetch(job, reference)
-        try:
-            _name, found = await self._images.image(job.caller, word, rights)
-        except NotFound as exc:
-            if not reference or not (fetchable or rights.is_shared(reference)):
-                raise NotFound(exc.message, rights.catalogue.pull_choices()) from exc
-            await self._fetch(job, reference)
-            _name, found = await self._images.image(job.caller, word, rights)
-        triggers = (found.get("Config") or {}).get("OnBuild") or ()
-        return Base(str(found["Id"]), labels_of(found), tuple(map(str, triggers)))
-
-    async def _fetch(self, job: _Job, reference: str) -> None:
-        answer = OutputReply(job.on_output)
-        failure = await self._pull.fetch(_own_call(job), answer, reference)
-        if failure or answer.error:
-            raise NotFound(f"{reference} could not be fetched: {failure}")
-
-    async def _cache(self, job: _Job) -> tuple[str, ...]:
-        found: list[str] = []
-        for word in job.options.cache_from:
-            with contextlib.suppress(NotFound):
-                _reference, image = await self._images.image(job.caller, word, job.rights)
-                found.append(str(image["Id"]))
-        return tuple(found)
-
-    async def _network(self, job: _Job) -> str:
+    async def _network(self, job: BuildJob) -> str:
         if job.options.network != "default":
             return job.options.network
         network = await self._networks.network(job.caller, "")
         return str(network["Name"])
 
-    async def _check_runtime(self) -> None:
-        """Steps run in the engine's default runtime, and NVIDIA's gives them what they ask for."""
-        answer = checked(await self._engine.ask("GET", "/info"))
-        runtime = (answer.value or {}).get("DefaultRuntime")
-        if runtime not in PLAIN_RUNTIMES:
-            raise Forbidden(
-                f"Nothing can be built: the engine's default runtime is {runtime}, which would "
-                "give every step all GPUs.",
-                "Ask the administrator to make runc the default.",
-            )
-
     @contextlib.asynccontextmanager
     async def _spooled(
-        self, job: _Job, chunks: AsyncIterator[bytes]
+        self, job: BuildJob, chunks: AsyncIterator[bytes]
     ) -> AsyncIterator[BuildContext]:
         folder = self._door.platform.directories.state / "builds"
         spool = await self._in_thread(job, lambda: Spool(folder))
@@ -276,18 +244,18 @@ class Builds:
         finally:
             spool.close()
 
-    async def _written(self, job: _Job, spool: Spool, piece: bytes) -> None:
+    async def _written(self, job: BuildJob, spool: Spool, piece: bytes) -> None:
         await self._in_thread(job, lambda: spool.write(piece))
 
     async def _sent(
-        self, job: _Job, context: BuildContext, dockerfile: str
+        self, job: BuildJob, context: BuildContext, dockerfile: str
     ) -> AsyncIterator[bytes]:
         chunks = context.chunks(dockerfile)
         while chunk := await self._in_thread(job, lambda: next(chunks, b"")):
             yield chunk
 
     @contextlib.asynccontextmanager
-    async def _place(self, job: _Job) -> AsyncIterator[BuildPlace]:
+    async def _place(self, job: BuildJob) -> AsyncIterator[BuildPlace]:
         places, user = self._door.platform.build_places, job.caller.user
         limits = job.rights.limits
         place = await self._in_thread(job, lambda: places.begin(user, limits))
@@ -300,7 +268,7 @@ class Builds:
             with contextlib.suppress(Unavailable):  # then it lapses by itself
                 await asyncio.shield(asyncio.ensure_future(ending))
 
-    async def _keep(self, job: _Job, place: BuildPlace) -> None:
+    async def _keep(self, job: BuildJob, place: BuildPlace) -> None:
         places = self._door.platform.build_places
         while True:
             await asyncio.sleep(KEEP_EVERY.total_seconds())
@@ -309,67 +277,26 @@ class Builds:
             except Unavailable as exc:
                 _log.warning("the place of a build of %s is not kept: %s", place.user, exc)
 
-    async def _in_thread(self, job: _Job, deed: Callable[[], _T]) -> _T:
+    async def _in_thread(self, job: BuildJob, deed: Callable[[], _T]) -> _T:
         return await self._door.threads.run(job.caller.user, deed)
 
-    def _event(  # noqa: PLR0913, PLR0917 - an event has that many parts
-        self,
-        caller: Caller,
-        options: BuildOptions,
-        interface: Interface,
-        outcome: str,
-        reason: str,
-        seconds: float,
-        details: Mapping[str, object],
+    def _event(
+        self, caller: Caller, options: BuildOptions, interface: Interface, record: _Record
     ) -> Callable[[], None]:
+        seconds = round(time.monotonic() - record.began, 1)
+
         def write() -> None:
             self._door.platform.audit.write(
                 "image.build",
                 user=caller.user,
                 resource=(options.tags or ("",))[0][:200],
                 interface=interface.value,
-                outcome=outcome,
-                reason=reason,
-                details={**details, "seconds": seconds},
+                outcome=record.outcome,
+                reason=record.reason,
+                details={"id": record.image_id, "seconds": seconds},
             )
 
         return write
-
-
-class _NoBody:
-    """The body of a question of our own."""
-
-    async def read(self, limit_bytes: int) -> bytes:
-        del limit_bytes
-        return b""
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        return
-        yield b""
-
-
-def _own_call(job: _Job) -> Call:
-    platform = job.options.platform
-    return Call(
-        id=uuid.uuid4().hex,
-        caller=job.caller,
-        method="POST",
-        version="",
-        parts={},
-        query={"platform": [platform]} if platform else {},
-        headers={},
-        body=_NoBody(),
-        upgrade="",
-        gone=asyncio.Event(),
-    )
-
-
-def _reference(word: str) -> str:
-    """What `word` is called in the engine if it is a name; empty for an id or nonsense."""
-    try:
-        return engine_reference(word)
-    except Refused:
-        return ""
 
 
 def _decoded(content: bytes) -> object:
