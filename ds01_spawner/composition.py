@@ -44,6 +44,7 @@ from ds01_spawner.adapters.staged_binds import KernelBindStage
 from ds01_spawner.adapters.storage.meter import HomeMeter
 from ds01_spawner.adapters.system_clock import SystemClock
 from ds01_spawner.adapters.system_zone import SystemZone
+from ds01_spawner.adapters.volume_folders import EngineVolumeFolders
 from ds01_spawner.domain.errors import Forbidden, NotFound, Unavailable
 from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.grant import Site
@@ -319,6 +320,11 @@ class Platform:
             UnixPaths(self._own_folders, self.directories.gateway_socket),
             KernelBindStage(self.directories.run),
         )
+
+    @cached_property
+    def volume_folders(self) -> EngineVolumeFolders:
+        """Folders of volumes."""
+        return EngineVolumeFolders(lambda: Path(self.engine.info().data_root))
 
     def _own_folders(self) -> tuple[Path, ...]:
         """What no person mounts: what the platform and the engine keep."""

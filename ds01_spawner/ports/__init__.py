@@ -14,6 +14,7 @@ from ds01_spawner.ports.folders import (
     OpenedPath,
     PathKind,
     PersonalPaths,
+    VolumeFolders,
 )
 from ds01_spawner.ports.ledger import (
     Ledger,
@@ -63,4 +64,5 @@ __all__ = [
     "PersonalPaths",
     "PolicySource",
     "StorageMeter",
+    "VolumeFolders",
 ]

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Protocol, Self
 
+from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.person import UnixAccount
 
 
@@ -111,4 +112,19 @@ class BindStage(Protocol):
 
     def keys(self, unchanged_for: timedelta = timedelta()) -> Collection[str]:
         """Every key that something was mounted for at least so long ago."""
+        ...
+
+
+class VolumeFolders(Protocol):
+    """The folders that the engine keeps volumes in."""
+
+    def hand_over(self, account: UnixAccount, container: Container) -> None:
+        """Make the person the owner of their container's volumes, where they run as themselves.
+
+        The engine makes volumes as root, or as whoever owns that folder in the image: without
+        this, nobody could write to theirs.
+
+        Raises:
+            Unavailable: One cannot be given to them.
+        """
         ...

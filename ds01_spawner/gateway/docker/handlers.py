@@ -81,13 +81,18 @@ def docker_door(door: Door, instance: str) -> Dispatch:
 
 
 def before_start(door: Door) -> BeforeStart:
-    """Makes its owner's folders ready for a container that starts again."""
+    """Makes its owner's folders and volumes ready for a container that starts."""
 
     async def restage(caller: Caller, inspected: Mapping[str, Any]) -> None:
         account = caller.account
         if account is None:
             return
         container = inspected_container(inspected)
-        await door.threads.run(caller.user, lambda: door.platform.binds.restage(account, container))
+
+        def make_ready() -> None:
+            door.platform.binds.restage(account, container)
+            door.platform.volume_folders.hand_over(account, container)
+
+        await door.threads.run(caller.user, make_ready)
 
     return restage
