@@ -31,6 +31,7 @@ class RequestBody:
         self._length = head.length
         self._awaited = head.first("expect") != ""
         self._silence_seconds = silence_seconds
+        self._touched = False
 
     @property
     def done(self) -> bool:
@@ -45,8 +46,11 @@ class RequestBody:
     @property
     def worth_dropping(self) -> bool:
         """Whether what is left of it is so little that the connection is kept."""
-        short = self._length is not None and self._length <= LITTLE_BYTES
-        return self.done or (short and not self._awaited)
+        return self.done or (self._is_short and not self._awaited)
+
+    @property
+    def _is_short(self) -> bool:
+        return self._length is not None and self._length <= LITTLE_BYTES
 
     async def read(self, limit_bytes: int) -> bytes:
         """All of it.
@@ -85,6 +89,17 @@ class RequestBody:
             while await self.parts():
                 pass
 
+    async def pour(self) -> Line | None:
+        """The connection, for passing on a long body as it is framed; `None` for any other.
+
+        Nobody looks where it ends, so no other request may follow, on either side.
+        """
+        if self._touched or self._is_short:
+            return None
+        self._touched = True
+        await self._invite()
+        return self._line
+
     async def parts(self) -> list[memoryview]:
         """What comes next of it; nothing at its end.
 
@@ -94,20 +109,31 @@ class RequestBody:
         """
         if self.done:
             return []
+        self._touched = True
+        await self._invite()
         try:
-            if self._awaited:
-                self._awaited = False
-                await self._line.send(_CONTINUE)
             return await self._line.receive_parts(self._framing)
+        except ConnectionError as exc:
+            raise ClientGone(str(exc)) from exc
+
+    async def _invite(self) -> None:
+        """Tell a client that waits for it to send the body."""
+        if not self._awaited:
+            return
+        self._awaited = False
+        try:
+            await self._line.send(_CONTINUE)
         except ConnectionError as exc:
             raise ClientGone(str(exc)) from exc
 
 
 class Chunks:
-    """A body part by part; `parts` is for those who pass it on without a look."""
+    """A body part by part; `pour` and `parts` are for those who pass it on without a look."""
 
     def __init__(self, body: RequestBody) -> None:
+        self.pour = body.pour
         self.parts = body.parts
+        self.length = body.length
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.gateway.wire.body import Chunks
 from ds01_spawner.gateway.wire.call import Answer, Call, Query, Reply, Rewrite
 from ds01_spawner.gateway.wire.departures import Departures
 from ds01_spawner.gateway.wire.errors import ClientGone
@@ -71,7 +72,7 @@ class UnixEngineLink:
     ) -> Answer:
         """See `EngineLink`."""
         question = _question(method, _target(version, path, query), body)
-        async with _within(seconds), asked(self._socket, question) as answer:
+        async with _within(seconds), asked(self._socket, question, self._pipes) as answer:
             return Answer(answer.head.status, await answer.value())
 
     async def relay(  # noqa: PLR0913 - the parts of one request
@@ -92,10 +93,10 @@ class UnixEngineLink:
             method, _target(call.version, path, query), body, stream=stream, headers=headers
         )
         if rewrite is None:
-            async with asked(self._socket, question) as answer:
+            async with asked(self._socket, question, self._pipes) as answer:
                 return await _hand_on(answer, reply, self._pipes)
         seconds = _REWRITE_SECONDS if method in {"GET", "HEAD"} else None
-        async with _within(seconds), asked(self._socket, question) as answer:
+        async with _within(seconds), asked(self._socket, question, self._pipes) as answer:
             status, value = answer.head.status, await answer.value()
             passed = _passed_on(answer)
         passed.pop("Content-Type", None)
@@ -107,7 +108,7 @@ class UnixEngineLink:
     ) -> int:
         """See `EngineLink`."""
         question = _question("POST", _target(call.version, path, query), body, upgrade="tcp")
-        async with asked(self._socket, question) as answer:
+        async with asked(self._socket, question, self._pipes) as answer:
             return await self._stream_or_hand_on(answer, call, reply)
 
     async def relay_all(self, call: Call, reply: Reply) -> int:
@@ -124,7 +125,7 @@ class UnixEngineLink:
             headers=passage.headers,
             upgrade=call.upgrade,
         )
-        async with asked(self._socket, question) as answer:
+        async with asked(self._socket, question, self._pipes) as answer:
             return await self._stream_or_hand_on(answer, call, reply)
 
     async def stream(
@@ -132,7 +133,7 @@ class UnixEngineLink:
     ) -> AsyncGenerator[Any, None]:
         """See `EngineLink`."""
         question = _question(method, _target(version, path, query))
-        async with asked(self._socket, question) as answer:
+        async with asked(self._socket, question, self._pipes) as answer:
             if answer.head.status >= _ERROR:
                 message = (await answer.value() or {}).get("message", "")
                 raise Unavailable(f"The container engine refuses {path}: {message}")
@@ -178,6 +179,7 @@ def _question(  # noqa: PLR0913 - the parts of one request
         target,
         body=None if body is None else json.dumps(body).encode(),
         stream=stream,
+        length=stream.length if isinstance(stream, Chunks) else None,
         headers={**content, **(headers or {})},
         upgrade=upgrade,
     )

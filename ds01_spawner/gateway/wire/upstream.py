@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.gateway.wire.body import Chunks
+from ds01_spawner.gateway.wire.flow import Flow, Pipes
 from ds01_spawner.gateway.wire.framing import Framing, InChunks, OfLength, UntilEnd
 from ds01_spawner.gateway.wire.head import Malformed, ResponseHead, parse_response_head, written
 from ds01_spawner.gateway.wire.line import Line
@@ -125,7 +126,7 @@ class Upstream:
 
 
 @asynccontextmanager
-async def asked(engine_socket: str, question: Question) -> AsyncIterator[Upstream]:
+async def asked(engine_socket: str, question: Question, pipes: Pipes) -> AsyncIterator[Upstream]:
     """The answer to a question; the connection lives as long as the context.
 
     Raises:
@@ -136,10 +137,10 @@ async def asked(engine_socket: str, question: Question) -> AsyncIterator[Upstrea
     sending = None
     try:
         if question.stream is None:
-            await _send(line, question)
+            await _send(line, question, pipes)
             head = await _received_head(line)
         else:
-            sending = asyncio.ensure_future(_send(line, question))
+            sending = asyncio.ensure_future(_send(line, question, pipes))
             head = await _head(line, sending)
         yield Upstream(line, head, question.method)
     finally:
@@ -172,12 +173,12 @@ async def _connected(engine_socket: str) -> socket.socket:
         raise
 
 
-async def _send(line: Line, question: Question) -> None:
+async def _send(line: Line, question: Question, pipes: Pipes) -> None:
     """Send a question. An engine that takes no more has answered already, or will not."""
     framed = question.length is None
     try:
         await line.send(question.head() + (question.body or b""))
-        if question.stream is None:
+        if question.stream is None or await _poured(line, question.stream, pipes):
             return
         while parts := await _next_parts(question.stream):
             if framed:
@@ -189,6 +190,25 @@ async def _send(line: Line, question: Question) -> None:
             await line.send(_LAST_CHUNK)
     except ConnectionError:
         return
+
+
+async def _poured(line: Line, stream: AsyncIterator[bytes], pipes: Pipes) -> bool:
+    """Whether the body was one that is passed on as it is framed; then, it has been.
+
+    A client that sends another request behind its body sends it into the void: the engine was told
+    that it will get no other, and must not look for one (RFC 9112, section 9.6).
+    """
+    source = await stream.pour() if isinstance(stream, Chunks) else None
+    if source is None:
+        return False
+    flow = Flow(source, line, pipes)
+    try:
+        await flow.start()
+        if await flow.over:
+            line.end()
+    finally:
+        flow.stop()
+    return True
 
 
 async def _next_parts(stream: AsyncIterator[bytes]) -> Sequence[bytes | memoryview]:

@@ -1,7 +1,9 @@
 import asyncio
+import io
 import json
 import secrets
 import shutil
+import tarfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -456,6 +458,42 @@ async def test_the_end_of_input_reaches_a_process_and_all_of_its_output_comes_ba
     link.close()
 
     assert got == content
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_a_request_hidden_behind_an_upload_is_never_read_by_the_engine(
+    container: str, chunked: bool
+) -> None:
+    archive = _archive(400_000)
+    framing = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % len(archive)
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(archive), archive) if chunked else archive
+    hidden = f"POST /v1.41/containers/{container}/pause HTTP/1.1\r\nHost: d\r\n\r\n".encode()
+    async with serving(passing_on(UnixEngineLink(DEFAULT_SOCKET))) as (path, _):
+        client = Client(path)
+        await client.send(
+            b"PUT /v1.41/containers/%b/archive?path=/tmp HTTP/1.1\r\n%b\r\n\r\n%b"
+            % (container.encode(), framing, body + hidden)
+        )
+        told = await client.until(b"\r\n\r\n")
+        await client.send(hidden)
+        client.end()
+        told += await client.rest()
+        client.close()
+
+    assert told.startswith(b"HTTP/1.1 200 ")
+    assert told.count(b"HTTP/1.1") == 1
+    assert b"Connection: close" in told
+    assert engine_docker("inspect", "-f", "{{.State.Status}}", container) == "running"
+    assert engine_docker("exec", container, "stat", "-c", "%s", "/tmp/file") == "400000"
+
+
+def _archive(size: int) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        entry = tarfile.TarInfo("file")
+        entry.size = size
+        archive.addfile(entry, io.BytesIO(bytes(size)))
+    return buffer.getvalue()
 
 
 async def _write_on(writer: asyncio.StreamWriter) -> None:
