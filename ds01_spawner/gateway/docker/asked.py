@@ -22,6 +22,7 @@ from ds01_spawner.gateway.docker.asked_process import host_wishes, process_wishe
 from ds01_spawner.gateway.docker.asked_user import AskedUser, asked_user
 from ds01_spawner.gateway.docker.go_json import Fields
 from ds01_spawner.gateway.docker.gpu_wish import ALL, GpuAsked, environment_within, gpu_asked
+from ds01_spawner.gateway.docker.names import without_number
 from ds01_spawner.gateway.docker.refusals import check_config, check_host, checked_runtime, ipc_mode
 from ds01_spawner.gateway.wire.call import Query
 
@@ -96,7 +97,7 @@ def asked_container(
     """
     config = Fields.of(body)
     host = config.inner("HostConfig")
-    name = _name(_one(query, "name"))
+    name = _name(_one(query, "name"), account.uid)
     image = config.text("Image")
     if not image:
         raise InvalidRequest("No image is named.", "Say which one, such as ubuntu:24.04.")
@@ -149,8 +150,8 @@ def _one(query: Query, name: str) -> str:
     return values[0]
 
 
-def _name(text: str) -> str | None:
-    return check_docker_name(text.removeprefix("/")) if text else None
+def _name(text: str, uid: int) -> str | None:
+    return check_docker_name(without_number(text, uid)) if text else None
 
 
 def _variables(wishes: Mapping[str, Any]) -> dict[str, str]:

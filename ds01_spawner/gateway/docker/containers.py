@@ -9,7 +9,7 @@ from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.names import check_docker_name, shown
 from ds01_spawner.gateway.docker.container_deeds import ContainerDeeds, Deed, answer_with
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.names import engine_name
+from ds01_spawner.gateway.docker.names import engine_name, without_number
 from ds01_spawner.gateway.docker.owned import Owned, labels_of
 from ds01_spawner.gateway.docker.parameters import flag, number
 from ds01_spawner.gateway.docker.update_rules import update_payload
@@ -104,7 +104,7 @@ class Containers:
     async def rename(self, call: Call, reply: Reply) -> None:
         """Another name, among its owner's own."""
         found = await self._owned.made_here(call.caller, call.parts["id"])
-        name = check_docker_name(call.first("name").removeprefix("/"))
+        name = check_docker_name(without_number(call.first("name"), call.caller.uid))
         if labels.origin_of(labels_of(found)) not in labels.DOCKER_DOORS:
             raise Forbidden(
                 "Only what docker made is renamed by docker; this container is known elsewhere by "

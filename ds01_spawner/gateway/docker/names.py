@@ -21,3 +21,8 @@ def own_name(name: str, user: str) -> str:
 def is_own_name(name: str, user: str) -> bool:
     """Whether a name of the engine's ends with its owner, and that is this person."""
     return own_name(name, user) != name
+
+
+def without_number(name: str, uid: int) -> str:
+    """A person's own name, where it ends with their user id: AIME's `mlc` names things so."""
+    return name.removeprefix("/").removesuffix(f"{SEPARATOR}{uid}")

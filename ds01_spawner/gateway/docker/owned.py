@@ -14,7 +14,7 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.errors import DS01Error, Forbidden, InvalidRequest, NotFound, Unavailable
 from ds01_spawner.domain.names import SEPARATOR
 from ds01_spawner.gateway.docker.filters import Filters, encode_filters
-from ds01_spawner.gateway.docker.names import engine_name
+from ds01_spawner.gateway.docker.names import engine_name, without_number
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Answer, EngineLink
 
@@ -242,9 +242,8 @@ def _engine_names(text: str, caller: Caller) -> list[str]:
     """What the engine may call the container that a person names `text`."""
     if SEPARATOR not in text:
         return [engine_name(text, caller.user)]
-    name, _, ending = text.rpartition(SEPARATOR)
-    # AIME's `mlc` ends names with the user id and asks for them so.
-    by_number = [engine_name(name, caller.user)] if ending == str(caller.uid) else []
+    own = without_number(text, caller.uid)
+    by_number = [engine_name(own, caller.user)] if own != text else []
     return [text, *by_number]
 
 

@@ -323,6 +323,25 @@ def test_an_older_container_is_looked_at_and_ended_only(
     alice.docker("rm", older)
 
 
+def test_aimes_mlc_finds_what_it_makes_by_the_names_it_gives(
+    alice: Person, tiny_image: str
+) -> None:
+    tag = f"{alice.named('thesis')}._.{alice.account.uid}"
+    marks = (f"aime.mlc={alice.name}", f"aime.mlc.USER={alice.name}", "aime.mlc.NAME=thesis")
+    given = [part for mark in marks for part in ("--label", mark)]
+    alice.docker("create", "-it", *given, "--name", tag, "--gpus", "all", tiny_image, "sh")
+
+    found = alice.docker(
+        *("container", "ls", "-a", "--filter=label=aime.mlc", f"--filter=name=^/{tag}$"),
+        *("--filter", f"label=aime.mlc.USER={alice.name}"),
+        *("--format", '{{.Label "aime.mlc.NAME"}}'),
+    )
+    assert found == "thesis"
+    alice.docker("start", tag)
+    assert alice.docker("exec", tag, "echo", "in") == "in"
+    alice.docker("rm", "-f", tag)
+
+
 def test_a_server_of_the_hub_is_stopped_and_removed_but_not_changed(
     alice: Person, gateway: Gateway, tiny_image: str
 ) -> None:
