@@ -111,7 +111,11 @@ def _create(
         "CheckDuplicate": True,
         "Driver": "bridge",
         "Labels": dict(labels),
-        "IPAM": {"Driver": "default", "Config": [{"Subnet": str(subnet)}]},
+        "IPAM": {
+            "Driver": "default",
+            # The gateway that the engine takes anyway; some clients read it from an inspection.
+            "Config": [{"Subnet": str(subnet), "Gateway": str(subnet.network_address + 1)}],
+        },
     }
     if instance := labels.get(marks.INSTANCE):
         body["Options"] = {BRIDGE_OPTION: free_bridge(name, instance)}

@@ -118,6 +118,10 @@ def network_payload(
         subnet: Its address range.
         bridge: The option that names its interface.
     """
+    addresses = {"Subnet": str(subnet), **wish.addresses}
+    if "IPRange" not in addresses:
+        # The engine takes the same, and shows it to clients only when it is said.
+        addresses.setdefault("Gateway", str(subnet.network_address + 1))
     return {
         "Name": engine_name(wish.name, user),
         "CheckDuplicate": True,
@@ -125,7 +129,7 @@ def network_payload(
         "Internal": wish.internal,
         "Attachable": wish.attachable,
         "EnableIPv6": False,
-        "IPAM": {"Driver": "default", "Config": [{"Subnet": str(subnet), **wish.addresses}]},
+        "IPAM": {"Driver": "default", "Config": [addresses]},
         "Options": {**wish.options, **bridge},
         "Labels": {
             **wish.labels,
