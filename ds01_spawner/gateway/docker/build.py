@@ -71,8 +71,8 @@ class BuildResult:
 class _Record:
     """What the log will say of one build."""
 
-    outcome: str = "cancelled"
-    reason: str = ""
+    outcome: str = "failed"
+    reason: str = "cancelled"
     image_id: str = ""
     began: float = field(default_factory=time.monotonic)
 
@@ -149,7 +149,6 @@ class Builds:
             record.reason = str(exc)
             raise
         except TimeoutError as exc:
-            record.outcome = "failed"
             record.reason = f"It took more than {LONGEST_SECONDS // 3600} hours."
             raise Unavailable(
                 f"The build was ended. {record.reason}", "Build it in smaller parts."
@@ -208,7 +207,7 @@ class Builds:
                 stream=self._sent(job, context, dockerfile),
                 headers={"Content-Type": "application/x-tar"},
             )
-            record.outcome = "ok"
+            record.outcome, record.reason = "ok", ""
         finally:
             # A client that was told of the failure may be gone before the engine has ended.
             record.image_id = words.image_id

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ds01_spawner.domain.errors import InvalidRequest
-from ds01_spawner.domain.labels import MANAGED, USER
-from ds01_spawner.domain.names import home_volume, network_name, shown
+from ds01_spawner.domain.labels import IMAGE_OWNER
+from ds01_spawner.domain.names import home_volume, network_name, shown, user_slug
 from ds01_spawner.gateway.docker.filters import encode_filters, parse_filters
 from ds01_spawner.gateway.docker.image_names import shown_image
 from ds01_spawner.gateway.docker.names import is_own_name, own_name
@@ -138,7 +138,7 @@ def _volume(actor_id: str, attributes: dict[str, str], viewer: Viewer) -> _Told 
 def _image(actor_id: str, attributes: dict[str, str], viewer: Viewer) -> _Told | None:
     name = attributes.get("name", "")
     own = _own_image(name, viewer.user)
-    labelled = attributes.get(MANAGED) == "true" and attributes.get(USER) == viewer.user
+    labelled = attributes.get(IMAGE_OWNER) == user_slug(viewer.user)
     if own is None and not labelled:
         return None
     own_id = _own_image(actor_id, viewer.user)

@@ -70,15 +70,16 @@ class Pull:
             query["platform"] = [call.first("platform")]
         headers = {key: call.headers[key] for key in (_AUTH,) if with_login and key in call.headers}
         progress = Progress(reply)
-        outcome = "abandoned"
+        outcome, reason = "failed", "cancelled"
         try:
             status = await self._engine.relay(
                 call, progress, "POST", "/images/create", query, headers=headers
             )
-            failed = bool(progress.failure) or status >= _DONE
-            outcome = "failed" if failed else "abandoned" if call.gone.is_set() else "ok"
+            outcome, reason = ("failed" if status >= _DONE else "ok"), ""
         finally:
-            await self._tell(call, "image.pull", reference, outcome, progress.failure)
+            if progress.failure:
+                outcome, reason = "failed", progress.failure
+            await self._tell(call, "image.pull", reference, outcome, reason)
         return progress.failure
 
     async def _pull(self, call: Call, reply: Reply) -> None:

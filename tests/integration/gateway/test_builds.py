@@ -163,7 +163,8 @@ async def test_a_build_ends_with_its_client(lab: ImageLab) -> None:
     done = await task
     assert done.code != 0
     await eventually(lambda: not engine_docker("ps", "-aq", "--filter", f"id={running}"))
-    assert (await lab.event("image.build"))["outcome"] == "cancelled"
+    event = await lab.event("image.build")
+    assert (event["outcome"], event["reason"]) == ("failed", "cancelled")
     with lab.platform.ledger.transaction() as transaction:
         assert not transaction.reservations()
 

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.gateway.docker.dockerfile import pairs_of, parse_dockerfile, words_of
@@ -110,3 +112,28 @@ def test_a_bomb_of_variables_is_refused() -> None:
         expanded(1, "${W:-" * 40 + "}" * 40, {}, "\\")
     with pytest.raises(InvalidRequest, match="too long"):
         expanded(1, "$V" * 100, {"V": "x" * 100}, "\\")
+
+
+TEXTS = st.text(
+    alphabet=st.sampled_from(
+        [*"FROM RUN COPY LABEL x=\\`\"'$#-<>[]{}:\n\r\t\x0b\x0c\x1c\u00a0\u2028"]
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(TEXTS, min_size=1, max_size=5), st.sampled_from(["", "# escape=`\n"]))
+def test_what_is_said_is_read_the_same_by_everybody(parts: list[str], header: str) -> None:
+    text = header + "FROM x\n" + "\n".join(f"RUN {part}" for part in parts)
+    try:
+        read = parse_dockerfile(text.encode())
+    except InvalidRequest:
+        return
+    said = [each.emitted() for each in read.instructions]
+    for line in said:
+        assert "\n" not in line
+        assert not line.rstrip().endswith(read.escape)
+        assert line.split(maxsplit=1)[0] in {"FROM", "RUN", "COPY", "LABEL"}
+    again = parse_dockerfile((f"# escape={read.escape}\n" + "\n".join(said)).encode())
+    assert [each.emitted() for each in again.instructions] == said

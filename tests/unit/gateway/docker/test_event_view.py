@@ -116,7 +116,7 @@ def test_ones_own_image_is_shown_under_its_own_name() -> None:
 
 
 def test_a_labelled_image_shows_no_name_of_somebody_elses() -> None:
-    marks = {"ds01.managed": "true", "ds01.user": "alice"}
+    marks = {"ds01.image.owner": "alice"}
     told = seen(event("image", "tag", "sha256:ab", name="ds01-bob/stolen", **marks))
     assert told["Actor"]["Attributes"]["name"] == ""
     assert seen(event("image", "untag", "ds01-bob/stolen", name="ds01-bob/stolen", **marks)) is None
