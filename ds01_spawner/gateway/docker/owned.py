@@ -113,8 +113,9 @@ class Owned:
             f"{labels.USER}={caller.user}",
             f"{labels.INSTANCE}={self.instance}",
         ]
+        has_older = caller.user in await self._owners_of_older()
         asked = [self._list(managed, filters or {}, query or {}, version)]
-        if caller.user in await self._owners_of_older():
+        if has_older:
             older = [f"{labels.LEGACY_USER}={caller.user}"]
             others = filters if older_filters is None else older_filters
             asked.append(self._list(older, others or {}, query or {}, version))

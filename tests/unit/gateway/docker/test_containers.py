@@ -1,3 +1,4 @@
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -34,11 +35,26 @@ OLD = inspected("old._.1001", legacy("old", "alice"), status="exited")
 HUB = inspected("jupyter._.alice", {**managed("jupyter", "alice"), "ds01.interface": "hub"})
 
 
+class SlowEngine(FakeEngineLink):
+    """Answers a stop when it is told to."""
+
+    def __init__(self, *containers: dict[str, Any]) -> None:
+        super().__init__(list(containers))
+        self.stopping = asyncio.Event()
+        self.may_stop = asyncio.Event()
+
+    async def ask(self, method: str, path: str, *rest: Any, **more: Any) -> Answer:
+        if path.endswith("/stop"):
+            self.stopping.set()
+            await self.may_stop.wait()
+        return await super().ask(method, path, *rest, **more)
+
+
 class Lab:
     """Every handler of containers, on fakes."""
 
-    def __init__(self) -> None:
-        self.engine = FakeEngineLink([WEB, DONE, BOBS, OLD, HUB])
+    def __init__(self, engine: FakeEngineLink | None = None) -> None:
+        self.engine = engine or FakeEngineLink([WEB, DONE, BOBS, OLD, HUB])
         self.fake = FakeDoor(self.engine)
         self.restaged: list[str] = []
         self.body: Any = {}
@@ -174,6 +190,23 @@ async def test_a_full_log_does_not_undo_what_was_done() -> None:
     lab.fake.platform.log.full = True
 
     assert (await lab.do("POST /containers/{id}/stop", "web")).status == 204
+
+
+async def test_what_a_client_does_not_wait_for_is_done_and_in_the_log() -> None:
+    engine = SlowEngine(WEB)
+    lab = Lab(engine)
+    asking = asyncio.ensure_future(lab.do("POST /containers/{id}/stop", "web"))
+    await engine.stopping.wait()
+
+    asking.cancel()
+    await asyncio.wait([asking])
+    engine.may_stop.set()
+
+    async with asyncio.timeout(10):
+        while not lab.fake.platform.log.events:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0)
+    assert asking.cancelled()
+    assert lab.fake.platform.log.actions == ["container.stop"]
 
 
 async def test_a_removal_frees_what_was_promised() -> None:
