@@ -49,8 +49,8 @@ class ProfileDoor:
 
     def _change(self) -> str:
         return (
-            f"{PROFILE} sets DOCKER_HOST=unix://{self.gateway.path} in login shells of everybody"
-            " but root, unless it is set already."
+            f"{PROFILE} sets DOCKER_HOST=unix://{self.gateway.path} and DOCKER_BUILDKIT=0 in login"
+            " shells of everybody but root, unless they are set already."
         )
 
     def _text(self) -> str:
@@ -58,6 +58,7 @@ class ProfileDoor:
             "# Written by ds01 admin doors: people's Docker clients use DS01's gateway.\n"
             'if [ "$(id -u)" -ne 0 ] && [ -z "${DOCKER_HOST:-}" ]; then\n'
             f"    export DOCKER_HOST=unix://{self.gateway.path}\n"
+            '    export DOCKER_BUILDKIT="${DOCKER_BUILDKIT:-0}"\n'
             "fi\n"
         )
 
