@@ -121,6 +121,24 @@ class Client:
         """Delete an image of one's own."""
         return self._delete(f"/images/{quote(name, safe='')}", m.Removed)
 
+    def build(self, wanted: m.BuildRequest, *, key: str | None = None) -> m.Build:
+        """Begin to build an image; `follow_build` says how it goes on."""
+        return self._post("/images/builds", m.Build, wanted, key=key)
+
+    def builds(self) -> m.BuildList:
+        """One's builds, the newest first."""
+        return self._get("/images/builds", m.BuildList)
+
+    def follow_build(self, build: str) -> Iterator[m.BuildLog | m.Build]:
+        """Parts of its log as they come, and last the build as it ended."""
+        path = f"/images/builds/{quote(build, safe='')}/events"
+        models: dict[str, type[m.BuildLog | m.Build]] = {"log": m.BuildLog, "end": m.Build}
+        yield from self._events(path, models)
+
+    def cancel_build(self, build: str) -> m.Build:
+        """End a build."""
+        return self._delete(f"/images/builds/{quote(build, safe='')}", m.Build)
+
     def events(
         self,
         *,

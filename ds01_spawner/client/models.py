@@ -51,6 +51,8 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 
 UserName = Annotated[str, Field(min_length=1, max_length=255)]
 PageSize = Annotated[Count, Field(ge=1, le=MOST_ON_A_PAGE)]
+FileName = Annotated[str, Field(min_length=1, max_length=255)]
+FileText = Annotated[str, Field(max_length=200_000)]
 Cursor = Annotated[str, Field(max_length=500)]
 
 
@@ -341,6 +343,47 @@ class Images(Wire):
     """What one may start: the catalogue, then one's own."""
 
     images: tuple[Image, ...]
+
+
+class BuildRequest(Wire):
+    """An image to build: a Dockerfile, and small files beside it."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200, examples=["thesis"])]
+    """What it is going to be called; `:latest` without a tag."""
+    dockerfile: Annotated[str, Field(min_length=1, max_length=200_000)]
+    files: Annotated[dict[FileName, FileText], Field(max_length=100)] = {}
+    """Text files that the Dockerfile copies, by path."""
+    build_args: Annotated[dict[FileName, FileName], Field(max_length=64)] = {}
+    no_cache: bool = False
+    pull: bool = False
+    """Whether bases that may be fetched are fetched anew."""
+
+
+class Build(Wire):
+    """A build; it ends with the gateway, and is forgotten after a while."""
+
+    id: str
+    name: str
+    """The engine's reference of the image."""
+    state: str
+    """running, done, failed, cancelled."""
+    began_at: datetime
+    ended_at: datetime | None
+    image_id: str | None
+    failure: str = ""
+    """Why it failed; empty when it did not."""
+
+
+class BuildList(Wire):
+    """One's builds, the newest first."""
+
+    builds: tuple[Build, ...]
+
+
+class BuildLog(Wire):
+    """More of a build's log."""
+
+    text: str
 
 
 class AuditEvent(Wire):

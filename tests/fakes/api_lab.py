@@ -22,7 +22,7 @@ from ds01_spawner.composition import Platform
 from ds01_spawner.domain.allocation import Ticket
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.api.application import application, http_server
-from ds01_spawner.gateway.api.ask import Api
+from ds01_spawner.gateway.api.ask import Api, Builder
 from ds01_spawner.gateway.api.rates import Rate
 from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.api.serving import served_by
@@ -31,6 +31,7 @@ from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.admission import Grant, Queued
 from ds01_spawner.policy.gpu_config import GpuConfig
 from ds01_spawner.policy.images import parse_images
+from fakes.builder import FakeBuilder
 from fakes.engine_link import FakeEngineLink
 from fakes.event_log import FakeEventLog
 from fakes.hub import FakeHub
@@ -78,6 +79,7 @@ class ApiLab:
 
     folder: Path
     rate: Rate = ENOUGH
+    builder: Builder | None = None
     url: str = ""
     hub: FakeHub = field(default_factory=FakeHub)
     link: FakeEngineLink = field(default_factory=FakeEngineLink)
@@ -109,6 +111,7 @@ class ApiLab:
             threads=Threads(4),
             engine=cast(EngineLink, self.link),
             hub=self.hub,
+            builds=self.builder,
         )
         self.served = served_by(self.api, self.rate)
 
@@ -191,9 +194,11 @@ async def by_header(handler: RequestHandler) -> Requester | None:
 
 
 @asynccontextmanager
-async def api_lab(folder: Path, rate: Rate = ENOUGH) -> AsyncIterator[ApiLab]:
+async def api_lab(
+    folder: Path, rate: Rate = ENOUGH, builder: Builder | None = None
+) -> AsyncIterator[ApiLab]:
     """A lab whose API answers on loopback."""
-    lab = ApiLab(folder, rate)
+    lab = ApiLab(folder, rate, builder)
     listener, port = bind_unused_port()
     server = http_server(application(lab.served, by_header, PREFIX))
     server.add_socket(listener)
@@ -218,7 +223,9 @@ def api_lab_beside(folder: Path, rate: Rate = ENOUGH) -> Iterator[ApiLab]:
     ended = threading.Event()
 
     async def serve() -> None:
-        async with api_lab(folder, rate) as lab:
+        builder = FakeBuilder()
+        builder.may_end.set()
+        async with api_lab(folder, rate, builder) as lab:
             ready.set_result(lab)
             await asyncio.to_thread(ended.wait)
 

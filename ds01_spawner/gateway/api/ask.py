@@ -3,11 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from ds01_spawner.client.models import Wire
 from ds01_spawner.composition import Platform
+from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.api.requester import Requester
+from ds01_spawner.gateway.docker.build import BuildResult
+from ds01_spawner.gateway.docker.build_options import BuildOptions
+from ds01_spawner.gateway.docker.build_output import OnOutput
+from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import EngineLink
 from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.audit import in_request
@@ -15,6 +20,22 @@ from ds01_spawner.ports import HubClient
 
 T = TypeVar("T")
 Q = TypeVar("Q", bound=Wire)
+
+
+class Builder(Protocol):
+    """Builds images, as `docker build` does."""
+
+    async def build(
+        self,
+        caller: Caller,
+        context: AsyncIterator[bytes],
+        options: BuildOptions,
+        on_output: OnOutput,
+        *,
+        interface: Interface = ...,
+    ) -> BuildResult:
+        """Build one; cancelling the call cancels the build."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +47,14 @@ class Api:
         threads: Runs what may block, a few at a time for each person.
         engine: The way to the engine, on the event loop.
         hub: Starts and stops its servers; `None` where no hub is known.
+        builds: Builds images; `None` where none are built.
     """
 
     platform: Platform
     threads: Threads
     engine: EngineLink
     hub: HubClient | None = None
+    builds: Builder | None = None
 
 
 @dataclass(frozen=True, slots=True)

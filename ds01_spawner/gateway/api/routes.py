@@ -85,6 +85,10 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/queue/{ticket}",              "leaveQueue",       _S, m.Removed,        "Give a place in the GPU queue up.", errors=(404, 409), cost=5),
 
     Route("GET",    "/images",                      "listImages",       _S, m.Images,         "What you may start: the catalogue, and images of your own.", cost=2),
+    Route("GET",    "/images/builds",               "listBuilds",       _S, m.BuildList,      "Your builds, the newest first."),
+    Route("POST",   "/images/builds",               "startBuild",       _S, m.Build,          "Build an image from a Dockerfile.", body=m.BuildRequest, status=202, errors=(409,), cost=20, repeatable=True),
+    Route("GET",    "/images/builds/{build}/events", "followBuild",     _S, None,             "The log of a build, and how it ends.", errors=(404,), stream=(("log", m.BuildLog), ("end", m.Build), ("problem", m.Problem))),
+    Route("DELETE", "/images/builds/{build}",       "cancelBuild",      _S, m.Build,          "Cancel a build.", errors=(404,), cost=5),
     Route("DELETE", "/images/{name}",               "deleteImage",      _S, m.Removed,        "Delete an image of your own.", errors=(404, 409), cost=5),
 
     Route("GET",    "/events",                      "listEvents",       _S, m.Events,         "The audit log: what concerns you, or everything for managers.", m.EventsQuery, cost=5),

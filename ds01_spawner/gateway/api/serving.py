@@ -9,6 +9,7 @@ from ds01_spawner.gateway.api.admin import Admin
 from ds01_spawner.gateway.api.application import SOCKET_PREFIX, application
 from ds01_spawner.gateway.api.ask import Answer, Api
 from ds01_spawner.gateway.api.bridge import ReplyConnection
+from ds01_spawner.gateway.api.builds import Builds
 from ds01_spawner.gateway.api.containers import Containers
 from ds01_spawner.gateway.api.gpus import Gpus
 from ds01_spawner.gateway.api.handler import Served
@@ -33,13 +34,14 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
         api: What the API stands on.
         rate: How often one person may ask.
     """
-    queue = Queue(api)
+    queue, builds = Queue(api), Builds(api)
     groups: tuple[_Group, ...] = (
         Me(api),
         Containers(api),
         Gpus(api),
         queue,
         Images(api),
+        builds,
         History(api),
         Policies(api),
         Keys(api),
@@ -48,7 +50,7 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
     return Served(
         api=api,
         answers={name: answer for group in groups for name, answer in group.handlers().items()},
-        streams=queue.streams(),
+        streams={**queue.streams(), **builds.streams()},
         rates=Rates(rate),
     )
 
