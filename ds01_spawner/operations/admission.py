@@ -230,22 +230,17 @@ class Admission:
 
     def forget(self, container: Container) -> None:
         """Give back at once what is still promised for a container that has been removed."""
-        made = labels.parse_timestamp(container.labels.get(labels.CREATED_AT, ""))
         with self._ledger.transaction() as transaction:
+            entries = transaction.reservations()
             transaction.remove_reservations(
-                [
-                    entry.id
-                    for entry in transaction.reservations()
-                    if entry.container_name == container.name and entry.created_at == made
-                ]
+                [entry.id for entry in entries if _is_for(entry, container)]
             )
 
     def renamed(self, container: Container, name: str) -> None:
         """Let what is promised for a container be promised for the name that it has now."""
-        made = labels.parse_timestamp(container.labels.get(labels.CREATED_AT, ""))
         with self._ledger.transaction() as transaction:
             for entry in transaction.reservations():
-                if entry.container_name == container.name and entry.created_at == made:
+                if _is_for(entry, container):
                     transaction.remove_reservations([entry.id])
                     transaction.add_reservation(replace(entry, container_name=name))
 
@@ -425,6 +420,14 @@ class Admission:
     def _withdraw(self, ticket: Ticket | None) -> None:
         if ticket is not None:
             self.cancel(ticket)
+
+
+def _is_for(entry: Reservation, container: Container) -> bool:
+    """Whether a promise was made for this very container: at its creation, or at a later start."""
+    if entry.id == container.id:
+        return True
+    made = labels.parse_timestamp(container.labels.get(labels.CREATED_AT, ""))
+    return entry.container_name == container.name and entry.created_at == made
 
 
 def _what(request: LaunchRequest) -> str:

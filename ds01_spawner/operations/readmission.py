@@ -4,7 +4,6 @@ What a container was given at its creation is in the engine and cannot be given 
 went to somebody else is lost to it.
 """
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -180,8 +179,9 @@ def _promised(
         if alive and known.container_name == container.name and known.created_at == made:
             transaction.set_expiry(known.id, max(end, known.expires_at))
             return replace(known, expires_at=max(end, known.expires_at))
+    transaction.remove_reservations([container.id])
     promise = Reservation(
-        id=uuid.uuid4().hex,
+        id=container.id,  # by which `Admission.forget` finds it
         user=user,
         container_name=container.name,
         gpu_uuids=tuple(slot.uuid for slot in slots),

@@ -245,3 +245,16 @@ def test_two_starts_for_the_last_place_one_wins(lab: Lab) -> None:
     with pytest.raises(NoCapacity):
         lab.starts.start(second, "bob")
     assert lab.taken() == {"0:0": "alice"}
+
+
+def test_what_is_removed_gives_its_slot_back_at_once_after_a_later_start_too(lab: Lab) -> None:
+    made = started(lab)
+    lab.engine.kill(made)
+    lab.wait(3600)
+    assert lab.starts.start(made, "alice")
+    gone = lab.engine.container(made)
+    assert gone is not None
+    lab.engine.remove(made)
+    assert lab.states() == {"0:0": SlotState.RESERVED}
+    lab.admission.forget(gone)
+    assert lab.states() == {"0:0": SlotState.FREE}
