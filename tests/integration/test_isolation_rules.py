@@ -94,6 +94,22 @@ def test_where_something_is_before_the_engines_chain_ours_is_before_that(
     assert packet_filter.faults(FENCE) == ()
 
 
+def test_what_stays_in_a_bridge_needs_a_rule_only_where_the_kernel_shows_it(
+    lab: Namespace,
+) -> None:
+    shown, hidden = (IptablesFilter(lab.within, ipv6=True, bridged=each) for each in (True, False))
+    hidden.put_up(FENCE)
+    assert not any("physdev" in rule for rule in chain(lab, "DS01-OUT-abc"))
+    assert shown.faults(FENCE)
+
+    shown.put_up(FENCE)
+
+    assert chain(lab, "DS01-OUT-abc")[1] == (
+        "-A DS01-OUT-abc -m physdev --physdev-is-bridged -j RETURN"
+    )
+    assert hidden.faults(FENCE)
+
+
 def test_a_rule_that_somebody_deleted_is_missed(
     lab: Namespace, packet_filter: IptablesFilter
 ) -> None:

@@ -26,6 +26,8 @@ _LOCK_SECONDS = "5"
 _DEADLINE_SECONDS = 30.0
 _TRIES = 3
 _IPV6 = Path("/proc/net/if_inet6")
+_BRIDGES = Path("/proc/sys/net/bridge")
+"""There once br_netfilter is loaded."""
 
 
 class IptablesFilter:
@@ -34,24 +36,30 @@ class IptablesFilter:
     Args:
         within: Put before every command, such as `ip netns exec NAME`.
         ipv6: Whether there is IPv6; `None`: as the kernel says.
+        bridged: Whether the kernel shows what stays within one bridge; `None`: as it says.
     """
 
-    def __init__(self, within: Sequence[str] = (), *, ipv6: bool | None = None) -> None:
+    def __init__(
+        self, within: Sequence[str] = (), *, ipv6: bool | None = None, bridged: bool | None = None
+    ) -> None:
         self._within = tuple(within)
         self._ipv6 = ipv6
+        self._shows_bridged = bridged
 
     def faults(self, fence: Fence) -> tuple[str, ...]:
         """What keeps `fence` from being in force."""
         return tuple(
             fault
             for family in self._families()
-            for fault in faults(self._saved(family), fence, family)
+            for fault in faults(self._saved(family), fence, family, bridged=self._bridged())
         )
 
     def put_up(self, fence: Fence) -> None:
         """Put `fence` in force; each family of addresses in one step."""
         for family in self._families():
-            self._change(family, partial(restore_text, fence=fence, family=family))
+            self._change(
+                family, partial(restore_text, fence=fence, family=family, bridged=self._bridged())
+            )
 
     def take_down(self, tag: str) -> None:
         """Remove the fence of an installation."""
@@ -61,6 +69,9 @@ class IptablesFilter:
     def _families(self) -> list[Family]:
         ipv6 = _IPV6.exists() if self._ipv6 is None else self._ipv6
         return [Family.V4, Family.V6] if ipv6 else [Family.V4]
+
+    def _bridged(self) -> bool:
+        return _BRIDGES.exists() if self._shows_bridged is None else self._shows_bridged
 
     def _saved(self, family: Family) -> Saved:
         return Saved.parse(self._run(f"{_PROGRAMS[family]}-save", "-t", "filter"))

@@ -19,7 +19,6 @@ _OWN = "DS01-"
 _DOCKER = "DOCKER-USER"
 _ANSWERS = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
 _SAME_BRIDGE = "-m physdev --physdev-is-bridged -j RETURN"
-"""Only where br_netfilter is on does the kernel show what stays within one bridge."""
 
 _NAMES = 53
 
@@ -91,14 +90,23 @@ def chain_names(tag: str) -> tuple[str, str, str, str]:
     )
 
 
-def fence_rules(fence: Fence, family: Family) -> dict[str, list[str]]:
-    """Rules by chain."""
+def fence_rules(fence: Fence, family: Family, *, bridged: bool) -> dict[str, list[str]]:
+    """Rules by chain.
+
+    Args:
+        fence: What passes.
+        family: Of which addresses.
+        bridged: Whether the kernel shows what stays within one bridge (br_netfilter). The rule for
+            that would load the module where it is not, and then all the host's bridges are
+            filtered, those of virtual machines too.
+    """
+    same = [_SAME_BRIDGE] if bridged else []
     forward, out, to_host, host = chain_names(fence.tag)
     ways_in = [f"{fence.prefix}+", *fence.interfaces]
     if family is Family.V4:
-        decided = {out: _out(fence), host: _host(fence)}
+        decided = {out: [*same, *_out(fence)], host: _host(fence)}
     else:
-        decided = {out: [_SAME_BRIDGE, _REFUSE[family]], host: [_REFUSE[family]]}
+        decided = {out: [*same, _REFUSE[family]], host: [_REFUSE[family]]}
     digest = _digest(fence, decided)
     return {
         forward: [f'-i {way} -m comment --comment "{digest}" -j {out}' for way in ways_in],
@@ -107,11 +115,11 @@ def fence_rules(fence: Fence, family: Family) -> dict[str, list[str]]:
     }
 
 
-def faults(saved: Saved, fence: Fence, family: Family) -> list[str]:
+def faults(saved: Saved, fence: Fence, family: Family, *, bridged: bool) -> list[str]:
     """What keeps the fence from being in force, in sentences."""
     forward, _, to_host, _ = chain_names(fence.tag)
     found = []
-    for chain, rules in fence_rules(fence, family).items():
+    for chain, rules in fence_rules(fence, family, bridged=bridged).items():
         there = saved.chains.get(chain)
         if there is None:
             found.append(f"The chain {chain} (IPv{family:d}) is missing.")
@@ -123,10 +131,10 @@ def faults(saved: Saved, fence: Fence, family: Family) -> list[str]:
     return found
 
 
-def restore_text(saved: Saved, fence: Fence, family: Family) -> str:
+def restore_text(saved: Saved, fence: Fence, family: Family, *, bridged: bool) -> str:
     """What `iptables-restore --noflush` reads to put the fence up, in one step."""
     forward, _, to_host, _ = chain_names(fence.tag)
-    rules = fence_rules(fence, family)
+    rules = fence_rules(fence, family, bridged=bridged)
     lines = ["*filter", *(f":{chain} - [0:0]" for chain in rules)]
     lines += [f"-A {chain} {rule}" for chain in rules for rule in rules[chain]]
     for chain, hook in ((forward, saved.forward_hook()), (to_host, "INPUT")):
@@ -151,7 +159,6 @@ def _out(fence: Fence) -> list[str]:
     refuse = _REFUSE[Family.V4]
     ways = [f"{fence.prefix}+", *fence.interfaces]
     return [
-        _SAME_BRIDGE,
         _ANSWERS,
         *(f"-o {way} {refuse}" for way in ways),
         *_name_rules(fence),
