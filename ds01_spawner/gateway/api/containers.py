@@ -102,6 +102,7 @@ class Containers:
                     f"{found.name} has not been removed: it is {left.state.value}.",
                     "Try again in a moment.",
                 )
+            platform.outlook.read()  # who asks next is not shown it any more
             return m.Removed(name=found.name)
 
         return await ask.run(self._api, retire)
