@@ -70,9 +70,7 @@ class RequestBody:
                     if len(content) > limit_bytes:
                         raise _too_long(limit_bytes)
         except TimeoutError as exc:
-            raise InvalidRequest(
-                f"The rest of the request did not come for {self._silence_seconds:g} seconds."
-            ) from exc
+            raise self._late() from exc
         return bytes(content)
 
     def chunks(self) -> "Chunks":
@@ -83,11 +81,14 @@ class RequestBody:
         """Receive and forget what is left of it.
 
         Raises:
-            TimeoutError: It does not come in time.
+            InvalidRequest: It does not come in time, or not framed as it should be.
         """
-        async with asyncio.timeout(self._silence_seconds):
-            while await self.parts():
-                pass
+        try:
+            async with asyncio.timeout(self._silence_seconds):
+                while await self.parts():
+                    pass
+        except TimeoutError as exc:
+            raise self._late() from exc
 
     async def pour(self) -> Line | None:
         """The connection, for passing on a long body as it is framed; `None` for any other.
@@ -115,6 +116,11 @@ class RequestBody:
             return await self._line.receive_parts(self._framing)
         except ConnectionError as exc:
             raise ClientGone(str(exc)) from exc
+
+    def _late(self) -> InvalidRequest:
+        return InvalidRequest(
+            f"The rest of the request did not come for {self._silence_seconds:g} seconds."
+        )
 
     async def _invite(self) -> None:
         """Tell a client that waits for it to send the body."""

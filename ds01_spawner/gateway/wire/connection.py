@@ -58,6 +58,7 @@ class Bounds:
         idle_seconds: A connection without a request is closed after this.
         silence_seconds: How long nothing may come of a body that is read as a whole.
         linger_seconds: How long what a client still sends is thrown away, so that it can read why.
+        closing_seconds: What is being answered when the server ends may take so long.
         connections_each: Open connections of one user id, root's excepted.
         connections: Open connections of everybody.
     """
@@ -66,6 +67,7 @@ class Bounds:
     idle_seconds: float = 180.0
     silence_seconds: float = 30.0
     linger_seconds: float = 60.0
+    closing_seconds: float = 5.0
     connections_each: int = 512
     connections: int = 8192
 
@@ -106,9 +108,9 @@ class Connection:
         self._task = asyncio.current_task()
 
     @property
-    def idle(self) -> bool:
-        """Whether no request is being answered."""
-        return self._reply is None
+    def may_end(self) -> bool:
+        """Whether nothing is being answered but a raw stream, which has no end."""
+        return self._reply is None or self._reply.taken
 
     async def serve(self) -> None:
         """Answer every request of the connection; the caller closes the line."""
@@ -146,7 +148,7 @@ class Connection:
         if reply.taken or not reply.finished:
             return False
         if not body.done and reply.keep_alive:
-            with suppress(TimeoutError, Malformed):
+            with suppress(InvalidRequest):
                 await body.drop()
         if body.done and reply.keep_alive:
             return True

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
-from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.errors import DS01Error, InvalidRequest, NotFound, Unavailable
 from ds01_spawner.gateway.wire.body import Chunks
 from ds01_spawner.gateway.wire.call import Answer, Call, Query, Reply, Rewrite
 from ds01_spawner.gateway.wire.departures import Departures
@@ -31,6 +31,7 @@ _PASSED_ON: Final = frozenset(
     {
         "api-version",
         "builder-version",
+        "content-encoding",
         "content-type",
         "ostype",
         "server",
@@ -135,8 +136,7 @@ class UnixEngineLink:
         question = _question(method, _target(version, path, query))
         async with asked(self._socket, question, self._pipes) as answer:
             if answer.head.status >= _ERROR:
-                message = (await answer.value() or {}).get("message", "")
-                raise Unavailable(f"The container engine refuses {path}: {message}")
+                raise _refusal(answer.head.status, await answer.value())
             held = b""
             while part := await answer.part():
                 *lines, held = (held + part).split(b"\n")
@@ -202,13 +202,24 @@ async def _within(seconds: float | None) -> AsyncIterator[None]:
         ) from exc
 
 
+def _refusal(status: int, value: Any) -> DS01Error:
+    message = str(value.get("message", "")) if isinstance(value, dict) else ""
+    match status:
+        case HTTPStatus.BAD_REQUEST:
+            return InvalidRequest(message)
+        case HTTPStatus.NOT_FOUND:
+            return NotFound(message)
+        case _:
+            return Unavailable(f"The container engine refuses: {message}")
+
+
 async def _hand_on(answer: Upstream, reply: Reply, pipes: Pipes) -> int:
     """Give the client what the engine answers, as it comes."""
     head, headers = answer.head, _passed_on(answer)
     if head.status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
         await reply.empty(head.status, headers)
         return head.status
-    if head.chunked and isinstance(reply, WireReply) and not answer.is_here:
+    if head.chunked and answer.is_last and isinstance(reply, WireReply) and not answer.is_here:
         client = await reply.pour(head.status, headers)
         if client is not None:
             await _pour(answer, client, pipes)
@@ -238,8 +249,8 @@ async def _rewritten(
     reply: Reply, status: int, value: Any, headers: Mapping[str, str], rewrite: Rewrite
 ) -> None:
     if status >= _ERROR:
-        message = value.get("message", "") if isinstance(value, dict) else ""
-        await reply.json(rewrite({"message": str(message)}), status, headers)
+        message = str(value.get("message", "")) if isinstance(value, dict) else ""
+        await reply.json(rewrite({"message": message}), status, headers)
     elif value is None:
         await reply.empty(status, headers)
     else:

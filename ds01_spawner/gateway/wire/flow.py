@@ -118,7 +118,9 @@ class Flow:
         except BlockingIOError:
             self._return_pipe()
         except OSError:
-            self._finish(complete=False)
+            # Whoever closes a Unix socket with something unread breaks it, behind all they sent.
+            self._return_pipe()
+            self._finish(complete=True)
         else:
             if self._left:
                 self._drain()

@@ -82,10 +82,10 @@ class WireReply:
 
     async def take(self, status: int, headers: Mapping[str, str]) -> Line:
         """The connection itself, after the head of an answer: from now on a raw stream."""
+        await self._body.drop()
         self.keep_alive = False
         self.taken = True
         self.begun = True
-        await self._body.drop()
         try:
             await self._line.send(written(status_line(status), headers.items()))
         except ConnectionError as exc:
@@ -107,10 +107,11 @@ class WireReply:
     def _head(self, status: int, headers: Mapping[str, str]) -> bytes:
         if self.begun:
             raise RuntimeError("a request was answered twice")
-        self.begun = True
         self.keep_alive = self.keep_alive and self._body.worth_dropping
         connection = {} if self.keep_alive else {"Connection": "close"}
-        return written(status_line(status), {**headers, **connection}.items())
+        text = written(status_line(status), {**headers, **connection}.items())
+        self.begun = True
+        return text
 
     async def _send(self, *parts: bytes) -> None:
         try:

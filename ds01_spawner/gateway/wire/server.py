@@ -69,16 +69,16 @@ class Server:
         try:
             await asyncio.wait([self._accepting])
         finally:
-            await self.close()
+            await self.close(self._bounds.closing_seconds)
             departures.close()
 
     async def close(self, grace_seconds: float = 0.0) -> None:
-        """Accept nobody more, and end what is still open after `grace_seconds`."""
+        """Accept nobody more, and end what is still being answered after `grace_seconds`."""
         if self._accepting is not None:
             self._accepting.cancel()
             await asyncio.wait([self._accepting])
         for task, connection in self._tasks.items():
-            if connection is None or connection.idle:
+            if connection is None or connection.may_end:
                 task.cancel()
         if self._tasks and grace_seconds:
             await asyncio.wait(list(self._tasks), timeout=grace_seconds)

@@ -45,7 +45,7 @@ class Question:
 
     def head(self) -> bytes:
         """As it is sent, up to the body."""
-        headers = {"Host": "docker", "User-Agent": "ds01-gateway", **self.headers}
+        headers = {"host": "docker", "user-agent": "ds01-gateway", **self.headers}
         if self.body is not None:
             headers["Content-Length"] = str(len(self.body))
         elif self.stream is not None and self.length is not None:
@@ -67,14 +67,17 @@ class Upstream:
         line: The connection.
         head: Status and headers.
         is_raw: Whether what follows is a raw stream both ways.
+        is_last: Whether the engine was told to close the connection behind it.
     """
 
-    def __init__(self, line: Line, head: ResponseHead, method: str) -> None:
+    def __init__(self, line: Line, head: ResponseHead, question: Question) -> None:
         self.line = line
         self.head = head
+        method = question.method
         unframed = not head.chunked and head.length is None
         is_ok = head.status == HTTPStatus.OK and method == "POST" and unframed
         self.is_raw = head.status == HTTPStatus.SWITCHING_PROTOCOLS or is_ok
+        self.is_last = not question.upgrade
         self._framing = _framing(head, method)
 
     @property
@@ -142,7 +145,7 @@ async def asked(engine_socket: str, question: Question, pipes: Pipes) -> AsyncIt
         else:
             sending = asyncio.ensure_future(_send(line, question, pipes))
             head = await _head(line, sending)
-        yield Upstream(line, head, question.method)
+        yield Upstream(line, head, question)
     finally:
         if sending is not None:
             sending.cancel()
@@ -178,7 +181,7 @@ async def _send(line: Line, question: Question, pipes: Pipes) -> None:
     framed = question.length is None
     try:
         await line.send(question.head() + (question.body or b""))
-        if question.stream is None or await _poured(line, question.stream, pipes):
+        if question.stream is None or await _poured(line, question, pipes):
             return
         while parts := await _next_parts(question.stream):
             if framed:
@@ -192,13 +195,16 @@ async def _send(line: Line, question: Question, pipes: Pipes) -> None:
         return
 
 
-async def _poured(line: Line, stream: AsyncIterator[bytes], pipes: Pipes) -> bool:
+async def _poured(line: Line, question: Question, pipes: Pipes) -> bool:
     """Whether the body was one that is passed on as it is framed; then, it has been.
 
     A client that sends another request behind its body sends it into the void: the engine was told
     that it will get no other, and must not look for one (RFC 9112, section 9.6).
     """
-    source = await stream.pour() if isinstance(stream, Chunks) else None
+    stream = question.stream
+    if question.upgrade or not isinstance(stream, Chunks):
+        return False
+    source = await stream.pour()
     if source is None:
         return False
     flow = Flow(source, line, pipes)
@@ -239,7 +245,7 @@ async def _received_head(line: Line) -> ResponseHead:
     try:
         while (text := await line.receive_head()) is not None:
             head = parse_response_head(text)
-            if head.status != HTTPStatus.CONTINUE:
+            if head.status >= HTTPStatus.OK or head.status == HTTPStatus.SWITCHING_PROTOCOLS:
                 return head
     except (OSError, Malformed) as exc:
         raise Unavailable("The container engine gave no answer.", "Try again.") from exc

@@ -192,6 +192,25 @@ async def test_an_engine_that_goes_takes_the_stream_with_it_after_all_it_said() 
         client.close()
 
 
+async def test_an_engine_that_goes_without_having_read_all_is_heard_to_the_end() -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head(reader)
+        writer.write(UPGRADED + b"enough")
+        await writer.drain()
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.sleep(0.1)
+
+    async with before(script) as wire:
+        client = Client(wire)
+        await client.send(ATTACH)
+        told = await client.until(b"\r\n\r\n")
+        await client.send(b"y\n" * 1000)
+
+        async with asyncio.timeout(3):
+            assert (told + await client.rest()).endswith(b"enough")
+        client.close()
+
+
 async def test_a_half_open_upgrade_is_given_up_with_its_client() -> None:
     asked = asyncio.Event()
 
