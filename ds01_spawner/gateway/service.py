@@ -10,14 +10,14 @@ from tornado.httpserver import HTTPServer
 
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.errors import DS01Error
+from ds01_spawner.gateway.api.application import http_server
 from ds01_spawner.gateway.api.ask import Api
 from ds01_spawner.gateway.api.bridge import Bridge
 from ds01_spawner.gateway.api.handler import Served
-from ds01_spawner.gateway.api.reading import MOST_BODY_BYTES
 from ds01_spawner.gateway.api.serving import served_by, socket_application
 from ds01_spawner.gateway.departed import Departed
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.handlers import docker_door
+from ds01_spawner.gateway.docker.handlers import builds_of, docker_door
 from ds01_spawner.gateway.identity import ADMIN_GROUP, Caller, Identification
 from ds01_spawner.gateway.wire.engine_link import UnixEngineLink
 from ds01_spawner.gateway.wire.server import Server
@@ -64,7 +64,10 @@ class Gateway:
         self._identification = Identification(
             platform.accounts, lambda: platform.engine, admin_group=settings.admin_group
         )
-        self._served = served_by(Api(platform, self._threads, self._engine, hub))
+        self._door = Door(platform, self._engine, self._threads)
+        self._builds = builds_of(self._door, platform.instance)
+        api = Api(platform, self._threads, self._engine, hub, self._builds)
+        self._served = served_by(api)
 
     async def serve(
         self, docker: socket.socket, api: socket.socket | None, ready: Callable[[], None]
@@ -76,11 +79,11 @@ class Gateway:
             api: Where JupyterHub's proxy comes to, listening; `None` without a hub.
             ready: Called when connections are taken.
         """
-        door = Door(self._platform, self._engine, self._threads)
+        door = self._door
         server = Server(
             docker,
             self._identify,
-            docker_door(door, self._platform.instance),
+            docker_door(door, self._platform.instance, self._builds),
             api=Bridge(socket_application(self._served)),
         )
         beside = None if api is None else self._hub_server(api)
@@ -137,4 +140,4 @@ def _hub_server(served: Served, environment: Mapping[str, str], platform: Platfo
     from ds01_spawner.gateway.api.hub_service import hub_application  # noqa: PLC0415
 
     application = hub_application(served, environment, platform.cookie_secret)
-    return HTTPServer(application, max_body_size=MOST_BODY_BYTES, idle_connection_timeout=60)
+    return http_server(application)

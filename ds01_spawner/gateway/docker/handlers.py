@@ -33,12 +33,20 @@ from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call
 
 
-def docker_door(door: Door, instance: str) -> Dispatch:
+def builds_of(door: Door, instance: str) -> Builds:
+    """What builds images, for every door of a process: a person's builds go one after the other."""
+    owned = Owned(door.engine, instance)
+    own_images = OwnImages(door, owned)
+    return Builds(door, own_images, OwnNetworks(door, owned, instance), Pull(door, own_images))
+
+
+def docker_door(door: Door, instance: str, builds: Builds | None = None) -> Dispatch:
     """What answers at the Docker door.
 
     Args:
         door: The platform, and the way to the engine.
         instance: Id of this installation.
+        builds: What builds images, where another door builds too.
     """
     owned = Owned(door.engine, instance)
     own_images = OwnImages(door, owned)
@@ -72,7 +80,7 @@ def docker_door(door: Door, instance: str) -> Dispatch:
             ImageRemoval(door, own_images, owned),
             pull,
             Commit(door, owned),
-            Builds(door, own_images, own_networks, pull),
+            builds or Builds(door, own_images, own_networks, pull),
             Networks(door, owned, instance),
             volumes,
             Closed(),
