@@ -1,4 +1,4 @@
-"""Gives back what is still promised for containers that are gone, however they went.
+"""Gives back what containers that are gone still have, however they went: promises, stages.
 
 A promise outlives a container's start by half a minute, longer than any reading of the engine that
 misses it. With `--rm` the engine itself removes the container, perhaps a second after its start.
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ds01_spawner.domain import labels
+from ds01_spawner.domain.bind import binds_of
 from ds01_spawner.domain.container import Container, ContainerState
 from ds01_spawner.domain.errors import DS01Error
 from ds01_spawner.gateway.docker.door import Door
@@ -63,10 +64,18 @@ class Departed:
 
     async def _forget(self, container: Container) -> None:
         platform = self._door.platform
+        # The label is the platform's word here: what an image says in its name is emptied.
+        staged = binds_of(container.labels)
+
+        def give_back() -> None:
+            platform.admission.forget(container)
+            if staged is not None:
+                platform.binds.clear(staged.key)
+
         try:
-            await self._door.threads.run(_OWN, lambda: platform.admission.forget(container))
+            await self._door.threads.run(_OWN, give_back)
         except DS01Error as exc:
-            _LOG.warning("What is promised for %s ends by itself: %s", container.name, exc)
+            _LOG.warning("What %s had is given back later: %s", container.name, exc)
 
 
 def departed_container(event: Any) -> Container | None:

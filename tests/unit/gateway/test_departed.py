@@ -1,8 +1,11 @@
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from ds01_spawner.domain import labels
+from ds01_spawner.domain.bind import Bind, BindSet, binds_label
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.gateway.departed import Departed, departed_container
 from ds01_spawner.gateway.wire.call import Answer
@@ -29,6 +32,17 @@ async def test_what_is_promised_for_a_container_that_went_is_given_back() -> Non
 
     assert fake.platform.admission.told == ["forget web._.alice", "forget run._.alice"]
     assert INSTANCE in fake.engine.asked[0].query["filters"][0]
+
+
+async def test_the_stage_of_a_container_that_went_is_cleared() -> None:
+    wanted = BindSet("a" * 32, (Bind("/home/alice", "/data"),))
+    fake = lab(gone("web._.alice", **{labels.BINDS: binds_label(wanted)}), gone("run._.alice"))
+    cleared: list[str] = []
+    fake.platform.binds = SimpleNamespace(clear=cleared.append)  # type: ignore[attr-defined]
+
+    await Departed(fake.door, INSTANCE).follow()
+
+    assert cleared == ["a" * 32]
 
 
 @pytest.mark.parametrize(
