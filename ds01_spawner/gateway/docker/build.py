@@ -180,7 +180,9 @@ class Builds:
         self, job: BuildJob, context: BuildContext, place: BuildPlace, record: _Record
     ) -> BuildResult:
         options, user = job.options, job.caller.user
-        plan = plan_build(parse_dockerfile(context.dockerfile), options.build_args)
+        plan = await self._in_thread(
+            job, lambda: plan_build(parse_dockerfile(context.dockerfile), options.build_args)
+        )
         bases = {word: await self._bases.base(job, word) for word in plan.images}
         dockerfile = plan.rewritten(bases, user_slug(user))
         if any(base.triggers for base in bases.values()):

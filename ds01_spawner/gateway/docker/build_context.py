@@ -7,7 +7,6 @@ finds no Dockerfile at all, and not one that was never checked.
 
 import bz2
 import gzip
-import io
 import lzma
 import posixpath
 import secrets
@@ -20,9 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from docker.utils.build import PatternMatcher
-
 from ds01_spawner.domain.errors import InvalidRequest, Unavailable
+from ds01_spawner.gateway.docker.ignore_file import is_ignored
+from ds01_spawner.gateway.docker.tar_members import BLOCK, Member, members
 
 LARGEST_CONTEXT = 4 * 1024**3
 """Bytes, packed or unpacked."""
@@ -37,7 +36,6 @@ MOST_MEMBERS = 500_000
 DEFAULT_DOCKERFILE = "Dockerfile"
 _IGNORE_FILE = ".dockerignore"
 _CHUNK = 1024**2
-_BLOCK = 512
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bzip2"),
@@ -77,7 +75,7 @@ class BuildContext:
         # The engine takes what stands here out of the context: COPY finds what it would have found.
         yield _member(_IGNORE_FILE, f"{_IGNORE_FILE}\n{self.name}\n".encode())
         yield _member(self.name, dockerfile.encode("utf-8", "surrogateescape"))
-        yield bytes(2 * _BLOCK)
+        yield bytes(2 * BLOCK)
 
 
 class Spool:
@@ -151,34 +149,7 @@ def read_context(spool: Spool, dockerfile: str) -> BuildContext:
         Unavailable: The disk is nearly full.
     """
     spool.unpacked()
-    try:
-        return _read(spool.file, _normal(dockerfile) or DEFAULT_DOCKERFILE)
-    except (tarfile.TarError, ValueError, OverflowError, UnicodeError) as exc:
-        raise InvalidRequest(f"The build's context is no tar archive: {exc}.") from exc
-
-
-class _Bounded(io.RawIOBase):
-    """A file of which nobody reads much at once: headers say how long names are."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, place: int, whence: int = 0) -> int:
-        return self._file.seek(place, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= LARGEST_TEXT + _BLOCK:
-            raise ValueError("a name or a header in it is too long")
-        return self._file.read(size)
+    return _read(spool.file, _normal(dockerfile) or DEFAULT_DOCKERFILE)
 
 
 @dataclass(slots=True)
@@ -190,29 +161,21 @@ class _Found:
 
 
 def _read(file: IO[bytes], wanted: str) -> BuildContext:
-    file.seek(0)
     names = {wanted, _IGNORE_FILE} | ({"dockerfile"} if wanted == DEFAULT_DOCKERFILE else set())
     found: dict[str, _Found] = {}
     end = 0
-    with tarfile.open(fileobj=_Bounded(file), mode="r:") as archive:
-        count = 0
-        while (member := archive.next()) is not None:
-            archive.members = []  # type: ignore[attr-defined]
-            count += 1
-            if count > MOST_MEMBERS:
-                raise InvalidRequest(
-                    f"The build's context has more than {MOST_MEMBERS} files.",
-                    "List what is not needed in .dockerignore.",
-                )
-            name = _normal(member.name)
-            if name in names:
-                kept = found.setdefault(name, _Found())
-                kept.ranges.append((member.offset, archive.offset))
-                kept.content = _content(archive, member)
-        end = archive.offset
-    file.seek(end)
-    if file.read(_BLOCK).strip(b"\0"):
-        raise InvalidRequest("The build's context is a tar archive with a broken header.")
+    for count, member in enumerate(members(file), 1):
+        if count > MOST_MEMBERS:
+            raise InvalidRequest(
+                f"The build's context has more than {MOST_MEMBERS} files.",
+                "List what is not needed in .dockerignore.",
+            )
+        end = member.end
+        name = _normal(member.name)
+        if name in names:
+            kept = found.setdefault(name, _Found())
+            kept.ranges.append((member.start, member.end))
+            kept.content = _content(file, member)
     if wanted not in found and wanted == DEFAULT_DOCKERFILE and "dockerfile" in found:
         wanted = "dockerfile"
     dockerfile = found.get(wanted)
@@ -225,20 +188,16 @@ def _read(file: IO[bytes], wanted: str) -> BuildContext:
         )
     ignore = found.get(_IGNORE_FILE, _Found())
     left_out = [*ignore.ranges]
-    if _is_ignored(wanted, ignore.content or b""):
+    if is_ignored(wanted, ignore.content or b""):
         left_out += dockerfile.ranges
     return BuildContext(file, tuple(_kept(left_out, end)), dockerfile.content)
 
 
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | None:
-    if not member.isreg() or member.issparse() or member.size > LARGEST_TEXT:
+def _content(file: IO[bytes], member: Member) -> bytes | None:
+    if not member.is_file or member.size > LARGEST_TEXT:
         return None
-    place = archive.fileobj.tell() if archive.fileobj is not None else 0
-    opened = archive.extractfile(member)
-    content = b"" if opened is None else opened.read(LARGEST_TEXT)
-    if archive.fileobj is not None:
-        archive.fileobj.seek(place)
-    return content
+    file.seek(member.content)
+    return file.read(member.size)
 
 
 def _kept(left_out: list[tuple[int, int]], end: int) -> Iterator[tuple[int, int]]:
@@ -251,12 +210,6 @@ def _kept(left_out: list[tuple[int, int]], end: int) -> Iterator[tuple[int, int]
         yield place, end
 
 
-def _is_ignored(name: str, ignore: bytes) -> bool:
-    lines = [line.strip() for line in ignore.decode("utf-8", "replace").splitlines()]
-    patterns = [line for line in lines if line and not line.startswith("#")]
-    return bool(patterns) and bool(PatternMatcher(patterns).matches(name))  # type: ignore[arg-type]
-
-
 def _normal(name: str) -> str:
     """A path in the archive, as the engine sees it once it is unpacked."""
     return posixpath.normpath(f"/{name}").lstrip("/")
@@ -265,7 +218,7 @@ def _normal(name: str) -> str:
 def _member(name: str, content: bytes) -> bytes:
     header = tarfile.TarInfo(name)
     header.size, header.mode = len(content), 0o600
-    padding = bytes(-len(content) % _BLOCK)
+    padding = bytes(-len(content) % BLOCK)
     return header.tobuf(tarfile.PAX_FORMAT) + content + padding
 
 

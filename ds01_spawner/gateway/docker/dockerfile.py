@@ -25,7 +25,7 @@ _KNOWN = frozenset(
     }
 )
 _WITH_FLAGS = frozenset({"ADD", "COPY", "FROM"})
-_DIRECTIVE = re.compile(r"#[ \t]*(?P<name>[a-zA-Z][a-zA-Z0-9]*)[ \t]*=[ \t]*(?P<value>.+?)[ \t]*")
+_DIRECTIVE = re.compile(r"[a-zA-Z][a-zA-Z0-9]*")
 _BREAK = re.compile(r"[\t\v\f\r ]+")
 _FLAG = re.compile(r"--(?P<name>[a-z-]+)(?:=(?P<value>[A-Za-z0-9_.:/@${}+-]*))?")
 _HEREDOC = re.compile(r"\d*<<-?[^<]")
@@ -162,13 +162,14 @@ def fault(line: int, sentence: str) -> InvalidRequest:
 
 def _escape_of(lines: list[str]) -> str:
     for line in lines:
-        match = _DIRECTIVE.fullmatch(line.strip())
-        if match is None:
+        name, equals, value = line.strip().removeprefix("#").partition("=")
+        name, value = name.strip(" \t"), value.strip(" \t")
+        if not (line.strip().startswith("#") and equals and value and _DIRECTIVE.fullmatch(name)):
             return DEFAULT_ESCAPE
-        if match["name"].lower() == "escape":
-            if match["value"] not in _ESCAPES:
-                raise InvalidRequest(f"invalid ESCAPE {shown(match['value'])}: must be ` or \\")
-            return match["value"]
+        if name.lower() == "escape":
+            if value not in _ESCAPES:
+                raise InvalidRequest(f"invalid ESCAPE {shown(value)}: must be ` or \\")
+            return value
     return DEFAULT_ESCAPE
 
 

@@ -22,10 +22,7 @@ def expanded(line: int, word: str, values: Mapping[str, str], escape: str) -> st
         InvalidRequest: It cannot be understood.
     """
     reader = _Reader(line, word, values, escape)
-    text = reader.read_until("")
-    if len(text) > _LONGEST:
-        raise fault(line, f"a word of {len(text)} characters is too long.")
-    return text
+    return reader.read_until("")
 
 
 class _Reader:
@@ -44,6 +41,8 @@ class _Reader:
             raise self._fault()
         text = ""
         while self._place < len(self._word):
+            if len(text) > _LONGEST:
+                raise fault(self._line, f"a word of more than {_LONGEST} characters is too long.")
             each = self._take()
             if each == end:
                 break
