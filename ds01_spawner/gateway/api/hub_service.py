@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jupyterhub.scopes import check_scopes
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler, HubOAuthenticated
 from tornado.web import Application, HTTPError, RequestHandler
 
@@ -82,7 +81,7 @@ async def _by_hub(auth: HubOAuth, handler: RequestHandler) -> Requester | None:
         ) from exc
     if model is None:
         return None
-    if not check_scopes(auth.access_scopes, set(model.get("scopes") or ())):
+    if not auth.check_scopes(auth.access_scopes, model):
         raise Forbidden(
             "This token is not for this service.",
             f"Make one with the scope access:services!service={SERVICE}.",

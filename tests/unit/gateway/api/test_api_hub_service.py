@@ -1,0 +1,184 @@
+"""The API as the hub's service, against a stub of the hub's `GET /user`."""
+
+import http.server
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyterhub import __version__ as hub_version
+from tornado.httpclient import AsyncHTTPClient, HTTPResponse
+from tornado.testing import bind_unused_port
+
+from ds01_spawner.client.models import Role
+from ds01_spawner.domain.errors import Forbidden
+from ds01_spawner.gateway.api.application import http_server
+from ds01_spawner.gateway.api.hub_service import hub_application
+from ds01_spawner.gateway.api.requester import by_hub
+from fakes.api_lab import ApiLab
+
+pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(60)]
+
+ACCESS = "access:services!service=ds01"
+
+
+def model(name: str = "alice", **more: Any) -> dict[str, Any]:
+    """What the hub says of a person's token."""
+    known = {"kind": "user", "name": name, "admin": False, "groups": [], "scopes": [ACCESS]}
+    return {**known, **more}
+
+
+TOKENS: dict[str, dict[str, Any]] = {
+    "alice": model(),
+    "elsewhere": model(scopes=["access:servers!server=alice/"]),
+    "admin-narrow": model("root2", admin=True),
+    "admin-wide": model("root2", admin=True, scopes=[ACCESS, "admin:users"]),
+    "admin-scope": model("ada", scopes=[ACCESS, "custom:ds01:admin"]),
+    "manager-group": model("mia", groups=["ds01-manager"]),
+    "manager-scope": model("mia", scopes=[ACCESS, "custom:ds01:manage"]),
+    "service": {"kind": "service", "name": "alice", "admin": True, "scopes": [ACCESS]},
+}
+
+
+class _Hub(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        token = self.headers.get("Authorization", "").removeprefix("token ")
+        if token == "broken":
+            self._send(500, {})
+        elif token in TOKENS:
+            self._send(200, TOKENS[token])
+        else:
+            self._send(403, {})
+
+    def _send(self, status: int, said: Mapping[str, Any]) -> None:
+        body = json.dumps(said).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("X-JupyterHub-Version", hub_version)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing on standard error."""
+
+
+@pytest.fixture
+def hub() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/hub/api"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+async def url(tmp_path: Path, hub: str) -> AsyncIterator[str]:
+    lab = ApiLab(tmp_path)
+    environment = {"JUPYTERHUB_API_TOKEN": "of-the-service", "JUPYTERHUB_API_URL": hub}
+    listener, port = bind_unused_port()
+    server = http_server(hub_application(lab.served, environment, b"secret" * 8))
+    server.add_socket(listener)
+    yield f"http://127.0.0.1:{port}/services/ds01"
+    server.stop()
+    await server.close_all_connections()
+    lab.api.threads.close()
+
+
+async def ask(
+    url: str, path: str, headers: Mapping[str, str] | None = None, method: str = "GET"
+) -> HTTPResponse:
+    return await AsyncHTTPClient().fetch(
+        f"{url}{path}",
+        method=method,
+        headers=dict(headers or {}),
+        body=b"{}" if method == "POST" else None,
+        raise_error=False,
+        follow_redirects=False,
+    )
+
+
+@pytest.mark.parametrize("word", ["token", "Bearer"])
+async def test_a_token_says_who_asks(url: str, word: str) -> None:
+    told = await ask(url, "/api/me", {"Authorization": f"{word} alice"})
+    assert told.code == 200
+    me = json.loads(told.body)
+    assert (me["user"], me["role"], me["interface"]) == ("alice", "student", "hub")
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "words"),
+    [
+        ("", 401, "Nobody knows"),
+        ("unknown", 401, "Nobody knows"),
+        ("elsewhere", 403, "not for this service"),
+        ("service", 403, "a service's"),
+        ("broken", 503, "does not say who asks"),
+    ],
+)
+async def test_other_tokens_open_nothing(url: str, token: str, status: int, words: str) -> None:
+    told = await ask(url, "/api/me", {"Authorization": f"token {token}"} if token else {})
+    assert (told.code, words in told.body.decode()) == (status, True), told.body
+    assert told.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_a_token_in_the_address_opens_nothing(url: str) -> None:
+    assert (await ask(url, "/api/gpus?token=alice")).code == 401
+
+
+@pytest.mark.parametrize(
+    ("token", "role"),
+    [
+        ("alice", "student"),
+        ("admin-narrow", "student"),
+        ("admin-wide", "admin"),
+        ("admin-scope", "admin"),
+        ("manager-group", "student"),
+        ("manager-scope", "manager"),
+    ],
+)
+async def test_a_token_may_do_what_its_scopes_say(url: str, token: str, role: str) -> None:
+    told = await ask(url, "/api/me", {"Authorization": f"token {token}"})
+    assert json.loads(told.body)["role"] == role
+
+
+def test_a_browser_may_do_what_the_person_may() -> None:
+    assert by_hub(TOKENS["admin-narrow"], browser=True).role is Role.ADMIN
+    assert by_hub(TOKENS["manager-group"], browser=True).role is Role.MANAGER
+    assert by_hub(TOKENS["alice"], browser=True).role is Role.STUDENT
+    with pytest.raises(Forbidden):
+        by_hub(TOKENS["service"], browser=True)
+
+
+async def test_a_cookie_that_nobody_signed_opens_nothing(url: str) -> None:
+    for name in ("service-ds01", "jupyterhub-session-id"):
+        assert (await ask(url, "/api/me", {"Cookie": f"{name}=alice"})).code == 401
+
+
+async def test_a_cookie_alone_changes_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "tornado.web.RequestHandler.get_secure_cookie", lambda *_args, **_more: b"alice"
+    )
+    seen = await ask(url, "/api/me", {"Sec-Fetch-Mode": "navigate"})
+    assert json.loads(seen.body)["user"] == "alice"
+    for headers in ({}, {"Sec-Fetch-Mode": "cors"}, {"Sec-Fetch-Mode": "no-cors"}):
+        told = await ask(
+            url, "/api/containers/x/stop", {**headers, "Content-Type": "text/plain"}, "POST"
+        )
+        assert told.code == 401, told.body
+
+
+async def test_the_description_says_that_a_token_is_needed(url: str) -> None:
+    told = json.loads((await ask(url, "/api/openapi.json")).body)
+    assert told["security"] == [{"token": []}]
+    assert told["servers"] == [{"url": "/services/ds01/api"}]
+
+
+async def test_a_browser_that_comes_back_without_a_state_is_refused(url: str) -> None:
+    assert (await ask(url, "/oauth_callback?code=x")).code == 400
