@@ -16,6 +16,7 @@ from rich.text import Text
 from ds01_cli.places import config_directory
 from ds01_spawner.adapters.accounts import UnixAccounts
 from ds01_spawner.adapters.channels import NOTIFICATIONS_FILE, check_channels
+from ds01_spawner.adapters.isolation.host import ISOLATION_FILE
 from ds01_spawner.adapters.policy_files import POLICY_FILE, read_policy
 from ds01_spawner.adapters.system_zone import SystemZone
 from ds01_spawner.adapters.text_files import read_text, replace_text
@@ -28,6 +29,7 @@ from ds01_spawner.policy.exemptions import (
     rules_in_words,
     until_in_words,
 )
+from ds01_spawner.policy.isolation import parse_isolation
 from ds01_spawner.policy.json_schema import (
     render_exemptions_schema,
     render_gpu_config_schema,
@@ -63,8 +65,8 @@ PolicyFileArgument = Annotated[
 def check(file: PolicyFileArgument = None) -> None:
     """Say whether the policy file is valid.
 
-    The groups/ folder, lifecycle-exemptions.yaml and notifications.yaml beside it are checked
-    with it.
+    The groups/ folder, lifecycle-exemptions.yaml, notifications.yaml and isolation.yaml beside it
+    are checked with it.
     Exit code 0 when they are, 1 when they are not. Older spellings are warnings.
     """
     path = file or _default_file()
@@ -88,6 +90,10 @@ def check(file: PolicyFileArgument = None) -> None:
     channels = path.with_name(NOTIFICATIONS_FILE)
     if channels.exists():
         typer.echo(f"{channels}: valid; {_count(check_channels(channels), 'channel')}.")
+    isolation = path.with_name(ISOLATION_FILE)
+    if isolation.exists():
+        parse_isolation(read_text(isolation), str(isolation))
+        typer.echo(f"{isolation}: valid.")
 
 
 @app.command()

@@ -83,6 +83,21 @@ def test_check_reads_the_exemptions_and_notes_what_to_look_at(
     assert lines[-1].endswith("1 group, 1 person named, 0 members files, 4 exemptions.")
 
 
+def test_check_reads_what_containers_may_reach_too(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = config / "isolation.yaml"
+    file.write_text("host_ports: [8081]\n")
+    assert run(["policy", "check"]) == 0
+    assert f"{file}: valid." in capsys.readouterr().out
+
+    file.write_text("host_ports: [ssh]\n")
+    assert run(["policy", "check"]) == 1
+    assert capsys.readouterr().err == (
+        f"{file}:1: host_ports.0: expected a port such as 8081 or 53/udp; found 'ssh'\n"
+    )
+
+
 def test_check_reads_the_channels_too_and_shows_no_secret(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
