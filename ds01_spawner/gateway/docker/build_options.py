@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest
-from ds01_spawner.domain.labels import IMAGE_OWNER, RESERVED_LABELS
+from ds01_spawner.domain.labels import RESERVED_LABELS
 from ds01_spawner.domain.limits import Limits
-from ds01_spawner.domain.names import shown, user_slug
+from ds01_spawner.domain.names import shown
 from ds01_spawner.gateway.docker.asked_limits import (
     AskedLimits,
     asked_limits,
@@ -156,12 +156,9 @@ def builder_query(options: BuildOptions, limits: Limits, site: BuildSite) -> dic
         InvalidRequest: A tag cannot be the person's.
     """
     check_limits(options.asked, limits)
-    marks = {**options.labels, IMAGE_OWNER: user_slug(site.user)}
     query = {
         "t": [own_reference(each, site.user) for each in options.tags],
         "dockerfile": [site.dockerfile],
-        "labels": [json.dumps(marks)],
-        "buildargs": [json.dumps(dict(options.build_args))],
         "extrahosts": list(options.extra_hosts),
         "networkmode": [site.network],
         "cgroupparent": [site.cgroup_parent],
@@ -170,6 +167,10 @@ def builder_query(options: BuildOptions, limits: Limits, site: BuildSite) -> dic
         "forcerm": ["1"],
         **_bounds(options, limits),
     }
+    # Whose the image is stands in its first layer: dockerfile_plan.
+    for name, texts in (("labels", options.labels), ("buildargs", options.build_args)):
+        if texts:
+            query[name] = [json.dumps(dict(texts))]
     if options.ulimits:
         query["ulimits"] = [json.dumps([dict(each) for each in options.ulimits])]
     if site.cache_from:

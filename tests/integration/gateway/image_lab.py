@@ -240,17 +240,10 @@ async def _serving(person: Person, dispatch: Any) -> tuple[Server, asyncio.Task[
 
 def _remove(lab: ImageLab) -> None:
     for person in (lab.alice, lab.bob):
-        tags = engine_docker(
-            "images", "--format", "{{.Repository}}:{{.Tag}}", f"{own_repository(person.user)}/*"
-        )
-        marked = engine_docker(
-            "images",
-            "-q",
-            "--filter",
-            f"label=ds01.image.owner={person.user}",
-            "-f",
-            "dangling=true",
-        )
-        for each in [*tags.split(), *marked.split()]:
+        every = engine_docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+        tags = [each for each in every if each.startswith(f"{own_repository(person.user)}/")]
+        mark = f"label=ds01.image.owner={person.user}"
+        marked = engine_docker("images", "-q", "--filter", mark, "--filter", "dangling=true")
+        for each in [*tags, *marked.split()]:
             engine_docker("rmi", "-f", each, check=False)
         engine_docker("network", "rm", f"ds01-{person.user}", check=False)

@@ -110,7 +110,7 @@ async def test_nobodys_layers_are_anybody_elses_cache(lab: ImageLab) -> None:
     again = await lab.alice.build(text)
     other = await lab.bob.build(text)
     assert "Using cache" not in first.out
-    assert again.out.count("Using cache") == 3
+    assert again.out.count("Using cache") == 2
     assert "Using cache" not in other.out
 
 
@@ -131,7 +131,7 @@ async def test_copied_files_hit_the_cache(lab: ImageLab) -> None:
     for _ in range(2):
         done = await lab.alice.docker("build", str(folder))
         assert done.code == 0, done.err
-    assert done.out.count("Using cache") == 4
+    assert done.out.count("Using cache") == 3
 
 
 async def test_labels_cannot_be_forged(lab: ImageLab) -> None:
