@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ds01_spawner.domain.occupancy import SlotState
 from integration.gateway.image_lab import ImageLab, engine_docker, eventually, image_lab
 
 BASE = "ds01test/busybox:latest"
@@ -214,3 +215,14 @@ def raw_build(path: Path, query: str, content: bytes = b"") -> str:
         while part := client.recv(65536):
             answer += part
     return answer.decode()
+
+
+async def test_a_step_that_asks_for_gpus_gets_and_holds_none(lab: ImageLab) -> None:
+    text = f"FROM {BASE}\nENV NVIDIA_VISIBLE_DEVICES=all CUDA_VERSION=12\nRUN sleep 600"
+    task = asyncio.create_task(lab.alice.build(text))
+    listing = ("ps", "-q", "--filter", f"label=ds01.image.owner={lab.alice.user}")
+    await eventually(lambda: engine_docker(*listing))
+    uses = lab.platform.admission.current().occupancy.uses
+    assert {use.state for use in uses} == {SlotState.FREE}
+    lab.alice.interrupt()
+    assert (await task).code != 0
