@@ -29,12 +29,34 @@ c.JupyterHub.init_spawners_timeout = 5
 c.Spawner.default_url = "/lab"
 c.Spawner.http_timeout = 60
 
+gateway = os.environ.get("GATEWAY_TOKEN")
+c.JupyterHub.custom_scopes = {
+    "custom:ds01:manage": {"description": "See what everybody in the lab has and uses"},
+    "custom:ds01:admin": {
+        "description": "Look after the lab: act for everybody",
+        "subscopes": ["custom:ds01:manage"],
+    },
+}
 c.JupyterHub.services = [
     {
         "name": "ds01-culler",
         "command": ["python3", "-m", "ds01_spawner.culler"],
         "environment": {name: os.environ[name] for name in os.environ if name.startswith("DS01_")},
     },
+    *(
+        [
+            {
+                "name": "ds01",
+                "url": os.environ.get("GATEWAY_URL") or "http://127.0.0.1:8450",
+                "api_token": gateway,
+                "oauth_no_confirm": True,
+                "oauth_client_allowed_scopes": ["custom:ds01:manage", "custom:ds01:admin"],
+                "display": False,
+            }
+        ]
+        if gateway
+        else []
+    ),
 ]
 c.JupyterHub.load_roles = [
     {
@@ -42,4 +64,29 @@ c.JupyterHub.load_roles = [
         "services": ["ds01-culler"],
         "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
     },
+    *(
+        [
+            {
+                "name": "ds01",
+                "services": ["ds01"],
+                "scopes": ["list:users", "read:users:activity", "read:servers", "servers"],
+            },
+            {"name": "user", "scopes": ["self", "access:services!service=ds01"]},
+            {
+                "name": "server",
+                "scopes": [
+                    "users:activity!user",
+                    "access:servers!server",
+                    "access:services!service=ds01",
+                ],
+            },
+            {
+                "name": "ds01-manager",
+                "groups": ["ds01-manager"],
+                "scopes": ["custom:ds01:manage"],
+            },
+        ]
+        if gateway
+        else []
+    ),
 ]

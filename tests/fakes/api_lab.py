@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -13,8 +13,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
-from tornado.testing import bind_unused_port
-from tornado.web import RequestHandler
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
 
 from ds01_spawner.adapters.event_file import EventFile
 from ds01_spawner.client.models import Role
@@ -193,14 +193,25 @@ async def by_header(handler: RequestHandler) -> Requester | None:
     return Requester(user, ROLES.get(user, Role.STUDENT))
 
 
+def socket_like(lab: ApiLab) -> Application:
+    """The API as on the Unix socket, but for who says who asks."""
+    return application(lab.served, by_header, PREFIX)
+
+
 @asynccontextmanager
 async def api_lab(
-    folder: Path, rate: Rate = ENOUGH, builder: Builder | None = None
+    folder: Path,
+    rate: Rate = ENOUGH,
+    builder: Builder | None = None,
+    *,
+    make: Callable[[ApiLab], Application] = socket_like,
+    port: int = 0,
 ) -> AsyncIterator[ApiLab]:
     """A lab whose API answers on loopback."""
     lab = ApiLab(folder, rate, builder)
-    listener, port = bind_unused_port()
-    server = http_server(application(lab.served, by_header, PREFIX))
+    (listener,) = bind_sockets(port, "127.0.0.1")
+    port = listener.getsockname()[1]
+    server = http_server(make(lab))
     server.add_socket(listener)
     lab.url = f"http://127.0.0.1:{port}"
     try:
@@ -217,7 +228,9 @@ def minutes(count: float) -> timedelta:
 
 
 @contextmanager
-def api_lab_beside(folder: Path, rate: Rate = ENOUGH) -> Iterator[ApiLab]:
+def api_lab_beside(
+    folder: Path, *, make: Callable[[ApiLab], Application] = socket_like, port: int = 0
+) -> Iterator[ApiLab]:
     """The same in a thread of its own, for clients that block."""
     ready: Future[ApiLab] = Future()
     ended = threading.Event()
@@ -225,7 +238,7 @@ def api_lab_beside(folder: Path, rate: Rate = ENOUGH) -> Iterator[ApiLab]:
     async def serve() -> None:
         builder = FakeBuilder()
         builder.may_end.set()
-        async with api_lab(folder, rate, builder) as lab:
+        async with api_lab(folder, ENOUGH, builder, make=make, port=port) as lab:
             ready.set_result(lab)
             await asyncio.to_thread(ended.wait)
 

@@ -1,5 +1,6 @@
 """The API as JupyterHub's service `ds01`: the hub says who asks."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,12 +13,30 @@ from ds01_spawner.gateway.api.handler import ApiHandler, Served
 from ds01_spawner.gateway.api.requester import Requester, by_hub
 
 SERVICE = "ds01"
+_PLAIN_PATH = re.compile(r"/[\w./?=&%-]*", re.ASCII)
+"""No scheme, host or backslash, which browsers take for a slash."""
+
 CACHE_SECONDS = 60
 """How long a token that was taken back, or a group that was left, still counts."""
 
 
 class HubApiHandler(HubOAuthenticated, ApiHandler):  # type: ignore[misc]
     """Rows of the table behind the hub's proxy; the mixin checks who may use cookies (XSRF)."""
+
+
+class LoginHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
+    """Sends a browser through the hub's log-in and back; the API itself only says 401."""
+
+    async def get(self) -> None:
+        """Go on to `next`, below the service, once somebody is logged in."""
+        self.set_header("Cache-Control", "no-store")
+        if await self.hub_auth.get_user(self, sync=False) is None:
+            self.redirect(self.get_login_url())
+            return
+        _ = self.xsrf_token  # sets the cookie that pages must repeat
+        target = self.get_query_argument("next", self.hub_auth.base_url)
+        inside = target.startswith(self.hub_auth.base_url) and _PLAIN_PATH.fullmatch(target)
+        self.redirect(target if inside else self.hub_auth.base_url)
 
 
 def hub_application(
@@ -38,6 +57,9 @@ def hub_application(
     class Callback(HubOAuthCallbackHandler):  # type: ignore[misc]
         _hub_auth = auth
 
+    class Login(LoginHandler):
+        _hub_auth = auth
+
     async def hub(handler: RequestHandler) -> Requester | None:
         return await _by_hub(auth, handler)
 
@@ -47,7 +69,7 @@ def hub_application(
         hub,
         f"{prefix}/api",
         handler=Handler,
-        more=[(f"{prefix}/oauth_callback", Callback)],
+        more=[(f"{prefix}/oauth_callback", Callback), (f"{prefix}/login", Login)],
         settings={"cookie_secret": cookie_secret},
     )
 
