@@ -71,7 +71,8 @@ class Flow:
         pipes: Where pipes are borrowed.
 
     Attributes:
-        over: Done at the end: whether everything was passed on.
+        over: Done at the end: whether everything was passed on; fails where the kernel cannot move
+            anything between such sockets.
     """
 
     def __init__(self, source: Line, sink: Line, pipes: Pipes) -> None:
@@ -117,10 +118,12 @@ class Flow:
             self._left = os.splice(self._source.sock.fileno(), pipe.into, _CAPACITY, flags=_FLAGS)
         except BlockingIOError:
             self._return_pipe()
-        except OSError:
+        except ConnectionError:
             # Whoever closes a Unix socket with something unread breaks it, behind all they sent.
             self._return_pipe()
             self._finish(complete=True)
+        except OSError as exc:
+            self._fail(exc)
         else:
             if self._left:
                 self._drain()
@@ -142,8 +145,11 @@ class Flow:
                 self._loop.add_writer(self._sink.sock, self._drain)
                 self._reading, self._writing = False, True
             return
-        except OSError:
+        except ConnectionError:
             self._finish(complete=False)
+            return
+        except OSError as exc:
+            self._fail(exc)
             return
         self._return_pipe()
         if self._writing:
@@ -160,3 +166,8 @@ class Flow:
         self.stop()
         if not self.over.done():
             self.over.set_result(complete)
+
+    def _fail(self, error: OSError) -> None:
+        self.stop()
+        if not self.over.done():
+            self.over.set_exception(error)

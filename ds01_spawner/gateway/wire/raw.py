@@ -58,6 +58,8 @@ class Junction:
             every = (up, down, self._client_gone, self._engine_gone)
             waiting = [each for each in every if not each.done()]
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if up.done():
+                up.result()
             if self._client_gone.done() or (down.done() and not down.result()):
                 await asyncio.wait([up], timeout=_LEFTOVERS_SECONDS)
                 return
@@ -73,7 +75,7 @@ def _settle(gone: "asyncio.Future[bool]") -> None:
 
 def _end(over: "asyncio.Future[bool]", source: Line, sink: Line) -> None:
     """Pass on the end of one direction; what nobody takes must not be sent either."""
-    if over.cancelled():
+    if over.cancelled() or over.exception() is not None:
         return
     if over.result():
         sink.end()

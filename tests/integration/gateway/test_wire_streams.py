@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from ds01_spawner.adapters.docker_engine import DEFAULT_SOCKET
-from ds01_spawner.domain.errors import InvalidRequest, Unavailable
+from ds01_spawner.domain.errors import InvalidRequest, NotFound, Unavailable
 from ds01_spawner.gateway.wire.call import Call, Reply
+from ds01_spawner.gateway.wire.connection import Bounds
 from ds01_spawner.gateway.wire.engine_link import UnixEngineLink
 from fakes.calls import FakeReply
 from fakes.wire import call as made_call
@@ -432,6 +433,39 @@ async def test_an_endless_answer_is_given_value_by_value_and_ended_with_its_read
         assert [await anext(stream), await anext(stream)] == [{"a": 1}, {"a": 2}]
         await stream.aclose()
         await asyncio.wait_for(closed.wait(), 10)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, InvalidRequest), (404, NotFound), (500, Unavailable)]
+)
+async def test_an_endless_answer_that_is_refused(status: int, kind: type[Exception]) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head(reader)
+        message = b'{"message":"why"}'
+        writer.write(b"HTTP/1.1 %d X\r\nContent-Length: 17\r\n\r\n%b" % (status, message))
+
+    async with engine(script) as path:
+        with pytest.raises(kind, match="why"):
+            await anext(UnixEngineLink(path).stream("GET", "/events"))
+
+
+async def test_an_upgrade_whose_own_body_does_not_come_is_the_client_s_fault() -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head(reader)
+        writer.write(UPGRADED)
+        await reader.read()
+
+    async with engine(script) as path:
+        link = UnixEngineLink(path)
+
+        async def dispatch(_endpoint: str | None, call: Call, reply: Reply) -> None:
+            await link.hijack(call, reply, "/containers/a/attach")
+
+        async with serving(dispatch, bounds=Bounds(silence_seconds=0.2)) as (wire, _):
+            client = Client(wire)
+            await client.send(ATTACH.replace(b"Host: docker", b"Content-Length: 5"))
+            assert (await client.until(b"}")).startswith(b"HTTP/1.1 400 ")
+            client.close()
 
 
 @pytest.fixture
