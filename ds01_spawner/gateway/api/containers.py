@@ -21,9 +21,6 @@ from ds01_spawner.gateway.docker.owned import owner
 from ds01_spawner.operations.outlook import ContainerOutlook, Forecast
 from ds01_spawner.operations.outlook_text import container_facts, sentences, stop_sentence
 
-SHARED_FOR = timedelta(seconds=2)
-"""Those who ask within this time share one reading of engine and ledger."""
-
 INTERFACE = Interface.API.value
 
 
@@ -102,7 +99,6 @@ class Containers:
                     f"{found.name} has not been removed: it is {left.state.value}.",
                     "Try again in a moment.",
                 )
-            platform.outlook.read()  # who asks next is not shown it any more
             return m.Removed(name=found.name)
 
         return await ask.run(self._api, retire)
@@ -157,7 +153,7 @@ def read(platform: Platform, user: str | None) -> m.Containers:
     Raises:
         Unavailable: Engine, ledger or policy cannot be read.
     """
-    forecast = platform.outlook.read(SHARED_FOR)
+    forecast = platform.outlook.read()
     return shown_of(platform, forecast if user is None else forecast.of(user))
 
 

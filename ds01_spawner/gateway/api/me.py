@@ -35,13 +35,13 @@ class Me:
 
 def _me(platform: Platform, requester: Requester) -> m.Me:
     user = requester.user
+    situation = platform.admission.current()
     try:
         explanation = explained(platform, user, requester.hub_groups)
         limits = platform.admission.limits(user, requester.hub_groups)
     except Forbidden:  # root, and other accounts that are no person's
         explanation, limits = None, None
     seen = containers.read(platform, user)
-    situation = platform.admission.current(containers.SHARED_FOR)
     notes = list(seen.notes)
     return m.Me(
         user=user,
@@ -50,7 +50,9 @@ def _me(platform: Platform, requester: Requester) -> m.Me:
         explanation=explanation,
         usage=() if limits is None else tuple(_usage(platform, user, limits, situation, notes)),
         containers=seen.containers,
-        tickets=tuple(each for each in queue.read(platform).tickets if each.user == user),
+        tickets=tuple(
+            each for each in queue.shown(platform, situation).tickets if each.user == user
+        ),
         notices=tuple(map(notice_view, notices_of(platform, user, NOTICES_OF)[:MOST_NOTICES])),
         notes=tuple(notes),
     )

@@ -17,6 +17,7 @@ from ds01_spawner.gateway.api.ask import Answer, Api, Ask, Stream, StreamEvent
 from ds01_spawner.gateway.api.hub_servers import HubServers
 from ds01_spawner.gateway.api.requester import Requester, subject_of
 from ds01_spawner.operations.gpu_queue import queue_entries
+from ds01_spawner.operations.situation import Situation
 
 LOOK_SECONDS = 2.0
 """Between two looks at the queue, however many follow it."""
@@ -106,9 +107,13 @@ def read(platform: Platform) -> m.Queue:
     Raises:
         Unavailable: Engine, driver, ledger or policy cannot be read.
     """
-    admission = platform.admission
-    situation = admission.current()
-    standings = situation.standings(situation.tickets, admission.rules.strategy)
+    return shown(platform, platform.admission.current())
+
+
+def shown(platform: Platform, situation: Situation) -> m.Queue:
+    """The queue of a moment."""
+    strategy = platform.admission.rules.strategy
+    standings = situation.standings(situation.tickets, strategy)
     return m.Queue(
         taken_at=situation.now,
         tickets=tuple(
