@@ -1,5 +1,6 @@
 """What a client wants run: command, environment, terminal, health check, signals, bounds, logs."""
 
+import posixpath
 import re
 from typing import Any
 
@@ -206,12 +207,30 @@ def absolute_folder(folder: str) -> str:
 
     Raises:
         InvalidRequest: It is not.
+        Forbidden: It is the kernel's.
     """
     if not folder.startswith("/"):
         raise InvalidRequest(
             f"The working directory {shown(folder)} is not an absolute path.", "Begin it with /."
         )
+    check_not_the_kernels(folder)
     return folder
+
+
+def check_not_the_kernels(folder: str) -> None:
+    """Return when a working directory is a folder of the container.
+
+    Below /proc/self/fd a runtime may have left a folder of the host open (CVE-2024-21626).
+
+    Raises:
+        Forbidden: It is the kernel's.
+    """
+    plain = "/" + posixpath.normpath(folder).lstrip("/")
+    if plain.startswith(("/proc/", "/sys/", "/dev/fd")):
+        raise Forbidden(
+            f"The working directory {shown(folder)} is the kernel's, not the container's.",
+            "Use a folder of the image: -w /tmp.",
+        )
 
 
 def _stop_timeout(seconds: int) -> int:

@@ -14,6 +14,10 @@ _SWARM = (
     "Swarm is not offered here: this is one machine, shared by its people.",
     "Run several containers with docker compose.",
 )
+_PLUGINS = (
+    "Plugins are part of the engine, which everybody shares; they are for administrators.",
+    "Ask an administrator if a driver is missing.",
+)
 _SECRETS = (
     "Swarm's secrets and configs are not offered here.",
     "Keep the file in your home with mode 0600 and mount it read-only: -v $HOME/FILE:/FILE:ro.",
@@ -43,16 +47,21 @@ CLOSED: Mapping[str, tuple[str, str]] = {
         "Cluster volumes are not offered here.",
         "Remove the volume and create it anew: docker volume rm, docker volume create.",
     ),
-    "GET /plugins": (
-        "Plugins are part of the engine, which everybody shares; they are for administrators.",
-        "Ask an administrator if a driver is missing.",
-    ),
+    "GET /plugins": _PLUGINS,
+    "GET /plugins/privileges": _PLUGINS,
+    "POST /plugins/pull": _PLUGINS,
+    "POST /plugins/create": _PLUGINS,
     "GET /swarm": _SWARM,
+    "POST /swarm/init": _SWARM,
+    "POST /swarm/join": _SWARM,
     "GET /nodes": _SWARM,
     "GET /services": _SWARM,
+    "POST /services/create": _SWARM,
     "GET /tasks": _SWARM,
     "GET /secrets": _SECRETS,
+    "POST /secrets/create": _SECRETS,
     "GET /configs": _SECRETS,
+    "POST /configs/create": _SECRETS,
 }
 """By endpoint: what is refused, and what to do instead."""
 

@@ -24,6 +24,7 @@ from ds01_spawner.domain.request import GpuRequest, LaunchRequest
 from ds01_spawner.gateway.docker.asked import AskedContainer, asked_container
 from ds01_spawner.gateway.docker.asked_mounts import AskedSource
 from ds01_spawner.gateway.docker.asked_network import DEFAULT, NONE, AskedEndpoint
+from ds01_spawner.gateway.docker.asked_process import check_not_the_kernels
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.dressing import Found, dressed, endpoint_settings
 from ds01_spawner.gateway.docker.gpu_wish import ALL, candidates
@@ -149,12 +150,14 @@ class Creating:
             mounts += [mount for mount in inherited if mount.target not in taken]
             taken |= {mount.target for mount in inherited}
         config = image.get("Config") or {}
+        working_dir = asked.working_dir or str(config.get("WorkingDir") or "")
+        check_not_the_kernels(working_dir)
         return Found(
             mounts=tuple(mounts),
             network=network,
             links=await self._links(caller, asked.network.first),
             exposed=tuple(config.get("ExposedPorts") or {}),
-            working_dir=asked.working_dir or str(config.get("WorkingDir") or ""),
+            working_dir=working_dir,
         )
 
     async def _network(self, caller: Caller, asked: AskedContainer) -> str:

@@ -147,11 +147,19 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("DELETE", "/volumes/{id}",                _O, "force"),
 
     Endpoint("GET",    "/plugins",                     _A, "filters"),
+    Endpoint("GET",    "/plugins/privileges",          _A, "remote"),
+    Endpoint("POST",   "/plugins/pull",                _A, "remote name", _J),
+    Endpoint("POST",   "/plugins/create",              _A, "name", _S),
     Endpoint("GET",    "/swarm",                       _N),
+    Endpoint("POST",   "/swarm/init",                  _N, "", _J),
+    Endpoint("POST",   "/swarm/join",                  _N, "", _J),
     Endpoint("GET",    "/nodes",                       _N, "filters"),
     Endpoint("GET",    "/services",                    _N, "filters status"),
+    Endpoint("POST",   "/services/create",             _N, "", _J),
     Endpoint("GET",    "/tasks",                       _N, "filters"),
     Endpoint("GET",    "/secrets",                     _N, "filters"),
+    Endpoint("POST",   "/secrets/create",              _N, "", _J),
     Endpoint("GET",    "/configs",                     _N, "filters"),
+    Endpoint("POST",   "/configs/create",              _N, "", _J),
 )
 # fmt: on
