@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from integration.gateway.escape_lab import Scene
+from integration.gateway.escape_scene import escape_scene
 from integration.gateway.gateway_process import Gateway, running_gateway
 from integration.gateway.people import Person
 from integration.unix_people import ALICE, BOB, unix_person
@@ -41,3 +43,10 @@ def alice(gateway: Gateway) -> Person:
 def bob(gateway: Gateway) -> Person:
     """A researcher."""
     return Person(unix_person(BOB), gateway.socket)
+
+
+@pytest.fixture(scope="module")
+def scene(gateway: Gateway, alice: Person, bob: Person, tiny_image: str) -> Iterator[Scene]:
+    """Alice, who tries to get at what is not hers, and what bob has."""
+    with escape_scene(gateway, alice, bob, tiny_image) as set_up:
+        yield set_up
