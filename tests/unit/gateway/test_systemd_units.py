@@ -48,7 +48,9 @@ def test_people_s_mounted_folders_are_not_in_a_folder_that_systemd_empties() -> 
     assert "RuntimeDirectory" not in keys
 
 
-@pytest.mark.parametrize("capability", ["CAP_SYS_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"])
+@pytest.mark.parametrize(
+    "capability", ["CAP_SYS_ADMIN", "CAP_SYS_CHROOT", "CAP_SETUID", "CAP_SETGID", "CAP_NET_ADMIN"]
+)
 def test_the_gateway_may_mount_and_become_somebody(capability: str) -> None:
     found = [value for key, value in settings("ds01-gateway.service") if key.startswith("Cap")]
     assert capability in " ".join(found).split()
