@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import timedelta
 
 from ds01_spawner.domain import names
@@ -13,15 +14,32 @@ from ds01_spawner.domain.queue import Standing
 from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.ports import Clock, EventLog
 
-_request: ContextVar[Mapping[str, object]] = ContextVar("request", default={})  # noqa: B039 - never changed
+
+@dataclass(slots=True)
+class Request:
+    """A request from outside that events come from.
+
+    Attributes:
+        id: Names it.
+        by: Who made it.
+        refusal_told: Whether a refusal of it is in the log.
+    """
+
+    id: str
+    by: str
+    refusal_told: bool = False
+
+
+_request: ContextVar[Request | None] = ContextVar("request", default=None)
 
 
 @contextmanager
-def in_request(request_id: str, by: str) -> Iterator[None]:
+def in_request(request_id: str, by: str) -> Iterator[Request]:
     """Let events that are written within, in this context, name a request and who made it."""
-    token = _request.set({"request_id": request_id, "by": by})
+    request = Request(request_id, by)
+    token = _request.set(request)
     try:
-        yield
+        yield request
     finally:
         _request.reset(token)
 
@@ -64,6 +82,8 @@ class Audit:
 
     def refusal(self, request: LaunchRequest, error: Refused) -> None:
         """A request was refused."""
+        if (current := _request.get()) is not None:
+            current.refusal_told = True
         details: dict[str, object] = {"request": str(request.gpu), "image": request.image}
         match error:
             case QuotaExceeded():
@@ -134,6 +154,10 @@ class Audit:
                 interface=interface,
                 outcome=outcome,
                 reason=reason,
-                details={**_request.get(), **(details or {})},
+                details={**_named(_request.get()), **(details or {})},
             )
         )
+
+
+def _named(request: Request | None) -> dict[str, object]:
+    return {} if request is None else {"request_id": request.id, "by": request.by}

@@ -2,9 +2,12 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
-from ds01_spawner.domain.errors import DS01Error, NotFound
+from ds01_spawner.client.problems import TooManyRequests
+from ds01_spawner.domain.errors import DS01Error, Forbidden, NotFound
+from ds01_spawner.gateway.api.rates import Rate, Rates
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.endpoints import ENDPOINTS
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
@@ -13,6 +16,9 @@ from ds01_spawner.operations.audit import in_request
 _LOG = logging.getLogger(__name__)
 _READING = frozenset({"GET", "HEAD"})
 _INTERFACE = "docker"
+
+REFUSALS = Rate(burst=60, per_second=1)
+"""How many refusals of one person are in the log; the others are told to them alone."""
 
 
 class HandlerGroup(Protocol):
@@ -36,6 +42,7 @@ class Dispatch:
 
     def __init__(self, door: Door, groups: Iterable[HandlerGroup]) -> None:
         self._door = door
+        self._refusals = Rates(REFUSALS)
         self._handlers: dict[str, Handler] = {}
         for group in groups:
             for name, handler in group.handlers().items():
@@ -58,14 +65,40 @@ class Dispatch:
             NotFound: There is no such endpoint.
             DS01Error: What the handler raises.
         """
-        with in_request(call.id, call.caller.user):
+        with in_request(call.id, call.caller.user) as request:
             if call.caller.is_admin:
                 await self._pass(endpoint, call, reply)
                 return
             handler = None if endpoint is None else self._handlers.get(endpoint)
             if handler is None:
                 raise NotFound("page not found")
-            await handler(call, reply)
+            try:
+                await handler(call, reply)
+            except Forbidden as exc:
+                if not request.refusal_told:
+                    await self._tell(str(endpoint), call, exc)
+                raise
+
+    async def _tell(self, endpoint: str, call: Call, error: Forbidden) -> None:
+        """Log what was tried and is nobody's to do; so often a minute that no log is filled."""
+        user = call.caller.user
+        try:
+            self._refusals.take(user)
+        except TooManyRequests:
+            return
+
+        def write() -> None:
+            with suppress(DS01Error):  # the refusal itself is what counts
+                self._door.platform.audit.write(
+                    "request.reject",
+                    user=user,
+                    resource=endpoint,
+                    interface=_INTERFACE,
+                    outcome="refused",
+                    reason=str(error),
+                )
+
+        await self._door.threads.run(user, write)
 
     async def _pass(self, endpoint: str | None, call: Call, reply: Reply) -> None:
         """Hand an administrator's request on; what changes something is in the log before it is."""

@@ -3,7 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from ds01_spawner.domain.errors import NotFound, Unavailable
+from ds01_spawner.domain.errors import Forbidden, NotFound, Unavailable
+from ds01_spawner.domain.labels import Interface
+from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.gateway.docker.dispatch import Dispatch
 from ds01_spawner.gateway.docker.endpoints import ENDPOINTS
 from ds01_spawner.gateway.wire.call import Call, Handler, Passage, Reply
@@ -115,3 +117,42 @@ async def test_a_log_that_takes_nothing_does_not_stop_who_mends_it(house: House)
     reply = FakeReply()
     await house.dispatch(None, administrators("POST"), reply)
     assert reply.status == 200
+
+
+def refusing(house: House, *, told: bool = False) -> None:
+    """Let an endpoint refuse."""
+
+    async def refuse(_call: Call, _reply: Reply) -> None:
+        if told:
+            audit = house.dispatch._door.platform.audit
+            audit.refusal(
+                LaunchRequest("alice", "run", Interface.DOCKER, "image"), Forbidden("No.")
+            )
+        raise Forbidden("--privileged would give a container the whole server.", "Leave it out.")
+
+    house.dispatch._handlers["POST /containers/create"] = refuse
+
+
+async def test_what_is_nobodys_to_do_is_in_the_log(house: House) -> None:
+    refusing(house)
+    with pytest.raises(Forbidden):
+        await house.dispatch("POST /containers/create", call("POST", caller=ALICE), FakeReply())
+    (event,) = house.events.events
+    assert (event.action, event.user, event.outcome) == ("request.reject", "alice", "refused")
+    assert "--privileged" in event.reason
+    assert event.details == {"request_id": "call-1", "by": "alice"}
+
+
+async def test_a_refusal_is_in_the_log_once(house: House) -> None:
+    refusing(house, told=True)
+    with pytest.raises(Forbidden):
+        await house.dispatch("POST /containers/create", call("POST", caller=ALICE), FakeReply())
+    assert len(house.events.events) == 1
+
+
+async def test_nobody_fills_the_log_with_refusals(house: House) -> None:
+    refusing(house)
+    for _ in range(200):
+        with pytest.raises(Forbidden):
+            await house.dispatch("POST /containers/create", call("POST", caller=ALICE), FakeReply())
+    assert 60 <= len(house.events.events) <= 70
