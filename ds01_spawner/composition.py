@@ -77,6 +77,7 @@ from ds01_spawner.operations.reconcile import Reconciler
 from ds01_spawner.operations.removals import Removals
 from ds01_spawner.operations.servers import Servers
 from ds01_spawner.operations.starts import Starts
+from ds01_spawner.operations.stillness import Stillness
 from ds01_spawner.operations.stops import Patience, Stops
 from ds01_spawner.operations.storage import Storage
 from ds01_spawner.operations.succession import Succession
@@ -306,7 +307,13 @@ class Platform:
             succession=self.succession,
             outlook=self.outlook,
             audit=self.audit,
+            stillness=self.stillness,
         )
+
+    @cached_property
+    def stillness(self) -> Stillness:
+        """Keeps starts apart from what the engine copies as root."""
+        return Stillness()
 
     @cached_property
     def succession(self) -> Succession:

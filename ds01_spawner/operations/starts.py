@@ -20,6 +20,7 @@ from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.launch import DOUBT_TIME, SETTLE_TIME
 from ds01_spawner.operations.outlook import Outlook
 from ds01_spawner.operations.readmission import Readmission
+from ds01_spawner.operations.stillness import Stillness
 from ds01_spawner.operations.succession import Succession
 from ds01_spawner.ports import Engine
 
@@ -37,7 +38,9 @@ class Starts:
         succession: Succession,
         outlook: Outlook,
         audit: Audit,
+        stillness: Stillness | None = None,
     ) -> None:
+        self._stillness = stillness or Stillness()
         self._admission = admission
         self._readmission = readmission
         self._engine = engine
@@ -77,7 +80,8 @@ class Starts:
             self._tell(container, "refused", str(exc))
             raise
         try:
-            self._started(container, user, limits, promise)
+            with self._stillness.starting(user, container.id):
+                self._started(container, user, limits, promise)
         except DS01Error as exc:
             self._undo(container, promise)
             self._tell(container, "failed", str(exc))

@@ -11,6 +11,7 @@ from ds01_spawner.domain.limits import Limits
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.stillness import Stillness
 from fakes.clock import FakeClock
 from fakes.engine_link import FakeEngineLink
 from fakes.event_log import FakeEventLog
@@ -75,6 +76,7 @@ class FakePlatform:
         self.audit = Audit(self.clock, self.log, "gateway")
         self.admission = FakeAdmission()
         self.starts = FakeStarts()
+        self.stillness = Stillness()
 
 
 @dataclass

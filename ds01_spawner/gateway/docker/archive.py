@@ -1,7 +1,8 @@
 """`docker cp`: files of one's own containers.
 
-The engine copies as root, through whatever is mounted. Where that is nothing of the host's, it may;
-else a process of the person's does it from within (`adapters.container_files`).
+The engine copies as root, through whatever is mounted, and mounts volumes wherever their paths lead
+at that moment. Where nothing of the host's is mounted, and nothing runs that could change where
+paths lead, it may; else a process of the person's does it from within (`adapters.container_files`).
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from ds01_spawner.domain.errors import Conflict, Forbidden, InvalidRequest
 from ds01_spawner.domain.grant import NOTICES
 from ds01_spawner.gateway.docker.archive_process import Copying, Visit, copying
 from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.names import own_name
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.docker.parameters import flag
 from ds01_spawner.gateway.identity import Caller
@@ -40,14 +42,16 @@ def way_of(inspected: Mapping[str, Any]) -> Way:
     """Who copies from and to a container, by its inspect JSON. Pure.
 
     What the engine mounts of its own (volumes) is the container's; the folder with notices can be
-    read by everybody who has it, and written by nobody.
+    read by everybody who has it, and written by nobody. But what runs could swap the folders that
+    lead there while the engine mounts them.
     """
-    mounts = inspected.get("Mounts") or ()
-    if not any(_is_of_host(mount) for mount in mounts):
-        return Way.ENGINE
     state = inspected.get("State") or {}
-    runs = bool(state.get("Running")) and not state.get("Restarting")
-    return Way.INSIDE if runs and state.get("Pid") else Way.NOBODY
+    if state.get("Restarting"):
+        return Way.NOBODY
+    if state.get("Running"):
+        return Way.INSIDE if state.get("Pid") else Way.NOBODY
+    mounts = inspected.get("Mounts") or ()
+    return Way.NOBODY if any(_is_of_host(mount) for mount in mounts) else Way.ENGINE
 
 
 def _is_of_host(mount: Mapping[str, Any]) -> bool:
@@ -60,6 +64,7 @@ class Archive:
     """Copies files out of containers and into them."""
 
     def __init__(self, door: Door, owned: Owned) -> None:
+        self._door = door
         self._engine = door.engine
         self._owned = owned
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
@@ -76,7 +81,8 @@ class Archive:
         """What is at a path."""
         found = await self._found(call)
         if way_of(found) is Way.ENGINE:
-            await self._relay(call, reply, found)
+            async with self._still(call, found):
+                await self._relay(call, reply, found)
             return
         async with self._inside(call, found, "stat") as copy:
             await reply.empty(200, _headers(copy))
@@ -85,7 +91,8 @@ class Archive:
         """A file or a folder, as an archive."""
         found = await self._found(call)
         if way_of(found) is Way.ENGINE:
-            await self._relay(call, reply, found)
+            async with self._still(call, found):
+                await self._relay(call, reply, found)
             return
         async with self._inside(call, found, "get") as copy:
             await reply.begin(200, {**_headers(copy), "Content-Type": _TAR})
@@ -97,7 +104,8 @@ class Archive:
         """An archive, made files in a folder."""
         found = await self._found(call)
         if way_of(found) is Way.ENGINE:
-            await self._relay(call, reply, found, stream=call.body.chunks())
+            async with self._still(call, found):
+                await self._relay(call, reply, found, stream=call.body.chunks())
             return
         async with self._inside(call, found, "put") as copy:
             await copy.send(call.body.chunks())
@@ -124,11 +132,44 @@ class Archive:
         )
 
     @asynccontextmanager
+    async def _still(self, call: Call, found: Mapping[str, Any]) -> AsyncIterator[None]:
+        """While the engine copies: the container does not run, nor what shares its volumes."""
+        user, ref = call.caller.user, call.parts["id"]
+        volumes = _volumes_of(found)
+        key = user if volumes else str(found["Id"])
+        stillness = self._door.platform.stillness
+        await self._door.threads.run(
+            user, lambda: stillness.begin_copy(key), lambda _: stillness.end_copy(key)
+        )
+        try:
+            again = await self._owned.made_here(call.caller, str(found["Id"]))
+            if way_of(again) is not Way.ENGINE:
+                raise Conflict(f"{ref} has just been started.", "Copy again.")
+            if volumes:
+                await self._check_volumes(call, volumes)
+            yield
+        finally:
+            stillness.end_copy(key)
+
+    async def _check_volumes(self, call: Call, volumes: frozenset[str]) -> None:
+        ref = call.parts["id"]
+        for other in await self._owned.listed(call.caller):
+            if shared := volumes & _volumes_of(other):
+                user, name = call.caller.user, str(other["Names"][0]).removeprefix("/")
+                raise Conflict(
+                    f"{ref} shares the volume {own_name(min(shared), user)} with "
+                    f"{own_name(name, user)}, which runs.",
+                    "Copy from or to that container, or stop it first.",
+                )
+
+    @asynccontextmanager
     async def _inside(
         self, call: Call, found: Mapping[str, Any], ask: str
     ) -> AsyncIterator[Copying]:
         ref = call.parts["id"]
         if way_of(found) is Way.NOBODY:
+            if (found.get("State") or {}).get("Restarting"):
+                raise Conflict(f"{ref} is just being restarted.", "Copy again in a moment.")
             raise Conflict(
                 f"{ref} has folders of the host and does not run, so nobody can copy as yourself.",
                 "Start it first; or copy in the folder itself, outside the container.",
@@ -145,6 +186,11 @@ class Archive:
             turn = self._turns[call.caller.user] = asyncio.Semaphore(_EACH)
         async with turn, copying(visit, ref) as copy:
             yield copy
+
+
+def _volumes_of(container: Mapping[str, Any]) -> frozenset[str]:
+    mounts = container.get("Mounts") or ()
+    return frozenset(str(each["Name"]) for each in mounts if each.get("Type") == "volume")
 
 
 def visit_of(

@@ -187,7 +187,7 @@ def _failure(number: int, what: str, visit: Visit, ref: str) -> DS01Error:
     if number in _NOT_ALLOWED:
         return Forbidden(
             f"You may not use {shown(what)} in {ref}: {reason}.",
-            "Containers with folders of the host are copied from and to as yourself.",
+            "While a container runs, files are copied from and to it as yourself.",
         )
     kind = InvalidRequest if number in _FULL else Unavailable
     return kind(f"{shown(what)} in {ref} cannot be copied: {reason}.")

@@ -100,7 +100,17 @@ class ContainerRuns:
         deed = Deed(
             "container.restart", "/restart", query=_grace(call), seconds=_patience(call, found)
         )
-        await self._deeds.do(call, reply, found, deed)
+        user, stillness = call.caller.user, self._door.platform.stillness
+
+        async def restart() -> None:
+            container_id = str(found["Id"])
+            await self._door.threads.run(user, lambda: stillness.begin_start(user, container_id))
+            try:
+                await self._deeds.do(call, reply, found, deed)
+            finally:
+                stillness.end_start(user, container_id)
+
+        await finished(restart())
 
     async def kill(self, call: Call, reply: Reply) -> None:
         """Send a signal."""

@@ -31,6 +31,7 @@ from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import EngineLink
 from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.binds import Binds
+from ds01_spawner.operations.stillness import Stillness
 from fakes.calls import FakeReply, a_call
 from integration.plain_link import PlainLink
 from integration.unix_people import ALICE, BOB, as_person, own_folder, run_folder, unix_person
@@ -67,7 +68,7 @@ class Lab:
         self.image = image
         self.link = PlainLink()
         link = cast("EngineLink", self.link)
-        platform = cast("Platform", SimpleNamespace())
+        platform = cast("Platform", SimpleNamespace(stillness=Stillness()))
         self.archive = Archive(Door(platform, link, Threads(4)), Owned(link, INSTANCE))
         self.accounts = {name: unix_person(name) for name in (ALICE, BOB)}
         paths = UnixPaths(lambda: [Path("/var/lib/docker")], run / "docker.sock")
@@ -393,8 +394,9 @@ async def test_a_link_swapped_to_another_folder_of_the_host_reads_as_the_person(
         assert member.read().strip().decode() == container[:12]
 
 
-async def test_a_container_without_folders_of_the_host_is_the_engines(lab: Lab) -> None:
+async def test_what_has_no_folders_of_the_host_and_does_not_run_is_the_engines(lab: Lab) -> None:
     container = lab.container()
+    output("docker", "kill", container)
     lab.link.asked.clear()
     await lab.put(container, "/tmp", packed(("file", b"1")))
     out = await lab.ask("GET", container, "/tmp/file")

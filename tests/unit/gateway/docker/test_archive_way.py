@@ -17,9 +17,14 @@ RUNNING = {"Running": True, "Pid": 4711}
 @pytest.mark.parametrize(
     ("mounts", "state", "way"),
     [
-        ([], RUNNING, Way.ENGINE),
+        ([], RUNNING, Way.INSIDE),
         (None, {"Running": False, "Pid": 0}, Way.ENGINE),
-        ([NOTICES, VOLUME, {"Type": "tmpfs"}], RUNNING, Way.ENGINE),
+        ([NOTICES, VOLUME, {"Type": "tmpfs"}], {"Running": False}, Way.ENGINE),
+        ([NOTICES, VOLUME, {"Type": "tmpfs"}], RUNNING, Way.INSIDE),
+        ([{**NOTICES, "RW": True}], {"Running": False}, Way.NOBODY),
+        ([{**VOLUME, "Driver": "nfs"}], {"Running": False}, Way.NOBODY),
+        ([{"Type": "npipe"}], {"Running": False}, Way.NOBODY),
+        ([], {"Restarting": True}, Way.NOBODY),
         ([NOTICES, BIND], RUNNING, Way.INSIDE),
         ([{**BIND, "RW": False}], RUNNING, Way.INSIDE),
         ([{**NOTICES, "RW": True}], RUNNING, Way.INSIDE),
@@ -31,7 +36,7 @@ RUNNING = {"Running": True, "Pid": 4711}
         ([BIND], {"Running": True}, Way.NOBODY),
     ],
 )
-def test_the_engine_copies_only_where_nothing_of_the_host_is_mounted(
+def test_the_engine_copies_only_where_nothing_runs_nor_is_of_the_host(
     mounts: list[dict[str, Any]] | None, state: dict[str, Any], way: Way
 ) -> None:
     assert way_of({"Mounts": mounts, "State": state}) is way
