@@ -8,6 +8,7 @@ finds no Dockerfile at all, and not one that was never checked.
 import bz2
 import gzip
 import lzma
+import os
 import posixpath
 import secrets
 import shutil
@@ -176,6 +177,8 @@ def _read(file: IO[bytes], wanted: str) -> BuildContext:
             kept = found.setdefault(name, _Found())
             kept.ranges.append((member.start, member.end))
             kept.content = _content(file, member)
+    # More members follow, so the last one's block is made whole.
+    file.write(bytes(max(0, end - file.seek(0, os.SEEK_END))))
     if wanted not in found and wanted == DEFAULT_DOCKERFILE and "dockerfile" in found:
         wanted = "dockerfile"
     dockerfile = found.get(wanted)

@@ -37,7 +37,8 @@ class Member:
         start: Where its headers begin.
         content: Where its content begins.
         size: How long that is.
-        end: Where the next member begins.
+        end: Where the next member begins; after the last one it may lie beyond the archive's end:
+            `docker build -f` with a Dockerfile elsewhere leaves the last block incomplete.
     """
 
     name: str
@@ -73,7 +74,7 @@ def members(file: IO[bytes]) -> Iterator[Member]:
         end = content + size + -size % BLOCK
         if kind in _EXTENSIONS and size > LONGEST_EXTENSION:
             raise _broken("a header in it is too long")
-        if end > total:
+        if content + size > total:
             raise _broken("it is cut short")
         if kind in _EXTENSIONS:
             said |= _extension(kind, file.read(size))

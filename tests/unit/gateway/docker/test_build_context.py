@@ -129,7 +129,7 @@ def test_what_is_ignored_is_taken_out_as_docker_does(read: Read) -> None:
     [
         b"",
         b"not an archive",
-        archive(("Dockerfile", "FROM a"))[:700],
+        archive(("Dockerfile", "FROM a"))[:515],
         archive(("Dockerfile", "FROM a"))[:1024] + b"x" * 512,
         gzip.compress(archive(("Dockerfile", "FROM a")))[:-9],
         b"BZh9" + b"x" * 100,
@@ -180,3 +180,13 @@ def test_a_large_dockerfile_is_refused(read: Read) -> None:
 def test_what_follows_the_end_is_not_sent(read: Read) -> None:
     content = archive(("Dockerfile", "FROM a")) + archive((".dockerfile.x", "FROM b"))
     assert ".dockerfile.x" not in sent(read(content))
+
+
+def test_the_last_member_may_lack_its_padding_as_dockers_own_client_sends_it(read: Read) -> None:
+    whole = archive(("Dockerfile", "FROM y\n"), ("code.py", "print()\n"))
+    content = whole[: 3 * 512 + len("print()\n")]
+
+    found = sent(read(content))
+
+    assert found["code.py"] == "print()\n"
+    assert "FROM x\n" in found.values()
