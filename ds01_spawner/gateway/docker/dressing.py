@@ -15,6 +15,10 @@ from ds01_spawner.gateway.docker.asked_network import NONE, AskedEndpoint, port_
 from ds01_spawner.gateway.docker.asked_process import log_config
 from ds01_spawner.gateway.docker.gpu_wish import environment_within
 
+HOMELESS = "/tmp"  # noqa: S108 - a folder of the container's own
+"""Where somebody lives in a container without their home; as the image's `/` nothing could be kept
+there, and programs keep their caches and marks at home."""
+
 _ALIASES = 64
 _SHORT_ID = 12
 
@@ -29,6 +33,7 @@ class Found:
             the person's own.
         links: `ID:ALIAS`, with full ids, of the containers that are linked on it.
         working_dir: Where its process begins; empty for `/`.
+        has_home: Whether the image says where its user lives.
         exposed: Ports that the image exposes, as `80/tcp`; for `docker run -P`.
         marks: The platform's labels beside those of the grant, such as `ds01.binds`.
     """
@@ -37,6 +42,7 @@ class Found:
     network: str = ""
     links: tuple[str, ...] = ()
     working_dir: str = ""
+    has_home: bool = False
     exposed: tuple[str, ...] = ()
     marks: Mapping[str, str] = field(default_factory=dict)
 
@@ -122,11 +128,14 @@ def _environment(
     """The platform's variables; of who one is and where one lives, the client may say otherwise."""
     said = {entry.partition("=")[0] for entry in asked.wishes.get("Env", ())}
     dropped = said & {"HOME", "USER"}
+    environment = dict(spec.environment)
     if account.home not in {mount.target for mount in found.mounts}:
-        dropped.add("HOME")
+        environment["HOME"] = HOMELESS
+        if found.has_home:
+            dropped.add("HOME")
     if asked.user.is_image_user:
-        dropped.add("USER")
-    return {name: value for name, value in spec.environment.items() if name not in dropped}
+        dropped |= {"HOME", "USER"}
+    return {name: value for name, value in environment.items() if name not in dropped}
 
 
 def _wishes(

@@ -23,13 +23,21 @@ from fakes.docker_askers import (
 NOTICES_MOUNT = Mount("bind", NOTICES, "/run/ds01", read_only=True)
 
 
-def test_no_home_is_mounted_and_nothing_is_said_of_one() -> None:
+def test_no_home_is_mounted_and_home_is_a_folder_of_the_containers_own() -> None:
     spec = made(body())
 
     assert spec.mounts == (NOTICES_MOUNT,)
     assert spec.working_dir is None
-    assert "HOME" not in spec.environment
+    assert spec.environment["HOME"] == "/tmp"
     assert spec.environment["USER"] == "alice"
+
+
+def test_an_images_own_home_stays() -> None:
+    wanted = asked(body())
+
+    spec = dressed(granted(wanted), wanted, LIMITS, ALICE, Found(has_home=True))
+
+    assert "HOME" not in spec.environment
 
 
 def test_a_home_that_was_asked_for_is_home() -> None:
@@ -105,7 +113,7 @@ def test_an_image_user_has_few_capabilities_and_nothing_of_the_host() -> None:
     assert host["SecurityOpt"] == ["no-new-privileges"]
     assert host["GroupAdd"] == []
     assert [mount["Source"] for mount in host["Mounts"]] == [NOTICES]
-    assert not any(entry.startswith("USER=") for entry in payload["Env"])
+    assert not any(entry.startswith(("HOME=", "USER=")) for entry in payload["Env"])
 
 
 def test_a_folder_of_the_host_never_reaches_an_image_user() -> None:
