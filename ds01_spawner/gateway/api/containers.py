@@ -63,13 +63,13 @@ class Containers:
         user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.ADMIN)
 
         def start(platform: Platform) -> m.Container:
-            container = _own(platform, _found(platform, user, ask))
-            if labels.origin_of(container.labels) is Interface.HUB:
-                if not container.state.is_live:
-                    self._servers.start(container)
-            else:
+            found = _found(platform, user, ask)
+            container = _own(platform, found)
+            if labels.origin_of(container.labels) is not Interface.HUB:
                 platform.starts.start(container.id, user)
-            return view(platform, _again(platform, container))
+            elif not container.state.is_live:
+                self._servers.start(container)
+            return view(platform, _again(platform, container) or found)
 
         return await ask.run(self._api, start)
 
@@ -78,9 +78,13 @@ class Containers:
         user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.ADMIN)
 
         def stop(platform: Platform) -> m.Container:
-            container = _own(platform, _found(platform, user, ask))
+            found = _found(platform, user, ask)
+            container = _own(platform, found)
             self._stop(platform, container)
-            return view(platform, _again(platform, container))
+            again = _again(platform, container)
+            if again is None:
+                raise NotFound(f"{found.name} has been removed.", "Your home folder stays.")
+            return view(platform, again)
 
         return await ask.run(self._api, stop)
 
@@ -92,7 +96,7 @@ class Containers:
             found = _found(platform, user, ask)
             container = _own(platform, found)
             self._stop(platform, container)
-            platform.servers.discard(container.name, interface=INTERFACE)
+            _remove(platform, container)
             left = platform.engine.container(container.id)
             if left is not None:
                 raise Conflict(
@@ -140,9 +144,10 @@ class Containers:
         if labels.origin_of(container.labels) is Interface.HUB:
             self._servers.stop(container, lambda: _runs(platform, container.id))
             return
-        if container.labels.get(labels.INSTANCE) is None:  # older than the platform
+        if _is_older(container):
             limits = platform.admission.limits(labels.owner_of(container.labels) or "")
             platform.engine.stop(container.id, limits.policies.sigterm_grace)
+            _record(platform, "container.stop", container)
             return
         platform.servers.stop(container.name, interface=INTERFACE)
 
@@ -217,14 +222,34 @@ def _own(platform: Platform, found: ContainerOutlook) -> Container:
     return container
 
 
-def _again(platform: Platform, container: Container) -> ContainerOutlook:
-    """The container after something was done to it."""
+def _again(platform: Platform, container: Container) -> ContainerOutlook | None:
+    """The container after something was done to it; `None` while it is made anew, or is gone."""
     for each in platform.outlook.read().containers:
         if each.container_id == container.id or each.container_name == container.name:
             return each
-    raise NotFound(
-        f"{labels.name_of(container.labels, container.name)} has been removed.",
-        "Your home folder stays.",
+    return None
+
+
+def _is_older(container: Container) -> bool:
+    """Whether it is from before the platform: its owner may look at it and end it."""
+    return container.labels.get(labels.INSTANCE) is None
+
+
+def _remove(platform: Platform, container: Container) -> None:
+    if not _is_older(container):
+        platform.servers.discard(container.name, interface=INTERFACE)
+        return
+    platform.engine.remove(container.id)
+    _record(platform, "container.remove", container)
+
+
+def _record(platform: Platform, action: str, container: Container) -> None:
+    platform.audit.write(
+        action,
+        user=labels.owner_of(container.labels),
+        resource=container.name,
+        interface=INTERFACE,
+        details={"id": container.id},
     )
 
 

@@ -11,11 +11,15 @@ from ds01_spawner.domain.errors import Forbidden, Unavailable
 from ds01_spawner.gateway.api.application import application
 from ds01_spawner.gateway.api.handler import ApiHandler, Served
 from ds01_spawner.gateway.api.requester import Requester, by_hub
+from ds01_spawner.gateway.api.tunnel import Tunnels
+from ds01_spawner.gateway.api.tunnel_handler import TunnelHandler
 
 SERVICE = "ds01"
 _PLAIN_PATH = re.compile(r"/[\w./?=&%-]*", re.ASCII)
 """No scheme, host or backslash, which browsers take for a slash."""
 
+PING_SECONDS = 30
+MOST_MESSAGE_BYTES = 1024**2
 CACHE_SECONDS = 60
 """How long a token that was taken back, or a group that was left, still counts."""
 
@@ -40,7 +44,10 @@ class LoginHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
 
 
 def hub_application(
-    served: Served, environment: Mapping[str, str], cookie_secret: bytes
+    served: Served,
+    environment: Mapping[str, str],
+    cookie_secret: bytes,
+    tunnels: Tunnels | None = None,
 ) -> Application:
     """The API as JupyterHub's service.
 
@@ -48,6 +55,7 @@ def hub_application(
         served: What answers.
         environment: What the hub gives its services, see `hub_auth_from`.
         cookie_secret: Signs cookies; the same after a restart, so that people stay logged in.
+        tunnels: Opens tunnels to SSH servers.
     """
     auth = hub_auth_from(environment)
 
@@ -60,8 +68,13 @@ def hub_application(
     class Login(LoginHandler):
         _hub_auth = auth
 
+    class Tunneling(HubOAuthenticated, TunnelHandler):  # type: ignore[misc]
+        _hub_auth = auth
+
     async def hub(handler: RequestHandler) -> Requester | None:
         return await _by_hub(auth, handler)
+
+    tunneling = {"served": served, "authenticate": hub, "tunnels": tunnels or Tunnels(served.api)}
 
     prefix = auth.base_url.rstrip("/")
     return application(
@@ -69,8 +82,16 @@ def hub_application(
         hub,
         f"{prefix}/api",
         handler=Handler,
-        more=[(f"{prefix}/oauth_callback", Callback), (f"{prefix}/login", Login)],
-        settings={"cookie_secret": cookie_secret},
+        more=[
+            (f"{prefix}/oauth_callback", Callback),
+            (f"{prefix}/login", Login),
+            (f"{prefix}/api/ssh/tunnel/([^/]+)", Tunneling, tunneling),
+        ],
+        settings={
+            "cookie_secret": cookie_secret,
+            "websocket_ping_interval": PING_SECONDS,
+            "websocket_max_message_size": MOST_MESSAGE_BYTES,
+        },
     )
 
 

@@ -27,6 +27,27 @@ _WORDS = {
     503: "A part does not answer; try again.",
 }
 _SCHEMES = {"token": {"type": "http", "scheme": "bearer", "description": "A token of the hub's."}}
+_TUNNEL: dict[str, Any] = {
+    "operationId": "openTunnel",
+    "summary": "A websocket to the SSH server of your container.",
+    "description": "Binary messages are what ssh says and hears. Needs a token, no cookie.",
+    "parameters": [
+        {
+            "name": "name",
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_PART},
+        }
+    ],
+    "responses": {
+        "101": {"description": "It is one."},
+        **{
+            str(status): {"$ref": f"#/components/responses/{status}"}
+            for status in (400, 401, 403, 404, 409, 429, 503)
+        },
+    },
+    "x-minimum-role": "student",
+}
 _ABOUT = """\
 What a person has and may do on this server, for programs. Errors are problem documents (RFC 9457)
 with a sentence on what to do next. Lists that grow come in pages: give `next` as `cursor`.
@@ -49,6 +70,8 @@ def description(prefix: str, *, by_token: bool) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    if by_token:
+        paths["/ssh/tunnel/{name}"] = {"get": _TUNNEL}
     return {
         "openapi": "3.1.0",
         "info": {"title": "DS01", "version": __version__, "description": _ABOUT},

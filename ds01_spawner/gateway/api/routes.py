@@ -23,7 +23,7 @@ class Route:
         path: Below the prefix; `{name}` is one segment.
         operation: What the handler is registered for, and what generated clients call it.
         role: Who may ask at all; what of others they get is the handler's business.
-        answer: What a successful answer is; `None` for an event stream or a websocket.
+        answer: What a successful answer is; `None` for an event stream.
         summary: What it does, for people.
         query: Parameters.
         body: What is sent; `None` for nothing.
@@ -32,7 +32,6 @@ class Route:
         stream: The events that it sends, by name, each with its model.
         cost: How much of one's rate it takes.
         repeatable: Whether `Idempotency-Key` makes a repetition answer what the first did.
-        websocket: Whether it is one.
     """
 
     method: str
@@ -48,7 +47,6 @@ class Route:
     stream: tuple[tuple[str, type[Wire]], ...] = ()
     cost: int = 1
     repeatable: bool = False
-    websocket: bool = False
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -1,14 +1,11 @@
 """The API as the hub's service, against a stub of the hub's `GET /user`."""
 
-import http.server
 import json
-import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jupyterhub import __version__ as hub_version
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.testing import bind_unused_port
 
@@ -18,17 +15,9 @@ from ds01_spawner.gateway.api.application import http_server
 from ds01_spawner.gateway.api.hub_service import hub_application
 from ds01_spawner.gateway.api.requester import by_hub
 from fakes.api_lab import ApiLab
+from stubs.hub_users import ACCESS, hub_users, model
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(60)]
-
-ACCESS = "access:services!service=ds01"
-
-
-def model(name: str = "alice", **more: Any) -> dict[str, Any]:
-    """What the hub says of a person's token."""
-    known = {"kind": "user", "name": name, "admin": False, "groups": [], "scopes": [ACCESS]}
-    return {**known, **more}
-
 
 TOKENS: dict[str, dict[str, Any]] = {
     "alice": model(),
@@ -42,40 +31,10 @@ TOKENS: dict[str, dict[str, Any]] = {
 }
 
 
-class _Hub(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        token = self.headers.get("Authorization", "").removeprefix("token ")
-        if token == "broken":
-            self._send(500, {})
-        elif token in TOKENS:
-            self._send(200, TOKENS[token])
-        else:
-            self._send(403, {})
-
-    def _send(self, status: int, said: Mapping[str, Any]) -> None:
-        body = json.dumps(said).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("X-JupyterHub-Version", hub_version)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing on standard error."""
-
-
 @pytest.fixture
 def hub() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/hub/api"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with hub_users(TOKENS) as url:
+        yield url
 
 
 @pytest.fixture

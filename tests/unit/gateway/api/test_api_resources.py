@@ -136,6 +136,24 @@ async def test_an_older_container_of_ones_own_is_stopped(lab: ApiLab) -> None:
     assert (told.status, told.body["state"]) == (200, "exited")
 
 
+async def test_an_older_container_of_ones_own_is_retired(lab: ApiLab) -> None:
+    older = {"aime.mlc.USER": "alice", "aime.mlc.NAME": "old"}
+    lab.lab.engine.put(
+        Container("e" * 64, "old._.1000", ContainerState.RUNNING, older, lab.lab.clock.now())
+    )
+    assert (await lab.ask("alice", "POST", "/containers/old/retire")).status == 200
+    assert lab.lab.engine.container("e" * 64) is None
+    assert len(lab.events("container.stop")) == len(lab.events("container.remove")) == 1
+
+
+async def test_a_server_that_is_being_made_anew_is_shown_as_it_was(lab: ApiLab) -> None:
+    container_id = lab.server("alice")
+    await lab.ask("alice", "POST", "/containers/jupyter/stop")
+    lab.hub.on_start = lambda _user, _server: lab.lab.engine.remove(container_id)
+    told = await lab.ask("alice", "POST", "/containers/jupyter/start")
+    assert (told.status, told.body["state"]) == (200, "exited")
+
+
 async def test_keeps_a_container_running(lab: ApiLab) -> None:
     container_id = lab.server("alice")
     since = lab.lab.clock.now() - timedelta(hours=1)

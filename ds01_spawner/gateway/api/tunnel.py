@@ -1,0 +1,224 @@
+"""A tunnel to the SSH server of one's own container: a websocket through the hub, no open port.
+
+The server is `sshd -i`, started in the container as the person for each tunnel. What the websocket
+carries as binary messages is what `ssh` says to it, and what it answers; SSH itself decides who
+gets in, and nothing of it can be read here.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from ds01_spawner.domain.errors import Conflict, NotFound, Unavailable
+from ds01_spawner.domain.labels import Interface
+from ds01_spawner.gateway.api.ask import Api
+from ds01_spawner.gateway.api.builds import caller_of
+from ds01_spawner.gateway.api.requester import Requester
+from ds01_spawner.gateway.docker.exec_rules import exec_user
+from ds01_spawner.gateway.docker.owned import Owned
+from ds01_spawner.gateway.identity import Caller
+from ds01_spawner.gateway.wire.body import RequestBody
+from ds01_spawner.gateway.wire.call import Call
+from ds01_spawner.gateway.wire.head import RequestHead
+from ds01_spawner.gateway.wire.line import Line
+from ds01_spawner.gateway.wire.reply import WireReply
+from ds01_spawner.operations.audit import in_request
+
+SERVER = ("/usr/sbin/sshd", "-i", "-e")
+PIECE_BYTES = 64 * 1024
+_HEAD_BYTES = 8
+_STDERR = 2
+_NO_PROGRAM = b"OCI runtime exec failed"
+"""What the engine says in the program's place when there is no such program."""
+
+_MOST_WORDS = 2000
+_BEGIN = RequestHead("POST", "/", (), 0, keep_alive=False, chunks_understood=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A server that is ready to be started.
+
+    Attributes:
+        caller: Whose container it is in.
+        exec_id: The engine's id of it.
+        name: What the owner calls the container.
+    """
+
+    caller: Caller
+    exec_id: str
+    name: str
+
+
+class Tunnels:
+    """Prepares and opens tunnels.
+
+    Args:
+        api: What the API stands on.
+        command: The server.
+    """
+
+    def __init__(self, api: Api, command: tuple[str, ...] = SERVER) -> None:
+        self._api = api
+        self._command = command
+
+    async def prepare(self, requester: Requester, name: str, request_id: str) -> Prepared:
+        """A server in the requester's own container; only there, whatever their role.
+
+        Raises:
+            NotFound: They have no such container.
+            Conflict: It does not run.
+            Forbidden: The platform did not make it.
+            Unavailable: Engine or accounts do not answer.
+        """
+        platform, threads = self._api.platform, self._api.threads
+        user = requester.user
+        caller = await threads.run(user, lambda: caller_of(platform, requester))
+        owned = Owned(self._api.engine, platform.instance)
+        found = await owned.made_here(caller, name)
+        if not (found.get("State") or {}).get("Running"):
+            raise Conflict(f"{name} does not run.", "Start it first.")
+        body = {
+            "AttachStdin": True,
+            "AttachStdout": True,
+            "AttachStderr": True,
+            "Tty": False,
+            "Privileged": False,
+            "User": "" if caller.account is None else exec_user("", found, caller.account),
+            "Cmd": list(self._command),
+        }
+        answer = await self._api.engine.ask("POST", f"/containers/{found['Id']}/exec", body=body)
+        if not answer.ok:
+            raise Unavailable(f"No SSH server can be started in {name}.", "Try again.")
+
+        def record() -> None:
+            with in_request(request_id, user):
+                platform.audit.write(
+                    "container.tunnel",
+                    user=user,
+                    resource=str(found.get("Name", "")).lstrip("/"),
+                    interface=Interface.API.value,
+                    details={"id": str(found["Id"])},
+                )
+
+        await threads.run(user, record)
+        return Prepared(caller, str(answer.value["Id"]), name)
+
+    @asynccontextmanager
+    async def opened(self, prepared: Prepared) -> AsyncIterator["Tunnel"]:
+        """The tunnel, while it lasts."""
+        here, there = socket.socketpair()
+        for end in (here, there):
+            end.settimeout(0)
+        running = asyncio.ensure_future(self._run(prepared, there))
+        reader, writer = await asyncio.open_connection(sock=here)
+        try:
+            yield Tunnel(prepared.name, reader, writer)
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+            running.cancel()
+            await asyncio.wait([running])
+            there.close()
+
+    async def _run(self, prepared: Prepared, there: socket.socket) -> None:
+        line = Line(there)
+        body = RequestBody(line, _BEGIN, 1.0)
+        call = Call(
+            id=prepared.exec_id[:12],
+            caller=prepared.caller,
+            method="POST",
+            version="",
+            parts={},
+            query={},
+            headers={},
+            body=body,
+            upgrade="tcp",
+            gone=asyncio.Event(),
+        )
+        try:
+            await self._api.engine.hijack(
+                call,
+                WireReply(line, _BEGIN, body),
+                f"/exec/{prepared.exec_id}/start",
+                body={"Detach": False, "Tty": False},
+            )
+        finally:
+            with suppress(OSError):
+                there.shutdown(socket.SHUT_RDWR)
+
+
+class Tunnel:
+    """Bytes to and from a server."""
+
+    def __init__(
+        self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._name = name
+        self._reader = reader
+        self._writer = writer
+        self._words = ""
+
+    async def begin(self) -> None:
+        """Return when the server has been started.
+
+        Raises:
+            NotFound: The image has no SSH server, or the container has just ended.
+            Unavailable: The engine does not answer.
+        """
+        try:
+            head = await self._reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as exc:
+            raise Unavailable("The container engine does not answer.", "Try again.") from exc
+        if not head.startswith(b"HTTP/1.1 101"):
+            raise self._none()
+
+    async def send(self, data: bytes) -> None:
+        """Say something to the server; returns when more may be said."""
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """What the server says, until it ends.
+
+        Raises:
+            NotFound: The image has no SSH server.
+        """
+        said = False
+        try:
+            while True:
+                head = await self._reader.readexactly(_HEAD_BYTES)
+                size = int.from_bytes(head[4:], "big")
+                while size:
+                    part = await self._reader.read(min(size, PIECE_BYTES))
+                    if not part:
+                        return
+                    size -= len(part)
+                    if head[0] == _STDERR:
+                        self._words = (self._words + part.decode(errors="replace"))[:_MOST_WORDS]
+                    elif not said and part.startswith(_NO_PROGRAM):
+                        raise self._none()
+                    else:
+                        said = True
+                        yield part
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+
+    def _none(self) -> NotFound:
+        return NotFound(
+            f"No SSH server can be started in {self._name}.", "Its image needs openssh-server."
+        )
+
+    @property
+    def words(self) -> str:
+        """What the server wrote to its log, the begin of it."""
+        return self._words
+
+
+def problem_words(error: Any) -> str:
+    """A sentence short enough for the reason of a websocket's close (RFC 6455: 123 bytes)."""
+    return str(error).encode()[:120].decode(errors="ignore")
