@@ -1,0 +1,108 @@
+"""What every message has; who may what; and how a problem is told."""
+
+import re
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+MOST_ON_A_PAGE = 200
+USUAL_ON_A_PAGE = 50
+
+
+def _flag(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value not in {"true", "false"}:
+        raise ValueError("expected true or false")
+    return value == "true"
+
+
+def _count(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not (value.isascii() and value.isdecimal()) or len(value) > _LONGEST_COUNT:
+        raise ValueError("expected a whole number")
+    return int(value)
+
+
+def _moment(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not _MOMENT.match(value):
+        raise ValueError("expected a time such as 2026-01-31T12:00:00Z")
+    return value
+
+
+_LONGEST_COUNT = 9
+_MOMENT = re.compile(
+    r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\Z", re.ASCII
+)
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Count = Annotated[int, BeforeValidator(_count)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+"""What a parameter says; written in one way only."""
+
+UserName = Annotated[str, Field(min_length=1, max_length=255)]
+PageSize = Annotated[Count, Field(ge=1, le=MOST_ON_A_PAGE)]
+FileName = Annotated[str, Field(min_length=1, max_length=255)]
+FileText = Annotated[str, Field(max_length=200_000)]
+Cursor = Annotated[str, Field(max_length=500)]
+
+
+class Wire(BaseModel):
+    """Something that is sent; it never changes, and has nothing in it that is not named."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Role(StrEnum):
+    """What somebody may do; each role may do what those before it may."""
+
+    STUDENT = "student"
+    MANAGER = "manager"
+    ADMIN = "admin"
+
+    def includes(self, other: "Role") -> bool:
+        """Whether who has this role may do what `other` may."""
+        ranks = list(Role)
+        return ranks.index(self) >= ranks.index(other)
+
+
+class Fault(Wire):
+    """One fault in a policy file."""
+
+    path: str
+    """The file, as it was named."""
+    line: int | None = None
+    key: str = ""
+    """Dotted key, such as `groups.student.memory`; empty for the whole file."""
+    message: str
+
+
+class Problem(Wire):
+    """Why something was not done (RFC 9457)."""
+
+    type: str
+    """`urn:ds01:problem:` and one of quota, capacity, forbidden, invalid, not-found, conflict,
+    unavailable, policy, rate, unauthenticated, too-large, method, internal."""
+    title: str
+    status: int
+    detail: str
+    """What happened, and how much of what."""
+    next_step: str = ""
+    """What to do about it; empty when there is nothing."""
+    request_id: str = ""
+    """Names the request in the audit log, where it is `details.request_id`."""
+    limit: str | None = None
+    """The policy's key, where a limit is reached."""
+    used: float | None = None
+    asked: float | None = None
+    allowed: float | None = None
+    holders: tuple[str, ...] = ()
+    """What one's containers that use it are called."""
+    place: int | None = None
+    """The place in the queue that waiting would give."""
+    faults: tuple[Fault, ...] = ()
+    retry_after_seconds: float | None = None
