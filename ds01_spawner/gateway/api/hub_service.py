@@ -60,16 +60,16 @@ def hub_application(
     auth = hub_auth_from(environment)
 
     class Handler(HubApiHandler):
-        _hub_auth = auth
+        hub_auth = auth
 
     class Callback(HubOAuthCallbackHandler):  # type: ignore[misc]
-        _hub_auth = auth
+        hub_auth = auth
 
     class Login(LoginHandler):
-        _hub_auth = auth
+        hub_auth = auth
 
     class Tunneling(HubOAuthenticated, TunnelHandler):  # type: ignore[misc]
-        _hub_auth = auth
+        hub_auth = auth
 
     async def hub(handler: RequestHandler) -> Requester | None:
         return await _by_hub(auth, handler)
@@ -129,4 +129,5 @@ async def _by_hub(auth: HubOAuth, handler: RequestHandler) -> Requester | None:
             "This token is not for this service.",
             f"Make one with the scope access:services!service={SERVICE}.",
         )
-    return by_hub(model, browser=not getattr(handler, "_token_authenticated", False))
+    # With a token in the request, what counts is the token's scopes, whatever cookie comes with it.
+    return by_hub(model, browser=not auth.get_token(handler, in_cookie=False))

@@ -133,6 +133,19 @@ async def test_a_cookie_alone_changes_nothing(url: str, monkeypatch: pytest.Monk
         assert told.code == 401, told.body
 
 
+async def test_a_token_beside_a_cookie_has_no_more_than_its_scopes(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tornado.web.RequestHandler.get_secure_cookie", lambda *_args, **_more: b"admin-narrow"
+    )
+    browser = {"Sec-Fetch-Mode": "navigate"}
+    assert json.loads((await ask(url, "/api/me", browser)).body)["role"] == "admin"
+    for token, role in (("admin-narrow", "student"), ("alice", "student")):
+        told = await ask(url, "/api/me", {**browser, "Authorization": f"token {token}"})
+        assert json.loads(told.body)["role"] == role
+
+
 async def test_the_description_says_that_a_token_is_needed(url: str) -> None:
     told = json.loads((await ask(url, "/api/openapi.json")).body)
     assert told["security"] == [{"token": []}]
