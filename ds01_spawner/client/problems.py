@@ -39,7 +39,7 @@ class Unauthenticated(Refused):
 
 
 class TooLarge(InvalidRequest):
-    """The request is longer than it may be."""
+    """The request is larger than it may be."""
 
 
 class MethodNotAllowed(InvalidRequest):
@@ -86,6 +86,12 @@ KINDS: tuple[Kind, ...] = (
 def kind_of(error: DS01Error) -> Kind:
     """The row of the table that an error falls under."""
     return next(each for each in KINDS if isinstance(error, each.error))
+
+
+def too_large(most_bytes: int) -> TooLarge:
+    """What says that at most so much is taken, in whole KiB or MiB."""
+    most = f"{most_bytes >> 20} MiB" if most_bytes >= 1024**2 else f"{most_bytes >> 10} KiB"
+    return TooLarge(f"The request is larger than {most}.", "Send less.")
 
 
 def problem_of(error: DS01Error, request_id: str = "") -> Problem:

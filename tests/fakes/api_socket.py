@@ -12,6 +12,7 @@ from ds01_spawner.gateway.api.bridge import Bridge
 from ds01_spawner.gateway.api.serving import socket_application
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Reply
+from ds01_spawner.gateway.wire.connection import Bounds
 from ds01_spawner.gateway.wire.server import Server
 from fakes.api_lab import ApiLab
 from fakes.builder import FakeBuilder
@@ -25,7 +26,7 @@ class Peer:
 
 
 @contextmanager
-def api_socket(folder: Path) -> Iterator[tuple[ApiLab, Path, Peer]]:
+def api_socket(folder: Path, silence_seconds: float = 30.0) -> Iterator[tuple[ApiLab, Path, Peer]]:
     """A lab, the socket that its API listens on, and who connects to it."""
     path, who = folder / "ds01.sock", Peer()
     ready: Future[ApiLab] = Future()
@@ -44,7 +45,9 @@ def api_socket(folder: Path) -> Iterator[tuple[ApiLab, Path, Peer]]:
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(path))
         listener.listen()
-        server = Server(listener, identify, dispatch, api=Bridge(socket_application(lab.served)))
+        bridge = Bridge(socket_application(lab.served))
+        bounds = Bounds(silence_seconds=silence_seconds)
+        server = Server(listener, identify, dispatch, api=bridge, bounds=bounds)
         task = asyncio.ensure_future(server.serve())
         stop.set_result((asyncio.get_running_loop(), task))
         ready.set_result(lab)

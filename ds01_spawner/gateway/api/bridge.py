@@ -17,7 +17,7 @@ from tornado.httputil import (
 from tornado.iostream import StreamClosedError
 from tornado.web import Application
 
-from ds01_spawner.client.problems import MEDIA_TYPE, TooLarge, problem_of
+from ds01_spawner.client.problems import MEDIA_TYPE, problem_of
 from ds01_spawner.domain.errors import DS01Error, InvalidRequest
 from ds01_spawner.gateway.api.reading import MOST_BODY_BYTES
 from ds01_spawner.gateway.identity import Caller
@@ -51,8 +51,8 @@ class Bridge:
         connection = ReplyConnection(reply, caller)
         try:
             content = await body.read(MOST_BODY_BYTES)
-        except InvalidRequest:
-            await _refuse(reply, TooLarge(f"{MOST_BODY_BYTES} bytes are the most.", "Send less."))
+        except InvalidRequest as exc:  # too large, too slow, or not framed as it should be
+            await _refuse(reply, exc)
             return
         delegate = self._application.start_request(connection, connection)
         try:

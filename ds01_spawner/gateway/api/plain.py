@@ -8,7 +8,7 @@ from typing import Any
 
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
-from ds01_spawner.client.problems import MEDIA_TYPE, MethodNotAllowed, TooLarge, problem_of
+from ds01_spawner.client.problems import MEDIA_TYPE, MethodNotAllowed, problem_of, too_large
 from ds01_spawner.domain.errors import DS01Error, InvalidRequest, NotFound
 from ds01_spawner.gateway.api.reading import MOST_BODY_BYTES
 
@@ -31,7 +31,7 @@ class PlainHandler(RequestHandler):
     """
 
     request_id = ""
-    _is_too_long = False
+    _is_too_large = False
 
     def prepare(self) -> None:
         """Expect a body."""
@@ -42,8 +42,8 @@ class PlainHandler(RequestHandler):
         if self._finished:
             return
         if len(self._body) + len(chunk) > MOST_BODY_BYTES:
-            self._body, self._is_too_long = bytearray(), True
-        elif not self._is_too_long:
+            self._body, self._is_too_large = bytearray(), True
+        elif not self._is_too_large:
             self._body += chunk
 
     @property
@@ -53,8 +53,8 @@ class PlainHandler(RequestHandler):
         Raises:
             TooLarge: There is too much of it.
         """
-        if self._is_too_long:
-            raise TooLarge(f"{MOST_BODY_BYTES} bytes are the most.", "Send less.")
+        if self._is_too_large:
+            raise too_large(MOST_BODY_BYTES)
         return bytes(self._body)
 
     def set_default_headers(self) -> None:

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
+from ds01_spawner.client.problems import too_large
 from ds01_spawner.domain.errors import InvalidRequest
-from ds01_spawner.gateway.wire.errors import ClientGone, TooLong
+from ds01_spawner.gateway.wire.errors import ClientGone
 from ds01_spawner.gateway.wire.framing import Framing, InChunks, OfLength
 from ds01_spawner.gateway.wire.head import RequestHead
 from ds01_spawner.gateway.wire.line import Line
@@ -56,19 +57,19 @@ class RequestBody:
         """All of it.
 
         Raises:
-            TooLong: It is longer than `limit_bytes`.
+            TooLarge: It is longer than `limit_bytes`.
             InvalidRequest: It did not come in time.
             ClientGone: The connection ended first.
         """
         if self._length is not None and self._length > limit_bytes:
-            raise _too_long(limit_bytes)
+            raise too_large(limit_bytes)
         content = bytearray()
         try:
             async with asyncio.timeout(_WHOLE_IN_SILENCES * self._silence_seconds):
                 while parts := await asyncio.wait_for(self.parts(), self._silence_seconds):
                     content += b"".join(parts)
                     if len(content) > limit_bytes:
-                        raise _too_long(limit_bytes)
+                        raise too_large(limit_bytes)
         except TimeoutError as exc:
             raise self._late() from exc
         return bytes(content)
@@ -149,7 +150,3 @@ class Chunks:
         if not part:
             raise StopAsyncIteration
         return part
-
-
-def _too_long(limit_bytes: int) -> TooLong:
-    return TooLong(f"The body of the request is longer than {limit_bytes} bytes.")

@@ -4,6 +4,7 @@ import logging
 from http import HTTPStatus
 from typing import Final
 
+from ds01_spawner.client.problems import TooLarge
 from ds01_spawner.domain.errors import (
     Conflict,
     DS01Error,
@@ -18,16 +19,12 @@ from ds01_spawner.domain.errors import (
 _LOG = logging.getLogger("ds01.gateway")
 
 
-class TooLong(InvalidRequest):
-    """The body is longer than is read here."""
-
-
 class ClientGone(Exception):
     """The client has gone: there is nobody to answer."""
 
 
 _STATUS: Final[tuple[tuple[type[DS01Error], HTTPStatus], ...]] = (
-    (TooLong, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (InvalidRequest, HTTPStatus.BAD_REQUEST),
     (NoCapacity, HTTPStatus.CONFLICT),
     (Refused, HTTPStatus.FORBIDDEN),
