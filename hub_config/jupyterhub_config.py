@@ -29,7 +29,10 @@ c.JupyterHub.init_spawners_timeout = 5
 c.Spawner.default_url = "/lab"
 c.Spawner.http_timeout = 60
 
-gateway = os.environ.get("GATEWAY_TOKEN")
+gateway, gateway_url = os.environ.get("GATEWAY_TOKEN"), os.environ.get("GATEWAY_URL")
+c.Spawner.environment = (
+    {"DS01_API_URL": f"{gateway_url}/services/ds01/api/"} if gateway and gateway_url else {}
+)
 c.JupyterHub.custom_scopes = {
     "custom:ds01:manage": {"description": "See what everybody in the lab has and uses"},
     "custom:ds01:admin": {
@@ -47,7 +50,7 @@ c.JupyterHub.services = [
         [
             {
                 "name": "ds01",
-                "url": os.environ.get("GATEWAY_URL") or "http://127.0.0.1:8450",
+                "url": gateway_url or "http://127.0.0.1:8450",
                 "api_token": gateway,
                 "oauth_no_confirm": True,
                 "oauth_client_allowed_scopes": ["custom:ds01:manage", "custom:ds01:admin"],
