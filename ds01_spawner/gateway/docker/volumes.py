@@ -2,19 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
-from ds01_spawner.domain.errors import (
-    Conflict,
-    DS01Error,
-    Forbidden,
-    InvalidRequest,
-    NotFound,
-    QuotaExceeded,
-    Unavailable,
-)
+from ds01_spawner.domain.errors import Conflict, Forbidden, NotFound, QuotaExceeded
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.names import SEPARATOR, home_volume
 from ds01_spawner.gateway.docker.door import Door
@@ -45,20 +38,14 @@ from ds01_spawner.gateway.docker.volume_view import (
     volume_view,
 )
 from ds01_spawner.gateway.identity import Caller
-from ds01_spawner.gateway.wire.call import Answer, Call, Handler, Reply
+from ds01_spawner.gateway.wire.call import Call, Handler, Reply
+from ds01_spawner.gateway.wire.engine_answers import checked
 
 MOST_VOLUMES = 100
 """How many a person has, beside those that go with their containers."""
 
 MOST_BYTES = 256 * 1024
 _SECONDS = 60.0
-_NOT_FOUND = 404
-_ERRORS: Mapping[int, type[DS01Error]] = {
-    400: InvalidRequest,
-    403: Forbidden,
-    404: NotFound,
-    409: Conflict,
-}
 
 
 class Volumes:
@@ -134,7 +121,7 @@ class Volumes:
         mounted = mounted_volumes(containers)
         return [
             each
-            for each in (_checked(answer, caller).value or {}).get("Volumes") or ()
+            for each in (checked(answer, caller).value or {}).get("Volumes") or ()
             if is_own(each, caller.user, self._instance, mounted)
         ]
 
@@ -169,19 +156,32 @@ class Volumes:
             if wish.name:
                 existing = await self._looked_up(engine_name(wish.name, caller.user))
                 if existing is not None:
-                    return existing
+                    return self._checked_own(existing, caller, wish.name)
             self._check_room(caller, await self.own(caller))
             payload = volume_payload(wish, caller.user, self._instance)
             answer = await self._engine.ask(
                 "POST", "/volumes/create", body=payload, seconds=_SECONDS
             )
-            made: dict[str, Any] = _checked(answer, caller).value
+            made: dict[str, Any] = checked(answer, caller).value
         try:
             await self._note(caller, "volume.create", made)
         except BaseException:
             await self._engine.ask("DELETE", _path(str(made["Name"])), seconds=_SECONDS)
             raise
         return made
+
+    def _checked_own(self, volume: dict[str, Any], caller: Caller, name: str) -> dict[str, Any]:
+        """The volume that is there, unless another installation made it.
+
+        Raises:
+            Conflict: It did.
+        """
+        if is_own(volume, caller.user, self._instance):
+            return volume
+        raise Conflict(
+            f"The volume {name} belongs to another installation of DS01 on this server.",
+            "Choose another name.",
+        )
 
     def _check_room(self, caller: Caller, own: list[dict[str, Any]]) -> None:
         held = [each for each in own if is_kept(each, caller.user)]
@@ -240,7 +240,8 @@ class Volumes:
 
     async def _removed(self, caller: Caller, volume: Mapping[str, Any], ref: str) -> None:
         answer = await self._engine.ask("DELETE", _path(str(volume["Name"])), seconds=_SECONDS)
-        _checked(answer, caller, ref)
+        own_words = partial(without_owner, user=caller.user)
+        checked(answer, own_words, no_such_volume(ref))
         await self._note(caller, "volume.remove", volume)
 
     async def _found(self, caller: Caller, name: str, version: str = "") -> dict[str, Any]:
@@ -261,9 +262,9 @@ class Volumes:
 
     async def _looked_up(self, name: str, version: str = "") -> dict[str, Any] | None:
         answer = await self._engine.ask("GET", _path(name), version=version)
-        if answer.status == _NOT_FOUND:
+        if answer.is_missing:
             return None
-        found: dict[str, Any] = _checked(answer).value
+        found: dict[str, Any] = checked(answer).value
         return found if found.get("Name") == name else None
 
     async def _note(self, caller: Caller, action: str, volume: Mapping[str, Any]) -> None:
@@ -293,16 +294,3 @@ def _engine_names(name: str, caller: Caller) -> list[str]:
 
 def _path(name: str) -> str:
     return f"/volumes/{quote(name, safe='')}"
-
-
-def _checked(answer: Answer, caller: Caller | None = None, ref: str = "") -> Answer:
-    """The answer, unless the engine would not: then its words, as the caller names things."""
-    if answer.ok:
-        return answer
-    if answer.status == _NOT_FOUND and ref:
-        raise no_such_volume(ref)
-    value = answer.value if isinstance(answer.value, Mapping) else {}
-    message = str(value.get("message") or f"The engine answered {answer.status}.")
-    if caller is not None:
-        message = without_owner(message, caller.user)
-    raise _ERRORS.get(answer.status, Unavailable)(message)
