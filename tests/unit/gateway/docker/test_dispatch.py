@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -102,10 +103,53 @@ async def test_administrators_pass_whatever_they_ask_and_what_changes_something_
     assert house.group.asked == []
 
 
-async def test_what_administrators_look_at_is_not_logged(house: House) -> None:
-    house.engine.on("GET /swarm/init", 200, {})
-    await house.dispatch("GET /swarm", administrators("GET"), FakeReply())
+@pytest.mark.parametrize(
+    "name",
+    ["GET /_ping", "HEAD /_ping", "GET /version", "GET /containers/json", "GET /volumes/{id}"],
+)
+async def test_what_administrators_look_at_is_not_logged(house: House, name: str) -> None:
+    await administrate(house, name)
     assert house.events.events == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "GET /containers/{id}/archive",
+        "HEAD /containers/{id}/archive",
+        "GET /containers/{id}/export",
+        "GET /containers/{id}/logs",
+        "GET /containers/{id}/attach/ws",
+        "GET /images/{ref}/get",
+        "GET /images/get",
+        "GET /swarm",
+        None,
+    ],
+)
+async def test_what_hands_peoples_files_to_administrators_is_logged(
+    house: House, name: str | None
+) -> None:
+    await administrate(house, name)
+    (event,) = house.events.events
+    assert (event.action, event.details["endpoint"]) == ("admin.docker", name or "")
+
+
+async def administrate(house: House, name: str | None) -> None:
+    method = "GET" if name is None else name.partition(" ")[0]
+    house.engine.on(f"{method} /swarm/init", 200, {})
+    await house.dispatch(name, administrators(method), FakeReply())
+
+
+@pytest.mark.parametrize("name", [*sorted(EVERY), None])
+async def test_nothing_that_a_person_asks_is_handed_on_as_it_is(
+    house: House, name: str | None
+) -> None:
+    method = "GET" if name is None else name.partition(" ")[0]
+    house.engine.on(f"{method} /swarm/init", 200, {})
+    asked = replace(administrators(method), caller=ALICE)
+    with suppress(NotFound):
+        await house.dispatch(name, asked, FakeReply())
+    assert house.engine.sent == []
 
 
 async def test_a_log_that_takes_nothing_does_not_stop_who_mends_it(house: House) -> None:
