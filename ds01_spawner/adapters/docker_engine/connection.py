@@ -145,6 +145,31 @@ class Connection:
                 f"The container engine's answer to '{call.title}' is broken."
             ) from exc
 
+    def beginning(self, call: Call, most: int) -> bytes:
+        """At most so many bytes of a long answer, of which the engine sends no more then.
+
+        Raises:
+            NotFound: The engine says 404.
+            Unavailable: It does not answer, or fails.
+        """
+        url = f"/v{self.api_version()}{call.path}"
+        timeout = urllib3.Timeout(total=call.seconds or self.deadlines.read)
+        try:
+            response = self._pool.urlopen(
+                call.method, url, timeout=timeout, retries=False, preload_content=False
+            )
+            try:
+                content = response.read(most, decode_content=False)
+            finally:
+                response.close()
+        except (urllib3.exceptions.HTTPError, OSError) as exc:
+            raise Unavailable(
+                f"The container engine broke off '{call.title}' ({_cause(exc)}).", NOTHING_LOST
+            ) from exc
+        if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise self._failure(call, response.status, _message(content))
+        return content
+
     def bytes(self, call: Call) -> bytes:
         """The engine's answer to `call` as it came; raises what `json` raises."""
         response = self._exchange(call, f"/v{self.api_version()}")

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from ds01_spawner.adapters.docker_engine.breaker import Breaker
 from ds01_spawner.adapters.docker_engine.connection import Call, Connection, Deadlines
 from ds01_spawner.adapters.docker_engine.facts import ContainerFacts
+from ds01_spawner.adapters.docker_engine.image_groups import ImageGroups
 from ds01_spawner.adapters.docker_engine.inspection import (
     addresses_of,
     environment_of,
@@ -20,8 +21,9 @@ from ds01_spawner.adapters.docker_engine.inspection import (
 from ds01_spawner.adapters.docker_engine.networks import ensure_network, list_bridges
 from ds01_spawner.adapters.docker_engine.payload import container_payload, unset_by_image
 from ds01_spawner.adapters.docker_engine.pulling import pull_image
-from ds01_spawner.domain.container import Container, ContainerSpec
+from ds01_spawner.domain.container import Container, ContainerSpec, Mount
 from ds01_spawner.domain.errors import Conflict, NotFound, Unavailable
+from ds01_spawner.domain.grant import NOTICES
 from ds01_spawner.domain.labels import IMAGE_OWNER, RESERVED_LABELS
 from ds01_spawner.ports import EngineInfo
 from ds01_spawner.ports.isolation import Bridge
@@ -67,6 +69,7 @@ class DockerEngine:
         self._network_pool = pool
         self._network_prefix = network_prefix
         self._facts = ContainerFacts(self._inspect)
+        self._groups = ImageGroups(self._connection)
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -155,7 +158,14 @@ class DockerEngine:
     def create(self, spec: ContainerSpec) -> str:
         """Make a container and return its id."""
         payload = container_payload(spec)
-        image = self._image_config(spec.image)
+        found = self._image(spec.image)
+        if found is None:
+            raise NotFound(f"The image {spec.image} is not on this machine.")
+        if spec.group_add and any(_is_of_host(mount) for mount in spec.mounts):
+            self._groups.check(found, spec.image, spec.group_add)
+            # By now, the name may be another image's.
+            payload["Image"] = found["Id"]
+        image = found.get("Config") or {}
         payload["Labels"] = {**_overridden_labels(image), **payload["Labels"]}
         payload["Env"] += unset_by_image(image.get("Env") or ())
         call = Call(
@@ -176,13 +186,6 @@ class DockerEngine:
             raise NotFound(f"The image {spec.image} is not on this machine.") from exc
         except Conflict as exc:
             raise Conflict(f"A container named {spec.name} exists already.") from exc
-
-    def _image_config(self, reference: str) -> dict[str, Any]:
-        """What an image says of the containers made from it."""
-        image = self._image(reference)
-        if image is None:
-            raise NotFound(f"The image {reference} is not on this machine.")
-        return image.get("Config") or {}
 
     def _image(self, reference: str) -> dict[str, Any] | None:
         """What the engine says about an image, or `None` when it does not have it."""
@@ -286,6 +289,11 @@ class DockerEngine:
                 self._connection.json(call)
         except NotFound:
             return
+
+
+def _is_of_host(mount: Mount) -> bool:
+    """Whether it holds what groups of the server may be let into."""
+    return mount.kind == "bind" and mount.target != NOTICES
 
 
 def _overridden_labels(image: Mapping[str, Any]) -> dict[str, str]:

@@ -6,7 +6,7 @@ What is not mentioned here is shown as the engine says it.
 from collections.abc import Mapping
 from typing import Any
 
-from ds01_spawner.domain import names
+from ds01_spawner.domain import labels, names
 from ds01_spawner.domain.bind import BindSet, binds_of, staged_bind
 from ds01_spawner.domain.names import SEPARATOR
 from ds01_spawner.gateway.docker.image_names import shown_image
@@ -18,7 +18,7 @@ def listed_view(entry: Mapping[str, Any], user: str) -> dict[str, Any]:
     wanted = binds_of(entry.get("Labels") or {})
     seen = dict(entry)
     seen["Names"] = [_name(name, user) for name in entry.get("Names") or ()]
-    seen["Image"] = _image(entry.get("Image"), user)
+    seen["Image"] = _image(_named(entry.get("Image"), entry.get("Labels")), user)
     if entry.get("Mounts"):
         seen["Mounts"] = [_mount(mount, wanted, user) for mount in entry["Mounts"]]
     if entry.get("HostConfig"):
@@ -34,7 +34,8 @@ def inspected_view(inspected: Mapping[str, Any], user: str) -> dict[str, Any]:
     wanted = binds_of(config.get("Labels") or {})
     seen = dict(inspected)
     seen["Name"] = _name(str(inspected.get("Name") or ""), user)
-    seen["Config"] = {**config, "Image": _image(config.get("Image"), user)}
+    image = _named(config.get("Image"), config.get("Labels"))
+    seen["Config"] = {**config, "Image": _image(image, user)}
     seen["HostConfig"] = _host_config(inspected.get("HostConfig") or {}, wanted, user)
     seen["Mounts"] = [_mount(mount, wanted, user) for mount in inspected.get("Mounts") or ()]
     if inspected.get("NetworkSettings"):
@@ -54,6 +55,12 @@ def in_own_words(message: str, inspected: Mapping[str, Any], ref: str, user: str
 def without_owner(message: str, user: str) -> str:
     """A message of the engine's without this person's ending of names."""
     return message.replace(f"{SEPARATOR}{names.user_slug(user)}", "")
+
+
+def _named(image: Any, marks: Mapping[str, str] | None) -> Any:
+    """What an image was called when a container was made of it by its id."""
+    is_id = isinstance(image, str) and image.startswith("sha256:")
+    return (marks or {}).get(labels.IMAGE, image) if is_id else image
 
 
 def _name(name: str, user: str) -> str:
