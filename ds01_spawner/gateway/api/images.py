@@ -8,19 +8,17 @@ from urllib.parse import quote
 
 from ds01_spawner.client import models as m
 from ds01_spawner.composition import Platform
-from ds01_spawner.domain.errors import Conflict, Forbidden, NotFound, Unavailable
+from ds01_spawner.domain.errors import Conflict, Forbidden, NotFound
 from ds01_spawner.domain.labels import Interface, name_of
 from ds01_spawner.domain.names import shown
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.docker.image_names import own_reference
 from ds01_spawner.gateway.docker.owned import owner
-from ds01_spawner.gateway.wire.call import Answer as EngineAnswer
+from ds01_spawner.gateway.wire.engine_answers import checked
 from ds01_spawner.policy.image_references import own_repository
 from ds01_spawner.policy.images import ImageCatalogue, ImageEntry
 
-_NOT_FOUND = 404
-_CONFLICT = 409
 _DELETE_SECONDS = 120.0
 
 
@@ -41,7 +39,7 @@ class Images:
             return platform.images, _group(platform, ask.requester)
 
         catalogue, group = await ask.run(self._api, offered)
-        present = _checked(await self._api.engine.ask("GET", "/images/json")).value or ()
+        present = checked(await self._api.engine.ask("GET", "/images/json")).value or ()
         return offered_images(catalogue, group, ask.requester.user, present)
 
     async def delete(self, ask: Ask) -> m.Removed:
@@ -50,11 +48,11 @@ class Images:
         reference = own_reference(name, user)
         path = f"/images/{quote(reference, safe='/:@')}"
         answer = await self._api.engine.ask("DELETE", path, seconds=_DELETE_SECONDS)
-        if answer.status == _NOT_FOUND:
-            raise NotFound(f"You have no image called {shown(name)}.", "See: GET /images.")
-        if answer.status == _CONFLICT:
-            raise Conflict(*await self._in_use(ask, reference))
-        _checked(answer)
+        missing = NotFound(f"You have no image called {shown(name)}.", "See: GET /images.")
+        try:
+            checked(answer, not_found=missing)
+        except Conflict as exc:
+            raise Conflict(*await self._in_use(ask, reference)) from exc
 
         def record(platform: Platform) -> None:
             platform.audit.write(
@@ -67,7 +65,7 @@ class Images:
     async def _in_use(self, ask: Ask, reference: str) -> tuple[str, str]:
         filters = json.dumps({"ancestor": [reference]})
         query = {"all": ["1"], "filters": [filters]}
-        found = _checked(await self._api.engine.ask("GET", "/containers/json", query)).value or ()
+        found = checked(await self._api.engine.ask("GET", "/containers/json", query)).value or ()
         instance = await ask.run(self._api, lambda platform: platform.instance)
         users = [
             name_of(each.get("Labels") or {}, str((each.get("Names") or ["?"])[0]).lstrip("/"))
@@ -139,10 +137,3 @@ def _group(platform: Platform, requester: Requester) -> str | None:
         return platform.admission.limits(requester.user, requester.hub_groups).group
     except Forbidden:  # root is nobody's account
         return None
-
-
-def _checked(answer: EngineAnswer) -> EngineAnswer:
-    if answer.ok:
-        return answer
-    said = answer.value.get("message", "") if isinstance(answer.value, Mapping) else ""
-    raise Unavailable(f"The container engine says: {said or answer.status}", "Try again.")

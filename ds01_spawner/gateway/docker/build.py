@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
@@ -36,12 +37,14 @@ from ds01_spawner.gateway.docker.build_output import (
 from ds01_spawner.gateway.docker.dockerfile import parse_dockerfile
 from ds01_spawner.gateway.docker.dockerfile_plan import plan_build
 from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.image_list import without_namespace
 from ds01_spawner.gateway.docker.network_lookup import OwnNetworks
-from ds01_spawner.gateway.docker.own_images import OwnImages, checked
+from ds01_spawner.gateway.docker.own_images import OwnImages
 from ds01_spawner.gateway.docker.progress_lines import Progress, line_of
 from ds01_spawner.gateway.docker.pull import Pull
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Answer, Call, Handler, Reply
+from ds01_spawner.gateway.wire.engine_answers import checked
 from ds01_spawner.operations.build_place import KEEP_EVERY, BuildPlace
 
 MOST_AT_ONCE = 4
@@ -217,7 +220,8 @@ class Builds:
                 record.outcome = "failed"
                 record.reason = words.own(progress.failure, with_ids=True)
         if answer.error:
-            checked(Answer(answer.status, _decoded(answer.error)), user)
+            failed = Answer(answer.status, _decoded(answer.error))
+            checked(failed, partial(without_namespace, user=user))
         return BuildResult(record.image_id, record.reason)
 
     async def _network(self, job: BuildJob) -> str:

@@ -14,10 +14,11 @@ from ds01_spawner.gateway.docker.dockerfile_plan import Base
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.image_names import engine_reference
 from ds01_spawner.gateway.docker.image_rights import ImageRights, labels_of
-from ds01_spawner.gateway.docker.own_images import OwnImages, checked
+from ds01_spawner.gateway.docker.own_images import OwnImages
 from ds01_spawner.gateway.docker.pull import Pull
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call
+from ds01_spawner.gateway.wire.engine_answers import checked
 
 
 @dataclass(frozen=True, slots=True)

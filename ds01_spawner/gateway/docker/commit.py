@@ -1,17 +1,19 @@
 """`docker commit`: an image of one's own container, in one's own namespace."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.go_json import Fields
 from ds01_spawner.gateway.docker.image_changes import checked_changes, commit_config
+from ds01_spawner.gateway.docker.image_list import without_namespace
 from ds01_spawner.gateway.docker.image_names import shown_image
 from ds01_spawner.gateway.docker.images import wanted_reference
-from ds01_spawner.gateway.docker.own_images import checked
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.docker.parameters import flag
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
+from ds01_spawner.gateway.wire.engine_answers import checked
 from ds01_spawner.policy.image_references import split_reference
 
 _MOST_BYTES = 1024**2
@@ -63,7 +65,7 @@ class Commit:
             version=call.version,
             seconds=_SECONDS,
         )
-        made = checked(answer, user).value
+        made = checked(answer, partial(without_namespace, user=user)).value
         details = {"container": found["Id"], "id": made.get("Id")}
 
         def write() -> None:

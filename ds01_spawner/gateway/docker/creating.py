@@ -36,6 +36,7 @@ from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.docker.volumes import Volumes
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
+from ds01_spawner.gateway.wire.engine_answers import message_of
 from ds01_spawner.operations.admission import Grant
 from ds01_spawner.operations.binds import StagedBinds
 
@@ -284,7 +285,7 @@ class Creating:
                     f"/networks/{found['Id']}/connect",
                     body={"Container": container_id, "EndpointConfig": settings},
                 )
-                problem = "" if answer.ok else str((answer.value or {}).get("message"))
+                problem = "" if answer.ok else message_of(answer)
             except DS01Error as exc:
                 problem = str(exc)
             if problem:

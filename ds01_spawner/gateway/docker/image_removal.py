@@ -1,20 +1,27 @@
 """Images that go: one's own tags, and what nothing else calls or uses."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ds01_spawner.domain.errors import Conflict, DS01Error, Forbidden, InvalidRequest
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.filters import has_label, parse_filters
-from ds01_spawner.gateway.docker.image_list import freed_bytes, is_prunable, removed_images
+from ds01_spawner.gateway.docker.image_list import (
+    freed_bytes,
+    is_prunable,
+    removed_images,
+    without_namespace,
+)
 from ds01_spawner.gateway.docker.image_names import candidates, shown_image
 from ds01_spawner.gateway.docker.image_rights import ImageRights, labels_of, tagged
-from ds01_spawner.gateway.docker.own_images import OwnImages, checked, image_path
+from ds01_spawner.gateway.docker.own_images import OwnImages, image_path
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.docker.parameters import flag
 from ds01_spawner.gateway.docker.prune import check_prune_filters
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
+from ds01_spawner.gateway.wire.engine_answers import checked
 from ds01_spawner.policy.image_references import split_reference
 
 Steps = list[dict[str, str]]
@@ -61,7 +68,8 @@ class ImageRemoval:
             answer = await self._engine.ask(
                 "DELETE", image_path(target, ""), query, seconds=_SECONDS
             )
-            steps += checked(answer, rights.user).value or ()
+            own_words = partial(without_namespace, user=rights.user)
+            steps += checked(answer, own_words).value or ()
         await self._tell(call, shown_image(targets[0], rights.user), steps)
         await reply.json(removed_images(steps, rights.user))
 

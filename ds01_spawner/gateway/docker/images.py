@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest
@@ -11,13 +12,15 @@ from ds01_spawner.gateway.docker.image_list import (
     image_filters,
     image_history,
     inspected_image,
+    without_namespace,
 )
 from ds01_spawner.gateway.docker.image_names import engine_reference, own_reference
 from ds01_spawner.gateway.docker.image_rights import ImageRights
-from ds01_spawner.gateway.docker.own_images import OwnImages, checked, image_path
+from ds01_spawner.gateway.docker.own_images import OwnImages, image_path
 from ds01_spawner.gateway.docker.parameters import flag
 from ds01_spawner.gateway.docker.prune import moment
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
+from ds01_spawner.gateway.wire.engine_answers import checked
 from ds01_spawner.policy.image_references import split_reference
 
 MOST_NAMES = 64
@@ -130,7 +133,7 @@ class Images:
         query = {"repo": [repository], "tag": [rest.removeprefix(":")]}
         path = image_path(found["Id"], "tag")
         answer = await self._engine.ask("POST", path, query, version=call.version)
-        checked(answer, call.caller.user)
+        checked(answer, partial(without_namespace, user=call.caller.user))
         await reply.empty(201)
 
     async def distribution(self, call: Call, reply: Reply) -> None:

@@ -1,17 +1,10 @@
 """Finds a person's networks, by every way that Docker lets one name them."""
 
-from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.errors import (
-    Conflict,
-    DS01Error,
-    Forbidden,
-    InvalidRequest,
-    NotFound,
-    Unavailable,
-)
+from ds01_spawner.domain.errors import InvalidRequest, NotFound
 from ds01_spawner.domain.names import network_name
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.filters import Filters, encode_filters
@@ -23,14 +16,7 @@ from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.docker.views import without_owner
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Answer
-
-_NOT_FOUND = 404
-_ERRORS: Mapping[int, type[DS01Error]] = {
-    400: InvalidRequest,
-    403: Forbidden,
-    404: NotFound,
-    409: Conflict,
-}
+from ds01_spawner.gateway.wire.engine_answers import checked, message_of
 
 
 class OwnNetworks:
@@ -138,7 +124,7 @@ class OwnNetworks:
     async def _default(self, caller: Caller) -> dict[str, Any]:
         name = network_name(caller.user)
         answer = await self._engine.ask("GET", f"/networks/{name}")
-        if answer.status == _NOT_FOUND:
+        if answer.is_missing:
             marks = {
                 labels.MANAGED: "true",
                 labels.USER: caller.user,
@@ -157,19 +143,8 @@ def _not_found(ref: str) -> NotFound:
     return NotFound(f"network {ref} not found")
 
 
-def message_of(answer: Answer) -> str:
-    """What the engine says is wrong."""
-    value = answer.value if isinstance(answer.value, Mapping) else {}
-    return str(value.get("message") or f"The engine answered {answer.status}.")
-
-
-def checked(answer: Answer, caller: Caller | None = None, ref: str = "") -> Answer:
-    """The answer, unless the engine would not: then its words, as the caller names things."""
-    if answer.ok:
-        return answer
-    message = message_of(answer)
-    if answer.status == _NOT_FOUND and ref and "network" in message:
-        raise _not_found(ref)
-    if caller is not None:
-        message = without_owner(message, caller.user)
-    raise _ERRORS.get(answer.status, Unavailable)(message)
+def checked_of(answer: Answer, caller: Caller, ref: str = "") -> Answer:
+    """The answer, or the engine's error as the caller says it, of what they call `ref`."""
+    is_it = answer.is_missing and ref and "network" in message_of(answer)
+    own_words = partial(without_owner, user=caller.user)
+    return checked(answer, own_words, _not_found(ref) if is_it else None)

@@ -22,7 +22,7 @@ from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.filters import parse_filters
 from ds01_spawner.gateway.docker.go_json import Fields
 from ds01_spawner.gateway.docker.names import engine_name, own_name
-from ds01_spawner.gateway.docker.network_lookup import OwnNetworks, checked, message_of
+from ds01_spawner.gateway.docker.network_lookup import OwnNetworks, checked_of
 from ds01_spawner.gateway.docker.network_view import NO_NETWORK, has_name, network_view
 from ds01_spawner.gateway.docker.network_wish import (
     NetworkWish,
@@ -32,6 +32,7 @@ from ds01_spawner.gateway.docker.network_wish import (
 from ds01_spawner.gateway.docker.owned import Owned, labels_of
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
+from ds01_spawner.gateway.wire.engine_answers import message_of
 
 _T = TypeVar("_T")
 
@@ -100,7 +101,7 @@ class Networks:
             return
         path = f"/networks/{found['Id']}"
         answer = await self._engine.ask("GET", path, version=call.version)
-        value = checked(answer, call.caller, call.parts["id"]).value
+        value = checked_of(answer, call.caller, call.parts["id"]).value
         await reply.json(network_view(value, call.caller.user))
 
     async def _create(self, call: Call, reply: Reply) -> None:
@@ -150,7 +151,7 @@ class Networks:
                 return str(answer.value["Id"])
             # Somebody else's network took the range between the look and the deed.
             if not left or wish.subnet or not any(text in message_of(answer) for text in _TAKEN):
-                checked(answer, caller)
+                checked_of(answer, caller)
         raise Unavailable(f"The network {wish.name} could not be made.", "Try again.")
 
     def _pool(self) -> tuple[IPv4Network, int]:
@@ -180,7 +181,7 @@ class Networks:
             )
         path = f"/networks/{found['Id']}"
         answer = await self._engine.ask("DELETE", path, seconds=_SECONDS)
-        checked(answer, call.caller, ref)
+        checked_of(answer, call.caller, ref)
         await self._note(
             call.caller, "network.remove", own_name(found["Name"], call.caller.user), found["Id"]
         )
@@ -197,7 +198,7 @@ class Networks:
         merged = {**filters, "label": [*filters.get("label", ()), *marks]}
         query = {"filters": [json.dumps(merged)]}
         answer = await self._engine.ask("POST", "/networks/prune", query, seconds=_SECONDS)
-        gone = (checked(answer, call.caller).value or {}).get("NetworksDeleted") or ()
+        gone = (checked_of(answer, call.caller).value or {}).get("NetworksDeleted") or ()
         names = [own_name(str(name), call.caller.user) for name in gone]
         for name in names:
             await self._note(call.caller, "network.remove", name, "")
@@ -238,7 +239,7 @@ class Networks:
     ) -> None:
         path = f"/networks/{network['Id']}/{deed}"
         answer = await self._engine.ask("POST", path, body=payload, seconds=_SECONDS)
-        checked(answer, call.caller, call.parts["id"])
+        checked_of(answer, call.caller, call.parts["id"])
 
     async def _note(self, caller: Caller, action: str, name: str, network_id: str) -> None:
         details = {"id": network_id} if network_id else {}

@@ -4,29 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ds01_spawner.domain.errors import (
-    Conflict,
-    DS01Error,
-    Forbidden,
-    InvalidRequest,
-    NotFound,
-    Unavailable,
-)
+from ds01_spawner.domain.errors import InvalidRequest, NotFound
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.image_list import without_namespace
 from ds01_spawner.gateway.docker.image_names import candidates, id_prefix, is_full_id
 from ds01_spawner.gateway.docker.image_rights import ImageRights
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.identity import Caller
-from ds01_spawner.gateway.wire.call import Answer
-
-_NOT_FOUND = 404
-_ERRORS: Mapping[int, type[DS01Error]] = {
-    400: InvalidRequest,
-    403: Forbidden,
-    404: NotFound,
-    409: Conflict,
-}
+from ds01_spawner.gateway.wire.engine_answers import checked
 
 
 class OwnImages:
@@ -98,7 +82,7 @@ class OwnImages:
     async def inspect(self, reference: str) -> dict[str, Any] | None:
         """What the engine says of an image, or `None`; whosever it is."""
         answer = await self._engine.ask("GET", image_path(reference, "json"))
-        if answer.status == _NOT_FOUND:
+        if answer.is_missing:
             return None
         return dict(checked(answer).value)
 
@@ -155,14 +139,3 @@ def image_path(reference: str, ending: str) -> str:
     """The engine's path of something about an image."""
     slash = "/" if ending else ""
     return f"/images/{quote(reference, safe='/:@')}{slash}{ending}"
-
-
-def checked(answer: Answer, user: str = "") -> Answer:
-    """The answer, unless the engine would not: then its words, as `user` names things."""
-    if answer.ok:
-        return answer
-    value = answer.value if isinstance(answer.value, Mapping) else {}
-    message = str(value.get("message") or f"The engine answered {answer.status}.")
-    raise _ERRORS.get(answer.status, Unavailable)(
-        without_namespace(message, user) if user else message
-    )

@@ -11,18 +11,19 @@ from typing import Any
 from urllib.parse import quote
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.errors import DS01Error, Forbidden, InvalidRequest, NotFound, Unavailable
+from ds01_spawner.domain.errors import Forbidden, InvalidRequest, NotFound
 from ds01_spawner.domain.names import SEPARATOR
 from ds01_spawner.gateway.docker.filters import Filters, encode_filters
 from ds01_spawner.gateway.docker.names import engine_name, without_number
 from ds01_spawner.gateway.identity import Caller
-from ds01_spawner.gateway.wire.call import Answer, EngineLink
+from ds01_spawner.gateway.wire.call import EngineLink
+from ds01_spawner.gateway.wire.engine_answers import checked, message_of
 
 _FULL_ID = re.compile(r"^[0-9a-f]{64}\Z")
 _ID_PART = re.compile(r"^[0-9a-f]{1,63}\Z")
 _SHORT_ID = 12
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}\Z")
-_NOT_FOUND = 404
+_SEVERAL = "Multiple IDs found with provided prefix"
 _OLDER_SECONDS = 5.0
 
 
@@ -52,7 +53,7 @@ class Owned:
         """The engine's inspect JSON of the caller's own container; go on with its full `Id`.
 
         Args:
-            caller: Who asks; an administrator finds anybody's.
+            caller: Who asks.
             ref: What the caller calls it, with or without a leading slash, the engine's name of it,
                 its id, or a part of its id that begins no other id of the caller's.
             version: Engine API version that the answer is in; empty: the newest known.
@@ -62,10 +63,7 @@ class Owned:
             InvalidRequest: Several of the caller's have ids that begin so.
             Unavailable: The engine does not answer.
         """
-        if caller.is_admin:
-            found = await self._inspect(ref.removeprefix("/"), version)
-        else:
-            found = await self._own(caller, ref, version)
+        found = await self._own(caller, ref, version)
         if found is None:
             raise no_such_container(ref)
         return found
@@ -148,7 +146,7 @@ class Owned:
         asked = {name: [value] for name, value in query.items()}
         asked["filters"] = [encode_filters(merged)]
         answer = await self._engine.ask("GET", "/containers/json", asked, version=version)
-        return list(_checked(answer).value or ())
+        return list(checked(answer).value or ())
 
     async def _own(self, caller: Caller, ref: str, version: str) -> dict[str, Any] | None:
         """In Docker's own order: a full id, a name, the beginning of an id."""
@@ -174,14 +172,11 @@ class Owned:
         every = await self.listed(caller, query={"all": "1"}, version=version)
         mine = [str(each["Id"]) for each in every if str(each["Id"]).startswith(part)]
         if len(mine) > 1:
-            raise InvalidRequest(f"Multiple IDs found with provided prefix: {part}")
+            raise InvalidRequest(f"{_SEVERAL}: {part}")
         return await self._own_by_id(caller, mine[0], version) if mine else None
 
     async def _own_by_id(self, caller: Caller, part: str, version: str) -> dict[str, Any] | None:
-        try:
-            found = await self._inspect(part, version)
-        except InvalidRequest:  # the engine knows several
-            return None
+        found = await self._inspect(part, version)
         if found is None or not str(found.get("Id")).startswith(part):
             return None
         return found if self._is_own(found, caller) else None
@@ -191,9 +186,9 @@ class Owned:
             return None
         path = f"/containers/{quote(name_or_id, safe='')}/json"
         answer = await self._engine.ask("GET", path, version=version)
-        if answer.status == _NOT_FOUND:
+        if answer.is_missing or message_of(answer).startswith(_SEVERAL):
             return None
-        return dict(_checked(answer).value)
+        return dict(checked(answer).value)
 
     def _is_own(self, inspected: Mapping[str, Any], caller: Caller) -> bool:
         return self.is_own(labels_of(inspected), caller)
@@ -246,15 +241,3 @@ def _engine_names(text: str, caller: Caller) -> list[str]:
     own = without_number(text, caller.uid)
     by_number = [engine_name(own, caller.user)] if own != text else []
     return [text, *by_number]
-
-
-def _checked(answer: Answer) -> Answer:
-    """The answer, unless the engine would not give it."""
-    if answer.ok:
-        return answer
-    value = answer.value if isinstance(answer.value, Mapping) else {}
-    message = str(value.get("message") or f"The engine answered {answer.status}.")
-    error: type[DS01Error] = Unavailable
-    if message.startswith("Multiple IDs found") or answer.status in range(400, 500):
-        error = InvalidRequest
-    raise error(message)

@@ -121,7 +121,10 @@ class Volumes:
         mounted = mounted_volumes(containers)
         return [
             each
-            for each in (checked(answer, caller).value or {}).get("Volumes") or ()
+            for each in (checked(answer, partial(without_owner, user=caller.user)).value or {}).get(
+                "Volumes"
+            )
+            or ()
             if is_own(each, caller.user, self._instance, mounted)
         ]
 
@@ -162,7 +165,7 @@ class Volumes:
             answer = await self._engine.ask(
                 "POST", "/volumes/create", body=payload, seconds=_SECONDS
             )
-            made: dict[str, Any] = checked(answer, caller).value
+            made: dict[str, Any] = checked(answer, partial(without_owner, user=caller.user)).value
         try:
             await self._note(caller, "volume.create", made)
         except BaseException:

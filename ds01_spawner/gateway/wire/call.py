@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Protocol
 
 from ds01_spawner.gateway.identity import Caller
@@ -126,6 +127,11 @@ class Answer:
     def ok(self) -> bool:
         """Whether the engine did what it was told."""
         return self.status < 400  # noqa: PLR2004 - HTTP's own boundary
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the engine has no such thing."""
+        return self.status == HTTPStatus.NOT_FOUND
 
 
 class EngineLink(Protocol):

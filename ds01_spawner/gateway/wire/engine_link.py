@@ -11,10 +11,11 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
-from ds01_spawner.domain.errors import DS01Error, InvalidRequest, NotFound, Unavailable
+from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.gateway.wire.body import Chunks
 from ds01_spawner.gateway.wire.call import Answer, Call, Query, Reply, Rewrite
 from ds01_spawner.gateway.wire.departures import Departures
+from ds01_spawner.gateway.wire.engine_answers import checked
 from ds01_spawner.gateway.wire.errors import ClientGone
 from ds01_spawner.gateway.wire.flow import Flow, Pipes
 from ds01_spawner.gateway.wire.line import Line
@@ -136,7 +137,7 @@ class UnixEngineLink:
         question = _question(method, _target(version, path, query))
         async with asked(self._socket, question, self._pipes) as answer:
             if answer.head.status >= _ERROR:
-                raise _refusal(answer.head.status, await answer.value())
+                checked(Answer(answer.head.status, await answer.value()))
             held = b""
             while part := await answer.part():
                 *lines, held = (held + part).split(b"\n")
@@ -200,17 +201,6 @@ async def _within(seconds: float | None) -> AsyncIterator[None]:
             f"The container engine did not answer within {seconds:g} seconds.",
             "Try again in a minute; if it stays so, tell your administrator.",
         ) from exc
-
-
-def _refusal(status: int, value: Any) -> DS01Error:
-    message = str(value.get("message", "")) if isinstance(value, dict) else ""
-    match status:
-        case HTTPStatus.BAD_REQUEST:
-            return InvalidRequest(message)
-        case HTTPStatus.NOT_FOUND:
-            return NotFound(message)
-        case _:
-            return Unavailable(f"The container engine refuses: {message}")
 
 
 async def _hand_on(answer: Upstream, reply: Reply, pipes: Pipes) -> int:

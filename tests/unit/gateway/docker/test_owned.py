@@ -5,7 +5,7 @@ import pytest
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.errors import InvalidRequest, NotFound
 from ds01_spawner.gateway.docker.owned import Owned, is_managed
-from fakes.calls import ALICE, BOB, ROOT
+from fakes.calls import ALICE, BOB
 from fakes.engine_json import INSTANCE, inspected, legacy, managed, own
 from fakes.engine_link import FakeEngineLink
 
@@ -103,15 +103,6 @@ async def test_a_short_id_that_a_stranger_took_as_a_name_is_ones_own_id() -> Non
     engine.containers.insert(0, inspected(WEB["Id"][:12], {}, full_id="f" * 64))
 
     assert await owned.container(ALICE, WEB["Id"][:12]) == WEB
-
-
-async def test_an_administrator_finds_everything() -> None:
-    owned, _ = lab()
-
-    assert await owned.container(ROOT, "database") == STRANGE
-    assert await owned.container(ROOT, "web._.bob") == BOBS
-    with pytest.raises(NotFound, match="No such container: nothing"):
-        await owned.container(ROOT, "nothing")
 
 
 async def test_the_list_holds_ones_own_and_older_ones() -> None:
