@@ -53,8 +53,9 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Client:
     """The API that this process may use.
 
     In this order: the socket that `DS01_GATEWAY_SOCKET` names; the API at `DS01_API_URL`, which
-    servers of the hub are given; the hub at `DS01_URL`; the hub that a server belongs to; this
-    machine's socket. A token is in `DS01_TOKEN`, or as in servers in `JUPYTERHUB_API_TOKEN`.
+    the hub gives its servers where it is told `GATEWAY_URL`; the hub at `DS01_URL`; the hub that a
+    server belongs to; this machine's socket. A token is in `DS01_TOKEN`, or as in servers in
+    `JUPYTERHUB_API_TOKEN`.
 
     Raises:
         InvalidRequest: `DS01_URL` cannot be used.

@@ -1,4 +1,4 @@
-"""OpenSSH public keys: what opens somebody's containers. Pure.
+"""OpenSSH public keys: what somebody is to be known by in containers. Pure.
 
 The formats are RFC 4253 section 6.6, RFC 5656, RFC 8709 and, for security keys, OpenSSH's
 PROTOCOL.u2f. A key is taken apart here because what is stored ends up in an `authorized_keys`:

@@ -1,4 +1,4 @@
-"""The SSH keys that open somebody's containers."""
+"""Somebody's SSH public keys, kept for them; nothing is opened with them yet."""
 
 from collections.abc import Mapping
 

@@ -94,7 +94,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET",    "/policy/explain",              "explainPolicy",    _S, m.PolicyExplanation, "Limits, and what says so.", m.OwnerQuery),
     Route("POST",   "/policy/preview",              "previewPolicy",    _M, m.Preview,        "Who an edited policy file would change, and how. Nothing is written.", body=m.PreviewRequest, cost=20),
 
-    Route("GET",    "/ssh-keys",                    "listSshKeys",      _S, m.SshKeys,        "The SSH keys that open your containers."),
+    Route("GET",    "/ssh-keys",                    "listSshKeys",      _S, m.SshKeys,        "Your SSH public keys, as you left them here."),
     Route("POST",   "/ssh-keys",                    "addSshKey",        _S, m.SshKey,         "Add an SSH public key.", body=m.SshKeyRequest, status=201, errors=(409,), cost=5, repeatable=True),
     Route("DELETE", "/ssh-keys/{key}",              "removeSshKey",     _S, m.Removed,        "Remove an SSH key.", errors=(404,), cost=5),
 
