@@ -7,7 +7,8 @@ misses it. With `--rm` the engine itself removes the container, perhaps a second
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,8 @@ _OWN = "gateway"
 """Whose turn in the threads this takes."""
 
 PAUSE_SECONDS = 1.0
+BACK_SECONDS = 120
+"""What happened while nobody looked is asked for; a promise older than this has ended by itself."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,11 +34,20 @@ class Departed:
     Args:
         door: The platform, and the way to the engine.
         instance: Id of this installation.
-        pause_seconds: From a lost connection to the next try; promises end by themselves meanwhile.
+        pause_seconds: From a lost connection to the next try.
+        now: The time, in seconds since 1970.
     """
 
-    def __init__(self, door: Door, instance: str, *, pause_seconds: float = PAUSE_SECONDS) -> None:
+    def __init__(
+        self,
+        door: Door,
+        instance: str,
+        *,
+        pause_seconds: float = PAUSE_SECONDS,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._door = door
+        self._now = now
         self._filters = {
             "type": ["container"],
             "event": ["destroy"],
@@ -56,7 +68,8 @@ class Departed:
 
     async def follow(self) -> None:
         """Give back what is promised for each container that goes, until the engine ends this."""
-        query = {"filters": [json.dumps(self._filters)]}
+        since = int(self._now()) - BACK_SECONDS
+        query = {"filters": [json.dumps(self._filters)], "since": [str(since)]}
         async for event in self._door.engine.stream("GET", "/events", query):
             container = departed_container(event)
             if container is not None:

@@ -32,7 +32,8 @@ def main() -> None:
         except OSError as exc:
             what = exc.filename if isinstance(exc.filename, str) else command["path"]
             answer, opened = {"errno": exc.errno or errno.EIO, "what": what}, []
-        socket.send_fds(channel, [json.dumps(answer).encode()], opened)
+        with suppress(BrokenPipeError):  # whoever asked was killed
+            socket.send_fds(channel, [json.dumps(answer).encode()], opened)
 
 
 def _open(command: Mapping[str, Any], _: list[int]) -> tuple[dict[str, Any], list[int]]:

@@ -34,6 +34,14 @@ async def test_what_is_promised_for_a_container_that_went_is_given_back() -> Non
     assert INSTANCE in fake.engine.asked[0].query["filters"][0]
 
 
+async def test_what_went_while_nobody_looked_is_asked_for() -> None:
+    fake = lab()
+
+    await Departed(fake.door, INSTANCE, now=lambda: 1_000_000.9).follow()
+
+    assert fake.engine.asked[0].query["since"] == ["999880"]
+
+
 async def test_the_stage_of_a_container_that_went_is_cleared() -> None:
     wanted = BindSet("a" * 32, (Bind("/home/alice", "/data"),))
     fake = lab(gone("web._.alice", **{labels.BINDS: binds_label(wanted)}), gone("run._.alice"))
