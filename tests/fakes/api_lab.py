@@ -23,9 +23,9 @@ from ds01_spawner.domain.allocation import Ticket
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.api.application import application, http_server
 from ds01_spawner.gateway.api.ask import Api, Builder
-from ds01_spawner.gateway.api.rates import Rate
 from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.api.serving import served_by
+from ds01_spawner.gateway.rates import Rate
 from ds01_spawner.gateway.wire.call import Answer, EngineLink
 from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.admission import Grant, Queued

@@ -13,12 +13,12 @@ from ds01_spawner.composition import Platform
 from ds01_spawner.domain.errors import DS01Error, Forbidden, InvalidRequest, Unavailable
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask, Stream
 from ds01_spawner.gateway.api.plain import PlainHandler
-from ds01_spawner.gateway.api.rates import Rates
 from ds01_spawner.gateway.api.reading import body_of, digest_of, part_of, query_of
 from ds01_spawner.gateway.api.repetitions import Repetitions
 from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.api.routes import Route
 from ds01_spawner.gateway.api.sse import Listeners, send_events
+from ds01_spawner.gateway.rates import Rates
 
 _KEY = re.compile(r"[!-~]{1,128}")
 

@@ -19,8 +19,8 @@ from ds01_spawner.gateway.api.keys import Keys
 from ds01_spawner.gateway.api.me import Me
 from ds01_spawner.gateway.api.policies import Policies
 from ds01_spawner.gateway.api.queue import Queue
-from ds01_spawner.gateway.api.rates import Rate, Rates
 from ds01_spawner.gateway.api.requester import Requester, by_kernel
+from ds01_spawner.gateway.rates import Rate, Rates
 
 
 class _Group(Protocol):

@@ -1,1 +1,1 @@
-"""What a Docker client may do: `endpoints` is the table, the other modules are its handlers."""
+"""What a Docker client may do: the handlers of the table `gateway.endpoints`."""

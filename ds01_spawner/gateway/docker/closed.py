@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ds01_spawner.domain.errors import Forbidden
-from ds01_spawner.gateway.docker.endpoints import ENDPOINTS, Access
+from ds01_spawner.gateway.endpoints import ENDPOINTS, Access
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 
 _BUILDKIT = (

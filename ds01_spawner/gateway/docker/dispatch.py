@@ -7,9 +7,9 @@ from typing import Protocol
 
 from ds01_spawner.client.problems import TooManyRequests
 from ds01_spawner.domain.errors import DS01Error, Forbidden, NotFound
-from ds01_spawner.gateway.api.rates import Rate, Rates
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.endpoints import ENDPOINTS
+from ds01_spawner.gateway.endpoints import ENDPOINTS
+from ds01_spawner.gateway.rates import Rate, Rates
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 from ds01_spawner.operations.audit import in_request
 

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
 from ds01_spawner.domain.errors import InvalidRequest
-from ds01_spawner.gateway.docker.endpoints import ENDPOINTS, Endpoint
+from ds01_spawner.gateway.endpoints import ENDPOINTS, Endpoint
 from ds01_spawner.gateway.wire.call import Query
 
 OLDEST_MINOR: Final = 24

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from ds01_spawner.gateway.docker.endpoints import ENDPOINTS, Endpoint, Payload
+from ds01_spawner.gateway.endpoints import ENDPOINTS, Endpoint, Payload
 from integration.gateway.gateway_process import engine_docker
 from integration.gateway.people import Person
 from integration.gateway.raw_http import Told, ask

@@ -10,8 +10,8 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
 from ds01_spawner.client.models import Role
 from ds01_spawner.gateway.api.openapi import description
-from ds01_spawner.gateway.api.rates import Rate
 from ds01_spawner.gateway.api.routes import ROUTES
+from ds01_spawner.gateway.rates import Rate
 from fakes.api_lab import PREFIX, ApiLab, api_lab
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(60)]

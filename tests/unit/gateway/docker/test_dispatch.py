@@ -8,7 +8,7 @@ from ds01_spawner.domain.errors import Forbidden, NotFound, Unavailable
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.gateway.docker.dispatch import Dispatch
-from ds01_spawner.gateway.docker.endpoints import ENDPOINTS
+from ds01_spawner.gateway.endpoints import ENDPOINTS
 from ds01_spawner.gateway.wire.call import Call, Handler, Passage, Reply
 from ds01_spawner.operations.audit import Audit
 from fakes.clock import FakeClock

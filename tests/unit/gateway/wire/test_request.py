@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds01_spawner.domain.errors import InvalidRequest
-from ds01_spawner.gateway.docker.endpoints import ENDPOINTS, Endpoint
+from ds01_spawner.gateway.endpoints import ENDPOINTS, Endpoint
 from ds01_spawner.gateway.wire.request import MOST_PARAMETERS, flat, parse_target, quoted_query
 
 CONTROL_OR_SLASH = re.compile("[\x00-\x1f\x7f-\x9f/\ud800-\udfff]")
