@@ -1,22 +1,36 @@
-# The demo's state folder, its hub, and how everything of it goes away again.
+# The demo's state folder, its hub, its gateway, and how everything of it goes away again.
 # shellcheck shell=bash
 # STATE and PORT are set by script/demo.
 
 HEALTH_SECONDS=90
+GATEWAY_SECONDS=30
 
 demo_url() { printf 'http://127.0.0.1:%s\n' "$(cat "$STATE/port")"; }
 
-# demo_processes [FOLDER]: hub, proxy and services of the demo in that state folder, or of any demo.
-# They carry the folder in a variable that nothing else sets.
-demo_processes() {
+# demo_run: where the gateway's socket is. Not in the state folder, which is closed to people.
+demo_run() { printf '/run/ds01-demo-%s\n' "$(cat "$STATE/port")"; }
+
+demo_socket() { printf '%s/docker.sock\n' "$(demo_run)"; }
+
+# processes_with VARIABLE=PATTERN: those that carry it in their environment.
+processes_with() {
     local file pid
     for file in /proc/[0-9]*/environ; do
-        if tr '\0' '\n' 2>/dev/null <"$file" | grep -qx "DS01_DEMO=${1:-.*}"; then
+        if tr '\0' '\n' 2>/dev/null <"$file" | grep -qx "$1"; then
             pid=${file#/proc/}
             printf '%s\n' "${pid%/environ}"
         fi
     done 2>/dev/null
 }
+
+# demo_processes [FOLDER]: everything of the demo in that state folder, or of any demo.
+# They carry the folder in a variable that nothing else sets.
+demo_processes() { processes_with "DS01_DEMO=${1:-.*}"; }
+
+gateway_processes() { processes_with "DS01_DEMO_GATEWAY=$STATE"; }
+
+# hub_processes: hub, proxy and the hub's services.
+hub_processes() { demo_processes "$STATE" | grep -vxF "$(gateway_processes)" || true; }
 
 # demo_pid: the hub's process id.
 demo_pid() {
@@ -24,9 +38,20 @@ demo_pid() {
     pid=$(cat "$STATE/hub.pid" 2>/dev/null) && demo_processes "$STATE" | grep -x "$pid"
 }
 
+# hub_runs: this demo's hub, and it answers. One from before there were gateways does not count.
+hub_runs() { [ -e "$STATE/gateway-token" ] && demo_pid >/dev/null && demo_answers; }
+
+gateway_answers() {
+    curl --silent --fail --output /dev/null --max-time 5 --unix-socket "$(demo_socket)" http://docker/_ping
+}
+
 is_healthy() { curl --silent --fail --output /dev/null --max-time 5 "$1/hub/health"; }
 
 demo_answers() { is_healthy "$(demo_url)"; }
+
+api_answers() {
+    curl --silent --fail --output /dev/null --max-time 5 "$(demo_url)/services/ds01/api/openapi.json"
+}
 
 free_port() {
     "$ROOT/.venv/bin/python" -c \
@@ -69,7 +94,21 @@ prepare_state() {
     fi
     [ -e "$STATE/password" ] ||
         (umask 077 && "$ROOT/.venv/bin/python" -c 'import secrets; print(secrets.token_urlsafe(9))' >"$STATE/password")
+    [ -e "$STATE/gateway-token" ] ||
+        (umask 077 && "$ROOT/.venv/bin/python" -c 'import secrets; print(secrets.token_hex(32))' >"$STATE/gateway-token")
     [ -e "$STATE/before" ] || engine_things >"$STATE/before"
+}
+
+# prepare_ports: of hub, proxy and gateway among themselves. They stay the same, so that what
+# outlives one of them finds its successor, unless somebody else took them meanwhile.
+prepare_ports() {
+    local name port
+    mkdir -p "$STATE/ports"
+    for name in hub proxy gateway; do
+        port=$(cat "$STATE/ports/$name" 2>/dev/null || true)
+        if [ "$name" = gateway ] && [ -n "$port" ] && gateway_answers; then continue; fi
+        [ -n "$port" ] && port_is_free "$port" || free_port >"$STATE/ports/$name"
+    done
 }
 
 # engine_things: homes and networks of the demo's people that exist.
@@ -89,16 +128,17 @@ for person in sys.stdin.read().split():
 launch_hub() {
     local deadline=$((SECONDS + HEALTH_SECONDS)) pid address api_port
     address=$(engine_address) || return 1
-    api_port=$(free_port)
+    api_port=$(cat "$STATE/ports/hub")
     DS01_DEMO=$STATE DS01_STATE_DIR=$STATE DS01_CONFIG_DIR=$STATE/config DS01_DEMO_PORT=$PORT \
         DS01_DEMO_HUB_ADDRESS=$address DS01_DEMO_HUB_PORT=$api_port \
-        DS01_DEMO_PROXY_PORT=$(free_port) PATH=$ROOT/.venv/bin:$PATH \
+        DS01_DEMO_PROXY_PORT=$(cat "$STATE/ports/proxy") PATH=$ROOT/.venv/bin:$PATH \
+        GATEWAY_TOKEN=$(cat "$STATE/gateway-token") GATEWAY_URL=$(gateway_url) \
         setsid env --default-signal=INT,QUIT "$ROOT/.venv/bin/jupyterhub" --config "$ROOT/hub_config/demo_config.py" \
         >>"$STATE/hub.log" 2>&1 </dev/null 9>&- &
     pid=$!
     printf '%s\n' "$pid" >"$STATE/hub.pid"
     # Past the proxy first: it logs every question that the hub cannot answer yet.
-    until is_healthy "http://$address:$api_port" && demo_answers; do
+    until is_healthy "http://$address:$api_port" && demo_answers && api_answers; do
         if ! kill -0 "$pid" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
             grep -v ConfigProxy "$STATE/hub.log" | tail -n 20
             stop_hub
@@ -120,7 +160,74 @@ stop_hub() {
         done
     fi
     # Proxy and services that outlived their hub.
-    for pid in $(demo_processes "$STATE"); do kill "$pid" 2>/dev/null || true; done
+    for pid in $(hub_processes); do kill "$pid" 2>/dev/null || true; done
+}
+
+gateway_url() { printf 'http://127.0.0.1:%s\n' "$(cat "$STATE/ports/gateway")"; }
+
+# keep_gateway: the gateway, started again whenever it ends, as a service manager does it. Beside
+# the hub and not as its child: a hub that is killed would leave it behind, and start another.
+keep_gateway() {
+    while true; do
+        "$ROOT/.venv/bin/python" -m ds01_spawner.gateway || true
+        sleep 1
+    done
+}
+
+# launch_gateway: in a session of its own; returns when it answers. Done when it runs already, for
+# the same hub.
+launch_gateway() {
+    local deadline=$((SECONDS + GATEWAY_SECONDS)) address hub
+    address=$(engine_address) || return 1
+    hub=http://$address:$(cat "$STATE/ports/hub")/hub/api
+    if gateway_answers && [ "$(cat "$STATE/gateway.hub" 2>/dev/null)" = "$hub" ]; then return; fi
+    stop_gateway
+    printf '%s\n' "$hub" >"$STATE/gateway.hub"
+    install --directory --mode=755 "$(demo_run)"
+    DS01_DEMO=$STATE DS01_DEMO_GATEWAY=$STATE DS01_STATE_DIR=$STATE DS01_CONFIG_DIR=$STATE/config \
+        DS01_RUN_DIR=$(demo_run) DS01_GATEWAY_SOCKET=$(demo_socket) JUPYTERHUB_API_URL=$hub \
+        JUPYTERHUB_API_TOKEN=$(cat "$STATE/gateway-token") JUPYTERHUB_SERVICE_URL=$(gateway_url) \
+        ROOT=$ROOT setsid bash -c "$(declare -f keep_gateway); keep_gateway" \
+        >>"$STATE/gateway.log" 2>&1 </dev/null 9>&- &
+    printf '%s\n' "$!" >"$STATE/gateway.pid"
+    until gateway_answers; do
+        if [ "$SECONDS" -ge "$deadline" ]; then
+            tail -n 20 "$STATE/gateway.log"
+            stop_gateway
+            return 1
+        fi
+        sleep 0.2
+    done
+}
+
+# stop_gateway: first what starts it again; SIGKILL when that takes 10 s.
+stop_gateway() {
+    local pid waited=0
+    pid=$(cat "$STATE/gateway.pid" 2>/dev/null) && gateway_processes | grep -qx "$pid" && kill "$pid"
+    for pid in $(gateway_processes); do kill "$pid" 2>/dev/null || true; done
+    while [ -n "$(gateway_processes)" ]; do
+        if [ "$waited" -eq 100 ]; then
+            for pid in $(gateway_processes); do kill -KILL "$pid" 2>/dev/null || true; done
+        fi
+        sleep 0.1
+        waited=$((waited + 1))
+    done
+}
+
+# remove_run: the rules for packets, what people mounted, and the socket's folder.
+remove_run() {
+    [ -e "$STATE/instance-id" ] && [ -d "$(demo_run)" ] || return 0
+    "$ROOT/.venv/bin/python" - <<'PYTHON' || return 1
+from ds01_spawner.adapters.staged_binds import KernelBindStage
+from ds01_spawner.composition import open_platform
+
+platform = open_platform(actor="demo")
+platform.isolation.take_down()
+stage = KernelBindStage(platform.directories.run)
+for key in stage.keys():
+    stage.clear(key)
+PYTHON
+    rm --recursive --force --one-file-system "$(demo_run)"
 }
 
 # remove_containers: those of this installation, one at a time: Docker 20.10 can deadlock when
@@ -133,10 +240,19 @@ remove_containers() {
     done
 }
 
+# made_things: volumes and networks of people with a Unix account, who came through the socket.
+made_things() {
+    local kind instance
+    instance=$(cat "$STATE/instance-id" 2>/dev/null) || return 0
+    for kind in volume network; do
+        docker "$kind" ls --filter "label=ds01.instance=$instance" --format "$kind {{.Name}}"
+    done
+}
+
 # remove_things: what was not there before the demo, unless somebody uses it.
 remove_things() {
     local kind name
-    engine_things | grep -vxFf "$STATE/before" | while read -r kind name; do
+    { engine_things && made_things; } | sort --unique | grep -vxFf "$STATE/before" | while read -r kind name; do
         docker "$kind" rm "$name" || printf '%s %s is in use and stays\n' "$kind" "$name"
     done
     "$ROOT/.venv/bin/python" - <<'PYTHON' || printf 'cgroups of people stay: they are empty\n'

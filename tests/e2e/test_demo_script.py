@@ -1,10 +1,17 @@
 import json
+import os
+import signal
 import socket
 import subprocess
 import urllib.request
 from pathlib import Path
 
 import pytest
+
+from ds01_spawner.domain.names import bridge_tag
+from e2e.hub import docker, eventually
+from integration.gateway.people import Person
+from integration.unix_people import CAROL, own_folder, unix_person
 
 DEMO = Path(__file__).parents[2] / "script" / "demo"
 
@@ -67,6 +74,63 @@ def test_starts_says_how_to_log_in_and_leaves_nothing_behind(tmp_path: Path) -> 
     assert stopped.returncode == 0, stopped.stdout + stopped.stderr
     assert not state.exists()
     assert processes_of(state) == []
+
+
+def test_the_socket_outlives_the_hub_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    state, port = tmp_path / "state", free_port()
+    run = Path(f"/run/ds01-demo-{port}")
+    place = ("--port", str(port), "--state", str(state))
+    carol = Person(unix_person(CAROL), run / "docker.sock")
+    mine = carol.named("demo")
+    try:
+        first = demo(*place)
+        assert first.returncode == 0, first.stdout + first.stderr
+        assert f"DOCKER_HOST={carol.host}\n" in first.stdout
+        described = answer(f"http://127.0.0.1:{port}/services/ds01/api/openapi.json")
+        assert described["openapi"] == "3.1.0"
+        carol.docker("volume", "create", mine)
+        with own_folder(carol.account) as folder:
+            mounts = ("-v", f"{folder}:/here", "-v", f"{mine}:/there")
+            carol.docker(
+                *("run", "-d", "--gpus", "1", *mounts, "--name", mine),
+                *("ds01/starter:latest", "sleep", "600"),
+            )
+            os.kill(int((state / "hub.pid").read_text()), signal.SIGKILL)
+            assert mine in carol.docker("ps", "--format", "{{.Names}}")
+            (gateway,) = gateways_of(state)
+            os.kill(gateway, signal.SIGKILL)
+            eventually(lambda: mine in carol.try_docker("ps").out, what="the gateway is back")
+
+            again = demo(*place)
+            assert "Starting the hub" in again.stdout, again.stdout + again.stderr
+            assert mine in carol.docker("ps", "--format", "{{.Names}}")
+            tag = bridge_tag((state / "instance-id").read_text().strip())
+            assert tag in packet_rules()
+            stopped = demo("--stop", "--state", str(state))
+    finally:
+        if state.exists():
+            stopped = demo("--stop", "--state", str(state))
+    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+    assert not run.exists()
+    assert str(run) not in Path("/proc/self/mountinfo").read_text()
+    assert f"DS01-FORWARD-{tag}" not in packet_rules()
+    assert mine not in docker("ps", "--all") + docker("volume", "ls")
+    assert processes_of(state) == []
+
+
+def gateways_of(state: Path) -> list[int]:
+    pids = [int(pid) for pid in processes_of(state)]
+    return [
+        pid
+        for pid in pids
+        if b"-m\0ds01_spawner.gateway\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+
+
+def packet_rules() -> str:
+    return subprocess.run(
+        ["iptables-save", "-t", "filter"], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def test_keeps_settings_that_somebody_edited(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Two people with Unix accounts, made for the tests and kept: making them takes a moment."""
+"""People with Unix accounts, made for the tests and kept: making them takes a moment."""
 
 import grp
 import os
@@ -15,12 +15,13 @@ from ds01_spawner.adapters.staged_binds import KernelBindStage
 from ds01_spawner.domain.person import UnixAccount
 
 ALICE, BOB = "ds01-test-alice", "ds01-test-bob"
+CAROL, DORA = "ds01-test-carol", "ds01-test-dora"
 SHARED_GROUP = "ds01-test-both"
 _FIRST_ID = 47001
 
 
 def unix_person(name: str) -> UnixAccount:
-    """The account of `ALICE` or `BOB`, with a home that nobody else may enter."""
+    """The account of `ALICE`, `BOB`, `CAROL` or `DORA`, with a home that nobody else may enter."""
     try:
         grp.getgrnam(SHARED_GROUP)
     except KeyError:
@@ -28,7 +29,7 @@ def unix_person(name: str) -> UnixAccount:
     try:
         pwd.getpwnam(name)
     except KeyError:
-        number = str(_FIRST_ID + [ALICE, BOB].index(name))
+        number = str(_FIRST_ID + [ALICE, BOB, CAROL, DORA].index(name))
         _run("groupadd", "--gid", number, name)
         _run(
             *("useradd", "--uid", number, "--gid", number, "--groups", SHARED_GROUP),
