@@ -58,12 +58,13 @@ free_port() {
         'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])'
 }
 
+# port_is_free PORT [ADDRESS]: 127.0.0.1 unless told otherwise; '' is every address.
 port_is_free() {
     "$ROOT/.venv/bin/python" -c '
 import socket, sys
 listener = socket.socket()
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-listener.bind(("127.0.0.1", int(sys.argv[1])))' "$1" 2>/dev/null
+listener.bind((sys.argv[2], int(sys.argv[1])))' "$1" "${2-127.0.0.1}" 2>/dev/null
 }
 
 # demo_name NAME: with the port behind it where the plain name is somebody else: a demo never works
@@ -107,7 +108,7 @@ prepare_ports() {
     for name in hub proxy gateway; do
         port=$(cat "$STATE/ports/$name" 2>/dev/null || true)
         if [ "$name" = gateway ] && [ -n "$port" ] && gateway_answers; then continue; fi
-        [ -n "$port" ] && port_is_free "$port" || free_port >"$STATE/ports/$name"
+        { [ -n "$port" ] && port_is_free "$port" ""; } || free_port >"$STATE/ports/$name"
     done
 }
 
@@ -132,7 +133,7 @@ launch_hub() {
     DS01_DEMO=$STATE DS01_STATE_DIR=$STATE DS01_CONFIG_DIR=$STATE/config DS01_DEMO_PORT=$PORT \
         DS01_DEMO_HUB_ADDRESS=$address DS01_DEMO_HUB_PORT=$api_port \
         DS01_DEMO_PROXY_PORT=$(cat "$STATE/ports/proxy") PATH=$ROOT/.venv/bin:$PATH \
-        GATEWAY_TOKEN=$(cat "$STATE/gateway-token") GATEWAY_URL=$(gateway_url) \
+        GATEWAY_TOKEN=$(cat "$STATE/gateway-token") GATEWAY_URL=$(gateway_url "$address") \
         setsid env --default-signal=INT,QUIT "$ROOT/.venv/bin/jupyterhub" --config "$ROOT/hub_config/demo_config.py" \
         >>"$STATE/hub.log" 2>&1 </dev/null 9>&- &
     pid=$!
@@ -163,7 +164,8 @@ stop_hub() {
     for pid in $(hub_processes); do kill "$pid" 2>/dev/null || true; done
 }
 
-gateway_url() { printf 'http://127.0.0.1:%s\n' "$(cat "$STATE/ports/gateway")"; }
+# gateway_url ADDRESS: of the API, where people's servers reach it as they reach the hub.
+gateway_url() { printf 'http://%s:%s\n' "$1" "$(cat "$STATE/ports/gateway")"; }
 
 # keep_gateway: the gateway, started again whenever it ends, as a service manager does it. Beside
 # the hub and not as its child: a hub that is killed would leave it behind, and start another.
@@ -186,7 +188,7 @@ launch_gateway() {
     install --directory --mode=755 "$(demo_run)"
     DS01_DEMO=$STATE DS01_DEMO_GATEWAY=$STATE DS01_STATE_DIR=$STATE DS01_CONFIG_DIR=$STATE/config \
         DS01_RUN_DIR=$(demo_run) DS01_GATEWAY_SOCKET=$(demo_socket) JUPYTERHUB_API_URL=$hub \
-        JUPYTERHUB_API_TOKEN=$(cat "$STATE/gateway-token") JUPYTERHUB_SERVICE_URL=$(gateway_url) \
+        JUPYTERHUB_API_TOKEN=$(cat "$STATE/gateway-token") JUPYTERHUB_SERVICE_URL=$(gateway_url "$address") \
         ROOT=$ROOT setsid bash -c "$(declare -f keep_gateway); keep_gateway" \
         >>"$STATE/gateway.log" 2>&1 </dev/null 9>&- &
     printf '%s\n' "$!" >"$STATE/gateway.pid"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import AddressValueError, IPv4Address, ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -62,14 +62,13 @@ class ResolverFiles:
 
 
 def hub_ports(environment: Mapping[str, str]) -> tuple[HostPort, ...]:
-    """The port of the hub's API, by the `JUPYTERHUB_API_URL` that the hub gives its services."""
-    url = environment.get("JUPYTERHUB_API_URL", "")
-    try:
-        parts = urlsplit(url)
-        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
-    except ValueError:
-        return ()
-    return (HostPort(port),) if port else ()
+    """Ports of the hub's API and of the gateway's, by what the hub gives its services.
+
+    `JUPYTERHUB_API_URL`, and `JUPYTERHUB_SERVICE_URL` where that is not on loopback.
+    """
+    api = _port(environment.get("JUPYTERHUB_API_URL", ""))
+    own = environment.get("JUPYTERHUB_SERVICE_URL", "")
+    return (*api, *(() if _is_on_loopback(own) else _port(own)))
 
 
 def remembered_ports(path: Path, given: Sequence[HostPort]) -> tuple[HostPort, ...]:
@@ -93,6 +92,23 @@ def remembered_ports(path: Path, given: Sequence[HostPort]) -> tuple[HostPort, .
     except (OSError, UnicodeDecodeError):
         return ()
     return tuple(HostPort(int(each)) for each in lines if each.isdigit())
+
+
+def _port(url: str) -> tuple[HostPort, ...]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return ()
+    return (HostPort(port),) if port else ()
+
+
+def _is_on_loopback(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _server(line: str) -> str:

@@ -66,6 +66,22 @@ def test_the_hubs_port_is_in_the_address_that_it_gives_its_services(
     assert hub_ports({}) == ()
 
 
+@pytest.mark.parametrize(
+    ("url", "ports"),
+    [
+        ("http://172.17.0.1:8450", (HostPort(8450),)),
+        ("http://127.0.0.1:8450", ()),
+        ("http://localhost:8450", ()),
+        ("http://[::1]:8450", ()),
+        ("", ()),
+    ],
+)
+def test_the_apis_port_is_let_through_where_containers_could_reach_it(
+    url: str, ports: tuple[HostPort, ...]
+) -> None:
+    assert hub_ports({"JUPYTERHUB_SERVICE_URL": url}) == ports
+
+
 def test_a_command_without_the_hubs_environment_goes_by_what_the_gateway_knew(
     tmp_path: Path,
 ) -> None:
