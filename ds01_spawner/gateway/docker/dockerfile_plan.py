@@ -108,21 +108,27 @@ def plan_build(dockerfile: Dockerfile, build_args: Mapping[str, str | None]) -> 
     return Plan(dockerfile.escape, steps, tuple(dict.fromkeys(images)))
 
 
-def check_trigger(text: str) -> None:
-    """Return when an image's `ONBUILD` instruction may run in a build.
+def check_trigger(text: str, line: int = 1) -> None:
+    """Return when an `ONBUILD` instruction may run in a build: of a base image, or of a stage.
+
+    Args:
+        text: What follows `ONBUILD`.
+        line: Where that is, for a message.
 
     Raises:
         InvalidRequest: It cannot be understood.
         Forbidden: It asks for what nobody may have.
     """
     parsed = parse_dockerfile(text.encode("utf-8", "surrogateescape"))
+    if len(parsed.instructions) != 1 or "\n" in text:
+        raise fault(line, f"ONBUILD {shown(text)} is no single instruction.")
     instruction = parsed.instructions[0]
-    if len(parsed.instructions) > 1 or "\n" in text or instruction.name in _NO_TRIGGER:
-        raise fault(1, f"ONBUILD {shown(text)} of the base image is no single instruction.")
+    if instruction.name in _NO_TRIGGER:
+        raise fault(line, f"{instruction.name} cannot follow ONBUILD.")
     if "from" in instruction.flags:
         raise Forbidden(
-            f"The base image's ONBUILD {shown(text)} copies from an image by name.",
-            "Write that COPY into your own Dockerfile.",
+            f"ONBUILD {shown(text)} copies from an image by name.",
+            "Write that COPY into the Dockerfile itself, without ONBUILD.",
         )
     check_instruction(instruction, DEFAULT_ESCAPE)
 
@@ -195,6 +201,8 @@ class _Planner:
 
     def step(self, instruction: Instruction) -> Instruction | _Use:
         check_instruction(instruction, self._escape)
+        if instruction.name == "ONBUILD":  # a later FROM of this stage runs it
+            check_trigger(instruction.rest, instruction.line)
         if instruction.name == "FROM":
             return self._from(instruction)
         if not self._stages:

@@ -168,6 +168,33 @@ def test_a_bases_own_steps_obey_the_same_rules(trigger: str) -> None:
         rewritten("FROM web", Base(ID, {}, (trigger,)))
 
 
+@pytest.mark.parametrize("word", ["ONBUILD", "onbuild"])
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        "ADD http://127.0.0.1/x /x",
+        "add http://127.0.0.1/x /x",
+        "COPY --from=ds01-bob/x a b",
+        "copy --from=0 a b",
+        "LABEL ds01.user=bob",
+        'LABEL "ds01.gpu.uuids"=x',
+        "ONBUILD RUN x",
+        "FROM x",
+        "RUN --mount=type=bind x",
+        "# nothing",
+        "",
+    ],
+)
+def test_what_a_stage_leaves_to_the_next_obeys_the_same_rules(word: str, trigger: str) -> None:
+    with pytest.raises(DS01Error):
+        rewritten(f"FROM web AS a\n{word} {trigger}\nFROM a", Base(ID, {}, ()))
+
+
+def test_ordinary_steps_are_left_to_the_next_stage() -> None:
+    lines = rewritten("FROM web AS a\nONBUILD RUN make\nFROM a", Base(ID, {}, ()))
+    assert "ONBUILD RUN make" in lines
+
+
 def test_a_bases_ordinary_steps_are_fine() -> None:
     check_trigger("COPY --chown=1 . /app")
     check_trigger("RUN pip install -r requirements.txt")
