@@ -43,7 +43,8 @@ WISH_GPU = "ds01.gpu"
 WISH_WAIT = "ds01.wait"
 """What a Docker client may ask for by label; read at creation, never put on a container."""
 
-RESERVED_LABELS = ("ds01.", "aime.mlc")
+PREFIX = "ds01."
+RESERVED_LABELS = (PREFIX, "aime.mlc")
 """Beginnings of labels that only the platform may put on a container."""
 
 LEGACY_USER = "aime.mlc.USER"
@@ -130,6 +131,16 @@ class ContainerLabels:
             allocated_at = self.gpu_allocated_at or self.created_at
             labels[GPU_ALLOCATED_AT] = format_timestamp(allocated_at)
         return labels
+
+
+def own_marks(user: str, instance: str) -> dict[str, str]:
+    """What says that a container, a network or a volume is this person's, made by this one."""
+    return {MANAGED: "true", USER: user, INSTANCE: instance}
+
+
+def unreserved(labels: Mapping[str, str]) -> dict[str, str]:
+    """Labels that a person gave, without those that only the platform gives."""
+    return {key: value for key, value in labels.items() if not key.startswith(RESERVED_LABELS)}
 
 
 def gpu_uuids_of(labels: Mapping[str, str]) -> tuple[str, ...]:

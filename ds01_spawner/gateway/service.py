@@ -17,7 +17,7 @@ from ds01_spawner.gateway.api.handler import Served
 from ds01_spawner.gateway.api.serving import served_by, socket_application
 from ds01_spawner.gateway.departed import Departed
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.handlers import builds_of, docker_door
+from ds01_spawner.gateway.docker.handlers import docker_door
 from ds01_spawner.gateway.identity import ADMIN_GROUP, Caller, Identification
 from ds01_spawner.gateway.wire.engine_link import UnixEngineLink
 from ds01_spawner.gateway.wire.server import Server
@@ -65,8 +65,8 @@ class Gateway:
             platform.accounts, lambda: platform.engine, admin_group=settings.admin_group
         )
         self._door = Door(platform, self._engine, self._threads)
-        self._builds = builds_of(self._door, platform.instance)
-        api = Api(platform, self._threads, self._engine, hub, self._builds)
+        self._docker = docker_door(self._door, platform.instance)
+        api = Api(platform, self._threads, self._engine, hub, self._docker.builds)
         self._served = served_by(api)
 
     async def serve(
@@ -83,7 +83,7 @@ class Gateway:
         server = Server(
             docker,
             self._identify,
-            docker_door(door, self._platform.instance, self._builds),
+            self._docker.dispatch,
             api=Bridge(socket_application(self._served)),
         )
         beside = None if api is None else self._hub_server(api)

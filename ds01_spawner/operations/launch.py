@@ -233,11 +233,7 @@ class Launcher:
 
     def _ensure_network(self, request: LaunchRequest, grant: Grant) -> None:
         """Make the person's own network, whichever the container joins in the end."""
-        marks = {
-            labels.MANAGED: "true",
-            labels.USER: request.user,
-            labels.INSTANCE: self._admission.rules.site.instance,
-        }
+        marks = labels.own_marks(request.user, self._admission.rules.site.instance)
         self._engine.ensure_network(grant.spec.network, marks)
 
     def _create(

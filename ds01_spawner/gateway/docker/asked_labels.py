@@ -11,7 +11,6 @@ from ds01_spawner.domain.names import check_project, shown
 from ds01_spawner.domain.units import parse_duration
 
 LONGEST_WAIT = timedelta(hours=24)
-_OURS = "ds01."
 _COMPOSE_PROJECT = "com.docker.compose.project"
 _DEV_CONTAINER = (
     *("devcontainer.local_folder", "devcontainer.config_file", "devcontainer.metadata"),
@@ -45,7 +44,7 @@ def asked_labels(given: Mapping[str, str], user: str) -> tuple[AskedLabels, tupl
     Raises:
         InvalidRequest: A wish cannot be understood.
     """
-    kept = {key: value for key, value in given.items() if not key.startswith(_OURS)}
+    kept = {key: value for key, value in given.items() if not key.startswith(labels.PREFIX)}
     if labels.LEGACY_USER in kept:
         kept[labels.LEGACY_USER] = user
     asked = AskedLabels(
@@ -55,11 +54,13 @@ def asked_labels(given: Mapping[str, str], user: str) -> tuple[AskedLabels, tupl
         wait=_wait(given.get(labels.WISH_WAIT)),
         project=_project(given),
     )
-    forged = sorted(key for key in given if key.startswith(_OURS) and key not in _WISHES)
+    forged = sorted(key for key in given if key.startswith(labels.PREFIX) and key not in _WISHES)
     if not forged:
         return asked, ()
     listed = ", ".join(shown(key)[1:-1] for key in forged[:5])
-    return asked, (f"Labels that begin with {_OURS} are the platform's; dropped: {listed}.",)
+    return asked, (
+        f"Labels that begin with {labels.PREFIX} are the platform's; dropped: {listed}.",
+    )
 
 
 def _interface(given: Mapping[str, str]) -> Interface:
@@ -81,7 +82,7 @@ def _wait(text: str | None) -> timedelta | None:
         ) from exc
     if wait > LONGEST_WAIT:
         raise InvalidRequest(
-            f"{labels.WISH_WAIT}={text} is longer than anything waits here.", "Ask for 24h or less."
+            "Waiting is limited to 24 hours.", f"Use {labels.WISH_WAIT}=24h or less."
         )
     return wait or None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ds01_spawner.domain.bind import Bind, check_binds
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest
 from ds01_spawner.domain.grant import NOTICES
-from ds01_spawner.domain.labels import RESERVED_LABELS
+from ds01_spawner.domain.labels import unreserved
 from ds01_spawner.domain.names import check_docker_name, shown
 from ds01_spawner.gateway.docker.go_json import Fields, is_empty
 
@@ -233,11 +233,7 @@ def _volume(source: str, target: str, options: Fields, *, read_only: bool) -> As
     driver.finish()
     if options.text("Subpath"):
         raise Forbidden("A part of a volume cannot be mounted here.", "Mount all of it.")
-    kept = tuple(
-        (key, value)
-        for key, value in options.text_entries("Labels").items()
-        if not key.startswith(RESERVED_LABELS)
-    )
+    kept = tuple(unreserved(options.text_entries("Labels")).items())
     name = _volume_name(source) if source else None
     return AskedVolume(name, target, read_only, bool(options.flag("NoCopy")), kept)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest
-from ds01_spawner.domain.labels import RESERVED_LABELS
+from ds01_spawner.domain.labels import unreserved
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.names import shown
 from ds01_spawner.gateway.docker.asked_limits import (
@@ -112,11 +112,7 @@ def build_options(query: Query) -> BuildOptions:
         dockerfile=first.get("dockerfile", ""),
         target=target,
         build_args=_texts(first, "buildargs", nulls=True),
-        labels={
-            name: value or ""
-            for name, value in _texts(first, "labels").items()
-            if not name.startswith(RESERVED_LABELS)
-        },
+        labels=unreserved({name: value or "" for name, value in _texts(first, "labels").items()}),
         extra_hosts=_extra_hosts(query.get("extrahosts", ())),
         cache_from=tuple(_list(first, "cachefrom")),
         no_cache=_flag(first, "nocache"),

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ds01_spawner.composition import Platform
@@ -23,17 +23,14 @@ from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.domain.request import GpuRequest, LaunchRequest
 from ds01_spawner.gateway.docker.asked import AskedContainer, asked_container
 from ds01_spawner.gateway.docker.asked_mounts import AskedSource
-from ds01_spawner.gateway.docker.asked_network import DEFAULT, NONE, AskedEndpoint
+from ds01_spawner.gateway.docker.asked_network import DEFAULT, NONE
 from ds01_spawner.gateway.docker.asked_process import check_not_the_kernels
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.dressing import Found, dressed, endpoint_settings
 from ds01_spawner.gateway.docker.gpu_wish import ALL, candidates
 from ds01_spawner.gateway.docker.granting import Granting, refused_now
+from ds01_spawner.gateway.docker.lookups import Lookups
 from ds01_spawner.gateway.docker.names import engine_name
-from ds01_spawner.gateway.docker.network_lookup import OwnNetworks
-from ds01_spawner.gateway.docker.own_images import OwnImages
-from ds01_spawner.gateway.docker.owned import Owned
-from ds01_spawner.gateway.docker.volumes import Volumes
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 from ds01_spawner.gateway.wire.engine_answers import message_of
@@ -45,23 +42,6 @@ MOST_CONTAINERS = 200
 """How many a person has, running or not: each takes room on the server's disk."""
 
 _SHARED_NETWORK = "container:"
-
-
-@dataclass(frozen=True, slots=True)
-class Lookups:
-    """Finds what a new container refers to.
-
-    Attributes:
-        containers: The person's containers.
-        images: Images that they may use.
-        networks: Their networks.
-        volumes: Their volumes.
-    """
-
-    containers: Owned
-    images: OwnImages
-    networks: OwnNetworks
-    volumes: Volumes
 
 
 class Creating:
@@ -156,7 +136,7 @@ class Creating:
         return Found(
             mounts=tuple(mounts),
             network=network,
-            links=await self._links(caller, asked.network.first),
+            links=await self._lookups.networks.linked(caller, asked.network.first),
             exposed=tuple(config.get("ExposedPorts") or {}),
             working_dir=working_dir,
         )
@@ -173,13 +153,6 @@ class Creating:
         found = await self._lookups.networks.network(caller, wish.first.network)
         return str(found["Name"])
 
-    async def _links(self, caller: Caller, endpoint: AskedEndpoint) -> tuple[str, ...]:
-        found = [
-            (await self._lookups.containers.container(caller, link.container), link.alias)
-            for link in endpoint.links
-        ]
-        return tuple(f"{linked['Id']}:{alias}" for linked, alias in found)
-
     async def _volumes(self, caller: Caller, asked: AskedContainer) -> list[Mount]:
         mounts = []
         for each in asked.mounts.volumes:
@@ -187,16 +160,10 @@ class Creating:
             if each.name is not None:
                 source = await self._lookups.volumes.ensure(caller, each.name, dict(each.labels))
             else:
-                marks = (*marks, *self._own_marks(caller))
+                own = labels.own_marks(caller.user, self._lookups.containers.instance)
+                marks = (*marks, *own.items())
             mounts.append(Mount("volume", source, each.target, each.read_only, each.no_copy, marks))
         return mounts
-
-    def _own_marks(self, caller: Caller) -> tuple[tuple[str, str], ...]:
-        return (
-            (labels.MANAGED, "true"),
-            (labels.USER, caller.user),
-            (labels.INSTANCE, self._lookups.containers.instance),
-        )
 
     async def _inherited(self, caller: Caller, source: AskedSource) -> list[Mount]:
         """What another container has mounted, without the host's folders: those are its own."""
@@ -279,7 +246,9 @@ class Creating:
         for other in asked.network.others:
             try:
                 found = await self._lookups.networks.network(caller, other.network)
-                settings = endpoint_settings(other, asked.name, await self._links(caller, other))
+                settings = endpoint_settings(
+                    other, asked.name, await self._lookups.networks.linked(caller, other)
+                )
                 answer = await self._door.engine.ask(
                     "POST",
                     f"/networks/{found['Id']}/connect",

@@ -54,6 +54,11 @@ def encode_filters(filters: Filters) -> str:
     return json.dumps({name: list(values) for name, values in filters.items()})
 
 
+def label_filter(marks: Mapping[str, str]) -> list[str]:
+    """The values of a label filter that these labels, and more, meet."""
+    return [f"{key}={value}" for key, value in marks.items()]
+
+
 def has_label(marks: Mapping[str, str], wanted: str) -> bool:
     """Whether labels meet one value of a label filter: `key` or `key=value`."""
     key, equals, value = wanted.partition("=")

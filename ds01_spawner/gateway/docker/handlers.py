@@ -1,6 +1,7 @@
 """Everything that answers at the Docker door, put together."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ds01_spawner.adapters.docker_engine.inspection import inspected_container
@@ -11,7 +12,7 @@ from ds01_spawner.gateway.docker.commit import Commit
 from ds01_spawner.gateway.docker.container_list import ContainerList
 from ds01_spawner.gateway.docker.container_runs import BeforeStart, ContainerRuns
 from ds01_spawner.gateway.docker.containers import Containers
-from ds01_spawner.gateway.docker.creating import Creating, Lookups
+from ds01_spawner.gateway.docker.creating import Creating
 from ds01_spawner.gateway.docker.disk_use import DiskUse
 from ds01_spawner.gateway.docker.dispatch import Dispatch
 from ds01_spawner.gateway.docker.door import Door
@@ -20,41 +21,41 @@ from ds01_spawner.gateway.docker.execs import Execs
 from ds01_spawner.gateway.docker.granting import Granting
 from ds01_spawner.gateway.docker.image_removal import ImageRemoval
 from ds01_spawner.gateway.docker.images import Images
-from ds01_spawner.gateway.docker.network_lookup import OwnNetworks
+from ds01_spawner.gateway.docker.lookups import lookups_of
 from ds01_spawner.gateway.docker.networks import Networks
-from ds01_spawner.gateway.docker.own_images import OwnImages
-from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.docker.prune import ContainerPrune
 from ds01_spawner.gateway.docker.pull import Pull
 from ds01_spawner.gateway.docker.streams import Streams
 from ds01_spawner.gateway.docker.system import System
-from ds01_spawner.gateway.docker.volumes import Volumes
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call
 
 
-def builds_of(door: Door, instance: str) -> Builds:
-    """What builds images, for every door of a process: a person's builds go one after the other."""
-    owned = Owned(door.engine, instance)
-    own_images = OwnImages(door, owned)
-    return Builds(door, own_images, OwnNetworks(door, owned, instance), Pull(door, own_images))
+@dataclass(frozen=True, slots=True)
+class DockerDoor:
+    """The Docker door of one process.
+
+    Attributes:
+        dispatch: What answers.
+        builds: What builds images, for every door: a person's builds go one after the other.
+    """
+
+    dispatch: Dispatch
+    builds: Builds
 
 
-def docker_door(door: Door, instance: str, builds: Builds | None = None) -> Dispatch:
+def docker_door(door: Door, instance: str) -> DockerDoor:
     """What answers at the Docker door.
 
     Args:
         door: The platform, and the way to the engine.
         instance: Id of this installation.
-        builds: What builds images, where another door builds too.
     """
-    owned = Owned(door.engine, instance)
-    own_images = OwnImages(door, owned)
-    images = Images(door, own_images)
-    volumes = Volumes(door, owned, instance)
-    own_networks = OwnNetworks(door, owned, instance)
-    lookups = Lookups(owned, own_images, own_networks, volumes)
-    pull = Pull(door, own_images)
+    lookups = lookups_of(door, instance)
+    owned, volumes = lookups.containers, lookups.volumes
+    images = Images(door, lookups.images)
+    pull = Pull(door, lookups.images)
+    builds = Builds(door, lookups.images, lookups.networks, pull)
 
     async def count_images(call: Call) -> int:
         return len(await images.seen(call))
@@ -62,7 +63,7 @@ def docker_door(door: Door, instance: str, builds: Builds | None = None) -> Disp
     def may_login(registry: str) -> bool:
         return registry in door.platform.images.registries()
 
-    return Dispatch(
+    dispatch = Dispatch(
         door,
         (
             System(door, owned, count_images=count_images, may_login=may_login),
@@ -77,15 +78,16 @@ def docker_door(door: Door, instance: str, builds: Builds | None = None) -> Disp
             Execs(door, owned),
             Archive(door, owned),
             images,
-            ImageRemoval(door, own_images, owned),
+            ImageRemoval(door, lookups.images, owned),
             pull,
             Commit(door, owned),
-            builds or Builds(door, own_images, own_networks, pull),
-            Networks(door, owned, instance),
+            builds,
+            Networks(door, owned, lookups.networks),
             volumes,
             Closed(),
         ),
     )
+    return DockerDoor(dispatch, builds)
 
 
 def before_start(door: Door) -> BeforeStart:

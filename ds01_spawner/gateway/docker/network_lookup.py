@@ -6,12 +6,11 @@ from typing import Any
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.errors import InvalidRequest, NotFound
 from ds01_spawner.domain.names import network_name
+from ds01_spawner.gateway.docker.asked_network import AskedEndpoint
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.filters import Filters, encode_filters
-from ds01_spawner.gateway.docker.go_json import Fields
-from ds01_spawner.gateway.docker.names import engine_name, own_name
+from ds01_spawner.gateway.docker.filters import Filters, encode_filters, label_filter
+from ds01_spawner.gateway.docker.names import engine_name
 from ds01_spawner.gateway.docker.network_view import NO_NETWORK, is_own
-from ds01_spawner.gateway.docker.network_wish import EndpointWish, endpoint_payload, parse_endpoint
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.docker.views import without_owner
 from ds01_spawner.gateway.identity import Caller
@@ -20,19 +19,17 @@ from ds01_spawner.gateway.wire.engine_answers import checked, message_of
 
 
 class OwnNetworks:
-    """A person's networks, and how containers join them.
+    """A person's networks, and what is linked on them.
 
     Args:
         door: What handlers stand on.
         owned: The person's containers.
-        instance: Id of this installation.
     """
 
-    def __init__(self, door: Door, owned: Owned, instance: str) -> None:
+    def __init__(self, door: Door, owned: Owned) -> None:
         self._door = door
         self._engine = door.engine
         self._owned = owned
-        self._instance = instance
 
     async def network(self, caller: Caller, ref: str) -> dict[str, Any]:
         """The engine's JSON of the caller's network; go on with its full `Id`.
@@ -68,45 +65,28 @@ class OwnNetworks:
             raise _not_found(ref)
         return begun[0]
 
-    async def endpoint(self, caller: Caller, fields: Fields, container: str) -> dict[str, Any]:
-        """An `EndpointConfig` as the engine is told it.
-
-        Args:
-            caller: Who asks.
-            fields: What the client said.
-            container: What its owner calls the container; empty for one without a name.
+    async def linked(self, caller: Caller, endpoint: AskedEndpoint) -> tuple[str, ...]:
+        """The links of a place on a network: `ID:ALIAS`, with the containers' full ids.
 
         Raises:
-            NotFound: It is linked to a container that the caller does not have.
-            Forbidden: It asks for more than names and an address.
-            InvalidRequest: It makes no sense.
+            NotFound: The caller has no such container.
+            Unavailable: The engine does not answer.
         """
-        wish = parse_endpoint(fields)
-        return endpoint_payload(wish, container, await self._links(caller, wish))
-
-    async def _links(self, caller: Caller, wish: EndpointWish) -> tuple[str, ...]:
-        links = []
-        for link in wish.links:
-            ref, _, alias = link.partition(":")
-            linked = await self._owned.container(caller, ref)
-            engine = str(linked["Name"]).removeprefix("/")
-            links.append(f"{engine}:{alias or own_name(engine, caller.user)}")
-        return tuple(links)
+        found = [
+            (await self._owned.container(caller, link.container), link.alias)
+            for link in endpoint.links
+        ]
+        return tuple(f"{linked['Id']}:{alias}" for linked, alias in found)
 
     async def own(
         self, caller: Caller, filters: Filters | None = None, version: str = ""
     ) -> list[dict[str, Any]]:
         """The engine's list entries of the caller's networks that meet `filters`."""
-        merged = {
-            **(filters or {}),
-            "label": [
-                *(filters or {}).get("label", ()),
-                f"{labels.MANAGED}=true",
-                f"{labels.USER}={caller.user}",
-            ],
-        }
+        asked = filters or {}
+        marks = label_filter(labels.own_marks(caller.user, self._owned.instance))
+        merged = {**asked, "label": [*asked.get("label", ()), *marks]}
         listed = await self.listed(merged, version)
-        return [each for each in listed if is_own(each, caller.user, self._instance)]
+        return [each for each in listed if is_own(each, caller.user, self._owned.instance)]
 
     async def listed(self, filters: Filters, version: str = "") -> list[dict[str, Any]]:
         """The engine's list entries of everybody's networks that meet `filters`."""
@@ -125,11 +105,7 @@ class OwnNetworks:
         name = network_name(caller.user)
         answer = await self._engine.ask("GET", f"/networks/{name}")
         if answer.is_missing:
-            marks = {
-                labels.MANAGED: "true",
-                labels.USER: caller.user,
-                labels.INSTANCE: self._instance,
-            }
+            marks = labels.own_marks(caller.user, self._owned.instance)
             await self._door.threads.run(
                 caller.user, lambda: self._door.platform.engine.ensure_network(name, marks)
             )

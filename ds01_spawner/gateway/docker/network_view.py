@@ -10,7 +10,6 @@ from ds01_spawner.gateway.docker.names import is_own_name, own_name
 NO_NETWORK = "none"
 """The one network of the engine's own that people see: it joins nobody to anybody."""
 
-_OURS = "ds01."
 _HIDDEN_OPTIONS = frozenset({"com.docker.network.bridge.name"})
 
 
@@ -38,11 +37,7 @@ def network_view(network: Mapping[str, Any], user: str) -> dict[str, Any]:
         return {**network, "Containers": {}}
     seen = dict(network)
     seen["Name"] = own_name(str(network.get("Name") or ""), user)
-    seen["Labels"] = {
-        key: value
-        for key, value in (network.get("Labels") or {}).items()
-        if not key.startswith(_OURS)
-    }
+    seen["Labels"] = labels.unreserved(network.get("Labels") or {})
     seen["Options"] = {
         key: value
         for key, value in (network.get("Options") or {}).items()

@@ -15,7 +15,6 @@ from ds01_spawner.gateway.docker.go_json import Fields
 from ds01_spawner.gateway.docker.names import engine_name
 
 _PREDEFINED = frozenset({"bridge", "default", "host", "none", "nat", "ingress"})
-_OURS = "ds01."
 _SMALLEST = 30
 _MTU = range(576, 9217)
 _BRIDGE = "com.docker.network.bridge."
@@ -56,21 +55,6 @@ class NetworkWish:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointWish:
-    """How a container joins a network.
-
-    Attributes:
-        aliases: More names of it there.
-        address: Its IPv4 address, or empty for any.
-        links: `container:alias` or `container`, in the person's words.
-    """
-
-    aliases: tuple[str, ...] = ()
-    address: str = ""
-    links: tuple[str, ...] = ()
-
-
 def parse_network(body: Fields, user: str, pool: IPv4Network, prefix: int) -> NetworkWish:
     """The network that `POST /networks/create` asks for.
 
@@ -96,11 +80,7 @@ def parse_network(body: Fields, user: str, pool: IPv4Network, prefix: int) -> Ne
         subnet=subnet,
         addresses=addresses,
         options=_options(body.text_entries("Options")),
-        labels={
-            key: value
-            for key, value in body.text_entries("Labels").items()
-            if not key.startswith(_OURS)
-        },
+        labels=labels.unreserved(body.text_entries("Labels")),
     )
     body.finish()
     return wish
@@ -133,52 +113,10 @@ def network_payload(
         "Options": {**wish.options, **bridge},
         "Labels": {
             **wish.labels,
-            labels.MANAGED: "true",
-            labels.USER: user,
-            labels.INSTANCE: instance,
+            **labels.own_marks(user, instance),
             labels.NAME: wish.name,
         },
     }
-
-
-def parse_endpoint(fields: Fields) -> EndpointWish:
-    """One entry of `EndpointsConfig`, or the `EndpointConfig` of a connect.
-
-    Raises:
-        InvalidRequest: It makes no sense.
-        Forbidden: It asks for more than names and an address.
-    """
-    # What an inspection shows and some clients send back; the engine ignores it.
-    fields.drop("NetworkID", "EndpointID", "Gateway", "IPAddress", "IPPrefixLen", "IPv6Gateway")
-    fields.drop("GlobalIPv6Address", "GlobalIPv6PrefixLen", "DNSNames", "GwPriority")
-    aliases = fields.texts("Aliases") or ()
-    links = fields.texts("Links") or ()
-    ipam = fields.inner("IPAMConfig")
-    address = ipam.text("IPv4Address")
-    ipam.finish()
-    fields.finish()
-    for alias in aliases:
-        check_docker_name(alias)
-    return EndpointWish(aliases, str(_address(address)) if address else "", links)
-
-
-def endpoint_payload(wish: EndpointWish, own: str, links: tuple[str, ...] = ()) -> dict[str, Any]:
-    """How the engine is told of it.
-
-    Args:
-        wish: What is asked.
-        own: What the owner calls the container: other containers find it by that name, which the
-            engine does not know.
-        links: The engine's words for the links.
-    """
-    said: dict[str, Any] = {
-        "Aliases": list(dict.fromkeys([*wish.aliases, *([own] if own else [])]))
-    }
-    if wish.address:
-        said["IPAMConfig"] = {"IPv4Address": wish.address}
-    if links:
-        said["Links"] = list(links)
-    return said
 
 
 def _name(name: str, user: str) -> str:
@@ -194,8 +132,7 @@ def _check_kind(body: Fields) -> None:
     driver, scope = body.text("Driver"), body.text("Scope")
     if driver not in {"", "bridge", "default"}:
         raise Forbidden(
-            f"A network of the driver {shown(driver)} would reach past this machine's fences; only"
-            " bridge networks are offered here.",
+            f"The network driver {shown(driver)} is not available; only bridge networks are.",
             "Leave out the driver.",
         )
     if scope not in {"", "local"}:

@@ -1,7 +1,6 @@
 """A person's networks: made within bounds, seen under their own names, joined by own containers."""
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any, TypeVar
@@ -18,8 +17,10 @@ from ds01_spawner.domain.errors import (
 )
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.names import network_name
+from ds01_spawner.gateway.docker.asked_network import DEFAULT, asked_endpoint
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.filters import parse_filters
+from ds01_spawner.gateway.docker.dressing import endpoint_settings
+from ds01_spawner.gateway.docker.filters import encode_filters, label_filter, parse_filters
 from ds01_spawner.gateway.docker.go_json import Fields
 from ds01_spawner.gateway.docker.names import engine_name, own_name
 from ds01_spawner.gateway.docker.network_lookup import OwnNetworks, checked_of
@@ -51,15 +52,14 @@ class Networks:
     Args:
         door: What handlers stand on.
         owned: The person's containers.
-        instance: Id of this installation.
+        networks: Finds networks.
     """
 
-    def __init__(self, door: Door, owned: Owned, instance: str) -> None:
+    def __init__(self, door: Door, owned: Owned, networks: OwnNetworks) -> None:
         self._door = door
         self._engine = door.engine
         self._owned = owned
-        self._instance = instance
-        self._networks = OwnNetworks(door, owned, instance)
+        self._networks = networks
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -73,14 +73,6 @@ class Networks:
             "POST /networks/{id}/connect": self._connect,
             "POST /networks/{id}/disconnect": self._disconnect,
         }
-
-    async def network(self, caller: Caller, ref: str) -> dict[str, Any]:
-        """The engine's JSON of the caller's network, as `OwnNetworks.network` finds it."""
-        return await self._networks.network(caller, ref)
-
-    async def endpoint(self, caller: Caller, fields: Fields, container: str) -> dict[str, Any]:
-        """An `EndpointConfig` as the engine is told it; see `OwnNetworks.endpoint`."""
-        return await self._networks.endpoint(caller, fields, container)
 
     async def _list(self, call: Call, reply: Reply) -> None:
         asked = parse_filters(call.first("filters"))
@@ -143,7 +135,7 @@ class Networks:
         for left in reversed(range(_TRIES)):
             listed = await self._networks.listed({})
             plan = await self._in_thread(caller, lambda: self._place(name, wish, listed))  # noqa: B023 - run before the next turn
-            payload = network_payload(wish, caller.user, self._instance, *plan)
+            payload = network_payload(wish, caller.user, self._owned.instance, *plan)
             answer = await self._engine.ask(
                 "POST", "/networks/create", body=payload, seconds=_SECONDS
             )
@@ -161,7 +153,7 @@ class Networks:
     def _place(
         self, name: str, wish: NetworkWish, listed: list[dict[str, Any]]
     ) -> tuple[IPv4Network, dict[str, str]]:
-        bridge = {BRIDGE_OPTION: free_bridge(name, self._instance)}
+        bridge = {BRIDGE_OPTION: free_bridge(name, self._owned.instance)}
         if wish.subnet is None:
             return free_subnet(name, listed, *self._pool()), bridge
         if any(wish.subnet.overlaps(each) for each in subnets_of(listed)):
@@ -188,15 +180,12 @@ class Networks:
         await reply.empty()
 
     async def _prune(self, call: Call, reply: Reply) -> None:
-        filters = parse_filters(call.first("filters"))
-        marks = [
-            f"{labels.MANAGED}=true",
-            f"{labels.USER}={call.caller.user}",
-            f"{labels.INSTANCE}={self._instance}",
-            labels.NAME,  # only what people made themselves has it
-        ]
+        caller, filters = call.caller, parse_filters(call.first("filters"))
+        marks = label_filter(labels.own_marks(caller.user, self._owned.instance))
+        # Only what people made themselves has a name.
+        marks.append(labels.NAME)
         merged = {**filters, "label": [*filters.get("label", ()), *marks]}
-        query = {"filters": [json.dumps(merged)]}
+        query = {"filters": [encode_filters(merged)]}
         answer = await self._engine.ask("POST", "/networks/prune", query, seconds=_SECONDS)
         gone = (checked_of(answer, call.caller).value or {}).get("NetworksDeleted") or ()
         names = [own_name(str(name), call.caller.user) for name in gone]
@@ -209,11 +198,14 @@ class Networks:
         ref, fields = body.text("Container"), body.inner("EndpointConfig")
         body.finish()
         network = await self._networks.network(call.caller, call.parts["id"])
+        is_default = network["Name"] == network_name(call.caller.user)
+        endpoint = asked_endpoint(fields, DEFAULT if is_default else str(network["Name"]))
         container = await self._owned.container(call.caller, ref)
+        links = await self._networks.linked(call.caller, endpoint)
         name = own_name(str(container["Name"]).removeprefix("/"), call.caller.user)
         payload = {
             "Container": container["Id"],
-            "EndpointConfig": await self._networks.endpoint(call.caller, fields, name),
+            "EndpointConfig": endpoint_settings(endpoint, name, links),
         }
         await self._tell(call, network, "connect", payload)
         await reply.empty(200)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest, NotFound
 from ds01_spawner.domain.names import SEPARATOR
-from ds01_spawner.gateway.docker.filters import Filters, encode_filters
+from ds01_spawner.gateway.docker.filters import Filters, encode_filters, label_filter
 from ds01_spawner.gateway.docker.names import engine_name, without_number
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import EngineLink
@@ -106,15 +106,11 @@ class Owned:
         Raises:
             Unavailable: The engine does not answer.
         """
-        managed = [
-            f"{labels.MANAGED}=true",
-            f"{labels.USER}={caller.user}",
-            f"{labels.INSTANCE}={self.instance}",
-        ]
+        managed = label_filter(labels.own_marks(caller.user, self.instance))
         has_older = caller.user in await self._owners_of_older()
         asked = [self._list(managed, filters or {}, query or {}, version)]
         if has_older:
-            older = [f"{labels.LEGACY_USER}={caller.user}"]
+            older = label_filter({labels.LEGACY_USER: caller.user})
             others = filters if older_filters is None else older_filters
             asked.append(self._list(older, others or {}, query or {}, version))
         answers = await asyncio.gather(*asked)

@@ -10,7 +10,6 @@ from typing import Any
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.errors import Conflict, Forbidden, InvalidRequest
-from ds01_spawner.domain.labels import RESERVED_LABELS
 from ds01_spawner.domain.names import check_docker_name, home_volume, shown
 from ds01_spawner.gateway.docker.filters import Filters
 from ds01_spawner.gateway.docker.go_json import Fields, is_empty
@@ -57,7 +56,7 @@ def parse_volume(body: Fields, user: str) -> VolumeWish:
         )
     marks = body.text_entries("Labels")
     body.finish()
-    return VolumeWish(name, own_labels(marks))
+    return VolumeWish(name, labels.unreserved(marks))
 
 
 def check_volume_name(name: str, user: str) -> None:
@@ -72,21 +71,11 @@ def check_volume_name(name: str, user: str) -> None:
         raise Conflict(f"{name} is your home in JupyterHub.", "Choose another name.")
 
 
-def own_labels(marks: Mapping[str, str]) -> dict[str, str]:
-    """Labels that a person gave, without those that only the platform gives."""
-    return {key: value for key, value in marks.items() if not key.startswith(RESERVED_LABELS)}
-
-
 def volume_payload(wish: VolumeWish, user: str, instance: str) -> dict[str, Any]:
     """The body that the engine gets."""
     payload: dict[str, Any] = {
         "Driver": "local",
-        "Labels": {
-            **wish.labels,
-            labels.MANAGED: "true",
-            labels.USER: user,
-            labels.INSTANCE: instance,
-        },
+        "Labels": {**wish.labels, **labels.own_marks(user, instance)},
     }
     if wish.name:
         payload["Name"] = engine_name(wish.name, user)
@@ -145,7 +134,7 @@ def volume_view(volume: Mapping[str, Any], user: str) -> dict[str, Any]:
     """
     seen = dict(volume)
     seen["Name"] = own_name(str(volume.get("Name") or ""), user)
-    seen["Labels"] = own_labels(volume.get("Labels") or {}) or None
+    seen["Labels"] = labels.unreserved(volume.get("Labels") or {}) or None
     where = str(volume.get("Mountpoint") or "")
     seen["Mountpoint"] = "/".join([own_name(part, user) for part in where.split("/")])
     return seen

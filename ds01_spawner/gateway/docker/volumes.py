@@ -8,7 +8,7 @@ from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 from ds01_spawner.domain.errors import Conflict, Forbidden, NotFound, QuotaExceeded
-from ds01_spawner.domain.labels import Interface
+from ds01_spawner.domain.labels import Interface, unreserved
 from ds01_spawner.domain.names import SEPARATOR, home_volume
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.filters import (
@@ -31,7 +31,6 @@ from ds01_spawner.gateway.docker.volume_view import (
     is_kept,
     is_own,
     mounted_volumes,
-    own_labels,
     parse_volume,
     prunes_named,
     volume_payload,
@@ -54,14 +53,12 @@ class Volumes:
     Args:
         door: What handlers stand on.
         owned: The person's containers.
-        instance: Id of this installation.
     """
 
-    def __init__(self, door: Door, owned: Owned, instance: str) -> None:
+    def __init__(self, door: Door, owned: Owned) -> None:
         self._door = door
         self._engine = door.engine
         self._owned = owned
-        self._instance = instance
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -106,7 +103,7 @@ class Volumes:
             return await self.volume(caller, name)
         except NotFound:
             check_volume_name(name, caller.user)
-        made = await self._ensured(caller, VolumeWish(name, own_labels(marks or {})))
+        made = await self._ensured(caller, VolumeWish(name, unreserved(marks or {})))
         return str(made["Name"])
 
     async def own(
@@ -125,7 +122,7 @@ class Volumes:
                 "Volumes"
             )
             or ()
-            if is_own(each, caller.user, self._instance, mounted)
+            if is_own(each, caller.user, self._owned.instance, mounted)
         ]
 
     async def _list(self, call: Call, reply: Reply) -> None:
@@ -161,7 +158,7 @@ class Volumes:
                 if existing is not None:
                     return self._checked_own(existing, caller, wish.name)
             self._check_room(caller, await self.own(caller))
-            payload = volume_payload(wish, caller.user, self._instance)
+            payload = volume_payload(wish, caller.user, self._owned.instance)
             answer = await self._engine.ask(
                 "POST", "/volumes/create", body=payload, seconds=_SECONDS
             )
@@ -179,7 +176,7 @@ class Volumes:
         Raises:
             Conflict: It did.
         """
-        if is_own(volume, caller.user, self._instance):
+        if is_own(volume, caller.user, self._owned.instance):
             return volume
         raise Conflict(
             f"The volume {name} belongs to another installation of DS01 on this server.",
@@ -255,13 +252,13 @@ class Volumes:
         raise no_such_volume(name)
 
     async def _is_own(self, caller: Caller, volume: Mapping[str, Any]) -> bool:
-        if is_own(volume, caller.user, self._instance):
+        if is_own(volume, caller.user, self._owned.instance):
             return True
         name = str(volume["Name"])
         if not is_anonymous(name):
             return False
         entries = await self._owned.listed(caller, {"volume": [name]}, {"all": "1"})
-        return is_own(volume, caller.user, self._instance, mounted_volumes(entries))
+        return is_own(volume, caller.user, self._owned.instance, mounted_volumes(entries))
 
     async def _looked_up(self, name: str, version: str = "") -> dict[str, Any] | None:
         answer = await self._engine.ask("GET", _path(name), version=version)

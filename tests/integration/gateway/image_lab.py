@@ -22,9 +22,8 @@ from ds01_spawner.gateway.docker.commit import Commit
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.image_removal import ImageRemoval
 from ds01_spawner.gateway.docker.images import Images
-from ds01_spawner.gateway.docker.network_lookup import OwnNetworks
+from ds01_spawner.gateway.docker.lookups import lookups_of
 from ds01_spawner.gateway.docker.own_images import OwnImages
-from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.docker.pull import Pull
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
@@ -193,10 +192,10 @@ async def image_lab(
     platform = Platform(Directories(config, folder, folder / "events.jsonl"), "gateway")
     threads = Threads()
     door = Door(platform, UnixEngineLink(DEFAULT_SOCKET), threads)
-    owned = Owned(door.engine, platform.instance)
-    finder = OwnImages(door, owned)
+    lookups = lookups_of(door, platform.instance)
+    owned, finder = lookups.containers, lookups.images
     pull = Pull(door, finder)
-    builds = Builds(door, finder, OwnNetworks(door, owned, platform.instance), pull)
+    builds = Builds(door, finder, lookups.networks, pull)
     end = secrets.token_hex(3)
     people = [Person(f"{name}{end}", folder / f"{name}.sock", folder) for name in ("alice", "bob")]
     alice, bob = people

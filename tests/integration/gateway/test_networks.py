@@ -17,6 +17,7 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.errors import Conflict, DS01Error, Forbidden, NotFound, QuotaExceeded
 from ds01_spawner.gateway.docker import networks as module
 from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.network_lookup import OwnNetworks
 from ds01_spawner.gateway.docker.networks import Networks
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.identity import Caller
@@ -77,7 +78,9 @@ class Lab:
         audit = Audit(FakeClock(), self.events, "gateway")
         platform = cast("Platform", SimpleNamespace(engine=engine, audit=audit))
         door = Door(platform, link, Threads(4))
-        self.networks = Networks(door, Owned(link, INSTANCE), INSTANCE)
+        owned = Owned(link, INSTANCE)
+        self.finder = OwnNetworks(door, owned)
+        self.networks = Networks(door, owned, self.finder)
         self.handlers = self.networks.handlers()
         end = secrets.token_hex(3)
         self.alice, self.bob = person(f"alice{end}"), person(f"bob{end}", 1002)
@@ -215,7 +218,7 @@ async def test_networks_are_bounded_for_each_person(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_NETWORKS", 2)
-    await lab.networks.network(lab.alice, "bridge")
+    await lab.finder.network(lab.alice, "bridge")
     tries = [lab.make(lab.alice, name) for name in ("one", "two", "three")]
 
     done = await asyncio.gather(*tries, return_exceptions=True)
@@ -285,7 +288,7 @@ async def test_a_network_made_anew_under_the_same_name_is_not_the_one_that_was_c
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await lab.make(lab.alice, "web")
-    checked = await lab.networks.network(lab.alice, "web")
+    checked = await lab.finder.network(lab.alice, "web")
     await lab.ask(lab.alice, "DELETE /networks/{id}", "web")
     second = await lab.make(lab.alice, "web")
     monkeypatch.setattr(

@@ -35,7 +35,7 @@ class Lab:
         link = cast("EngineLink", PlainLink())
         audit = Audit(FakeClock(), self.events, "gateway")
         platform = cast("Platform", SimpleNamespace(audit=audit))
-        self.volumes = Volumes(Door(platform, link, Threads(4)), Owned(link, INSTANCE), INSTANCE)
+        self.volumes = Volumes(Door(platform, link, Threads(4)), Owned(link, INSTANCE))
         end = secrets.token_hex(3)
         self.alice, self.bob = person(f"alice{end}"), person(f"bob{end}", 1002)
 

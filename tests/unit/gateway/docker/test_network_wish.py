@@ -5,13 +5,12 @@ from typing import Any
 import pytest
 
 from ds01_spawner.domain.errors import Conflict, Forbidden, InvalidRequest
+from ds01_spawner.gateway.docker.asked_network import AskedEndpoint, AskedLink, asked_endpoint
+from ds01_spawner.gateway.docker.dressing import endpoint_settings
 from ds01_spawner.gateway.docker.go_json import Fields
 from ds01_spawner.gateway.docker.network_wish import (
-    EndpointWish,
     NetworkWish,
-    endpoint_payload,
     network_payload,
-    parse_endpoint,
     parse_network,
 )
 
@@ -165,13 +164,14 @@ def test_an_endpoint_is_names_and_an_address() -> None:
         }
     )
 
-    wish = parse_endpoint(fields)
+    endpoint = asked_endpoint(fields, "shop")
 
-    assert wish == EndpointWish(("db", "db"), "10.201.0.5", ("web:www",))
-    assert endpoint_payload(wish, "shop_db_1", ("web._.alice:www",)) == {
-        "Aliases": ["db", "shop_db_1"],
+    links = (AskedLink("web", "www"),)
+    assert endpoint == AskedEndpoint("shop", ("db", "db"), "10.201.0.5", links)
+    assert endpoint_settings(endpoint, "shop_db_1", (f"{'a' * 64}:www",)) == {
+        "Aliases": ["shop_db_1", "db"],
         "IPAMConfig": {"IPv4Address": "10.201.0.5"},
-        "Links": ["web._.alice:www"],
+        "Links": [f"{'a' * 12}:www"],
     }
 
 
@@ -187,4 +187,4 @@ def test_an_endpoint_is_names_and_an_address() -> None:
 )
 def test_an_endpoint_cannot_be_more(said: dict[str, Any]) -> None:
     with pytest.raises(Forbidden):
-        parse_endpoint(Fields(said))
+        asked_endpoint(Fields(said), "shop")

@@ -7,6 +7,7 @@ import pytest
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.errors import Forbidden, Unavailable
 from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.network_lookup import OwnNetworks
 from ds01_spawner.gateway.docker.networks import Networks
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.wire.call import Answer, EngineLink, Query
@@ -57,7 +58,8 @@ class Lab:
         )
         link = cast("EngineLink", self.engine)
         door = Door(cast("Platform", platform), link, Threads(2))
-        self.networks = Networks(door, Owned(link, "here"), "here")
+        owned = Owned(link, "here")
+        self.networks = Networks(door, owned, OwnNetworks(door, owned))
 
     async def make(self, **said: Any) -> FakeReply:
         reply = FakeReply()

@@ -31,7 +31,7 @@ class Lab:
         platform = SimpleNamespace(audit=Audit(FakeClock(), self.events, "gateway"))
         link = cast("EngineLink", self.engine)
         door = Door(cast("Platform", platform), link, Threads(2))
-        self.volumes = Volumes(door, Owned(link, "here"), "here")
+        self.volumes = Volumes(door, Owned(link, "here"))
 
     async def make(self) -> FakeReply:
         reply = FakeReply()
