@@ -7,65 +7,31 @@ missed.
 """
 
 import argparse
-import os
 import secrets
-import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+
+from gateway_ways import ENGINE, attached, cpu_seconds, haproxy, medians, memory_mib, running
 
 from stubs.tiny_image import make_tiny_image
 
-ENGINE = Path("/var/run/docker.sock")
 ROUNDS = 7
 QUESTIONS = 200
 MEBIBYTES = 256
 STREAMS = 500
 WATCHED_SECONDS = 5.0
-WAIT_SECONDS = 20.0
 
 MOST_ADDED_MS = 2.0
 MOST_RUN_RATIO = 1.1
 LEAST_THROUGHPUT = 0.7
 MOST_MEMORY_MIB = 100.0
 MOST_CPU = 0.02
-
-HAPROXY = """
-defaults
-  mode tcp
-  timeout connect 10s
-  timeout client 1h
-  timeout server 1h
-frontend docker
-  bind unix@{path} mode 666
-  default_backend engine
-backend engine
-  server engine unix@{engine}
-"""
-
-
-@contextmanager
-def running(command: list[str], path: Path) -> Iterator[int]:
-    """A proxy that listens on `path`; its process id."""
-    tests = Path(__file__).resolve().parents[1] / "tests"
-    environment = {**os.environ, "PYTHONPATH": str(tests)}
-    process = subprocess.Popen(command, env=environment)
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not path.exists():
-        if time.monotonic() > deadline or process.poll() is not None:
-            raise RuntimeError(f"{command[0]} does not listen on {path}")
-        time.sleep(0.02)
-    try:
-        yield process.pid
-    finally:
-        process.terminate()
-        process.wait(WAIT_SECONDS)
 
 
 def docker(way: Path, *arguments: str, give: Path | None = None) -> float:
@@ -94,44 +60,15 @@ def question_seconds(way: Path) -> float:
     return time.perf_counter() - began
 
 
-def measured(ways: dict[str, Path], deed: Callable[[Path], float], rounds: int) -> dict[str, float]:
-    """The median of each way, in turns; the first turn only warms up."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(rounds + 1):
-        for name in list(ways) if turn % 2 else list(ways)[::-1]:
-            seconds = deed(ways[name])
-            if turn:
-                times[name].append(seconds)
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
-def cpu_seconds(pid: int) -> float:
-    """What a process has used so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def idle_streams(way: Path, pid: int, container: str) -> tuple[float, float]:
     """MiB and share of a CPU that a proxy takes for many attached streams that say nothing."""
-    streams = []
-    try:
+    with ExitStack() as stack:
         for _ in range(STREAMS):
-            stream = socket.socket(socket.AF_UNIX)
-            streams.append(stream)
-            stream.connect(str(way))
-            stream.sendall(
-                f"POST /v1.41/containers/{container}/attach?stream=1&stdin=1&stdout=1 HTTP/1.1\r\n"
-                "Host: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n".encode()
-            )
-            stream.recv(1000)
+            stack.enter_context(attached(way, container))
         began, cpu_began = time.monotonic(), cpu_seconds(pid)
         time.sleep(WATCHED_SECONDS)
         cpu = (cpu_seconds(pid) - cpu_began) / (time.monotonic() - began)
-        status = Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1]
-        return int(status.split()[0]) / 1024, cpu
-    finally:
-        for stream in streams:
-            stream.close()
+        return memory_mib(pid), cpu
 
 
 def deeds(container: str, image: str, folder: Path) -> dict[str, Callable[[Path], float]]:
@@ -168,11 +105,11 @@ def compare(ways: dict[str, Path], container: str, image: str, folder: Path, rou
     """Print the table; whether its targets are met."""
     names = "".join(f"{way + ' ms':>12}" for way in ways)
     print(f"  {'median of ' + str(rounds):<26}{names}" + "   to direct")
-    listing = measured(ways, question_seconds, QUESTIONS)
+    listing = medians(ways, question_seconds, QUESTIONS)
     report("GET /containers/json", listing)
     met = (listing["wire"] - listing["direct"]) * 1e3 <= MOST_ADDED_MS
     for name, deed in deeds(container, image, folder).items():
-        times = measured(ways, deed, rounds)
+        times = medians(ways, deed, rounds)
         report(name, times)
         ratio = times["wire"] / times["direct"]
         met &= ratio <= (MOST_RUN_RATIO if name.startswith("run") else 1 / LEAST_THROUGHPUT)
@@ -191,12 +128,8 @@ def main() -> int:
         ways = {"direct": ENGINE, "wire": folder / "wire.sock"}
         wire = [sys.executable, "-m", "integration.gateway.wire_server", str(ways["wire"])]
         pid = stack.enter_context(running(wire, ways["wire"]))
-        proxy = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
-        if proxy is not None:
-            ways["haproxy"] = folder / "haproxy.sock"
-            settings = folder / "haproxy.cfg"
-            settings.write_text(HAPROXY.format(path=ways["haproxy"], engine=ENGINE))
-            stack.enter_context(running([proxy, "-f", str(settings)], ways["haproxy"]))
+        if (proxy := stack.enter_context(haproxy(folder))) is not None:
+            ways["haproxy"] = proxy
         docker(ENGINE, "run", "-di", "--name", container, image, "cat")
         stack.callback(docker, ENGINE, "rm", "-f", container)
         met = compare(ways, container, image, folder, rounds)
