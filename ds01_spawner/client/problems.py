@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ds01_spawner.client.models import Fault, Problem
 from ds01_spawner.domain.errors import (
+    OUR_FAULT,
     Conflict,
     DeviceDriverMissing,
     DS01Error,
@@ -35,7 +36,7 @@ class TooManyRequests(Unavailable):
 
 
 class Unauthenticated(Refused):
-    """Nobody knows who asks."""
+    """Whoever asks is not logged in."""
 
 
 class TooLarge(InvalidRequest):
@@ -43,7 +44,7 @@ class TooLarge(InvalidRequest):
 
 
 class MethodNotAllowed(InvalidRequest):
-    """This is not done to it."""
+    """This address does not take the method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,9 @@ KINDS: tuple[Kind, ...] = (
     Kind(QuotaExceeded, "quota", 403, "A limit is reached"),
     Kind(NoCapacity, "capacity", 409, "Everything that would do is in use"),
     Kind(Forbidden, "forbidden", 403, "This is not allowed"),
-    Kind(Unauthenticated, "unauthenticated", 401, "Nobody knows who asks"),
+    Kind(Unauthenticated, "unauthenticated", 401, "You are not logged in"),
     Kind(TooLarge, "too-large", 413, "The request is too large"),
-    Kind(MethodNotAllowed, "method", 405, "This is not done to it"),
+    Kind(MethodNotAllowed, "method", 405, "This address does not take the method"),
     Kind(InvalidRequest, "invalid", 400, "The request makes no sense"),
     Kind(Refused, "refused", 403, "This is refused"),
     Kind(NotFound, "not-found", 404, "There is no such thing"),
@@ -92,6 +93,12 @@ def too_large(most_bytes: int) -> TooLarge:
     """What says that at most so much is taken, in whole KiB or MiB."""
     most = f"{most_bytes >> 20} MiB" if most_bytes >= 1024**2 else f"{most_bytes >> 10} KiB"
     return TooLarge(f"The request is larger than {most}.", "Send less.")
+
+
+def our_fault(request_id: str) -> DS01Error:
+    """What is told of a failure that nobody expected; the log has it under the request's id."""
+    message, _ = OUR_FAULT
+    return DS01Error(message, f"Tell your administrator the request's number: {request_id}.")
 
 
 def problem_of(error: DS01Error, request_id: str = "") -> Problem:

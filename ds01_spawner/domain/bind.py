@@ -118,8 +118,10 @@ def binds_of(marks: Mapping[str, str]) -> BindSet | None:
 
     An image can bring this label along: it counts only together with `staged_key`.
     """
+    if labels.BINDS not in marks:
+        return None
     try:
-        told = json.loads(marks.get(labels.BINDS, ""))
+        told = json.loads(marks[labels.BINDS])
         key, entries, others = told["key"], told["binds"], tuple(told["others"])
         binds = tuple(_bind(entry) for entry in entries)
         if told["version"] != _VERSION or not is_key(key):

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+OUR_FAULT = ("This failed inside the gateway.", "Tell your administrator.")
+"""Message and next step where whoever asked did nothing wrong; the service's log says why."""
+
 
 class DS01Error(Exception):
     """Root of every error the platform raises on purpose.

@@ -169,9 +169,9 @@ class Binds:
                     )
                 except Forbidden as exc:
                     raise Forbidden(
-                        f"Nothing can be mounted at {target}: it is in a folder of the host where "
-                        "you may not make it.",
-                        "Make it there first, or choose another place in the container.",
+                        f"{target} does not exist in the folder mounted at {outer}, and you may "
+                        "not create it there.",
+                        "Create it on the server first, or mount at another place.",
                     ) from exc
 
 

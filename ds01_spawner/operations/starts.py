@@ -140,6 +140,6 @@ def _check_origin(container: Container, instance: str) -> None:
         )
     if labels.origin_of(marks) is Interface.HUB:
         raise Forbidden(
-            "This is a server of JupyterHub, which must know that it runs.",
+            "JupyterHub manages this container.",
             "Start it from JupyterHub's home page.",
         )

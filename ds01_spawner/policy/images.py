@@ -179,7 +179,8 @@ class ImageCatalogue(Section):
             if self.allow_own_images:
                 return reference
             raise Forbidden(
-                "Images of one's own cannot be started here.", self._alternatives(group)
+                "Only images of the catalogue can be started on this server.",
+                self._alternatives(group),
             )
         if is_somebodys(reference):
             raise Forbidden(

@@ -80,10 +80,9 @@ def ensure_network(
     """
     until = time.monotonic() + connection.deadlines.network
     while True:
-        networks = _list(connection)
-        if any(network["Name"] == name for network in networks):
+        if _named(connection, name):
             return
-        subnet = free_subnet(name, networks, pool, prefix)
+        subnet = free_subnet(name, _list(connection), pool, prefix)
         try:
             made = _create(connection, name, labels, subnet)
         except (Conflict, Unavailable) as exc:
@@ -101,6 +100,13 @@ def ensure_network(
 
 def _list(connection: Connection) -> list[dict[str, Any]]:
     return list(connection.json(Call("GET", "/networks", "list networks")))
+
+
+def _named(connection: Connection, name: str) -> list[dict[str, Any]]:
+    """The networks of exactly this name; the engine looks closely at those alone."""
+    query = {"filters": json.dumps({"name": [name]})}
+    found = connection.json(Call("GET", "/networks", "list networks", query=query))
+    return [network for network in found if network["Name"] == name]
 
 
 def _create(
@@ -132,9 +138,7 @@ def _create(
 
 
 def _keep_oldest(connection: Connection, name: str, made: str) -> None:
-    query = {"filters": json.dumps({"name": [name]})}
-    found = connection.json(Call("GET", "/networks", "list networks", query=query))
-    same = [network for network in found if network["Name"] == name]
+    same = _named(connection, name)
     oldest = min(same, key=lambda network: (network["Created"], network["Id"]), default=None)
     if oldest is None or oldest["Id"] == made:
         return

@@ -2,6 +2,7 @@
 
 import array
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -12,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ds01_spawner.adapters.personal_paths.exchange import LONGEST_MESSAGE
-from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.errors import OUR_FAULT, Unavailable
 
 _MOST_HUNG = 3
+_log = logging.getLogger(__name__)
 _EMPTY_ENVIRONMENT: Mapping[str, str] = {}
 
 
@@ -72,7 +74,8 @@ class Children:
                 raise _silent(str(command.get("path", "")), self._deadline_seconds) from exc
             except OSError as exc:
                 _end(process)
-                raise Unavailable(f"A process of the gateway ended: {exc}.") from exc
+                _log.error("A process that does something as a person: %s", exc)
+                raise Unavailable(*OUR_FAULT) from exc
         _end(process)
         return _answer(data, received)
 
@@ -87,7 +90,8 @@ class Children:
                 start_new_session=True,
             )
         except OSError as exc:
-            raise Unavailable(f"No process can be started: {exc}.") from exc
+            _log.error("A process that does something as a person: %s", exc)
+            raise Unavailable(*OUR_FAULT) from exc
 
     def _check_hung(self, uid: int) -> None:
         with self._lock:
@@ -131,7 +135,7 @@ def _answer(data: bytes, descriptor: int | None) -> tuple[Mapping[str, Any], int
     if descriptor is not None:
         os.close(descriptor)
     if answer is None:
-        raise Unavailable("A process of the gateway ended without an answer; its log says why.")
+        raise Unavailable(*OUR_FAULT)
     raise CommandFailed(int(answer["errno"]), str(answer["what"]))
 
 

@@ -141,14 +141,18 @@ def _check_place(path: str, real_path: str, closed: Sequence[str], socket: Path)
     for each in closed:
         if _is_in(real_path, each):
             raise Forbidden(
-                f"{shown(path)} belongs to the machine ({each}) and cannot be mounted.",
+                f"{shown(path)} {_where(real_path, each)} and cannot be mounted.",
                 "Mount a folder of your own.",
             )
         if _is_in(each, real_path):
             raise Forbidden(
-                f"{shown(path)} holds folders of the machine and cannot be mounted.",
+                f"{shown(path)} contains system folders and cannot be mounted.",
                 "Mount the folder below it that you need.",
             )
+
+
+def _where(path: str, closed: str) -> str:
+    return "is a system folder" if path == closed else f"is in the system folder {closed}"
 
 
 def _is_in(path: str, folder: str) -> bool:
@@ -158,15 +162,15 @@ def _is_in(path: str, folder: str) -> bool:
 def _check_mounted(path: str, mounted: Mounted) -> None:
     if mounted.type in _KERNEL_TYPES:
         raise Forbidden(
-            f"{shown(path)} is the kernel's ({mounted.type}) and cannot be mounted.",
+            f"{shown(path)} is a kernel file system ({mounted.type}) and cannot be mounted.",
             "Mount a folder of your own.",
         )
     # The engine looks at what it mounts as root and without a deadline: whoever serves the file
     # system could keep it waiting for ever.
     if mounted.fuse_user not in {None, 0}:
         raise Forbidden(
-            f"{shown(path)} is mounted by a program of a person's ({mounted.type}).",
-            "Mount the folder that it is in, or copy what you need.",
+            f"{shown(path)} is a FUSE mount ({mounted.type}); containers cannot use it.",
+            "Copy what you need to another folder, and mount that.",
         )
 
 

@@ -16,7 +16,14 @@ from pathlib import PurePosixPath
 
 from ds01_spawner.client import models as m
 from ds01_spawner.composition import Platform
-from ds01_spawner.domain.errors import Conflict, DS01Error, InvalidRequest, NotFound, Unavailable
+from ds01_spawner.domain.errors import (
+    OUR_FAULT,
+    Conflict,
+    DS01Error,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+)
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.names import shown
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask, Stream, StreamEvent
@@ -180,7 +187,7 @@ class Builds:
             raise
         finally:
             if job.ended_at is None:
-                job.failure = "Something went wrong here, and it is our fault."
+                job.failure = " ".join(OUR_FAULT)
                 job.end("failed", clock.now())
 
     def _own(self, ask: Ask) -> _Job:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tornado.web import RequestHandler
 
+from ds01_spawner.client.models import Role
 from ds01_spawner.client.problems import MethodNotAllowed, Unauthenticated
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.errors import DS01Error, Forbidden, InvalidRequest, Unavailable
@@ -20,6 +21,10 @@ from ds01_spawner.gateway.api.routes import Route
 from ds01_spawner.gateway.api.sse import Listeners, send_events
 from ds01_spawner.gateway.rates import Rates
 
+_ONLY = {
+    Role.MANAGER: "Only managers and administrators may do this.",
+    Role.ADMIN: "Only administrators may do this.",
+}
 _KEY = re.compile(r"[!-~]{1,128}")
 
 Authenticate = Callable[[RequestHandler], Awaitable[Requester | None]]
@@ -65,7 +70,9 @@ class ApiHandler(PlainHandler):
         """Says what is done here."""
         methods = ", ".join(sorted(self._routes))
         self.set_header("Allow", methods)
-        return MethodNotAllowed(f"{self.request.method} is not done to this.", f"Use {methods}.")
+        return MethodNotAllowed(
+            f"This address does not take {self.request.method}.", f"Use {methods}."
+        )
 
     async def answer(self, *parts: str) -> None:
         """One request, from beginning to end."""
@@ -94,12 +101,12 @@ class ApiHandler(PlainHandler):
         requester = await self._authenticate(self)
         if requester is None:
             raise Unauthenticated(
-                "Nobody knows who asks.",
+                "You are not logged in.",
                 "Send a token (Authorization: token …), or log in to JupyterHub.",
             )
         self._served.rates.take(requester.user, route.cost)
         if not requester.may(route.role):
-            raise Forbidden(f"This is for the role {route.role.value}.", "Ask an administrator.")
+            raise Forbidden(_ONLY[route.role], "Ask an administrator.")
         return requester
 
     def _ask(self, route: Route, requester: Requester, parts: tuple[str, ...]) -> Ask:

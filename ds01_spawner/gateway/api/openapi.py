@@ -17,10 +17,10 @@ from ds01_spawner.gateway.api.routes import EVERY_STATUS, ROUTES, Route
 
 _WORDS = {
     400: "The request makes no sense.",
-    401: "Nobody knows who asks.",
+    401: "You are not logged in.",
     403: "It is not allowed, or a limit is reached.",
     404: "There is no such thing, or it is somebody else's.",
-    405: "This is not done to it.",
+    405: "This address does not take the method.",
     409: "Something is in the way, or everything that would do is in use.",
     413: "The request is too large.",
     429: "You ask too often; Retry-After says when to ask again.",

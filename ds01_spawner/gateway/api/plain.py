@@ -8,7 +8,13 @@ from typing import Any
 
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
-from ds01_spawner.client.problems import MEDIA_TYPE, MethodNotAllowed, problem_of, too_large
+from ds01_spawner.client.problems import (
+    MEDIA_TYPE,
+    MethodNotAllowed,
+    our_fault,
+    problem_of,
+    too_large,
+)
 from ds01_spawner.domain.errors import DS01Error, InvalidRequest, NotFound
 from ds01_spawner.gateway.api.reading import MOST_BODY_BYTES
 
@@ -92,16 +98,11 @@ class PlainHandler(RequestHandler):
         elif status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
             self.problem(InvalidRequest("The request cannot be read.", LOOK))
         else:
-            self.problem(
-                DS01Error(
-                    "Something went wrong here, and it is our fault.",
-                    f"Tell the administrator: request {self.request_id}.",
-                )
-            )
+            self.problem(our_fault(self.request_id))
 
     def not_allowed(self) -> DS01Error:
         """Why this method is not answered."""
-        return MethodNotAllowed("This is not done here.", LOOK)
+        return MethodNotAllowed(f"This address does not take {self.request.method}.", LOOK)
 
     def log_exception(
         self,

@@ -31,7 +31,7 @@ def query_of(model: type[M], arguments: Mapping[str, Sequence[bytes]]) -> M:
         if name in _HUBS:
             continue
         if len(values) != 1:
-            raise InvalidRequest(f"{shown(name)} is said {len(values)} times.", "Say it once.")
+            raise InvalidRequest(f"{shown(name)} is given {len(values)} times.", "Give it once.")
         try:
             given[name] = values[0].decode()
         except UnicodeDecodeError:
@@ -50,7 +50,7 @@ def body_of(model: type[M], content_type: str, body: bytes) -> M:
     """
     if body and content_type.partition(";")[0].strip().lower() != "application/json":
         raise InvalidRequest(
-            "What was sent is not called JSON.", "Send Content-Type: application/json."
+            "The body needs Content-Type: application/json.", "Send it with that header."
         )
     try:
         return model.model_validate_json(body or b"{}", strict=True)

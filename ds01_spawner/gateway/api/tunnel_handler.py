@@ -46,7 +46,7 @@ class TunnelHandler(WebSocketHandler):
                 raise InvalidRequest("This is a websocket.", "Connect with ds01 ssh.")
             requester = await self._authenticate(self)
             if requester is None:
-                raise Unauthenticated("Nobody knows who asks.", "Send a token.")
+                raise Unauthenticated("You are not logged in.", "Send a token.")
             # A page of somebody else's server in the same browser may open websockets.
             if not getattr(self, "_token_authenticated", False):
                 raise Forbidden("A tunnel needs a token.", "Send Authorization: token ….")

@@ -171,8 +171,8 @@ class Archive:
             if (found.get("State") or {}).get("Restarting"):
                 raise Conflict(f"{ref} is just being restarted.", "Copy again in a moment.")
             raise Conflict(
-                f"{ref} has folders of the host and does not run, so nobody can copy as yourself.",
-                "Start it first; or copy in the folder itself, outside the container.",
+                f"{ref} is stopped and has folders of the server mounted.",
+                f"docker start {ref}, then copy.",
             )
         visit = visit_of(
             call.caller,

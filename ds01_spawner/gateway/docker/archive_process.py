@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import json
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -10,9 +11,17 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ds01_spawner.domain.errors import DS01Error, Forbidden, InvalidRequest, NotFound, Unavailable
+from ds01_spawner.domain.errors import (
+    OUR_FAULT,
+    DS01Error,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+)
 from ds01_spawner.domain.names import shown
 
+_log = logging.getLogger(__name__)
 MODULE = "ds01_spawner.adapters.container_files"
 HEAD_SECONDS = 120.0
 """Before an archive begins, everything in it is looked at."""
@@ -145,7 +154,8 @@ async def copying(visit: Visit, ref: str) -> AsyncIterator[Copying]:
             limit=_LINE,
         )
     except OSError as exc:
-        raise Unavailable(f"No process can be started: {exc}.") from exc
+        _log.error("A process that does something as a person: %s", exc)
+        raise Unavailable(*OUR_FAULT) from exc
     try:
         copy = Copying(process, visit, ref)
         await copy.begin()
@@ -168,7 +178,7 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
 
 def _error(answer: Mapping[str, Any], visit: Visit, ref: str) -> DS01Error | None:
     if not answer:
-        return Unavailable("A process of the gateway ended without an answer; its log says why.")
+        return Unavailable(*OUR_FAULT)
     if answer.get("gone"):
         return Unavailable(f"{ref} has just stopped.", "Start it, and copy again.")
     if "refused" in answer:

@@ -100,7 +100,7 @@ def asked_container(
     name = _name(_one(query, "name"), account.uid)
     image = config.text("Image")
     if not image:
-        raise InvalidRequest("No image is named.", "Say which one, such as ubuntu:24.04.")
+        raise InvalidRequest("No image is given.", "Name one, such as ubuntu:24.04.")
     check_config(config)
     check_host(host)
     runtime = checked_runtime(host) or checked_runtime(config)  # docker-py says it here too
@@ -146,7 +146,7 @@ def asked_container(
 def _one(query: Query, name: str) -> str:
     values = query.get(name) or ("",)
     if len(set(values)) > 1:
-        raise InvalidRequest(f"The parameter {name} is said twice.", "Say it once.")
+        raise InvalidRequest(f"The parameter {name} is given twice.", "Give it once.")
     return values[0]
 
 

@@ -19,6 +19,16 @@ _MIN_QUOTA = 1_000
 _MIN_MEMORY = 6 * 1024**2
 """The least that the engine takes."""
 
+_OPTIONS = {
+    "Memory": "--memory",
+    "MemorySwap": "--memory-swap",
+    "MemoryReservation": "--memory-reservation",
+    "ShmSize": "--shm-size",
+    "PidsLimit": "--pids-limit",
+    "BlkioDeviceReadBps": "--device-read-bps",
+    "BlkioDeviceWriteBps": "--device-write-bps",
+}
+
 _SHARES = range(2, 1025)
 _WEIGHTS = range(10, 501)
 _CPUS = re.compile(r"^\d{1,4}(?:-\d{1,4})?(?:,\d{1,4}(?:-\d{1,4})?)*\Z", re.ASCII)
@@ -175,7 +185,7 @@ def _cpus(host: Fields) -> float | None:
     quota = host.number("CpuQuota") or 0
     if nano < 0 or period < 0 or (period and period not in _PERIODS):
         raise InvalidRequest(
-            f"{nano or period} is no number of CPUs, or no period of them.",
+            f"{nano or period} is not a possible number of CPUs, or period of them.",
             "Ask with --cpus, such as --cpus 2.5.",
         )
     if nano and (period or quota):
@@ -200,7 +210,9 @@ def _amount(host: Fields, name: str, least: int = 1) -> int | None:
     if value in {0, -1}:
         return None
     if value < least:
-        raise InvalidRequest(f"{name} cannot be {value}; the least is {least}.")
+        option = _OPTIONS[name]
+        least_said = format_size(least) if least > 1 else least
+        raise InvalidRequest(f"{option} {value} is too little; ask for {least_said} or more.")
     return value
 
 
@@ -212,7 +224,7 @@ def _rate(host: Fields, name: str) -> int | None:
         rate = entry.number("Rate") or 0
         entry.finish()
         if rate < 0:
-            raise InvalidRequest(f"{name} cannot be {rate}.")
+            raise InvalidRequest(f"{_OPTIONS[name]} {rate} is too little; ask for 1mb or more.")
         rates += [rate] if rate else []
     return min(rates, default=None)
 

@@ -17,6 +17,13 @@ NONE = "none"
 _DEFAULTS = frozenset({"", "default", "bridge"})
 _CONTAINER = "container:"
 LOOPBACK = "127.0.0.1"
+_NOT_ONE = {
+    "Dns": "--dns {} is not an IP address.",
+    "DnsOptions": "--dns-option {} is not an option of a resolver.",
+    "DnsSearch": "--dns-search {} is not a domain.",
+    "ExtraHosts": "--add-host {} is not NAME:ADDRESS.",
+    "Aliases": "--network-alias {} is not a host name.",
+}
 _ANYWHERE = frozenset({"0.0.0.0", "::", "[::]"})  # noqa: S104 - what clients say for everywhere
 _LOOPBACKS = frozenset({"", LOOPBACK, "localhost", "::1", "[::1]"})
 _FIRST_PORT = 1024
@@ -256,7 +263,7 @@ def _kept(host: Fields) -> dict[str, list[str]]:
 def _checked(fields: Fields, name: str, is_good: Callable[[str], bool]) -> list[str]:
     values = list(fields.texts(name) or ())
     if bad := [text for text in values if not is_good(text)]:
-        raise InvalidRequest(f"{shown(bad[0])} is no entry of {name}.", "Mend it or leave it out.")
+        raise InvalidRequest(_NOT_ONE[name].format(shown(bad[0])), "Correct it or leave it out.")
     if len(values) > _MOST:
         raise InvalidRequest(f"{name} can have at most {_MOST} entries.")
     return values

@@ -106,7 +106,8 @@ def restart_policy(fields: Fields) -> tuple[dict[str, Any] | None, tuple[str, ..
     if name in {"always", "unless-stopped"}:
         raise Forbidden(
             f"--restart {name} would start a container again after the platform has stopped it.",
-            f"Use --restart on-failure:{MOST_RESTARTS}, or leave it out.",
+            f"Use --restart on-failure:{MOST_RESTARTS}, in Compose restart: on-failure, or leave it "
+            "out.",
         )
     if name not in {"", "no", "on-failure"} or count < 0 or (count and name != "on-failure"):
         raise InvalidRequest(
@@ -188,7 +189,7 @@ def _log_config(fields: Fields) -> tuple[dict[str, Any] | None, tuple[str, ...]]
     if size := options.get("max-size"):
         wish["MaxSize"] = _log_size(size)
     told = sorted(options.keys() - {"max-size"})
-    warning = f"Log options that the platform sets itself are not heeded: {', '.join(told)}."
+    warning = f"Log options that the platform sets itself are ignored: {', '.join(told)}."
     return wish, (warning,) if told else ()
 
 

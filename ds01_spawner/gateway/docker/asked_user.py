@@ -59,7 +59,8 @@ def asked_user(
     if allow_image_user:
         if bad := [group for group in groups if not _GROUP.match(group)]:
             raise InvalidRequest(
-                f"--group-add {shown(bad[0])} cannot be read.", "Say the group by its number."
+                f"--group-add {shown(bad[0])} is not a group's number.",
+                "Give the group by its number.",
             )
         return AskedUser(
             is_image_user=True,
@@ -89,12 +90,18 @@ def person_user(text: str, account: UnixAccount) -> str:
         Forbidden: It means somebody else.
     """
     name, _, group = text.partition(":")
-    gids = {str(gid): gid for gid in (*account.group_ids, account.gid)}
-    if name not in {"", account.name, str(account.uid)} or (group and group not in gids):
+    gids = {str(gid): gid for gid in sorted({*account.group_ids, account.gid})}
+    if name not in {"", account.name, str(account.uid)}:
         raise Forbidden(
             f"--user {shown(text)}: containers run as you, {account.name} "
             f"({account.uid}:{account.gid}), and never as root.",
             "Leave --user out; software is installed with docker build.",
+        )
+    if group and group not in gids:
+        raise Forbidden(
+            f"--user {shown(text)[1:-1]}: {shown(group)[1:-1]} is not one of your groups "
+            f"({', '.join(gids)}).",
+            "Leave the group out, or give one of yours by its number.",
         )
     return f"{account.uid}:{gids[group] if group else account.gid}"
 

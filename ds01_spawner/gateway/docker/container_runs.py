@@ -72,8 +72,8 @@ class ContainerRuns:
         found = await self._owned.made_here(call.caller, call.parts["id"])
         if labels.origin_of(labels_of(found)) is Interface.HUB:
             raise Forbidden(
-                "This is a server of JupyterHub, which must know that it runs.",
-                "Restart it from JupyterHub's home page.",
+                "JupyterHub manages this container.",
+                "Stop and start it from JupyterHub's home page.",
             )
         if not found["State"].get("Running"):
             await self._started(call, found)

@@ -107,8 +107,7 @@ class Containers:
         name = check_docker_name(without_number(call.first("name"), call.caller.uid))
         if labels.origin_of(labels_of(found)) not in labels.DOCKER_DOORS:
             raise Forbidden(
-                "Only what docker made is renamed by docker; this container is known elsewhere by "
-                "its name.",
+                "JupyterHub and ds01 find this container by its name, so docker cannot rename it."
             )
         new = engine_name(name, call.caller.user)
         await self._deeds.do(
@@ -129,8 +128,8 @@ class Containers:
         found = await self._owned.made_here(call.caller, call.parts["id"])
         if labels.origin_of(labels_of(found)) is Interface.HUB:
             raise Forbidden(
-                "This is a server of JupyterHub: its limits are those it was started with.",
-                "Start it anew from JupyterHub's home page.",
+                "JupyterHub manages this container: its limits are those it was started with.",
+                "Stop it and start it anew from JupyterHub's home page.",
             )
         body = await call.body.read(_MOST_UPDATE_BYTES)
         user, platform = call.caller.user, self._door.platform

@@ -1,5 +1,6 @@
 """`POST /containers/create`: what was asked for, found, granted, and made."""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -30,6 +31,7 @@ from ds01_spawner.gateway.docker.dressing import Found, dressed, endpoint_settin
 from ds01_spawner.gateway.docker.gpu_wish import ALL, candidates
 from ds01_spawner.gateway.docker.granting import Granting, refused_now
 from ds01_spawner.gateway.docker.lookups import Lookups
+from ds01_spawner.gateway.docker.image_rights import ImageRights
 from ds01_spawner.gateway.docker.names import engine_name
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
@@ -70,11 +72,15 @@ class Creating:
         """
         caller, account = call.caller, _account(call.caller)
         content = await call.body.read(MOST_BYTES)
-        limits = await self._run(caller, lambda each: each.admission.limits(caller.user))
+        limits, catalogue = await self._run(
+            caller, lambda each: (each.admission.limits(caller.user), each.images)
+        )
         asked = asked_container(content, call.query, account, limits)
-        name = await self._name(caller, asked)
+        rights = ImageRights(caller.user, limits, catalogue)
+        name, (image, inspected) = await asyncio.gather(
+            self._name(caller, asked), self._lookups.images.image(caller, asked.image, rights)
+        )
         asked = replace(asked, name=name)
-        image, inspected = await self._lookups.images.image(caller, asked.image)
         request = LaunchRequest(
             user=caller.user,
             name=name,

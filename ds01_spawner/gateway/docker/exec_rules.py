@@ -38,7 +38,7 @@ def exec_payload(body: bytes, inspected: Mapping[str, Any], account: UnixAccount
     payload["User"] = exec_user(fields.text("User"), inspected, account)
     payload["Cmd"] = list(fields.texts("Cmd") or ())
     if not payload["Cmd"]:
-        raise InvalidRequest("No command is said.", "Write one: docker exec NAME COMMAND.")
+        raise InvalidRequest("No command is given.", "Give one: docker exec NAME COMMAND.")
     if environment := environment_of(fields):
         payload["Env"] = environment
     if folder := fields.text("WorkingDir"):

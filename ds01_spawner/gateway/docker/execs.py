@@ -98,7 +98,7 @@ class Execs:
         check_made_here(container)
         if not could_be_asked(shown.get("ProcessConfig") or {}, container, call.caller):
             raise Forbidden(
-                "This was prepared by an administrator, as somebody that you are not here.",
+                "An administrator created this exec for another user.",
                 "Run a command of your own: docker exec.",
             )
         return f"/exec/{exec_id}/{ending}"

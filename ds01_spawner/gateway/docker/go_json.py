@@ -93,9 +93,9 @@ class Fields:
             name = folded(key)
             if name in self._values:
                 raise InvalidRequest(
-                    f"{self._called(key)} is said twice, the other time as "
+                    f"{self._called(key)} is given twice, the other time as "
                     f"{shown(self._keys[name])}.",
-                    "Say it once.",
+                    "Give it once.",
                 )
             self._values[name] = each
             self._keys[name] = key
@@ -206,7 +206,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise InvalidRequest(f"The key {shown(twice)} is said twice in one object.", "Say it once.")
+        raise InvalidRequest(
+            f"The key {shown(twice)} is given twice in one object.", "Give it once."
+        )
     return found
 
 

@@ -48,7 +48,7 @@ _CAPABILITIES = frozenset(
     }
 )
 _INDEX = re.compile(r"^\d{1,3}\Z", re.ASCII)
-_OWN_CHOICE = "Which GPU it is, the platform chooses: the one named is not heeded."
+_OWN_CHOICE = "The platform chooses which GPU you get; the one you named is ignored."
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class GpuWish:
 
     Attributes:
         count: Slots, or `ALL`.
-        named: Whether it names devices, which is not heeded.
+        named: Whether it names devices, which is ignored.
     """
 
     count: int

@@ -179,5 +179,5 @@ def is_named(reference: str, text: str, user: str) -> bool:
 
 def _not_own(text: str) -> Forbidden:
     return Forbidden(
-        f"The image {text} is not yours alone.", "Only an administrator can remove it."
+        f"The image {text} is shared with everybody.", "Only an administrator can remove it."
     )

@@ -1,5 +1,6 @@
 """Finds images that a person may use, by every way that Docker lets one name them."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -93,10 +94,9 @@ class OwnImages:
             if id_prefix(ref) is None:
                 raise
             return None
-        for reference in wanted:
-            if not rights.may_see(reference):
-                continue
-            found = await self.inspect(reference)
+        seen = [reference for reference in wanted if rights.may_see(reference)]
+        every = await asyncio.gather(*(self.inspect(reference) for reference in seen))
+        for reference, found in zip(seen, every, strict=True):
             if found is not None and (
                 "@" in reference or reference in (found.get("RepoTags") or ())
             ):

@@ -4,7 +4,7 @@ import logging
 from http import HTTPStatus
 from typing import Final
 
-from ds01_spawner.client.problems import TooLarge
+from ds01_spawner.client.problems import TooLarge, our_fault
 from ds01_spawner.domain.errors import (
     Conflict,
     DS01Error,
@@ -48,8 +48,4 @@ def told(error: Exception, request_id: str) -> tuple[int, str]:
     if isinstance(error, DS01Error):
         return status_of(error), str(error)
     _LOG.error("request %s failed", request_id, exc_info=error)
-    sentence = (
-        "The gateway failed at this request; that is its fault, not yours. "
-        f"Tell your administrator its number: {request_id}."
-    )
-    return HTTPStatus.INTERNAL_SERVER_ERROR, sentence
+    return HTTPStatus.INTERNAL_SERVER_ERROR, str(our_fault(request_id))

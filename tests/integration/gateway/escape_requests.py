@@ -28,7 +28,7 @@ REQUESTS: tuple[tuple[str, str, str, Any, int, str], ...] = (
     ("not-utf-8", "GET", "/containers/%ff%fe/json", None, 400, "UTF-8"),
     ("bad-escape", "GET", "/containers/%zz/json", None, 400, "two digits"),
     # parameters
-    ("name-twice", "POST", "/containers/create?name={mine}a&name={mine}b", {"Image": "{image}"}, 400, "said twice"),
+    ("name-twice", "POST", "/containers/create?name={mine}a&name={mine}b", {"Image": "{image}"}, 400, "given twice"),
     ("name-of-other", "POST", "/containers/create?name={theirs}._.{victim}", {"Image": "{image}"}, 400, "name"),
     ("name-path", "POST", "/containers/create?name=..%2f..%2fx", {"Image": "{image}"}, 400, "name"),
     ("rename-to-other", "POST", "/containers/{mine}/rename?name=x._.{victim}", None, 400, "name"),
@@ -37,7 +37,7 @@ REQUESTS: tuple[tuple[str, str, str, Any, int, str], ...] = (
     ("signal", "POST", "/containers/{mine}/kill?signal=9%3Brm", None, 400, "signal|Invalid"),
     # update
     ("update-memory", "POST", "/containers/{mine}/update", {"Memory": 10 ** 12, "MemorySwap": -1}, 403, "your limit"),
-    ("update-memory-case", "POST", "/containers/{mine}/update", {"memory": 1, "MEMORY": 10 ** 12}, 400, "said twice"),
+    ("update-memory-case", "POST", "/containers/{mine}/update", {"memory": 1, "MEMORY": 10 ** 12}, 400, "given twice"),
     ("update-pids", "POST", "/containers/{mine}/update", {"PidsLimit": 10 ** 6}, 403, "your limit"),
     ("update-cpus", "POST", "/containers/{mine}/update", {"NanoCpus": 64 * 10 ** 9}, 403, "your limit"),
     ("update-restart", "POST", "/containers/{mine}/update", {"RestartPolicy": {"Name": "always"}}, 403, "after the platform has stopped it"),

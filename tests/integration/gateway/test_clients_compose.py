@@ -161,7 +161,7 @@ def test_two_people_have_a_project_of_one_name(alice: Person, bob: Person, tiny_
     [
         ("privileged: true", "--privileged would give a container the whole server"),
         ('network_mode: "host"', "--network host"),
-        ("volumes: ['/:/host']", "'/' holds folders of the machine"),
+        ("volumes: ['/:/host']", "'/' contains system folders"),
         ("volumes: ['/var/run/docker.sock:/s']", "is the engine's own socket"),
         ('restart: "always"', "--restart"),
         ('user: "root"', "containers run as you"),

@@ -120,10 +120,10 @@ async def test_what_is_shared_is_never_removed(lab: ImageLab, force: tuple[str, 
     await lab.alice.docker("tag", BASE, "mine")
     done = await lab.alice.docker("rmi", *force, BASE)
     assert done.code != 0
-    assert "not yours alone" in done.err
+    assert "shared with everybody" in done.err
     await lab.alice.docker("rmi", "mine")
     full = engine_docker("image", "inspect", "-f", "{{.Id}}", BASE)
-    assert "not yours alone" in (await lab.alice.docker("rmi", *force, full)).err
+    assert "shared with everybody" in (await lab.alice.docker("rmi", *force, full)).err
 
 
 async def test_an_image_with_several_names_goes_by_its_id_when_forced(lab: ImageLab) -> None:

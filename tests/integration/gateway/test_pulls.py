@@ -90,7 +90,7 @@ async def test_what_the_allow_list_means_is_fetched_and_everybodys(
     assert (await lab.bob.inspect(digest))["Id"] == found["Id"]
     start = lab.platform.admission.rules.resolve_image(lab.bob.user, None, pushed["lab"])
     assert start == pushed["lab"]
-    assert "not yours alone" in (await lab.bob.docker("rmi", pushed["lab"])).err
+    assert "shared with everybody" in (await lab.bob.docker("rmi", pushed["lab"])).err
     by_digest = await lab.bob.docker("pull", digest)
     assert by_digest.code == 0, by_digest.err
 

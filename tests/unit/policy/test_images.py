@@ -137,7 +137,7 @@ def test_an_image_that_is_not_in_the_catalogue_is_forbidden(image: str) -> None:
 
 
 def test_own_images_can_be_forbidden() -> None:
-    with pytest.raises(Forbidden, match="cannot be started here"):
+    with pytest.raises(Forbidden, match="Only images of the catalogue"):
         catalogue(TEXT + "allow_own_images: no\n").resolve("alice", None, "ds01-alice/thesis")
 
 

@@ -74,7 +74,7 @@ async def test_a_build_is_begun_and_followed_to_its_end(lab: ApiLab, builder: Fa
     [
         (BuildResult("", "the command returned 1"), None, "the command returned 1"),
         (BuildResult("", ""), NotFound("No such image: x"), "No such image: x"),
-        (BuildResult("", ""), ZeroDivisionError("secret"), "it is our fault"),
+        (BuildResult("", ""), ZeroDivisionError("secret"), "failed inside the gateway"),
     ],
 )
 async def test_a_build_that_fails_says_why(

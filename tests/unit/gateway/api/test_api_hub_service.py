@@ -74,8 +74,8 @@ async def test_a_token_says_who_asks(url: str, word: str) -> None:
 @pytest.mark.parametrize(
     ("token", "status", "words"),
     [
-        ("", 401, "Nobody knows"),
-        ("unknown", 401, "Nobody knows"),
+        ("", 401, "not logged in"),
+        ("unknown", 401, "not logged in"),
         ("elsewhere", 403, "not for this service"),
         ("service", 403, "a service's"),
         ("broken", 503, "does not say who asks"),

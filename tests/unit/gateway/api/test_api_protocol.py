@@ -88,7 +88,7 @@ async def test_other_methods_are_told_which_there_are(lab: ApiLab, method: str) 
         ("/events?limit=0", "limit"),
         ("/events?limit=201", "limit"),
         ("/events?limit=1e2", "limit: Value error, expected a whole number."),
-        ("/events?limit=1&limit=2", "said 2 times"),
+        ("/events?limit=1&limit=2", "given 2 times"),
         ("/events?since=yesterday", "expected a time"),
         ("/events?since=1700000000", "expected a time"),
         ("/events?since=2026-13-45T00:00:00Z", "since"),

@@ -82,7 +82,7 @@ def test_a_size_alone_asks_for_one() -> None:
 
 def test_who_names_a_device_is_told_that_the_platform_chooses() -> None:
     _, warnings = gpu_asked([Fields({"DeviceIDs": ["3"]})], "", {}, None)
-    assert "the platform chooses" in warnings[0]
+    assert "The platform chooses" in warnings[0]
     assert gpu_asked([Fields({"Count": 1})], "", {}, None)[1] == ()
 
 
