@@ -106,7 +106,7 @@ def restart_policy(fields: Fields) -> tuple[dict[str, Any] | None, tuple[str, ..
     if name in {"always", "unless-stopped"}:
         raise Forbidden(
             f"--restart {name} would start a container again after the platform has stopped it.",
-            f"Use --restart on-failure:{MOST_RESTARTS}, in Compose restart: on-failure, or leave it "
+            f"Use --restart on-failure:{MOST_RESTARTS} (Compose: restart: on-failure), or leave it "
             "out.",
         )
     if name not in {"", "no", "on-failure"} or count < 0 or (count and name != "on-failure"):

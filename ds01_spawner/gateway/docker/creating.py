@@ -30,8 +30,8 @@ from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.dressing import Found, dressed, endpoint_settings
 from ds01_spawner.gateway.docker.gpu_wish import ALL, candidates
 from ds01_spawner.gateway.docker.granting import Granting, refused_now
-from ds01_spawner.gateway.docker.lookups import Lookups
 from ds01_spawner.gateway.docker.image_rights import ImageRights
+from ds01_spawner.gateway.docker.lookups import Lookups
 from ds01_spawner.gateway.docker.names import engine_name
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
