@@ -27,7 +27,7 @@ from ds01_spawner.gateway.docker.asked_mounts import AskedSource
 from ds01_spawner.gateway.docker.asked_network import DEFAULT, NONE
 from ds01_spawner.gateway.docker.asked_process import check_not_the_kernels
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.dressing import Found, dressed, endpoint_settings
+from ds01_spawner.gateway.docker.dressing import Found, dressed, endpoint_settings, groups_warning
 from ds01_spawner.gateway.docker.gpu_wish import ALL, candidates
 from ds01_spawner.gateway.docker.granting import Granting, refused_now
 from ds01_spawner.gateway.docker.image_rights import ImageRights
@@ -92,7 +92,8 @@ class Creating:
         grant = await self._granted(request, asked, limits)
         request = replace(request, image=grant.spec.image)
         container_id = await self._made(request, grant, asked, account, found)
-        warnings = [*asked.warnings, *await self._joined(caller, asked, container_id)]
+        without = groups_warning(grant.spec, asked, account)
+        warnings = [*asked.warnings, *filter(None, (without,)), *await self._joined(caller, asked, container_id)]
         await reply.json({"Id": container_id, "Warnings": warnings}, 201)
 
     async def _name(self, caller: Caller, asked: AskedContainer) -> str:
