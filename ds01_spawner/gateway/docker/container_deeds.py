@@ -18,7 +18,6 @@ from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Answer, Call, Query, Reply
 from ds01_spawner.operations.admission import Admission
 
-INTERFACE = labels.Interface.DOCKER.value
 _NOT_MODIFIED = 304
 _SECONDS = 60.0
 
@@ -92,7 +91,7 @@ class ContainerDeeds:
                 deed.action,
                 user=labels.owner_of(labels_of(inspected)) or caller.user,
                 resource=container.name,
-                interface=INTERFACE,
+                interface=_interface(labels_of(inspected)).value,
                 details={"id": container.id, "by": caller.user, **deed.details},
             )
 
@@ -100,6 +99,12 @@ class ContainerDeeds:
             await self._door.threads.run(caller.user, record)
         except DS01Error as exc:
             _log.error("%s of %s by %s: %s", deed.action, container.name, caller.user, exc)
+
+
+def _interface(marks: Mapping[str, str]) -> labels.Interface:
+    """Compose's and dev containers' deeds are those of their containers; others' docker's."""
+    origin = labels.origin_of(marks)
+    return origin if origin in labels.DOCKER_DOORS else labels.Interface.DOCKER
 
 
 async def answer_with(

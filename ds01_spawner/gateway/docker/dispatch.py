@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ds01_spawner.client.problems import TooManyRequests
 from ds01_spawner.domain.errors import DS01Error, Forbidden, NotFound
+from ds01_spawner.domain.wording import clean
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.endpoints import ENDPOINTS
 from ds01_spawner.gateway.rates import Rate, Rates
@@ -94,7 +95,9 @@ class Dispatch:
                 return
             handler = None if endpoint is None else self._handlers.get(endpoint)
             if handler is None:
-                raise NotFound("page not found")
+                raise NotFound(
+                    f"{call.method} {clean(call.path)} is not offered through the gateway."
+                )
             try:
                 await handler(call, reply)
             except Forbidden as exc:

@@ -65,6 +65,7 @@ class Call:
         upgrade: Protocol of an `Upgrade` header (`tcp`), or empty.
         gone: Set when the client has closed its side for good.
         passage: All of what an administrator asked; `None` for everybody else.
+        path: Canonical path, without version: for messages.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Call:
     upgrade: str
     gone: asyncio.Event
     passage: Passage | None = None
+    path: str = ""
 
     def first(self, name: str, default: str = "") -> str:
         """The first value of a query parameter: the one that the engine would take."""

@@ -215,6 +215,7 @@ class Connection:
             upgrade=head.upgrade,
             gone=self._gone,
             passage=passage,
+            path=target.path,
         )
         endpoint = None if target.endpoint is None else target.endpoint.name
         await self._service.dispatch(endpoint, call, reply)

@@ -102,6 +102,22 @@ VERBS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("made_by", "told"),
+    [("compose", "compose"), ("devcontainer", "devcontainer"), ("hub", "docker")],
+)
+async def test_a_deed_is_logged_with_the_interface_of_its_container(
+    made_by: str, told: str
+) -> None:
+    made = inspected("c._.alice", {**managed("c", "alice"), "ds01.interface": made_by})
+    lab = Lab(FakeEngineLink([made]))
+
+    await lab.do("POST /containers/{id}/stop", made["Id"])
+
+    (event,) = lab.fake.platform.log.events
+    assert event.interface == told
+
+
 @pytest.mark.parametrize(("endpoint", "told", "action"), VERBS)
 async def test_a_deed_is_asked_by_full_id_and_is_in_the_log(
     endpoint: str, told: str, action: str

@@ -80,8 +80,9 @@ def test_an_endpoint_has_one_handler() -> None:
 
 
 async def test_what_is_not_in_the_table_does_not_exist(house: House) -> None:
-    with pytest.raises(NotFound, match="page not found"):
-        await house.dispatch(None, call(caller=ALICE), FakeReply())
+    unknown = replace(call("POST", caller=ALICE), path="/x")
+    with pytest.raises(NotFound, match="POST /x is not offered through the gateway"):
+        await house.dispatch(None, unknown, FakeReply())
     assert house.engine.sent == []
 
 
