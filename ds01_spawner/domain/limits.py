@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from typing import TypeVar
+
+_Number = TypeVar("_Number", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +143,8 @@ class Limits:
     aggregate: AggregateLimits = AggregateLimits()
     policies: LifecyclePolicy = LifecyclePolicy()
     container_types: Mapping[str, LifecycleOverride] = field(default_factory=_built_in_overrides)
+
+
+def least(*values: _Number | None) -> _Number | None:
+    """The least of the values; `None` is no bound."""
+    return min((each for each in values if each is not None), default=None)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from ds01_spawner.adapters.docker_engine.figures import cpu_figures, memory_figures, shm_figures
 from ds01_spawner.domain.container import ContainerSpec, Mount
 from ds01_spawner.domain.grant import GPU_VARIABLE, NO_GPU
 
@@ -27,9 +28,6 @@ _PLATFORM_ONLY = frozenset(
 """Variables by which NVIDIA's runtime gives devices, or leave to set them up."""
 
 _HOSTNAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$")
-_UNBOUNDED_SHM = 1024**4
-_CPU_PERIOD = 100_000
-_MIN_CPU_QUOTA = 1_000
 _OOM_SCORE = 500
 """The kernel, short of memory, ends a person's process before the hub's or the engine's."""
 
@@ -194,19 +192,11 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
 
 
 def _limits(spec: ContainerSpec) -> dict[str, Any]:
-    # Docker gives 64 MiB when nothing is said. What lies in /dev/shm counts as the container's
-    # memory, so the memory limit bounds it where nothing else does.
-    limits: dict[str, Any] = {"ShmSize": spec.shm_size_bytes or spec.memory_bytes or _UNBOUNDED_SHM}
+    limits: dict[str, Any] = {**shm_figures(spec.shm_size_bytes, spec.memory_bytes)}
     if spec.cpus is not None:
-        # As a quota and not as NanoCpus, which Docker refuses beyond the host's own CPUs.
-        limits["CpuPeriod"] = _CPU_PERIOD
-        limits["CpuQuota"] = max(_MIN_CPU_QUOTA, round(spec.cpus * _CPU_PERIOD))
+        limits |= cpu_figures(spec.cpus)
     if spec.memory_bytes is not None:
-        limits["Memory"] = spec.memory_bytes
-        # Memory plus swap cannot be less than memory: Docker refuses it. Without a value Docker
-        # allows twice the memory; -1 is "no limit".
-        swap = spec.memory_swap_bytes
-        limits["MemorySwap"] = -1 if swap is None else max(swap, spec.memory_bytes)
+        limits |= memory_figures(spec.memory_bytes, spec.memory_swap_bytes)
     if spec.pids_limit is not None:
         limits["PidsLimit"] = spec.pids_limit
     if spec.io_device is not None:

@@ -23,6 +23,7 @@ from ds01_spawner.gateway.docker.asked_user import AskedUser, asked_user
 from ds01_spawner.gateway.docker.go_json import Fields
 from ds01_spawner.gateway.docker.gpu_wish import ALL, GpuAsked, environment_within, gpu_asked
 from ds01_spawner.gateway.docker.names import without_number
+from ds01_spawner.gateway.docker.parameters import one
 from ds01_spawner.gateway.docker.refusals import check_config, check_host, checked_runtime, ipc_mode
 from ds01_spawner.gateway.wire.call import Query
 
@@ -97,7 +98,7 @@ def asked_container(
     """
     config = Fields.of(body)
     host = config.inner("HostConfig")
-    name = _name(_one(query, "name"), account.uid)
+    name = _name(one(query, "name"), account.uid)
     image = config.text("Image")
     if not image:
         raise InvalidRequest("No image is given.", "Name one, such as ubuntu:24.04.")
@@ -125,7 +126,7 @@ def asked_container(
     return AskedContainer(
         name=name,
         image=image,
-        platform=_one(query, "platform"),
+        platform=one(query, "platform"),
         labels=labels,
         gpu=gpu,
         limits=bounds,
@@ -141,13 +142,6 @@ def asked_container(
             *told_of_labels,
         ),
     )
-
-
-def _one(query: Query, name: str) -> str:
-    values = query.get(name) or ("",)
-    if len(set(values)) > 1:
-        raise InvalidRequest(f"The parameter {name} is given twice.", "Give it once.")
-    return values[0]
 
 
 def _name(text: str, uid: int) -> str | None:

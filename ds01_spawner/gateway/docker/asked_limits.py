@@ -2,20 +2,18 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from ds01_spawner.domain.container import ContainerSpec
+from ds01_spawner.adapters.docker_engine.figures import CPU_PERIOD, MIN_CPU_QUOTA
 from ds01_spawner.domain.errors import InvalidRequest, QuotaExceeded
-from ds01_spawner.domain.limits import Limits
+from ds01_spawner.domain.limits import Limits, least
 from ds01_spawner.domain.names import shown
 from ds01_spawner.domain.units import format_size
 from ds01_spawner.gateway.docker.go_json import Fields
 
 _NANO = 10**9
-_DEFAULT_PERIOD = 100_000
 _PERIODS = range(1_000, 1_000_001)
-_MIN_QUOTA = 1_000
 _MIN_MEMORY = 6 * 1024**2
 """The least that the engine takes."""
 
@@ -92,7 +90,7 @@ def check_limits(asked: AskedLimits, limits: Limits) -> None:
     Raises:
         QuotaExceeded: Something is not; says which, how much, and what may be asked for.
     """
-    cpus = _least(limits.max_cpus, limits.aggregate.cpus)
+    cpus = least(limits.max_cpus, limits.aggregate.cpus)
     _check("max_cpus", "{} CPUs", asked.cpus, cpus, f"--cpus {cpus:g}" if cpus else "")
     for key, what, option, amount, allowed in (
         ("memory", "{} of memory", "--memory", asked.memory_bytes, limits.memory_bytes),
@@ -132,45 +130,6 @@ def check_limits(asked: AskedLimits, limits: Limits) -> None:
         _check(key, what, amount, allowed, f"{option} {spelled}", in_bytes=not plain)
 
 
-def narrowed(spec: ContainerSpec, asked: AskedLimits, limits: Limits) -> ContainerSpec:
-    """`spec` with what was asked for where that is less than the person's limit.
-
-    Raises:
-        QuotaExceeded: It is more.
-    """
-    check_limits(asked, limits)
-    memory = _least(asked.memory_bytes, spec.memory_bytes)
-    swap = _least(
-        asked.memory_swap_bytes,
-        swap_beside(_whole(memory), spec.memory_bytes, spec.memory_swap_bytes),
-    )
-    return replace(
-        spec,
-        cpus=_least(asked.cpus, spec.cpus),
-        memory_bytes=_whole(memory),
-        memory_swap_bytes=_whole(swap),
-        shm_size_bytes=_whole(_least(asked.shm_size_bytes, spec.shm_size_bytes)),
-        pids_limit=_whole(_least(asked.pids_limit, spec.pids_limit)),
-        io_read_bps=_whole(_least(asked.io_read_bps, spec.io_read_bps)),
-        io_write_bps=_whole(_least(asked.io_write_bps, spec.io_write_bps)),
-    )
-
-
-def swap_beside(memory: int | None, most: int | None, most_with_swap: int | None) -> int | None:
-    """Memory plus swap for `memory`: no more swap than the person has beside all of theirs.
-
-    And no more than the memory, which is what the engine takes where nothing is said of swap.
-
-    Args:
-        memory: What the container gets.
-        most: The person's memory.
-        most_with_swap: The person's memory plus swap.
-    """
-    if memory is None or most is None or most_with_swap is None or memory == most:
-        return most_with_swap
-    return memory + min(memory, max(most_with_swap - most, 0))
-
-
 def amount_in_words(size: float) -> str:
     """Bytes as people say them: `64 GiB`, `1.5 GiB`, `100 bytes`."""
     for unit, factor in _UNITS:
@@ -197,12 +156,12 @@ def _cpus(host: Fields) -> float | None:
         return nano / _NANO
     if quota <= 0:
         return None
-    if quota < _MIN_QUOTA:
+    if quota < MIN_CPU_QUOTA:
         raise InvalidRequest(
-            f"A CPU quota of {quota} is less than the kernel's least, {_MIN_QUOTA}.",
+            f"A CPU quota of {quota} is less than the kernel's least, {MIN_CPU_QUOTA}.",
             "Ask with --cpus, such as --cpus 0.5.",
         )
-    return quota / (period or _DEFAULT_PERIOD)
+    return quota / (period or CPU_PERIOD)
 
 
 def _amount(host: Fields, name: str, least: int = 1) -> int | None:
@@ -289,11 +248,3 @@ def _check(  # noqa: PLR0913 - the parts of one sentence
 def _shm(limits: Limits) -> int | None:
     """Shared memory is memory, so that bounds it where nothing else does."""
     return limits.shm_size_bytes if limits.shm_size_bytes is not None else limits.memory_bytes
-
-
-def _least(first: float | None, second: float | None) -> float | None:
-    return min((each for each in (first, second) if each is not None), default=None)
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None else int(value)

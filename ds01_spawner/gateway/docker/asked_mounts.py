@@ -10,6 +10,7 @@ from ds01_spawner.domain.grant import NOTICES
 from ds01_spawner.domain.labels import unreserved
 from ds01_spawner.domain.names import check_docker_name, shown
 from ds01_spawner.gateway.docker.go_json import Fields, is_empty
+from ds01_spawner.gateway.docker.refusals import LOCAL_VOLUMES
 
 MOST_MOUNTS = 128
 _CLOSED_TARGETS = (
@@ -227,7 +228,7 @@ def _volume(source: str, target: str, options: Fields, *, read_only: bool) -> As
     if driver.text("Name") not in {"", "local"} or not is_empty(driver.take("Options")):
         # type=none,o=bind makes a volume of any folder of the server.
         raise Forbidden(
-            "Volumes have the driver `local` and no driver options here.",
+            LOCAL_VOLUMES,
             "Leave volume-driver and volume-opt out; mount a folder of yours with type=bind.",
         )
     driver.finish()

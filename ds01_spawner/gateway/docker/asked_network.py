@@ -161,6 +161,15 @@ def asked_endpoint(settings: Fields, network: str) -> AskedEndpoint:
     return AskedEndpoint(network, tuple(aliases), ipv4, links)
 
 
+def extra_hosts(fields: Fields) -> list[str]:
+    """Lines for /etc/hosts.
+
+    Raises:
+        InvalidRequest: One names no host or no address.
+    """
+    return _checked(fields, "ExtraHosts", _is_extra_host)
+
+
 def port_bindings(ports: Ports, exposed: Iterable[str]) -> dict[str, list[dict[str, str]]]:
     """`ports`, and a free port of the server's loopback for each of `exposed` that has none."""
     found = {name: list(places) for name, places in ports.items()}
@@ -255,7 +264,7 @@ def _kept(host: Fields) -> dict[str, list[str]]:
         "DnsSearch": _checked(
             host, "DnsSearch", lambda text: text == "." or bool(_HOST.match(text))
         ),
-        "ExtraHosts": _checked(host, "ExtraHosts", _is_extra_host),
+        "ExtraHosts": extra_hosts(host),
     }
     return {name: values for name, values in found.items() if values}
 

@@ -9,6 +9,7 @@ from ds01_spawner.domain.names import shown
 from ds01_spawner.domain.units import parse_size
 from ds01_spawner.gateway.docker.asked_network import checked_port
 from ds01_spawner.gateway.docker.go_json import Fields
+from ds01_spawner.gateway.docker.ulimits import asked_ulimits
 
 MOST_RESTARTS = 5
 LONGEST_STOP_SECONDS = 300
@@ -22,20 +23,6 @@ _LOG_OPTIONS = frozenset(
     {"max-size", "max-file", "compress", "mode", "max-buffer-size", "labels", "labels-regex"}
     | {"env", "env-regex", "tag"}
 )
-_HARD_CAPS: dict[str, int | None] = {
-    "nofile": 1024**2,
-    "nproc": 65536,
-    "msgqueue": 819_200,
-    "sigpending": 65536,
-    # Bounded by the container's memory and CPU anyhow; NVIDIA asks for memlock=-1.
-    **dict.fromkeys(
-        ("memlock", "stack", "core", "data", "rss", "as", "fsize", "cpu", "locks", "rttime")
-    ),
-    # Real-time and negative nice values take the CPUs from everybody.
-    "rtprio": 0,
-    "nice": 0,
-}
-"""The largest value of each; `None`: any, -1 (no bound) too."""
 
 
 def process_wishes(config: Fields) -> dict[str, Any]:
@@ -72,7 +59,7 @@ def host_wishes(host: Fields) -> tuple[dict[str, Any], tuple[str, ...]]:
     policy, told = restart_policy(host.inner("RestartPolicy"))
     if policy is not None:
         wishes["RestartPolicy"] = policy
-    if ulimits := [_ulimit(each) for each in host.each("Ulimits")]:
+    if ulimits := asked_ulimits(host):
         wishes["Ulimits"] = ulimits
     log, told_of_log = _log_config(host.inner("LogConfig"))
     if log is not None:
@@ -261,17 +248,3 @@ def _health_check(fields: Fields) -> dict[str, Any]:
         check["Retries"] = retries
     fields.finish()
     return check
-
-
-def _ulimit(fields: Fields) -> dict[str, Any]:
-    name = fields.text("Name").lower()
-    soft, hard = fields.number("Soft") or 0, fields.number("Hard") or 0
-    fields.finish()
-    if name not in _HARD_CAPS:
-        raise InvalidRequest(f"There is no ulimit {shown(name)}.", "Use one such as nofile.")
-    most = _HARD_CAPS[name]
-    if most is not None and not 0 <= min(soft, hard) <= max(soft, hard) <= most:
-        raise Forbidden(
-            f"--ulimit {name}={soft}:{hard} is not possible here.", f"Ask for {most} or less."
-        )
-    return {"Name": name, "Soft": soft, "Hard": hard}

@@ -3,42 +3,34 @@
 https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Image/operation/ImageBuild
 """
 
-import ipaddress
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ds01_spawner.adapters.docker_engine.figures import (
+    cpu_figures,
+    memory_figures,
+    shm_figures,
+)
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest
 from ds01_spawner.domain.labels import unreserved
-from ds01_spawner.domain.limits import Limits
+from ds01_spawner.domain.limits import Limits, least
 from ds01_spawner.domain.names import shown
-from ds01_spawner.gateway.docker.asked_limits import (
-    AskedLimits,
-    asked_limits,
-    check_limits,
-    swap_beside,
-)
+from ds01_spawner.gateway.docker.asked_limits import AskedLimits, asked_limits, check_limits
+from ds01_spawner.gateway.docker.asked_network import extra_hosts
+from ds01_spawner.gateway.docker.closed import NO_BUILDKIT
+from ds01_spawner.gateway.docker.dockerfile_plan import PLATFORM
 from ds01_spawner.gateway.docker.go_json import Fields, decoded
 from ds01_spawner.gateway.docker.image_names import own_reference
+from ds01_spawner.gateway.docker.narrowing import memory_and_swap
+from ds01_spawner.gateway.docker.parameters import is_on, whole_number
+from ds01_spawner.gateway.docker.ulimits import asked_ulimits
 from ds01_spawner.gateway.wire.call import Query
 
-NO_BUILDKIT = (
-    "BuildKit is off here: what it runs could not be kept within your limits.",
-    "Set DOCKER_BUILDKIT=0, and use nothing in the Dockerfile that only BuildKit knows.",
-)
-_FALSE = frozenset({"", "0", "no", "false", "none"})
 _MOST = 64
-_MOST_FILE_DESCRIPTORS = 1024**2
-_ULIMITS = frozenset(
-    {"as", "core", "cpu", "data", "fsize", "locks", "memlock", "nofile", "nproc", "rss", "stack"}
-)
-_PLATFORM = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_.-]+){0,3}")
 _TARGET = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
-_CPU_PERIOD = 100_000
-_UNBOUNDED_SHM = 1024**4
 _LIMITS = {
     "memory": "Memory",
     "memswap": "MemorySwap",
@@ -46,6 +38,7 @@ _LIMITS = {
     "cpuquota": "CpuQuota",
     "cpushares": "CpuShares",
     "shmsize": "ShmSize",
+    "cpusetcpus": "CpusetCpus",
 }
 _SWITCHED_OFF = {
     "squash": "--squash is an experiment of the engine's",
@@ -100,10 +93,15 @@ def build_options(query: Query) -> BuildOptions:
     """
     first = {name: values[0] for name, values in query.items() if values}
     _check_closed(first)
-    asked = {field_: _number(first, name) for name, field_ in _LIMITS.items()}
-    asked_host = Fields({**asked, "CpusetCpus": first.get("cpusetcpus", "")})
+    asked: dict[str, Any] = {
+        field_: whole_number(name, first.get(name, ""))
+        for name, field_ in _LIMITS.items()
+        if name != "cpusetcpus"
+    }
+    asked["CpusetCpus"] = first.get("cpusetcpus", "")
+    hosts = list(query.get("extrahosts", ()))
     platform, target = first.get("platform", ""), first.get("target", "")
-    if platform and not _PLATFORM.fullmatch(platform):
+    if platform and not PLATFORM.fullmatch(platform):
         raise InvalidRequest(f"{shown(platform)} is no platform such as linux/amd64.")
     if target and not _TARGET.fullmatch(target):
         raise InvalidRequest(f"{shown(target)} is no name of a stage.")
@@ -113,15 +111,15 @@ def build_options(query: Query) -> BuildOptions:
         target=target,
         build_args=_texts(first, "buildargs", nulls=True),
         labels=unreserved({name: value or "" for name, value in _texts(first, "labels").items()}),
-        extra_hosts=_extra_hosts(query.get("extrahosts", ())),
+        extra_hosts=tuple(extra_hosts(Fields({"ExtraHosts": hosts}))),
         cache_from=tuple(_list(first, "cachefrom")),
-        no_cache=_flag(first, "nocache"),
-        pull=_flag(first, "pull"),
-        quiet=_flag(first, "q"),
+        no_cache=is_on(first.get("nocache", "")),
+        pull=is_on(first.get("pull", "")),
+        quiet=is_on(first.get("q", "")),
         platform=platform,
         network=_network(first.get("networkmode", "")),
-        asked=asked_limits(asked_host),
-        ulimits=_ulimits(first),
+        asked=asked_limits(Fields(asked)),
+        ulimits=tuple(asked_ulimits(Fields({"Ulimits": _json(first, "ulimits")}))),
     )
 
 
@@ -182,26 +180,17 @@ def builder_query(options: BuildOptions, limits: Limits, site: BuildSite) -> dic
 
 def _bounds(options: BuildOptions, limits: Limits) -> dict[str, list[str]]:
     asked = options.asked
-    cpus = _least(_least(limits.max_cpus, limits.aggregate.cpus), asked.cpus)
-    memory = _least(limits.memory_bytes, asked.memory_bytes)
-    swap = _least(
-        asked.memory_swap_bytes,
-        swap_beside(_whole(memory), limits.memory_bytes, limits.memory_swap_bytes),
-    )
-    shm = _least(limits.shm_size_bytes, asked.shm_size_bytes)
-    bounds: dict[str, float] = {"shmsize": shm or memory or _UNBOUNDED_SHM}
+    cpus = least(limits.max_cpus, limits.aggregate.cpus, asked.cpus)
+    memory, swap = memory_and_swap(asked, limits.memory_bytes, limits.memory_swap_bytes)
+    figures: dict[str, Any] = {
+        name: asked.kept[name] for name in ("CpuShares", "CpusetCpus") if name in asked.kept
+    }
+    figures |= shm_figures(least(limits.shm_size_bytes, asked.shm_size_bytes), memory)
     if memory is not None:
-        bounds["memory"] = memory
-        bounds["memswap"] = -1 if swap is None else max(swap, memory)
+        figures |= memory_figures(memory, swap)
     if cpus is not None:
-        bounds["cpuperiod"] = _CPU_PERIOD
-        bounds["cpuquota"] = max(1000, round(cpus * _CPU_PERIOD))
-    if "CpuShares" in asked.kept:
-        bounds["cpushares"] = asked.kept["CpuShares"]
-    query = {name: [str(int(value))] for name, value in bounds.items()}
-    if "CpusetCpus" in asked.kept:
-        query["cpusetcpus"] = [asked.kept["CpusetCpus"]]
-    return query
+        figures |= cpu_figures(cpus)
+    return {name: [str(figures[field_])] for name, field_ in _LIMITS.items() if field_ in figures}
 
 
 def _check_closed(first: Mapping[str, str]) -> None:
@@ -214,7 +203,7 @@ def _check_closed(first: Mapping[str, str]) -> None:
         )
     for name, reason in _SWITCHED_OFF.items():
         text = first.get(name, "")
-        if text.lower() not in {*_FALSE, "null", "[]", "default"}:
+        if is_on(text) and text.lower() not in {"null", "[]", "default"}:
             raise Forbidden(f"{reason}.", "Leave it out.")
 
 
@@ -227,37 +216,6 @@ def _network(text: str) -> str:
         f"--network {shown(text)} is not for builds: they have your own network, or none.",
         "Leave it out, or use --network none.",
     )
-
-
-def _extra_hosts(entries: Sequence[str]) -> tuple[str, ...]:
-    if len(entries) > _MOST:
-        raise InvalidRequest(f"--add-host is given {len(entries)} times; {_MOST} are allowed.")
-    for entry in entries:
-        name, _, address = entry.partition(":")
-        try:
-            known = bool(_HOST.fullmatch(name)) and (
-                address == "host-gateway" or bool(ipaddress.ip_address(address.strip("[]")))
-            )
-        except ValueError:
-            known = False
-        if not known or "%" in address:
-            raise InvalidRequest(f"--add-host {shown(entry)} is no name:address.")
-    return tuple(entries)
-
-
-def _ulimits(first: Mapping[str, str]) -> tuple[Mapping[str, Any], ...]:
-    found: list[Mapping[str, Any]] = []
-    for entry in Fields({"Ulimits": _json(first, "ulimits")}).each("Ulimits"):
-        name = entry.text("Name").lower()
-        soft, hard = entry.number("Soft") or 0, entry.number("Hard") or 0
-        entry.finish()
-        if name not in _ULIMITS:
-            raise InvalidRequest(f"--ulimit {shown(name)} cannot be set here.", "Leave it out.")
-        most = _MOST_FILE_DESCRIPTORS
-        if name == "nofile" and not 0 <= min(soft, hard) <= max(soft, hard) <= most:
-            raise Forbidden(f"--ulimit nofile={soft}:{hard} is not possible.", f"At most {most}.")
-        found.append({"Name": name, "Soft": soft, "Hard": hard})
-    return tuple(found)
 
 
 def _json(first: Mapping[str, str], name: str) -> Any:
@@ -280,23 +238,3 @@ def _list(first: Mapping[str, str], name: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise InvalidRequest(f"{name} must be a JSON list of strings.")
     return value[:_MOST]
-
-
-def _number(first: Mapping[str, str], name: str) -> int:
-    text = first.get(name, "").strip() or "0"
-    try:
-        return int(text)
-    except ValueError as exc:
-        raise InvalidRequest(f"{name} must be a whole number; found {shown(text)}.") from exc
-
-
-def _flag(first: Mapping[str, str], name: str) -> bool:
-    return first.get(name, "").strip().lower() not in _FALSE
-
-
-def _least(one: float | None, other: float | None) -> float | None:
-    return min((each for each in (one, other) if each is not None), default=None)
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None else int(value)

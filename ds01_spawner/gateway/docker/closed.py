@@ -6,9 +6,9 @@ from ds01_spawner.domain.errors import Forbidden
 from ds01_spawner.gateway.endpoints import ENDPOINTS, Access
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 
-_BUILDKIT = (
+NO_BUILDKIT = (
     "BuildKit is not offered here, because its build steps cannot be kept within your limits.",
-    "Build with DOCKER_BUILDKIT=0.",
+    "Set DOCKER_BUILDKIT=0, and use nothing in the Dockerfile that only BuildKit knows.",
 )
 _SWARM = (
     "Swarm is not offered here: this is one machine, shared by its people.",
@@ -40,9 +40,9 @@ CLOSED: Mapping[str, tuple[str, str]] = {
         "Pushing images is for administrators: this server's data stays here.",
         "Push from your own machine, where you build from the same Dockerfile.",
     ),
-    "POST /build/cancel": _BUILDKIT,
-    "POST /session": _BUILDKIT,
-    "POST /grpc": _BUILDKIT,
+    "POST /build/cancel": NO_BUILDKIT,
+    "POST /session": NO_BUILDKIT,
+    "POST /grpc": NO_BUILDKIT,
     "PUT /volumes/{id}": (
         "Cluster volumes are not offered here.",
         "Remove the volume and create it anew: docker volume rm, docker volume create.",
@@ -72,11 +72,6 @@ def refused_endpoints() -> frozenset[str]:
     return frozenset(endpoint.name for endpoint in ENDPOINTS if endpoint.access in closed)
 
 
-def refusal(endpoint: str) -> Forbidden:
-    """The refusal of an endpoint that is not for people."""
-    return Forbidden(*CLOSED[endpoint])
-
-
 class Closed:
     """Answers what people may not do at all."""
 
@@ -87,6 +82,6 @@ class Closed:
 
 def _refusing(endpoint: str) -> Handler:
     async def refuse(_call: Call, _reply: Reply) -> None:
-        raise refusal(endpoint)
+        raise Forbidden(*CLOSED[endpoint])
 
     return refuse

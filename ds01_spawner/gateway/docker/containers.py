@@ -11,7 +11,7 @@ from ds01_spawner.gateway.docker.container_deeds import ContainerDeeds, Deed, an
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.names import engine_name, without_number
 from ds01_spawner.gateway.docker.owned import Owned, labels_of
-from ds01_spawner.gateway.docker.parameters import flag, number
+from ds01_spawner.gateway.docker.parameters import flag, terminal_size
 from ds01_spawner.gateway.docker.update_rules import update_payload
 from ds01_spawner.gateway.docker.views import inspected_view
 from ds01_spawner.gateway.wire.call import Call, Handler, Query, Reply
@@ -95,11 +95,8 @@ class Containers:
     async def resize(self, call: Call, reply: Reply) -> None:
         """The size of its terminal."""
         found = await self._owned.made_here(call.caller, call.parts["id"])
-        size: Query = {
-            name: [str(value)] for name in ("h", "w") if (value := number(call, name)) is not None
-        }
         path = f"/containers/{found['Id']}/resize"
-        await self._engine.relay(call, reply, "POST", path, size)
+        await self._engine.relay(call, reply, "POST", path, terminal_size(call))
 
     async def rename(self, call: Call, reply: Reply) -> None:
         """Another name, among its owner's own."""

@@ -27,7 +27,7 @@ from ds01_spawner.gateway.docker.dockerfile_variables import expanded
 
 SCRATCH = "scratch"
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
-_PLATFORM = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_.-]+){0,3}")
+PLATFORM = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_.-]+){0,3}")
 _PLAIN_LABEL = re.compile(r"[A-Za-z0-9_.-]+")
 _FLAGS = {"FROM": {"platform"}, "COPY": {"from", "chown"}, "ADD": {"chown"}}
 _NO_TRIGGER = frozenset({"FROM", "MAINTAINER", "ONBUILD"})
@@ -235,7 +235,7 @@ class _Planner:
         if not image:
             raise fault(instruction.line, f"base name ({words[0]}) should not be blank")
         platform = self._expanded(instruction, instruction.flags.get("platform", ""))
-        if platform and not _PLATFORM.fullmatch(platform):
+        if platform and not PLATFORM.fullmatch(platform):
             raise fault(instruction.line, f"{shown(platform)} is no platform such as linux/amd64")
         flags = {"platform": platform} if platform else {}
         plain = Instruction(instruction.line, "FROM", "", flags)

@@ -10,10 +10,10 @@ from ds01_spawner.domain.grant import NOTICES
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.gateway.docker.asked import AskedContainer
-from ds01_spawner.gateway.docker.asked_limits import narrowed
 from ds01_spawner.gateway.docker.asked_network import NONE, AskedEndpoint, port_bindings
 from ds01_spawner.gateway.docker.asked_process import log_config
 from ds01_spawner.gateway.docker.gpu_wish import environment_within
+from ds01_spawner.gateway.docker.narrowing import narrowed
 
 HOMELESS = "/tmp"  # noqa: S108 - a folder of the container's own
 """Where somebody lives in a container without their home; as the image's `/` nothing could be kept

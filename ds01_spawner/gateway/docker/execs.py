@@ -12,9 +12,9 @@ from ds01_spawner.gateway.docker.container_deeds import ContainerDeeds, Deed, an
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.exec_rules import exec_payload, exec_start_payload, exec_user
 from ds01_spawner.gateway.docker.owned import Owned, check_made_here
-from ds01_spawner.gateway.docker.parameters import number
+from ds01_spawner.gateway.docker.parameters import terminal_size
 from ds01_spawner.gateway.identity import Caller
-from ds01_spawner.gateway.wire.call import Call, Handler, Query, Reply
+from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 
 _ID = re.compile(r"^[0-9a-f]{64}\Z")
 _BODY_BYTES = 1024**2
@@ -75,10 +75,7 @@ class Execs:
     async def resize(self, call: Call, reply: Reply) -> None:
         """The size of its terminal."""
         path = await self._checked_path(call, "resize")
-        size: Query = {
-            name: [str(value)] for name in ("h", "w") if (value := number(call, name)) is not None
-        }
-        await self._engine.relay(call, reply, "POST", path, size)
+        await self._engine.relay(call, reply, "POST", path, terminal_size(call))
 
     async def inspect(self, call: Call, reply: Reply) -> None:
         """Whether it runs, and how it ended."""

@@ -16,7 +16,6 @@ from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.admission import Admission, Grant, Queued
 
 POLL_SECONDS = 1.0
-LONGEST_WAIT = timedelta(hours=24)
 
 
 class Granting:
@@ -66,7 +65,7 @@ class Granting:
             answer = await self._ask(request, None, wait=False)
             assert isinstance(answer, Grant)  # noqa: S101 - nobody queues without waiting
             return answer
-        return await self._waited(request, min(wait, LONGEST_WAIT))
+        return await self._waited(request, wait)
 
     async def _waited(self, request: LaunchRequest, wait: timedelta) -> Grant:
         loop = asyncio.get_running_loop()

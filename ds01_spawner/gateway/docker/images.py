@@ -24,7 +24,7 @@ from ds01_spawner.gateway.wire.engine_answers import checked
 from ds01_spawner.policy.image_references import split_reference
 
 MOST_NAMES = 64
-_AUTH = "x-registry-auth"
+_LOGIN = "x-registry-auth"
 
 
 class Images:
@@ -149,7 +149,7 @@ class Images:
             reply,
             "GET",
             f"/distribution/{reference}/json",
-            headers={key: call.headers[key] for key in (_AUTH,) if key in call.headers},
+            headers=registry_login(call),
         )
 
     async def _found(self, call: Call) -> tuple[ImageRights, dict[str, Any]]:
@@ -165,3 +165,8 @@ def wanted_reference(repository: str, tag: str, user: str) -> str:
         InvalidRequest: It cannot be the person's.
     """
     return own_reference(f"{repository}:{tag}" if tag else repository, user)
+
+
+def registry_login(call: Call) -> dict[str, str]:
+    """The client's login for a registry, as the engine is told it; empty where there is none."""
+    return {_LOGIN: call.headers[_LOGIN]} if _LOGIN in call.headers else {}

@@ -10,14 +10,13 @@ from ds01_spawner.gateway.docker.image_changes import checked_changes, owner_cha
 from ds01_spawner.gateway.docker.image_list import without_namespace
 from ds01_spawner.gateway.docker.image_names import engine_reference
 from ds01_spawner.gateway.docker.image_rights import ImageRights
-from ds01_spawner.gateway.docker.images import wanted_reference
+from ds01_spawner.gateway.docker.images import registry_login, wanted_reference
 from ds01_spawner.gateway.docker.own_images import OwnImages
 from ds01_spawner.gateway.docker.progress_lines import Progress, line_of
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 from ds01_spawner.policy.image_references import split_reference
 
 LARGEST_IMPORT = 64 * 1024**3
-_AUTH = "x-registry-auth"
 _DONE = 300
 
 
@@ -68,7 +67,7 @@ class Pull:
         query = {"fromImage": [repository], "tag": [digest or tag]}
         if call.first("platform"):
             query["platform"] = [call.first("platform")]
-        headers = {key: call.headers[key] for key in (_AUTH,) if with_login and key in call.headers}
+        headers = registry_login(call) if with_login else {}
         progress = Progress(reply)
         outcome, reason = "failed", "cancelled"
         try:

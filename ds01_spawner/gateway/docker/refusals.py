@@ -12,6 +12,7 @@ from ds01_spawner.domain.errors import Forbidden
 from ds01_spawner.domain.names import shown
 from ds01_spawner.gateway.docker.go_json import Fields, is_empty
 
+LOCAL_VOLUMES = "Volumes have the driver `local` and no driver options here."
 _LEAVE_OUT = "Leave it out."
 
 
@@ -86,7 +87,7 @@ HOST_REFUSALS: tuple[Refusal, ...] = (
     Refusal("StorageOpt", "--storage-opt is not available here."),
     Refusal(
         "VolumeDriver",
-        "Volumes are made by the driver `local` here.",
+        LOCAL_VOLUMES,
         "Leave --volume-driver out.",
         ("local",),
     ),

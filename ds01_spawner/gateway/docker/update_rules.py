@@ -2,19 +2,15 @@
 
 from typing import Any
 
+from ds01_spawner.adapters.docker_engine.figures import cpu_figures, memory_figures
 from ds01_spawner.domain.errors import Forbidden
 from ds01_spawner.domain.limits import Limits
-from ds01_spawner.gateway.docker.asked_limits import (
-    AskedLimits,
-    asked_limits,
-    check_limits,
-    swap_beside,
-)
+from ds01_spawner.gateway.docker.asked_limits import AskedLimits, asked_limits, check_limits
 from ds01_spawner.gateway.docker.asked_process import restart_policy
 from ds01_spawner.gateway.docker.go_json import Fields
+from ds01_spawner.gateway.docker.narrowing import memory_and_swap
 from ds01_spawner.gateway.docker.refusals import HOST_REFUSALS, refuse
 
-_CPU_PERIOD = 100_000
 _UPDATABLE = ("BlkioWeight", "CpuShares", "CpusetCpus", "CpusetMems", "MemoryReservation")
 
 
@@ -40,6 +36,11 @@ def update_payload(body: bytes, limits: Limits) -> tuple[dict[str, Any], tuple[s
     check_limits(asked, limits)
     policy, told = restart_policy(fields.inner("RestartPolicy"))
     fields.finish()
+    if "MemorySwappiness" in asked.kept:
+        raise Forbidden(
+            "The swappiness of a container cannot be changed.",
+            "Make a new container with --memory-swappiness.",
+        )
     if asked.shm_size_bytes or asked.io_read_bps or asked.io_write_bps:
         raise Forbidden(
             "Shared memory and disk speed of a container cannot be changed.",
@@ -57,15 +58,11 @@ def _bounds(asked: AskedLimits, limits: Limits) -> dict[str, Any]:
     }
     if asked.cpus is not None:
         # As a quota, because the container has one: the engine takes one way of two.
-        payload["CpuPeriod"] = _CPU_PERIOD
-        payload["CpuQuota"] = max(1_000, round(asked.cpus * _CPU_PERIOD))
+        payload |= cpu_figures(asked.cpus)
     if asked.memory_bytes is not None:
-        swap = swap_beside(asked.memory_bytes, limits.memory_bytes, limits.memory_swap_bytes)
-        if asked.memory_swap_bytes is not None:
-            swap = min(asked.memory_swap_bytes, swap or asked.memory_swap_bytes)
-        payload["Memory"] = asked.memory_bytes
         # The engine wants both at once where the old sum would be less than the new memory.
-        payload["MemorySwap"] = -1 if swap is None else max(swap, asked.memory_bytes)
+        _, swap = memory_and_swap(asked, limits.memory_bytes, limits.memory_swap_bytes)
+        payload |= memory_figures(asked.memory_bytes, swap)
     if asked.pids_limit is not None:
         payload["PidsLimit"] = asked.pids_limit
     return payload

@@ -14,6 +14,7 @@ from ds01_spawner.domain.names import check_docker_name, home_volume, shown
 from ds01_spawner.gateway.docker.filters import Filters
 from ds01_spawner.gateway.docker.go_json import Fields, is_empty
 from ds01_spawner.gateway.docker.names import engine_name, is_own_name, own_name
+from ds01_spawner.gateway.docker.refusals import LOCAL_VOLUMES
 
 _ANONYMOUS = re.compile(r"^[0-9a-f]{64}\Z")
 ANONYMOUS_MARK = "com.docker.volume.anonymous"
@@ -51,7 +52,7 @@ def parse_volume(body: Fields, user: str) -> VolumeWish:
     if body.text("Driver") not in {"", "local"} or not is_empty(body.take("DriverOpts")):
         # type=none,o=bind makes a volume of any folder of the server.
         raise Forbidden(
-            "Volumes have the driver `local` and no driver options here.",
+            LOCAL_VOLUMES,
             "Leave them out; mount a folder of your own with -v /path:/path.",
         )
     marks = body.text_entries("Labels")

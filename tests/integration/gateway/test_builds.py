@@ -70,7 +70,7 @@ async def test_more_than_ones_limits_is_refused_with_the_figure(lab: ImageLab) -
         (["--network", "host"], "not for builds"),
         (["--network", "container:x"], "not for builds"),
         (["--security-opt", "apparmor=unconfined"], "--security-opt"),
-        (["--ulimit", "rtprio=99:99"], "cannot be set here"),
+        (["--ulimit", "rtprio=99:99"], "is not possible here"),
         (["-t", "ds01-bob/x"], "somebody else's"),
         (["-t", "127.0.0.1:5000/x"], "registry with a port"),
     ],
@@ -174,7 +174,7 @@ async def test_a_build_ends_with_its_client(lab: ImageLab) -> None:
 async def test_buildkit_is_refused_with_the_reason(lab: ImageLab, query: str) -> None:
     answer = await asyncio.to_thread(raw_build, lab.alice.socket, query)
     assert answer.startswith("HTTP/1.1 403")
-    assert "BuildKit is off here" in answer
+    assert "BuildKit is not offered here" in answer
 
 
 @pytest.mark.parametrize("query", ["remote=https://example.org/x.git", "remote=client-session"])

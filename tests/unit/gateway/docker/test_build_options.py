@@ -133,7 +133,7 @@ def test_what_is_harmless_is_passed_on() -> None:
         ({"target": "a b"}, InvalidRequest),
         ({"extrahosts": "nonsense"}, InvalidRequest),
         ({"extrahosts": "a:fe80::1%eth0"}, InvalidRequest),
-        ({"ulimits": '[{"Name": "rtprio", "Soft": 1, "Hard": 1}]'}, InvalidRequest),
+        ({"ulimits": '[{"Name": "rtprio", "Soft": 1, "Hard": 1}]'}, Forbidden),
         ({"ulimits": '[{"Name": "nofile", "Soft": 1, "Hard": 99999999}]'}, Forbidden),
     ],
     ids=str,
