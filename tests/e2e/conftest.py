@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from e2e.full_house import FullHouse
+from e2e.house import TINY, House, open_house
 from e2e.hub import Hub, docker
 from e2e.lab_config import prepare_config
 from integration.conftest import tiny_image
@@ -32,17 +34,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def new_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Hub]]:
-    """Starts another installation, with environment variables of its own."""
+    """Starts another installation, with environment variables and settings of its own."""
     assert docker("images", "--quiet", "ds01/starter:latest"), "script/bootstrap makes the image"
     with ExitStack() as until_the_end:
 
-        def start(**environment: str) -> Hub:
+        def start(furnish: Callable[[Path], None] | None = None, **environment: str) -> Hub:
             state = tmp_path_factory.mktemp("hub")
             proxy = until_the_end.enter_context(EngineProxy(state / "engine.sock"))
             hub = Hub(state, proxy, environment=environment)
             for undo in (hub.clean, hub.stop, proxy.clear):
                 until_the_end.callback(undo)
             prepare_config(hub.config, hub.prefix)
+            if furnish is not None:
+                furnish(hub.config)
             hub.start()
             return hub
 
@@ -70,6 +74,21 @@ def hub(running_hub: Hub) -> Iterator[Hub]:
     yield running_hub
     running_hub.proxy.clear()
     running_hub.empty()
+
+
+@pytest.fixture(scope="session")
+def open_doors(new_hub: Callable[..., Hub], tiny_image: str) -> Iterator[House]:
+    """An installation with hub and gateway."""
+    assert tiny_image == TINY
+    with open_house(new_hub) as house:
+        yield house
+
+
+@pytest.fixture
+def house(open_doors: House) -> Iterator[House]:
+    """The house with all doors open, without containers after each test."""
+    yield open_doors
+    open_doors.hub.empty()
 
 
 @pytest.fixture

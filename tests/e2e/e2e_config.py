@@ -20,7 +20,7 @@ c.Spawner.poll_interval = 1
 c.DS01Spawner.concurrent_boots = 8
 c.JupyterHub.services = [
     *(
-        {**service, "environment": {**service["environment"], **pace}}
+        {**service, "environment": {**service.get("environment", {}), **pace}}
         for service in c.JupyterHub.services
     ),
     {"name": "e2e", "api_token": (state / "token").read_text()},
@@ -30,6 +30,6 @@ c.JupyterHub.load_roles = [
     {
         "name": "e2e",
         "services": ["e2e"],
-        "scopes": ["admin:users", "admin:servers", "access:servers", "read:hub"],
+        "scopes": ["admin:users", "admin:servers", "access:servers", "read:hub", "tokens"],
     },
 ]

@@ -65,6 +65,7 @@ class Hub:
         prefix: What the names of this run's people begin with.
         port: Where people reach it.
         environment: Variables that differ from those of other hubs.
+        variables: All that its process has.
     """
 
     state: Path
@@ -84,7 +85,7 @@ class Hub:
         (self.state / "token").write_text(self._token)
         (self.state / "password").write_text(self.password)
         (self.state / "people").write_text(f"{self.prefix}-admin")
-        self._environment = {
+        self.variables = {
             **os.environ,
             "PATH": f"{BIN}:{os.environ['PATH']}",
             "DS01_DEMO": str(self.state),
@@ -92,7 +93,7 @@ class Hub:
             "DS01_CONFIG_DIR": str(self.config),
             "DS01_ENGINE_SOCKET": str(self.proxy.socket_path),
             "DS01_DEMO_PORT": str(self.port),
-            "DS01_DEMO_HUB_ADDRESS": _bridge_address(),
+            "DS01_DEMO_HUB_ADDRESS": bridge_address(),
             "DS01_DEMO_HUB_PORT": str(free_port()),
             "DS01_DEMO_PROXY_PORT": str(free_port()),
             "DS01_E2E_DEMO_CONFIG": str(ROOT / "hub_config/demo_config.py"),
@@ -129,7 +130,7 @@ class Hub:
         with (self.state / "hub.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [BIN / "jupyterhub", "--config", Path(__file__).with_name("e2e_config.py")],
-                env=self._environment,
+                env=self.variables,
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -199,13 +200,16 @@ class Hub:
 
     def events(self, action: str, user: str | None = None) -> list[dict[str, Any]]:
         """The audit log's events of one action."""
-        log = self.state / "events.jsonl"
-        found = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
         return [
             event
-            for event in found
+            for event in self.everything()
             if event["action"] == action and (user is None or event["user"] == user)
         ]
+
+    def everything(self) -> list[dict[str, Any]]:
+        """The audit log."""
+        log = self.state / "events.jsonl"
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
     def containers(self, *, everything: bool = True) -> list[str]:
         """Ids of this installation's containers."""
@@ -222,7 +226,7 @@ class Hub:
         """Output of the real `ds01` program on this installation."""
         done = subprocess.run(
             [BIN / "ds01", *arguments],
-            env={**self._environment, "DS01_ENGINE_SOCKET": "/var/run/docker.sock"},
+            env={**self.variables, "DS01_ENGINE_SOCKET": "/var/run/docker.sock"},
             capture_output=True,
             text=True,
             check=False,
@@ -337,6 +341,7 @@ class Person:
         return answer.status_code == 200 and "version" in answer.json()
 
 
-def _bridge_address() -> str:
+def bridge_address() -> str:
+    """This machine as containers see it."""
     found = docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}")
     return str(json.loads(found)[0].get("Gateway", "172.17.0.1"))
