@@ -16,7 +16,9 @@ from weakref import WeakValueDictionary
 
 from ds01_spawner.domain.errors import Conflict, Forbidden, InvalidRequest
 from ds01_spawner.domain.grant import NOTICES
+from ds01_spawner.domain.wording import clean
 from ds01_spawner.gateway.docker.archive_process import Copying, Visit, copying
+from ds01_spawner.gateway.docker.container_deeds import ContainerDeeds, Deed
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.names import own_name
 from ds01_spawner.gateway.docker.owned import Owned
@@ -26,6 +28,7 @@ from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 
 STAT_HEADER = "X-Docker-Container-Path-Stat"
 _TAR = "application/x-tar"
+_LONGEST_PATH = 200
 _EACH = 4
 """How many copies of one person run at a time; the others wait their turn."""
 
@@ -67,6 +70,7 @@ class Archive:
         self._door = door
         self._engine = door.engine
         self._owned = owned
+        self._deeds = ContainerDeeds(door)
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -92,9 +96,11 @@ class Archive:
         found = await self._found(call)
         if way_of(found) is Way.ENGINE:
             async with self._still(call, found):
+                await self._record(call, found, "out")
                 await self._relay(call, reply, found)
             return
         async with self._inside(call, found, "get") as copy:
+            await self._record(call, found, "out")
             await reply.begin(200, {**_headers(copy), "Content-Type": _TAR})
             async for part in copy.archive():
                 await reply.write(part)
@@ -105,11 +111,18 @@ class Archive:
         found = await self._found(call)
         if way_of(found) is Way.ENGINE:
             async with self._still(call, found):
+                await self._record(call, found, "in")
                 await self._relay(call, reply, found, stream=call.body.chunks())
             return
         async with self._inside(call, found, "put") as copy:
+            await self._record(call, found, "in")
             await copy.send(call.body.chunks())
         await reply.empty(200)
+
+    async def _record(self, call: Call, found: Mapping[str, Any], direction: str) -> None:
+        """Into the log before it is done: what of it arrives is the client's affair."""
+        details = {"direction": direction, "path": clean(call.first("path"), _LONGEST_PATH)}
+        await self._deeds.tell(call.caller, found, Deed("container.copy", details=details))
 
     async def _found(self, call: Call) -> dict[str, Any]:
         if not call.first("path"):

@@ -11,7 +11,7 @@ from ds01_spawner.gateway.docker.networks import Networks
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.wire.call import Answer
 from fakes.calls import FakeReply, a_call
-from fakes.doors import a_door
+from fakes.door import FakeDoor
 from fakes.engine_json import INSTANCE, own
 from fakes.engine_link import FakeEngineLink
 
@@ -33,7 +33,7 @@ async def connected(network: str, **settings: Any) -> Any:
             "GET /networks/ds01-alice": Answer(200, DEFAULT),
         },
     )
-    owned, door = Owned(link, INSTANCE), a_door(link)
+    owned, door = Owned(link, INSTANCE), FakeDoor(link).door
     handlers = Networks(door, owned, OwnNetworks(door, owned)).handlers()
     body = {"Container": "web", "EndpointConfig": settings}
     call = a_call("POST", parts={"id": network}, body=body)
