@@ -157,8 +157,7 @@ class Builds:
                 f"The build was ended. {record.reason}", "Build it in smaller parts."
             ) from exc
         finally:
-            write = self._event(caller, options, interface, record)
-            await asyncio.shield(self._door.threads.run(caller.user, write))
+            await asyncio.shield(self._note(caller, options, interface, record))
         return result
 
     async def _build(
@@ -285,23 +284,21 @@ class Builds:
     async def _in_thread(self, job: BuildJob, deed: Callable[[], _T]) -> _T:
         return await self._door.threads.run(job.caller.user, deed)
 
-    def _event(
+    async def _note(
         self, caller: Caller, options: BuildOptions, interface: Interface, record: _Record
-    ) -> Callable[[], None]:
-        seconds = round(time.monotonic() - record.began, 1)
-
-        def write() -> None:
-            self._door.platform.audit.write(
-                "image.build",
-                user=caller.user,
-                resource=(options.tags or ("",))[0][:200],
-                interface=interface.value,
-                outcome=record.outcome,
-                reason=record.reason,
-                details={"id": record.image_id, "seconds": seconds},
-            )
-
-        return write
+    ) -> None:
+        await self._door.note(
+            caller,
+            "image.build",
+            (options.tags or ("",))[0][:200],
+            interface=interface,
+            outcome=record.outcome,
+            reason=record.reason,
+            details={
+                "id": record.image_id,
+                "seconds": round(time.monotonic() - record.began, 1),
+            },
+        )
 
 
 def _decoded(content: bytes) -> object:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from functools import partial
 
-from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.go_json import Fields
 from ds01_spawner.gateway.docker.image_changes import checked_changes, commit_config
@@ -68,14 +67,5 @@ class Commit:
         made = checked(answer, partial(without_namespace, user=user)).value
         details = {"container": found["Id"], "id": made.get("Id")}
 
-        def write() -> None:
-            self._door.platform.audit.write(
-                "image.commit",
-                user=user,
-                resource=shown_image(name, user),
-                interface=Interface.DOCKER.value,
-                details=details,
-            )
-
-        await self._door.threads.run(user, write)
+        await self._door.note(call.caller, "image.commit", shown_image(name, user), details=details)
         await reply.json(made, 201)

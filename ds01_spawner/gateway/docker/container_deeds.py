@@ -12,7 +12,6 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import DS01Error
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.owned import labels_of
 from ds01_spawner.gateway.docker.views import in_own_words
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Answer, Call, Query, Reply
@@ -83,20 +82,19 @@ class ContainerDeeds:
         """Let admission and the log know what was done; it is done, so a failure is only logged."""
         container = inspected_container(inspected)
 
-        def record() -> None:
-            platform = self._door.platform
+        try:
             if deed.afterwards is not None:
-                deed.afterwards(platform.admission, container)
-            platform.audit.write(
+                afterwards, platform = deed.afterwards, self._door.platform
+                await self._door.threads.run(
+                    caller.user, lambda: afterwards(platform.admission, container)
+                )
+            await self._door.note(
+                caller,
                 deed.action,
-                user=labels.owner_of(labels_of(inspected)) or caller.user,
-                resource=container.name,
-                interface=_interface(labels_of(inspected)).value,
+                container.name,
+                interface=_interface(container.labels),
                 details={"id": container.id, "by": caller.user, **deed.details},
             )
-
-        try:
-            await self._door.threads.run(caller.user, record)
         except DS01Error as exc:
             _log.error("%s of %s by %s: %s", deed.action, container.name, caller.user, exc)
 

@@ -1,8 +1,11 @@
 """What the handlers of the Docker door stand on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ds01_spawner.composition import Platform
+from ds01_spawner.domain.labels import Interface
+from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import EngineLink
 from ds01_spawner.gateway.wire.threads import Threads
 
@@ -20,3 +23,33 @@ class Door:
     platform: Platform
     engine: EngineLink
     threads: Threads
+
+    async def note(  # noqa: PLR0913 - an event has that many parts
+        self,
+        caller: Caller,
+        action: str,
+        resource: str,
+        *,
+        interface: Interface = Interface.DOCKER,
+        outcome: str = "ok",
+        reason: str = "",
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        """Write into the log what somebody did here; the parts are those of `Audit.write`.
+
+        Raises:
+            Unavailable: It could not be written.
+        """
+
+        def write() -> None:
+            self.platform.audit.write(
+                action,
+                user=caller.user,
+                resource=resource,
+                interface=interface.value,
+                outcome=outcome,
+                reason=reason,
+                details=details,
+            )
+
+        await self.threads.run(caller.user, write)

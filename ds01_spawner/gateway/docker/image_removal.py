@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 from ds01_spawner.domain.errors import Conflict, DS01Error, Forbidden, InvalidRequest
-from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.filters import has_label, parse_filters
 from ds01_spawner.gateway.docker.image_list import (
@@ -154,19 +153,8 @@ class ImageRemoval:
         return steps
 
     async def _tell(self, call: Call, name: str, steps: Steps) -> None:
-        user = call.caller.user
         details = {"deleted": sum("Deleted" in each for each in steps)}
-
-        def write() -> None:
-            self._door.platform.audit.write(
-                "image.delete",
-                user=user,
-                resource=name,
-                interface=Interface.DOCKER.value,
-                details=details,
-            )
-
-        await self._door.threads.run(user, write)
+        await self._door.note(call.caller, "image.delete", name, details=details)
 
 
 def is_named(reference: str, text: str, user: str) -> bool:

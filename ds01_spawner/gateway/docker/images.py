@@ -14,7 +14,7 @@ from ds01_spawner.gateway.docker.image_list import (
     inspected_image,
     without_namespace,
 )
-from ds01_spawner.gateway.docker.image_names import engine_reference, own_reference
+from ds01_spawner.gateway.docker.image_names import engine_reference, own_reference, shown_image
 from ds01_spawner.gateway.docker.image_rights import ImageRights
 from ds01_spawner.gateway.docker.own_images import OwnImages, image_path
 from ds01_spawner.gateway.docker.parameters import flag
@@ -134,6 +134,7 @@ class Images:
         path = image_path(found["Id"], "tag")
         answer = await self._engine.ask("POST", path, query, version=call.version)
         checked(answer, partial(without_namespace, user=call.caller.user))
+        await self._record(call, wanted, str(found["Id"]))
         await reply.empty(201)
 
     async def distribution(self, call: Call, reply: Reply) -> None:
@@ -151,6 +152,10 @@ class Images:
             f"/distribution/{reference}/json",
             headers=registry_login(call),
         )
+
+    async def _record(self, call: Call, reference: str, image_id: str) -> None:
+        name = shown_image(reference, call.caller.user)
+        await self._door.note(call.caller, "image.tag", name, details={"id": image_id})
 
     async def _found(self, call: Call) -> tuple[ImageRights, dict[str, Any]]:
         rights = await self._images.rights(call.caller)

@@ -18,6 +18,7 @@ from ds01_spawner.domain.errors import (
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.names import network_name
 from ds01_spawner.gateway.docker.asked_network import DEFAULT, asked_endpoint
+from ds01_spawner.gateway.docker.container_deeds import ContainerDeeds, Deed
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.dressing import endpoint_settings
 from ds01_spawner.gateway.docker.filters import encode_filters, label_filter, parse_filters
@@ -60,6 +61,7 @@ class Networks:
         self._engine = door.engine
         self._owned = owned
         self._networks = networks
+        self._deeds = ContainerDeeds(door)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -208,6 +210,7 @@ class Networks:
             "EndpointConfig": endpoint_settings(endpoint, name, links),
         }
         await self._tell(call, network, "connect", payload)
+        await self._record(call.caller, network, container, "container.connect")
         await reply.empty(200)
 
     async def _disconnect(self, call: Call, reply: Reply) -> None:
@@ -224,6 +227,7 @@ class Networks:
             )
         payload = {"Container": container["Id"], "Force": force}
         await self._tell(call, network, "disconnect", payload)
+        await self._record(call.caller, network, container, "container.disconnect")
         await reply.empty(200)
 
     async def _tell(
@@ -233,18 +237,15 @@ class Networks:
         answer = await self._engine.ask("POST", path, body=payload, seconds=_SECONDS)
         checked_of(answer, call.caller, call.parts["id"])
 
+    async def _record(
+        self, caller: Caller, network: Mapping[str, Any], container: Mapping[str, Any], action: str
+    ) -> None:
+        name = own_name(str(network["Name"]), caller.user)
+        await self._deeds.tell(caller, container, Deed(action, details={"network": name}))
+
     async def _note(self, caller: Caller, action: str, name: str, network_id: str) -> None:
         details = {"id": network_id} if network_id else {}
-        await self._in_thread(
-            caller,
-            lambda: self._door.platform.audit.write(
-                action,
-                user=caller.user,
-                resource=name,
-                interface=Interface.DOCKER.value,
-                details=details,
-            ),
-        )
+        await self._door.note(caller, action, name, details=details)
 
     async def _in_thread(self, caller: Caller, deed: Callable[[], _T]) -> _T:
         return await self._door.threads.run(caller.user, deed)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest
-from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.image_changes import checked_changes, owner_change
 from ds01_spawner.gateway.docker.image_list import without_namespace
@@ -137,19 +136,9 @@ class Pull:
     async def _tell(
         self, call: Call, action: str, reference: str, outcome: str, reason: str
     ) -> None:
-        user = call.caller.user
-
-        def write() -> None:
-            self._door.platform.audit.write(
-                action,
-                user=user,
-                resource=reference,
-                interface=Interface.DOCKER.value,
-                outcome=outcome,
-                reason=without_namespace(reason, user),
-            )
-
-        await asyncio.shield(self._door.threads.run(user, write))
+        own_words = without_namespace(reason, call.caller.user)
+        note = self._door.note(call.caller, action, reference, outcome=outcome, reason=own_words)
+        await asyncio.shield(note)
 
 
 def _asked(image: str, tag: str) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 from ds01_spawner.domain.errors import Conflict, Forbidden, NotFound, QuotaExceeded
-from ds01_spawner.domain.labels import Interface, unreserved
+from ds01_spawner.domain.labels import unreserved
 from ds01_spawner.domain.names import SEPARATOR, home_volume
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.filters import (
@@ -269,12 +269,7 @@ class Volumes:
 
     async def _note(self, caller: Caller, action: str, volume: Mapping[str, Any]) -> None:
         name = own_name(str(volume["Name"]), caller.user)
-        await self._door.threads.run(
-            caller.user,
-            lambda: self._door.platform.audit.write(
-                action, user=caller.user, resource=name, interface=Interface.DOCKER.value
-            ),
-        )
+        await self._door.note(caller, action, name)
 
 
 def no_such_volume(name: str) -> NotFound:
