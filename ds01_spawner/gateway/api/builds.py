@@ -69,7 +69,7 @@ class _Job:
         self.wake()
 
     def end(self, state: str, ended_at: datetime) -> None:
-        """It is over."""
+        """Set how it ended, and wake everybody who follows."""
         self.state, self.ended_at = state, ended_at
         self.wake()
 

@@ -33,7 +33,7 @@ class Keys:
         return await ask.run(self._api, read)
 
     async def add(self, ask: Ask) -> m.SshKey:
-        """Add one."""
+        """Keep a key, if it is new and its owner has room."""
         text, user = ask.sent(m.SshKeyRequest).key, ask.requester.user
 
         def add(platform: Platform) -> m.SshKey:

@@ -132,7 +132,7 @@ class DocumentHandler(PlainHandler):
         self._document = document
 
     def get(self) -> None:
-        """The document."""
+        """Send the description."""
         self.set_header("Content-Type", "application/json")
         self.finish(self._document)
 

@@ -39,19 +39,19 @@ class OutputReply:
         self.status = status
 
     async def begin(self, status: int, headers: Mapping[str, str]) -> None:
-        """The head."""
+        """Keep the status; nothing goes to the client yet."""
         del headers
         self.status = status
 
     async def write(self, chunk: bytes) -> None:
-        """Lines."""
+        """Hand lines of output on, and keep those of an error."""
         if self.status >= 400:  # noqa: PLR2004 - HTTP's own boundary
             self.error += chunk
         else:
             await self._on_output(chunk)
 
     async def finish(self) -> None:
-        """The end."""
+        """Nothing: whoever reads `status` knows that it is complete."""
 
 
 class LateReply:
@@ -62,14 +62,14 @@ class LateReply:
         self.began = False
 
     async def write(self, lines: bytes) -> None:
-        """More lines."""
+        """Send lines; the first begins the answer, which is a success from then on."""
         if not self.began:
             self.began = True
             await self._reply.begin(200, _JSON)
         await self._reply.write(lines)
 
     async def finish(self) -> None:
-        """The end."""
+        """End the answer, an empty one if there was no line."""
         if not self.began:
             self.began = True
             await self._reply.begin(200, _JSON)

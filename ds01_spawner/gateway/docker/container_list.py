@@ -22,7 +22,7 @@ _BY_NAME = ("network", "volume")
 
 
 class ContainerList:
-    """Lists containers."""
+    """Answers `GET /containers/json` with the caller's own containers."""
 
     def __init__(self, door: Door, owned: Owned) -> None:
         self._door = door

@@ -21,7 +21,7 @@ OwnVolumes = Callable[[Caller], Awaitable[Sequence[Mapping[str, Any]]]]
 
 
 class DiskUse:
-    """Adds up.
+    """Answers `GET /system/df`: the bytes of the caller's images, containers and volumes.
 
     What volumes take the engine finds out only for everybody at once, by walking all of them, and
     for one asker at a time. So it is asked once for all who want to know within a minute.

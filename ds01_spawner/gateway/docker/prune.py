@@ -1,6 +1,7 @@
 """`docker container prune`: a person's own stopped containers, one after the other.
 
-The engine's own prune goes through everybody's, and only one runs at a time.
+The engine's own prune, which networks are pruned with, takes a filter by label, but only one runs
+at a time on a server, and it records nothing of what it removes for admission and the log.
 """
 
 import re
