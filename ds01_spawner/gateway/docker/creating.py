@@ -5,7 +5,8 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from datetime import timedelta
+from typing import Any, TypeVar
 
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain import labels
@@ -29,7 +30,7 @@ from ds01_spawner.gateway.docker.asked_process import check_not_the_kernels
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.dressing import Found, dressed, endpoint_settings, groups_warning
 from ds01_spawner.gateway.docker.gpu_wish import ALL, candidates
-from ds01_spawner.gateway.docker.granting import Granting, refused_now
+from ds01_spawner.gateway.docker.granting import Granting, refused_now, told_of_wait
 from ds01_spawner.gateway.docker.image_rights import ImageRights
 from ds01_spawner.gateway.docker.lookups import Lookups
 from ds01_spawner.gateway.docker.names import engine_name
@@ -43,6 +44,7 @@ MOST_BYTES = 4 * 1024 * 1024
 MOST_CONTAINERS = 200
 """How many a person has, running or not: each takes room on the server's disk."""
 
+_T = TypeVar("_T")
 _SHARED_NETWORK = "container:"
 
 
@@ -70,7 +72,7 @@ class Creating:
         When the client goes while it waits for a GPU, nothing is left; once there is a grant, the
         container is made all the same, as Docker does.
         """
-        caller, account = call.caller, _account(call.caller)
+        caller, account = call.caller, call.caller.person
         content = await call.body.read(MOST_BYTES)
         limits, catalogue = await self._run(
             caller, lambda each: (each.admission.limits(caller.user), each.images)
@@ -89,11 +91,16 @@ class Creating:
             project=asked.project,
         )
         found = await self._found(caller, asked, inspected)
-        grant = await self._granted(request, asked, limits)
+        grant, waited = await self._granted(request, asked, limits)
         request = replace(request, image=grant.spec.image)
         container_id = await self._made(request, grant, asked, account, found)
         without = groups_warning(grant.spec, asked, account)
-        warnings = [*asked.warnings, *filter(None, (without,)), *await self._joined(caller, asked, container_id)]
+        warnings = [
+            *asked.warnings,
+            *filter(None, (without,)),
+            *waited,
+            *await self._joined(caller, asked, container_id),
+        ]
         await reply.json({"Id": container_id, "Warnings": warnings}, 201)
 
     async def _name(self, caller: Caller, asked: AskedContainer) -> str:
@@ -191,10 +198,13 @@ class Creating:
 
     async def _granted(
         self, request: LaunchRequest, asked: AskedContainer, limits: Limits
-    ) -> Grant:
+    ) -> tuple[Grant, tuple[str, ...]]:
+        """The grant, and what the client is told of the wait for it."""
         sizes = await self._sizes(request.user, asked, limits)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
         try:
-            return await self._granting.grant(
+            grant = await self._granting.grant(
                 request,
                 sizes,
                 wait=asked.wait,
@@ -202,6 +212,8 @@ class Creating:
             )
         except NoCapacity as exc:
             raise refused_now(exc) from exc
+        waits = asked.wait is not None and bool(grant.slots)
+        return grant, told_of_wait(timedelta(seconds=loop.time() - begun)) if waits else ()
 
     async def _sizes(
         self, user: str, asked: AskedContainer, limits: Limits
@@ -268,7 +280,7 @@ class Creating:
                 told.append(f"The network {other.network} was not joined: {problem}")
         return tuple(told)
 
-    async def _run(self, caller: Caller, deed: Callable[[Platform], Any]) -> Any:
+    async def _run(self, caller: Caller, deed: Callable[[Platform], _T]) -> _T:
         return await self._door.threads.run(caller.user, lambda: deed(self._door.platform))
 
 
@@ -312,8 +324,3 @@ def _taken(name: str, holder: str) -> Conflict:
         f'Conflict. The container name "/{name}" is already in use{by}. You have to '
         "remove (or rename) that container to be able to reuse that name."
     )
-
-
-def _account(caller: Caller) -> UnixAccount:
-    assert caller.account is not None  # noqa: S101 - only root has none, and root is not asked here
-    return caller.account

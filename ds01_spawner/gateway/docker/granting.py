@@ -12,10 +12,12 @@ from ds01_spawner.domain.labels import WISH_GPU, WISH_WAIT
 from ds01_spawner.domain.quota import Asker
 from ds01_spawner.domain.request import GpuKind, GpuRequest, LaunchRequest
 from ds01_spawner.domain.units import format_duration
+from ds01_spawner.domain.wording import length
 from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.admission import Admission, Grant, Queued
 
 POLL_SECONDS = 1.0
+NOTICED_WAIT = timedelta(seconds=5)
 
 
 class Granting:
@@ -132,6 +134,11 @@ def _first_free(
         ),
         sizes[-1],
     )
+
+
+def told_of_wait(waited: timedelta) -> tuple[str, ...]:
+    """What the client is told of a wait that somebody noticed."""
+    return () if waited < NOTICED_WAIT else (f"Waited {length(waited)} for a GPU.",)
 
 
 def refused_now(error: NoCapacity) -> NoCapacity:

@@ -7,7 +7,7 @@ import pytest
 from ds01_spawner.domain.errors import Forbidden, NoCapacity, Unavailable
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.request import GpuRequest, LaunchRequest
-from ds01_spawner.gateway.docker.granting import Granting, refused_now
+from ds01_spawner.gateway.docker.granting import Granting, refused_now, told_of_wait
 from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.admission import Grant
 from fakes.lab import Lab
@@ -66,6 +66,19 @@ async def test_when_nothing_is_free_it_fails_at_once_and_says_how_to_wait(
     assert "No MIG slot is free now." in told
     assert "You would be number 1 in the queue: wait with --label ds01.wait=15m" in told
     assert lab.tickets() == ()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.2, ()),
+        (4.9, ()),
+        (20, ("Waited 20 seconds for a GPU.",)),
+        (180, ("Waited 3 minutes for a GPU.",)),
+    ],
+)
+def test_a_wait_that_somebody_noticed_is_told(seconds: float, told: tuple[str, ...]) -> None:
+    assert told_of_wait(timedelta(seconds=seconds)) == told
 
 
 async def test_a_refusal_that_has_no_place_is_told_as_it_is() -> None:
