@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from ds01_spawner.client.problems import too_large
-from ds01_spawner.domain.errors import InvalidRequest
+from ds01_spawner.domain.errors import InvalidRequest, Unavailable
 from ds01_spawner.gateway.wire.errors import ClientGone
 from ds01_spawner.gateway.wire.framing import Framing, InChunks, OfLength
 from ds01_spawner.gateway.wire.head import RequestHead
@@ -13,8 +13,38 @@ from ds01_spawner.gateway.wire.line import Line
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 LITTLE_BYTES: Final = 256 * 1024
+MOST_HELD_BYTES: Final = 32 * 1024**2
 _WHOLE_IN_SILENCES: Final = 5
 """A whole body is read within so many times the silence that is borne in it."""
+
+
+class Held:
+    """What is held of bodies that are read as a whole, all those of one user id together.
+
+    Args:
+        most: Bytes.
+    """
+
+    def __init__(self, most: int = MOST_HELD_BYTES) -> None:
+        self._most = most
+        self._bytes = 0
+
+    def take(self, count: int) -> None:
+        """Hold so many more.
+
+        Raises:
+            Unavailable: They would be too many.
+        """
+        if self._bytes + count > self._most:
+            raise Unavailable(
+                f"You are sending more than {self._most >> 20} MiB of requests at once.",
+                "Send them one after the other.",
+            )
+        self._bytes += count
+
+    def give_back(self, count: int) -> None:
+        """Hold so many no more."""
+        self._bytes -= count
 
 
 class RequestBody:
@@ -24,10 +54,14 @@ class RequestBody:
         line: Where it comes from, after the head.
         head: Says how it is framed.
         silence_seconds: How long nothing may come while it is read as a whole.
+        held: Counts what is held of it, and of its sender's other bodies.
     """
 
-    def __init__(self, line: Line, head: RequestHead, silence_seconds: float) -> None:
+    def __init__(
+        self, line: Line, head: RequestHead, silence_seconds: float, held: Held | None = None
+    ) -> None:
         self._line = line
+        self._held = held or Held()
         self._framing: Framing = InChunks() if head.length is None else OfLength(head.length)
         self._length = head.length
         self._awaited = head.first("expect") != ""
@@ -60,6 +94,7 @@ class RequestBody:
             TooLarge: It is longer than `limit_bytes`.
             InvalidRequest: It did not come in time.
             ClientGone: The connection ended first.
+            Unavailable: Its sender sends too much at once.
         """
         if self._length is not None and self._length > limit_bytes:
             raise too_large(limit_bytes)
@@ -67,11 +102,15 @@ class RequestBody:
         try:
             async with asyncio.timeout(_WHOLE_IN_SILENCES * self._silence_seconds):
                 while parts := await asyncio.wait_for(self.parts(), self._silence_seconds):
-                    content += b"".join(parts)
-                    if len(content) > limit_bytes:
+                    part = b"".join(parts)
+                    if len(content) + len(part) > limit_bytes:
                         raise too_large(limit_bytes)
+                    self._held.take(len(part))
+                    content += part
         except TimeoutError as exc:
             raise self._late() from exc
+        finally:
+            self._held.give_back(len(content))
         return bytes(content)
 
     def chunks(self) -> "Chunks":

@@ -11,7 +11,7 @@ from typing import Final
 
 from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.gateway.identity import Caller
-from ds01_spawner.gateway.wire.body import RequestBody
+from ds01_spawner.gateway.wire.body import Held, RequestBody
 from ds01_spawner.gateway.wire.call import Body, Call, Passage, Reply
 from ds01_spawner.gateway.wire.departures import Departures
 from ds01_spawner.gateway.wire.errors import ClientGone, told
@@ -96,9 +96,17 @@ class Connection:
         line: The connection.
         caller: Who is at the other end, or why they are not served.
         service: What answers.
+        held: Counts what is held of this client's bodies, on all its connections.
     """
 
-    def __init__(self, line: Line, caller: Caller | Exception, service: Service) -> None:
+    def __init__(
+        self,
+        line: Line,
+        caller: Caller | Exception,
+        service: Service,
+        held: Held | None = None,
+    ) -> None:
+        self._held = held or Held()
         self._line = line
         self._caller = caller
         self._service = service
@@ -142,7 +150,7 @@ class Connection:
         except Malformed as error:
             await self._refuse(error)
             return False
-        body = RequestBody(self._line, head, self._bounds.silence_seconds)
+        body = RequestBody(self._line, head, self._bounds.silence_seconds, self._held)
         reply = self._reply = WireReply(self._line, head, body)
         await self._answer(head, body, reply)
         if reply.taken or not reply.finished:
@@ -223,7 +231,7 @@ class Connection:
     async def _refuse(self, error: InvalidRequest) -> None:
         """Answer what cannot be read."""
         head = RequestHead("GET", "/", (), 0, keep_alive=False, chunks_understood=False)
-        body = RequestBody(self._line, head, self._bounds.silence_seconds)
+        body = RequestBody(self._line, head, self._bounds.silence_seconds, self._held)
         status, message = told(error, "")
         await WireReply(self._line, head, body).json({"message": message}, status)
         await self._linger()

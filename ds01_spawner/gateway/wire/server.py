@@ -7,9 +7,11 @@ import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final
+from weakref import WeakValueDictionary
 
 from ds01_spawner.domain.errors import DS01Error, Unavailable
 from ds01_spawner.gateway.identity import Caller
+from ds01_spawner.gateway.wire.body import Held
 from ds01_spawner.gateway.wire.connection import Api, Bounds, Connection, Dispatch, Service
 from ds01_spawner.gateway.wire.departures import Departures
 from ds01_spawner.gateway.wire.line import Line
@@ -53,6 +55,7 @@ class Server:
         self._dispatch = dispatch
         self._api = api
         self._open: Counter[int] = Counter()
+        self._held: WeakValueDictionary[int, Held] = WeakValueDictionary()
         self._tasks: dict[asyncio.Task[None], Connection | None] = {}
         self._accepting: asyncio.Task[None] | None = None
 
@@ -152,7 +155,8 @@ class Server:
             caller = error
         except Exception as error:  # noqa: BLE001 - the loop's top: told to the client, and logged
             caller = error
-        connection = Connection(Line(accepted), caller, service)
+        held = self._held.setdefault(credentials[1], Held())
+        connection = Connection(Line(accepted), caller, service, held)
         task = asyncio.current_task()
         if task is not None:
             self._tasks[task] = connection
