@@ -1,10 +1,12 @@
 """Containers that begin, pause and end: start, stop, restart, kill, pause, unpause."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
+from ds01_spawner.adapters.docker_engine.inspection import binds_key_of
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.errors import Conflict, Forbidden, NotFound
+from ds01_spawner.domain.errors import Conflict, DS01Error, Forbidden, NotFound
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.docker.container_deeds import (
     ContainerDeeds,
@@ -12,6 +14,7 @@ from ds01_spawner.gateway.docker.container_deeds import (
     answer_with,
     finished,
 )
+from ds01_spawner.gateway.docker.containers import removal
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.owned import Owned, labels_of, no_such_container
 from ds01_spawner.gateway.docker.parameters import number
@@ -24,6 +27,7 @@ BeforeStart = Callable[[Caller, Mapping[str, Any]], Awaitable[None]]
 _DEFAULT_GRACE = 10
 _MARGIN = 60.0
 _FOREVER = 7 * 24 * 3600.0
+_GONE = 404
 
 
 class ContainerRuns:
@@ -127,7 +131,7 @@ class ContainerRuns:
         await self._deeds.do(call, reply, found, Deed("container.pause", "/pause"))
 
     async def unpause(self, call: Call, reply: Reply) -> None:
-        """Go on."""
+        """Let a paused container go on."""
         found = await self._owned.made_here(call.caller, call.parts["id"])
         await self._deeds.do(call, reply, found, Deed("container.unpause", "/unpause"))
 
@@ -137,17 +141,35 @@ class ContainerRuns:
 
     async def _start(self, call: Call, found: Mapping[str, Any]) -> bool:
         caller, container_id = call.caller, str(found["Id"])
-        await self._before_start(caller, found)
         owner = labels.owner_of(labels_of(found)) or caller.user
         platform = self._door.platform
         try:
+            await self._before_start(caller, found)
             return await self._door.threads.run(
                 caller.user, lambda: platform.starts.start(container_id, owner)
             )
-        except NotFound as exc:
-            if not exc.message.startswith("No such container"):
-                raise
-            raise no_such_container(call.parts["id"]) from exc
+        except DS01Error as exc:
+            await self._after_failure(call, found)
+            if isinstance(exc, NotFound) and exc.message.startswith("No such container"):
+                raise no_such_container(call.parts["id"]) from exc
+            raise
+
+    async def _after_failure(self, call: Call, found: Mapping[str, Any]) -> None:
+        """Leave nothing of a container that was not started, where nobody would come back to it.
+
+        One with `--rm` is gone, as in Docker: the client waits for that. And what was made ready
+        for one that somebody has removed meanwhile is in nobody's way.
+        """
+        platform, key = self._door.platform, binds_key_of(found.get("Mounts"))
+        with suppress(DS01Error):
+            if (found.get("HostConfig") or {}).get("AutoRemove"):
+                await self._deeds.done(call, found, removal({"v": ["1"]}, reason="not started"))
+            elif key:
+                answer = await self._door.engine.ask("GET", f"/containers/{found['Id']}/json")
+                if answer.status == _GONE:
+                    await self._door.threads.run(
+                        call.caller.user, lambda: platform.binds.clear(key)
+                    )
 
 
 def _stop(call: Call, found: Mapping[str, Any]) -> Deed:
