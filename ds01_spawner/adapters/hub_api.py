@@ -90,10 +90,12 @@ class HubApi:
             return
         if status == HTTPStatus.NOT_FOUND and message is not None:
             if _OUT_OF_SCOPE in message:
-                raise _without_scope(f"The hub does not let this service stop {user}'s server.")
+                raise _without_scope(
+                    f"The hub does not let this service stop {_called(user, server)}."
+                )
             return
         if status == HTTPStatus.BAD_REQUEST:
-            raise Conflict(f"The hub does not stop {user}'s server {server!r} now: {message}.")
+            raise Conflict(f"The hub does not stop {_called(user, server)} now: {message}.")
         self._check(answer, path)
         raise Unavailable(f"The hub answers {path} with {status}, which is no answer to a stop.")
 
@@ -108,7 +110,7 @@ class HubApi:
             raise Unavailable(f"The hub answers {path} with {status}, which is no answer.")
         if _OUT_OF_SCOPE in message or "scopes" in message:
             raise Unavailable(
-                f"The hub does not let this service start {user}'s server.",
+                f"The hub does not let this service start {_called(user, server)}.",
                 "Give this service's token the scope servers.",
             )
         if status == HTTPStatus.BAD_REQUEST and message.endswith("is already running"):
@@ -171,6 +173,10 @@ class HubApi:
 def _path_of(user: str, server: str) -> str:
     place = f"servers/{quote(server, safe='')}" if server else "server"
     return f"/users/{quote(user, safe='')}/{place}"
+
+
+def _called(user: str, server: str) -> str:
+    return f"{user}'s server {server}" if server else f"{user}'s default server"
 
 
 def _refuse_start(status: int, message: str) -> NoReturn:

@@ -256,12 +256,15 @@ def test_a_server_that_stops_or_is_gone_is_stopped(status: int, body: str) -> No
     api_of(hub).stop("alice", "x")
 
 
-def test_a_server_that_the_hub_is_at_work_on_is_a_conflict() -> None:
+@pytest.mark.parametrize(
+    ("server", "called"), [("x", "alice's server x"), ("", "alice's default server")]
+)
+def test_a_server_that_the_hub_is_at_work_on_is_a_conflict(server: str, called: str) -> None:
     hub = Hub({})
     text = "Cannot stop a server while it is being renamed"
     hub.answer = 400, json.dumps({"status": 400, "message": text})
-    with pytest.raises(Conflict, match=text):
-        api_of(hub).stop("alice", "x")
+    with pytest.raises(Conflict, match=f"{called} now: {text}"):
+        api_of(hub).stop("alice", server)
 
 
 @pytest.mark.parametrize(
