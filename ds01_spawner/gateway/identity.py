@@ -37,6 +37,20 @@ class Caller:
     account: UnixAccount | None
     is_admin: bool = False
 
+    @property
+    def person(self) -> UnixAccount:
+        """The Unix account of somebody who acts as themselves.
+
+        Raises:
+            Forbidden: There is none: it is root, or a person of the hub's alone.
+        """
+        if self.account is None:
+            raise Forbidden(
+                f"{self.user} has no account of a person on this server.",
+                "Log in with your own account.",
+            )
+        return self.account
+
 
 class Identification:
     """From what the kernel says about a connection to a person. Safe to use from many threads.

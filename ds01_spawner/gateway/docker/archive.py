@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 from weakref import WeakValueDictionary
 
-from ds01_spawner.domain.errors import Conflict, Forbidden, InvalidRequest
+from ds01_spawner.domain.errors import Conflict, InvalidRequest
 from ds01_spawner.domain.grant import NOTICES
 from ds01_spawner.domain.wording import clean
 from ds01_spawner.gateway.docker.archive_process import Copying, Visit, copying
@@ -214,9 +214,7 @@ def visit_of(
     Raises:
         Forbidden: The caller has no account to be in there.
     """
-    account = caller.account
-    if account is None:
-        raise Forbidden("Somebody without a Unix account has no folders of the host.")
+    account = caller.person
     return Visit(
         ask=ask,
         path=path,

@@ -71,12 +71,14 @@ class Containers:
                 "Use letters and columns only, such as: docker top NAME -o pid,user,args.",
             )
         query = {"ps_args": [arguments]} if arguments else {}
-        path = await self._path(call, "top")
+        path = await self._owned.path(call.caller, call.parts["id"], "top")
         await self._engine.relay(call, reply, "GET", path, query)
 
     async def changes(self, call: Call, reply: Reply) -> None:
         """Files that differ from its image's."""
-        await self._engine.relay(call, reply, "GET", await self._path(call, "changes"))
+        await self._engine.relay(
+            call, reply, "GET", await self._owned.path(call.caller, call.parts["id"], "changes")
+        )
 
     async def export(self, call: Call, reply: Reply) -> None:
         """Its own files, without what is mounted, as an archive."""
@@ -89,7 +91,7 @@ class Containers:
         if condition not in _WAITS:
             raise InvalidRequest(f"invalid condition: {shown(condition)}")
         query = {"condition": [condition]} if condition else {}
-        path = await self._path(call, "wait")
+        path = await self._owned.path(call.caller, call.parts["id"], "wait")
         await self._engine.relay(call, reply, "POST", path, query)
 
     async def resize(self, call: Call, reply: Reply) -> None:
@@ -148,10 +150,6 @@ class Containers:
         found = await self._owned.container(call.caller, call.parts["id"])
         query = {name: ["1"] for name in ("v", "force") if flag(call, name)}
         await self._deeds.do(call, reply, found, removal(query))
-
-    async def _path(self, call: Call, ending: str) -> str:
-        found = await self._owned.container(call.caller, call.parts["id"])
-        return f"/containers/{found['Id']}/{ending}"
 
 
 def removal(query: Query, **details: object) -> Deed:

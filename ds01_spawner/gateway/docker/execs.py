@@ -7,7 +7,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ds01_spawner.domain.errors import Forbidden, NotFound, Refused
-from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.gateway.docker.container_deeds import ContainerDeeds, Deed, answer_with
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.exec_rules import exec_payload, exec_start_payload, exec_user
@@ -53,7 +52,7 @@ class Execs:
         """What is to be run; the log has the program's name, its arguments may be secret."""
         found = await self._owned.made_here(call.caller, call.parts["id"])
         content = await call.body.read(_BODY_BYTES)
-        body = exec_payload(content, found, _account(call.caller))
+        body = exec_payload(content, found, call.caller.person)
         details = {"command": program(body.get("Cmd") or ())}
         deed = Deed("container.exec", "/exec", body=body, details=details)
         answer = await self._deeds.done(call, found, deed)
@@ -130,16 +129,10 @@ def could_be_asked(
     if process.get("privileged"):
         return False
     try:
-        exec_user(str(process.get("user") or ""), container, _account(caller))
+        exec_user(str(process.get("user") or ""), container, caller.person)
     except Refused:
         return False
     return True
-
-
-def _account(caller: Caller) -> UnixAccount:
-    if caller.account is None:
-        raise Forbidden("Only people with an account run commands in containers here.")
-    return caller.account
 
 
 def _no_such_exec(exec_id: str) -> NotFound:

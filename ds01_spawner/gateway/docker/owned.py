@@ -68,6 +68,16 @@ class Owned:
             raise no_such_container(ref)
         return found
 
+    async def path(self, caller: Caller, ref: str, ending: str) -> str:
+        """The engine's path of something about the caller's own container.
+
+        Raises:
+            NotFound: The caller has no such container.
+            Unavailable: The engine does not answer.
+        """
+        found = await self.container(caller, ref)
+        return f"/containers/{found['Id']}/{ending}"
+
     async def made_here(self, caller: Caller, ref: str) -> dict[str, Any]:
         """As `container`, but one that the platform made: others may only be looked at and ended.
 

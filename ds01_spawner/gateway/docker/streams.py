@@ -36,7 +36,7 @@ class Streams:
 
     async def logs(self, call: Call, reply: Reply) -> None:
         """`docker logs`, followed or not."""
-        path = await self._path(call, "logs")
+        path = await self._owned.path(call.caller, call.parts["id"], "logs")
         await self._engine.relay(call, reply, "GET", path, call.query)
 
     async def stats(self, call: Call, reply: Reply) -> None:
@@ -44,7 +44,7 @@ class Streams:
         streams = "stream" not in call.query or flag(call, "stream")
         if streams and flag(call, "one-shot"):
             raise InvalidRequest("cannot have stream=true and one-shot=true")
-        path = await self._path(call, "stats")
+        path = await self._owned.path(call.caller, call.parts["id"], "stats")
 
         def shown(value: Any) -> Any:
             return stats_for(value, call.caller.user)
@@ -58,10 +58,6 @@ class Streams:
             if flag(call, "one-shot"):
                 query["one-shot"] = ["1"]
             await self._engine.relay(call, reply, "GET", path, query, rewrite=shown)
-
-    async def _path(self, call: Call, ending: str) -> str:
-        found = await self._owned.container(call.caller, call.parts["id"])
-        return f"/containers/{found['Id']}/{ending}"
 
 
 def stats_for(value: Any, user: str) -> Any:

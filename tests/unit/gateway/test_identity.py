@@ -8,6 +8,7 @@ from ds01_spawner.domain.errors import Forbidden, Unavailable
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.gateway.identity import Caller, Identification
 from fakes.accounts import FakeAccounts
+from fakes.calls import ROOT
 from fakes.engine import FakeEngine
 from fakes.facts import container, foreign_container
 
@@ -120,3 +121,8 @@ def test_nobody_is_identified_while_the_engine_cannot_say_whose_a_container_is(
 def test_a_program_that_has_ended_is_nobody(machine: Machine) -> None:
     with pytest.raises(Forbidden, match="has ended"):
         machine.identification.identify(1, 0)
+
+
+def test_root_is_no_person() -> None:
+    with pytest.raises(Forbidden, match="root has no account of a person"):
+        _ = ROOT.person
