@@ -82,7 +82,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST",   "/auth",                        _R, "", _J),
 
     Endpoint("GET",    "/containers/json",             _O, "all limit size filters before since"),
-    Endpoint("POST",   "/containers/create",           _C, "name platform", _J),
+    Endpoint("POST",   "/containers/create",           _C, "name", _J),
     Endpoint("POST",   "/containers/prune",            _O, "filters"),
     Endpoint("GET",    "/containers/{id}/json",        _O, "size"),
     Endpoint("GET",    "/containers/{id}/top",         _O, "ps_args"),

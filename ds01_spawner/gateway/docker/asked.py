@@ -35,7 +35,6 @@ class AskedContainer:
     Attributes:
         name: What the person calls it; `None` when the platform is to choose.
         image: Image reference, as the client said it.
-        platform: Platform that the image is wanted for, such as `linux/amd64`; or empty.
         labels: Labels to keep, and what others of them mean.
         gpu: GPU slots.
         limits: Bounds below the person's own.
@@ -49,7 +48,6 @@ class AskedContainer:
 
     name: str | None
     image: str
-    platform: str = ""
     labels: AskedLabels = field(default_factory=AskedLabels)
     gpu: GpuAsked = field(default_factory=GpuAsked)
     limits: AskedLimits = field(default_factory=AskedLimits)
@@ -87,7 +85,7 @@ def asked_container(
 
     Args:
         body: The request's body, in any API version.
-        query: Its parameters `name` and `platform`.
+        query: Its parameter `name`.
         account: Who asks.
         limits: Their limits.
 
@@ -126,7 +124,6 @@ def asked_container(
     return AskedContainer(
         name=name,
         image=image,
-        platform=one(query, "platform"),
         labels=labels,
         gpu=gpu,
         limits=bounds,

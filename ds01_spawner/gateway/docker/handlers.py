@@ -94,10 +94,7 @@ def before_start(door: Door) -> BeforeStart:
     """Makes its owner's folders and volumes ready for a container that starts."""
 
     async def restage(caller: Caller, inspected: Mapping[str, Any]) -> None:
-        account = caller.account
-        if account is None:
-            return
-        container = inspected_container(inspected)
+        account, container = caller.person, inspected_container(inspected)
 
         def make_ready() -> None:
             door.platform.binds.restage(account, container)

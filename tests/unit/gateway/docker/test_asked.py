@@ -334,6 +334,5 @@ def test_all_gpus_in_every_way_there_is() -> None:
         assert asked(value).gpu == GpuAsked(ALL)
 
 
-def test_the_platform_of_an_image_and_no_name() -> None:
-    found = asked(body(), query={"platform": ["linux/amd64"]})
-    assert (found.name, found.platform) == (None, "linux/amd64")
+def test_a_container_needs_no_name() -> None:
+    assert asked(body(), query={}).name is None
