@@ -84,7 +84,7 @@ class OwnSocket:
 
     def _made(self) -> socket.socket:
         if self.path.exists() and not stat.S_ISSOCK(self.path.stat().st_mode):
-            raise Unavailable(f"{self.path} exists and is no socket.", "Remove it.")
+            raise Unavailable(f"{self.path} exists and is not a socket.", "Remove it.")
         draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         with suppress(FileNotFoundError):
             draft.unlink()

@@ -65,7 +65,7 @@ def part_of(name: str, text: str) -> str:
         InvalidRequest: It is empty, too long, or cannot be printed.
     """
     if not text or len(text) > LONGEST_PART or not text.isprintable():
-        raise InvalidRequest(f"{shown(text)} is no {name}.")
+        raise InvalidRequest(f"{shown(text)} is not a {name}.")
     return text
 
 

@@ -77,7 +77,7 @@ def _wait(text: str | None) -> timedelta | None:
         wait = parse_duration(text)
     except ValueError as exc:
         raise InvalidRequest(
-            f"The label {labels.WISH_WAIT}={shown(text)[1:-1]} is no time to wait.",
+            f"The label {labels.WISH_WAIT}={shown(text)[1:-1]} is not a duration.",
             f"Write it as {labels.WISH_WAIT}=15m.",
         ) from exc
     if wait > LONGEST_WAIT:

@@ -261,7 +261,7 @@ def _tmpfs_from(options: Fields, *, read_only: bool) -> str:
 
 def _list(value: object) -> list[object]:
     if value is not None and not isinstance(value, list):
-        raise InvalidRequest(f"{shown(value)} is no option of a tmpfs.", "Use [[NAME, VALUE]].")
+        raise InvalidRequest(f"{shown(value)} is not an option of a tmpfs.", "Use [[NAME, VALUE]].")
     return value or []
 
 

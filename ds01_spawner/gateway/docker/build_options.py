@@ -102,9 +102,9 @@ def build_options(query: Query) -> BuildOptions:
     hosts = list(query.get("extrahosts", ()))
     platform, target = first.get("platform", ""), first.get("target", "")
     if platform and not PLATFORM.fullmatch(platform):
-        raise InvalidRequest(f"{shown(platform)} is no platform such as linux/amd64.")
+        raise InvalidRequest(f"{shown(platform)} is not a platform such as linux/amd64.")
     if target and not _TARGET.fullmatch(target):
-        raise InvalidRequest(f"{shown(target)} is no name of a stage.")
+        raise InvalidRequest(f"{shown(target)} is not a stage's name.")
     return BuildOptions(
         tags=tuple(each for each in query.get("t", ())[:_MOST] if each),
         dockerfile=first.get("dockerfile", ""),

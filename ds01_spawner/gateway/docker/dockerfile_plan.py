@@ -121,7 +121,7 @@ def check_trigger(text: str, line: int = 1) -> None:
     """
     parsed = parse_dockerfile(text.encode("utf-8", "surrogateescape"))
     if len(parsed.instructions) != 1 or "\n" in text:
-        raise fault(line, f"ONBUILD {shown(text)} is no single instruction.")
+        raise fault(line, f"ONBUILD {shown(text)} is not a single instruction.")
     instruction = parsed.instructions[0]
     if instruction.name in _NO_TRIGGER:
         raise fault(line, f"{instruction.name} cannot follow ONBUILD.")
@@ -236,7 +236,9 @@ class _Planner:
             raise fault(instruction.line, f"base name ({words[0]}) should not be blank")
         platform = self._expanded(instruction, instruction.flags.get("platform", ""))
         if platform and not PLATFORM.fullmatch(platform):
-            raise fault(instruction.line, f"{shown(platform)} is no platform such as linux/amd64")
+            raise fault(
+                instruction.line, f"{shown(platform)} is not a platform such as linux/amd64"
+            )
         flags = {"platform": platform} if platform else {}
         plain = Instruction(instruction.line, "FROM", "", flags)
         ending = f" AS {name}" if name else ""

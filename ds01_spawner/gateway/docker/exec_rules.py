@@ -97,7 +97,7 @@ def _terminal(fields: Fields) -> dict[str, Any]:
     size = fields.take("ConsoleSize")
     if size is not None:
         if not isinstance(size, list) or [type(each) for each in size] != [int, int]:
-            raise InvalidRequest(f"{shown(size)} is no size of a terminal.", "Use [HEIGHT, WIDTH].")
+            raise InvalidRequest(f"{shown(size)} is not a terminal size.", "Use [HEIGHT, WIDTH].")
         if any(size):
             payload["ConsoleSize"] = size
     return payload

@@ -108,6 +108,6 @@ def moment(text: str, now: datetime) -> datetime:
         found = datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError) as exc:
         raise InvalidRequest(
-            f"{shown(text)} is no moment.", "Use 24h, or 2026-01-31T12:00:00."
+            f"{shown(text)} is not a time.", "Use 24h, or 2026-01-31T12:00:00."
         ) from exc
     return found if found.tzinfo else found.astimezone()

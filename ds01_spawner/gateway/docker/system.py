@@ -140,7 +140,8 @@ def registry_host(address: str) -> str:
         return _HUB
     if not _HOST.match(host):
         raise InvalidRequest(
-            f"{shown(address)} is no registry.", "Name its host: docker login registry.example.edu."
+            f"{shown(address)} is not a registry.",
+            "Name its host: docker login registry.example.edu.",
         )
     return host
 

@@ -100,7 +100,7 @@ def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - an assertio
 def _version(segment: str) -> str:
     found = _VERSION.fullmatch(segment)
     if found is None or int(found[1]) > NEWEST_MINOR:
-        raise InvalidRequest(f"{quote(segment)} is no version of the API.")
+        raise InvalidRequest(f"{quote(segment)} is not an API version.")
     if int(found[1]) < OLDEST_MINOR:
         raise InvalidRequest(
             f"client version 1.{found[1]} is too old. Minimum supported API version is "

@@ -59,7 +59,7 @@ def test_what_a_killed_gateway_left_is_replaced(tmp_path: Path) -> None:
 def test_a_file_in_the_way_is_not_removed(tmp_path: Path) -> None:
     path = tmp_path / "docker.sock"
     path.write_text("somebody's")
-    with pytest.raises(Unavailable, match="is no socket"):
+    with pytest.raises(Unavailable, match="is not a socket"):
         OwnSocket(path).listen()
     assert path.read_text() == "somebody's"
 

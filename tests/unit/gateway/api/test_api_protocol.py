@@ -96,9 +96,9 @@ async def test_other_methods_are_told_which_there_are(lab: ApiLab, method: str) 
         ("/containers?all=yes", "expected true or false"),
         ("/containers?user=%ff", "UTF-8"),
         ("/containers?user=", "user"),
-        ("/containers/%00", "is no name"),
-        ("/containers/%0a", "is no name"),
-        (f"/containers/{'x' * 300}", "is no name"),
+        ("/containers/%00", "is not a name"),
+        ("/containers/%0a", "is not a name"),
+        (f"/containers/{'x' * 300}", "is not a name"),
     ],
 )
 async def test_a_question_that_makes_no_sense_is_told_why(

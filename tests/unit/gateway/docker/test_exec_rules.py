@@ -87,7 +87,7 @@ def test_in_a_container_of_the_older_kind_one_is_oneself() -> None:
         ),
         (PERSONS, {"Cmd": []}, InvalidRequest, "No command"),
         (PERSONS, {"WorkingDir": "x"}, InvalidRequest, "absolute"),
-        (PERSONS, {"ConsoleSize": [True, 1]}, InvalidRequest, "size of a terminal"),
+        (PERSONS, {"ConsoleSize": [True, 1]}, InvalidRequest, "not a terminal size"),
         (PERSONS, {"DetachKeys": "x" * 99}, InvalidRequest, "cannot be pressed"),
         (PERSONS, {"user": "root"}, InvalidRequest, "twice"),
         (PERSONS, {"Later": 1}, Forbidden, "Later is not known"),
