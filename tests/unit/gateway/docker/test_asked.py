@@ -335,4 +335,4 @@ def test_all_gpus_in_every_way_there_is() -> None:
 
 
 def test_a_container_needs_no_name() -> None:
-    assert asked(body(), query={}).name is None
+    assert asked(body(), query={"name": [""]}).name is None
