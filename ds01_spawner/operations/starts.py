@@ -80,7 +80,7 @@ class Starts:
             self._tell(container, "refused", str(exc))
             raise
         try:
-            with self._stillness.starting(user, container.id):
+            with self._stillness.starting(container.id):
                 self._started(container, user, limits, promise)
         except DS01Error as exc:
             self._undo(container, promise)

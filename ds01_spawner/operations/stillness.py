@@ -1,8 +1,9 @@
-"""Nothing of a person's begins to run while the engine copies their files as root.
+"""A container does not begin to run while the engine copies its files as root.
 
-For `docker cp` the engine mounts a container's volumes where their paths lead at that moment. Who
-runs in the container, or writes into one of its volumes, could swap a folder on the way for a link,
-and the engine would mount the volume over any folder of the host (tried: 53 requests).
+For `docker cp` the engine mounts what a container has (the notices, `/etc/hosts`) where the paths
+lead at that moment. What runs in it could swap a folder on the way for a link, and the engine would
+mount that over any folder of the host (tried: 53 requests). Only containers without volumes are
+copied so: through those, others could do the same.
 """
 
 import threading
@@ -29,66 +30,59 @@ class Stillness:
         self._copies: Counter[str] = Counter()
 
     @contextmanager
-    def starting(self, user: str, container_id: str) -> Iterator[None]:
+    def starting(self, container_id: str) -> Iterator[None]:
         """While a container begins to run.
 
         Raises:
             Conflict: Copies that it would disturb go on for long.
         """
-        self.begin_start(user, container_id)
+        self.begin_start(container_id)
         try:
             yield
         finally:
-            self.end_start(user, container_id)
+            self.end_start(container_id)
 
-    def begin_start(self, user: str, container_id: str) -> None:
+    def begin_start(self, container_id: str) -> None:
         """From here until `end_start`, it may run; raises as `starting`."""
         self._begin(
             self._starts,
-            (user, container_id),
+            container_id,
             self._copies,
-            "Files are being copied with docker cp, and no container may start meanwhile.",
+            "Files are being copied with docker cp, and the container may not start meanwhile.",
         )
 
-    def end_start(self, user: str, container_id: str) -> None:
+    def end_start(self, container_id: str) -> None:
         """It runs, so that copies see it; or it does not."""
-        self._end(self._starts, (user, container_id))
+        self._end(self._starts, container_id)
 
-    def begin_copy(self, key: str) -> None:
-        """From here until `end_copy`, nothing begins to run.
-
-        Args:
-            key: A container's full id, or a person, whose containers all wait.
+    def begin_copy(self, container_id: str) -> None:
+        """From here until `end_copy`, it does not begin to run.
 
         Raises:
             Conflict: A start goes on for long.
         """
         self._begin(
             self._copies,
-            (key,),
+            container_id,
             self._starts,
-            "A container of yours is just being started, and nothing is copied meanwhile.",
+            "The container is just being started, and nothing is copied meanwhile.",
         )
 
-    def end_copy(self, key: str) -> None:
+    def end_copy(self, container_id: str) -> None:
         """It is copied."""
-        self._end(self._copies, (key,))
+        self._end(self._copies, container_id)
 
     def _begin(
-        self, mine: Counter[str], keys: tuple[str, ...], others: Counter[str], busy: str
+        self, mine: Counter[str], container_id: str, others: Counter[str], busy: str
     ) -> None:
         with self._changed:
-            free = self._changed.wait_for(
-                lambda: not any(others[key] for key in keys), self._patience_seconds
-            )
-            if not free:
+            if not self._changed.wait_for(lambda: not others[container_id], self._patience_seconds):
                 raise Conflict(busy, "Try again when that is done.")
-            mine.update(keys)
+            mine[container_id] += 1
 
-    def _end(self, mine: Counter[str], keys: tuple[str, ...]) -> None:
+    def _end(self, mine: Counter[str], container_id: str) -> None:
         with self._changed:
-            mine.subtract(keys)
-            for key in keys:
-                if not mine[key]:
-                    del mine[key]
+            mine[container_id] -= 1
+            if not mine[container_id]:
+                del mine[container_id]
             self._changed.notify_all()

@@ -22,21 +22,21 @@ LONGEST_COMMAND = 1 << 16
 MEMORY_BYTES = 256 * 1024**2
 """An archive may have headers of any length; this process is in nobody's cgroup."""
 
+CPU_SECONDS = 1800
+"""Enough for 300 GB; then the kernel ends it."""
+
+_NICENESS = 10
 _NOT_A_FOLDER = 20
 
 
 def main(source: BinaryIO, out: BinaryIO) -> None:
     """Receive, enter, do."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    os.nice(_NICENESS)
     command = json.loads(source.readline(LONGEST_COMMAND))
     try:
-        enter(
-            command["pid"],
-            command["container"],
-            command["uid"],
-            command["gid"],
-            command["groups"],
-        )
+        enter(command["pid"], command["container"], command["user"])
         _COMMANDS[command["ask"]](command, source, out)
     except NotThatContainer:
         _say(out, {"gone": True})

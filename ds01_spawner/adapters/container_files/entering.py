@@ -1,4 +1,4 @@
-"""Into the mount namespace of a container, and no longer root there."""
+"""Into the mount namespace of a container, and no longer root of the server there."""
 
 import ctypes
 import errno
@@ -7,8 +7,12 @@ import select
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from ds01_spawner.adapters.personal_paths.privileges import become
+
+User: TypeAlias = tuple[int, int, Sequence[int]]
+"""uid, gid, all groups."""
 
 _CLONE_NEWNS = 0x20000
 
@@ -17,17 +21,16 @@ class NotThatContainer(Exception):
     """The process has ended, or is not the container's."""
 
 
-def enter(pid: int, container_id: str, uid: int, gid: int, groups: Sequence[int]) -> None:
-    """Have the container's files at `/`, as the person.
+def enter(pid: int, container_id: str, user: User | None) -> None:
+    """Have the container's files at `/`, as the person, or as who runs there.
 
     Nothing is imported from there afterwards: its files are anybody's.
 
     Args:
         pid: The container's first process.
         container_id: Full engine id; its cgroup has it.
-        uid: The person.
-        gid: Their group.
-        groups: All groups that they have in the container.
+        user: The person; `None`: who the first process is. That may be root, without what makes
+            root mighty: it owns root's files in there, and nothing of the host is mounted.
 
     Raises:
         NotThatContainer: It has ended by now.
@@ -43,6 +46,7 @@ def enter(pid: int, container_id: str, uid: int, gid: int, groups: Sequence[int]
         if container_id not in cgroup:
             raise NotThatContainer
         namespace = os.open(folder / "ns" / "mnt", os.O_RDONLY | os.O_CLOEXEC)
+        uid, gid, groups = user or _user_of((folder / "status").read_text(errors="replace"))
     except (FileNotFoundError, ProcessLookupError) as exc:
         raise NotThatContainer from exc
     # It has not ended since `pidfd_open`, so what was read is of one process.
@@ -56,7 +60,14 @@ def enter(pid: int, container_id: str, uid: int, gid: int, groups: Sequence[int]
     os.chdir("/")
     os.close(namespace)
     os.close(process)
-    become(uid, gid, groups)
+    become(uid, gid, groups, may_be_root=user is None)
+
+
+def _user_of(status: str) -> User:
+    """Effective ids and groups of a process, by its `/proc/PID/status`."""
+    lines = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    uid, gid = int(lines["Uid"].split()[1]), int(lines["Gid"].split()[1])
+    return uid, gid, [int(group) for group in lines["Groups"].split()]
 
 
 def _set_namespace(descriptor: int) -> None:

@@ -2,6 +2,7 @@
 
 # ruff: noqa: PTH115, PTH123, PTH208 - paths in a container are text, as tar has them
 
+import errno
 import os
 import stat
 import tarfile
@@ -85,7 +86,10 @@ def _add(
     seen[inode] = name
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with open(os.open(path, flags), "rb", buffering=0) as content:
-        entry.size = os.fstat(content.fileno()).st_size
+        opened = os.fstat(content.fileno())
+        if not stat.S_ISREG(opened.st_mode):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
+        entry.size = opened.st_size
         archive.addfile(entry, content)
 
 

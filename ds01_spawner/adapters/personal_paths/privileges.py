@@ -25,7 +25,7 @@ class _CapabilityHeader(ctypes.Structure):
     _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
 
 
-def become(uid: int, gid: int, groups: Sequence[int]) -> None:
+def become(uid: int, gid: int, groups: Sequence[int], *, may_be_root: bool = False) -> None:
     """Be the person in this process: their groups, no capability, no way back.
 
     It runs the platform's code, so it is not theirs to trace or dump; it dies with whoever started
@@ -35,13 +35,14 @@ def become(uid: int, gid: int, groups: Sequence[int]) -> None:
         OSError: The kernel refuses.
         StillPrivileged: It is not so.
     """
-    if uid == 0 or gid == 0:
+    if not may_be_root and (uid == 0 or gid == 0):
         raise StillPrivileged(f"uid {uid} and gid {gid} are no person's")
     os.umask(_UMASK)
     os.setgroups(list(groups))
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    _drop_capabilities()  # the kernel does where the uid stops being 0
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_SET_DUMPABLE, 0)
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -51,6 +52,14 @@ def become(uid: int, gid: int, groups: Sequence[int]) -> None:
         raise StillPrivileged("capabilities are left")
     if _prctl(_PR_GET_NO_NEW_PRIVS, 0) != 1:
         raise StillPrivileged("new privileges can be had")
+
+
+def _drop_capabilities() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, none = _CapabilityHeader(_CAPABILITY_VERSION, 0), (ctypes.c_uint32 * 6)()
+    if libc.capset(ctypes.byref(header), ctypes.byref(none)) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def _capabilities() -> tuple[int, ...]:

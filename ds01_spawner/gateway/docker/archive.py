@@ -1,8 +1,9 @@
 """`docker cp`: files of one's own containers.
 
-The engine copies as root, through whatever is mounted, and mounts volumes wherever their paths lead
-at that moment. Where nothing of the host's is mounted, and nothing runs that could change where
-paths lead, it may; else a process of the person's does it from within (`adapters.container_files`).
+The engine copies as root, and mounts what a container has wherever the paths lead at that moment.
+Who can change a folder on the way, in a volume or from within, has something mounted over any
+folder of the host. So it copies only where nothing is mounted and nothing runs; what runs is copied
+from within by a process of the container's user (`adapters.container_files`), the rest by nobody.
 """
 
 import asyncio
@@ -14,14 +15,15 @@ from enum import StrEnum
 from typing import Any
 from weakref import WeakValueDictionary
 
+from ds01_spawner.domain import labels
 from ds01_spawner.domain.errors import Conflict, InvalidRequest
 from ds01_spawner.domain.grant import NOTICES
 from ds01_spawner.domain.wording import clean
 from ds01_spawner.gateway.docker.archive_process import Copying, Visit, copying
 from ds01_spawner.gateway.docker.container_deeds import ContainerDeeds, Deed
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.names import own_name
-from ds01_spawner.gateway.docker.owned import Owned
+from ds01_spawner.gateway.docker.exec_rules import runs_as
+from ds01_spawner.gateway.docker.owned import Owned, labels_of
 from ds01_spawner.gateway.docker.parameters import flag
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
@@ -44,23 +46,22 @@ class Way(StrEnum):
 def way_of(inspected: Mapping[str, Any]) -> Way:
     """Who copies from and to a container, by its inspect JSON. Pure.
 
-    What the engine mounts of its own (volumes) is the container's; the folder with notices can be
-    read by everybody who has it, and written by nobody. But what runs could swap the folders that
-    lead there while the engine mounts them.
+    The folder with notices changes nothing: nobody writes there. What docker did not make, its
+    maker starts without a look at copies (`Stillness`).
     """
     state = inspected.get("State") or {}
     if state.get("Restarting"):
         return Way.NOBODY
     if state.get("Running"):
         return Way.INSIDE if state.get("Pid") else Way.NOBODY
-    mounts = inspected.get("Mounts") or ()
-    return Way.NOBODY if any(_is_of_host(mount) for mount in mounts) else Way.ENGINE
+    is_dockers = labels.origin_of(labels_of(inspected)) in labels.DOCKER_DOORS
+    has_only_notices = all(_is_notices(mount) for mount in inspected.get("Mounts") or ())
+    return Way.ENGINE if is_dockers and has_only_notices else Way.NOBODY
 
 
-def _is_of_host(mount: Mapping[str, Any]) -> bool:
-    if mount.get("Type") in {"volume", "tmpfs"} and mount.get("Driver") in {None, "", "local"}:
-        return False
-    return mount.get("Destination") != NOTICES or mount.get("RW") is not False
+def _is_notices(mount: Mapping[str, Any]) -> bool:
+    is_there = mount.get("Type") == "bind" and mount.get("Destination") == NOTICES
+    return is_there and mount.get("RW") is False
 
 
 class Archive:
@@ -146,34 +147,20 @@ class Archive:
 
     @asynccontextmanager
     async def _still(self, call: Call, found: Mapping[str, Any]) -> AsyncIterator[None]:
-        """While the engine copies: the container does not run, nor what shares its volumes."""
-        user, ref = call.caller.user, call.parts["id"]
-        volumes = _volumes_of(found)
-        key = user if volumes else str(found["Id"])
-        stillness = self._door.platform.stillness
+        """While the engine copies, the container does not begin to run."""
+        key, stillness = str(found["Id"]), self._door.platform.stillness
         await self._door.threads.run(
-            user, lambda: stillness.begin_copy(key), lambda _: stillness.end_copy(key)
+            call.caller.user,
+            lambda: stillness.begin_copy(key),
+            lambda _: stillness.end_copy(key),
         )
         try:
-            again = await self._owned.made_here(call.caller, str(found["Id"]))
+            again = await self._owned.made_here(call.caller, key)
             if way_of(again) is not Way.ENGINE:
-                raise Conflict(f"{ref} has just been started.", "Copy again.")
-            if volumes:
-                await self._check_volumes(call, volumes)
+                raise Conflict(f"{call.parts['id']} has just been started.", "Copy again.")
             yield
         finally:
             stillness.end_copy(key)
-
-    async def _check_volumes(self, call: Call, volumes: frozenset[str]) -> None:
-        ref = call.parts["id"]
-        for other in await self._owned.listed(call.caller):
-            if shared := volumes & _volumes_of(other):
-                user, name = call.caller.user, str(other["Names"][0]).removeprefix("/")
-                raise Conflict(
-                    f"{ref} shares the volume {own_name(min(shared), user)} with "
-                    f"{own_name(name, user)}, which runs.",
-                    "Copy from or to that container, or stop it first.",
-                )
 
     @asynccontextmanager
     async def _inside(
@@ -184,7 +171,7 @@ class Archive:
             if (found.get("State") or {}).get("Restarting"):
                 raise Conflict(f"{ref} is just being restarted.", "Copy again in a moment.")
             raise Conflict(
-                f"{ref} is stopped and has folders of the server mounted.",
+                f"{ref} is stopped and has volumes or folders mounted.",
                 f"docker start {ref}, then copy.",
             )
         visit = visit_of(
@@ -201,28 +188,24 @@ class Archive:
             yield copy
 
 
-def _volumes_of(container: Mapping[str, Any]) -> frozenset[str]:
-    mounts = container.get("Mounts") or ()
-    return frozenset(str(each["Name"]) for each in mounts if each.get("Type") == "volume")
-
-
 def visit_of(
     caller: Caller, found: Mapping[str, Any], ask: str, path: str, *, keep_kinds: bool = False
 ) -> Visit:
     """What the process is told about a running container of the caller's. Pure.
 
+    Where the image says who runs, nothing of the host's is mounted, and it is whoever runs there.
+
     Raises:
         Forbidden: The caller has no account to be in there.
     """
     account = caller.person
+    is_own = runs_as(account, str((found.get("Config") or {}).get("User") or ""))
     return Visit(
         ask=ask,
         path=path,
         pid=int(found["State"]["Pid"]),
         container=str(found["Id"]),
-        uid=account.uid,
-        gid=account.gid,
-        groups=account.group_ids,
+        user=(account.uid, account.gid, account.group_ids) if is_own else None,
         keep_kinds=keep_kinds,
     )
 

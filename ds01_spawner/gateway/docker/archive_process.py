@@ -6,10 +6,10 @@ import json
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ds01_spawner.domain.errors import (
     OUR_FAULT,
@@ -22,11 +22,16 @@ from ds01_spawner.domain.errors import (
 from ds01_spawner.domain.names import shown
 
 _log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
 MODULE = "ds01_spawner.adapters.container_files"
 HEAD_SECONDS = 120.0
 """Before an archive begins, everything in it is looked at."""
 
 _END_SECONDS = 600.0
+_PART_SECONDS = 120.0
+"""How long one part may take to be written or read in the container."""
+
 _KILLED_SECONDS = 5.0
 _CHUNK = 1 << 18
 _LINE = 1 << 16
@@ -44,9 +49,7 @@ class Visit:
         path: Path in the container, as the client said it.
         pid: The container's first process.
         container: Full engine id.
-        uid: The person.
-        gid: Their group.
-        groups: All groups that they have in the container.
+        user: As whom: uid, gid and all groups; `None`: as the container's first process.
         keep_kinds: Whether a folder may not replace a file when files are put there.
     """
 
@@ -54,9 +57,7 @@ class Visit:
     path: str
     pid: int
     container: str
-    uid: int
-    gid: int
-    groups: tuple[int, ...]
+    user: tuple[int, int, tuple[int, ...]] | None
     keep_kinds: bool = False
 
 
@@ -88,7 +89,7 @@ class Copying:
         """
         output = self._process.stdout
         assert output is not None  # noqa: S101 - it was asked for
-        while part := await output.read(_CHUNK):
+        while part := await self._in_time(output.read(_CHUNK)):
             yield part
         if await self._process.wait() != 0:
             raise Unavailable(f"The copy out of {self._ref} broke off: files changed meanwhile.")
@@ -113,26 +114,29 @@ class Copying:
         assert self._process.stdin is not None  # noqa: S101 - it was asked for
         try:
             self._process.stdin.write(content)
-            await self._process.stdin.drain()
+            await self._in_time(self._process.stdin.drain())
         except (BrokenPipeError, ConnectionResetError):
             return False
         return True
 
     async def _answer(self, seconds: float) -> Mapping[str, Any]:
         assert self._process.stdout is not None  # noqa: S101 - it was asked for
-        try:
-            async with asyncio.timeout(seconds):
-                line = await self._process.stdout.readline()
-        except TimeoutError as exc:
-            raise Unavailable(
-                f"The files of {self._ref} have not answered for {seconds:g} s.",
-                "Look at the network file systems that it has.",
-            ) from exc
+        line = await self._in_time(self._process.stdout.readline(), seconds)
         answer: Mapping[str, Any] = json.loads(line) if line else {}
         error = _error(answer, self._visit, self._ref)
         if error is not None:
             raise error
         return answer
+
+    async def _in_time(self, work: Awaitable[_T], seconds: float = _PART_SECONDS) -> _T:
+        try:
+            async with asyncio.timeout(seconds):
+                return await work
+        except TimeoutError as exc:
+            raise Unavailable(
+                f"The files of {self._ref} have not answered for {seconds:g} s.",
+                "Look at the network file systems that it has.",
+            ) from exc
 
 
 @asynccontextmanager
@@ -197,7 +201,7 @@ def _failure(number: int, what: str, visit: Visit, ref: str) -> DS01Error:
     if number in _NOT_ALLOWED:
         return Forbidden(
             f"You may not use {shown(what)} in {ref}: {reason}.",
-            "While a container runs, files are copied from and to it as yourself.",
+            "While a container runs, files are copied from and to it as its user.",
         )
     kind = InvalidRequest if number in _FULL else Unavailable
     return kind(f"{shown(what)} in {ref} cannot be copied: {reason}.")

@@ -108,11 +108,11 @@ class ContainerRuns:
 
         async def restart() -> None:
             container_id = str(found["Id"])
-            await self._door.threads.run(user, lambda: stillness.begin_start(user, container_id))
+            await self._door.threads.run(user, lambda: stillness.begin_start(container_id))
             try:
                 await self._deeds.do(call, reply, found, deed)
             finally:
-                stillness.end_start(user, container_id)
+                stillness.end_start(container_id)
 
         await finished(restart())
 

@@ -79,12 +79,13 @@ def exec_user(text: str, inspected: Mapping[str, Any], account: UnixAccount) -> 
             "Make a new one in its place.",
         )
     marks = config.get("Labels") or {}
-    if marks.get(labels.MANAGED) != "true" or _is_persons(config.get("User") or "", account):
+    if marks.get(labels.MANAGED) != "true" or runs_as(account, config.get("User") or ""):
         return person_user(text, account)
     return checked_user(text) if text else ""
 
 
-def _is_persons(user: str, account: UnixAccount) -> bool:
+def runs_as(account: UnixAccount, user: str) -> bool:
+    """Whether a container's user is the person."""
     return user.partition(":")[0] in {account.name, str(account.uid)}
 
 

@@ -78,7 +78,9 @@ class Lab:
         account = self.accounts[name]
         return Caller(account.uid, 1, name, account)
 
-    def container(self, *binds: Bind, script: str = TREE, name: str = ALICE) -> str:
+    def container(
+        self, *binds: Bind, script: str = TREE, name: str = ALICE, user: str = "", more: str = ""
+    ) -> str:
         account = self.accounts[name]
         staged = self.binds.stage(account, binds)
         marks = {
@@ -86,10 +88,12 @@ class Lab:
             labels.USER: name,
             labels.INSTANCE: INSTANCE,
             labels.BINDS: staged.label,
+            labels.INTERFACE: "docker",
         }
         made = output(
             *("docker", "create", "--name", f"c{secrets.token_hex(4)}._.{name}"),
-            *("--user", f"{account.uid}:{account.gid}", "--network=none", "--cap-drop=ALL"),
+            *("--user", user or f"{account.uid}:{account.gid}", "--network=none", "--cap-drop=ALL"),
+            *more.split(),
             *(part for gid in account.group_ids for part in ("--group-add", str(gid))),
             *(part for each in marks.items() for part in ("--label", "=".join(each))),
             *(
@@ -101,9 +105,12 @@ class Lab:
         )
         output("docker", "start", made)
         if script == TREE:
-            until = "until [ -e /tmp/ready ]; do sleep 0.05; done"
-            output("docker", "exec", made, "timeout", "10", "sh", "-c", until)
+            self.wait_ready(made)
         return made
+
+    def wait_ready(self, container: str) -> None:
+        until = "until [ -e /tmp/ready ]; do sleep 0.05; done"
+        output("docker", "exec", container, "timeout", "10", "sh", "-c", until)
 
     async def ask(
         self, method: str, container: str, path: str, *, name: str = ALICE, **query: str
@@ -409,11 +416,51 @@ async def test_with_folders_of_the_host_it_must_run(lab: Lab, folder: Path) -> N
     container = lab.container(Bind(str(folder), "/work"))
     output("docker", "kill", container)
     for method in ("HEAD", "GET"):
-        with pytest.raises(Conflict, match="does not run"):
+        with pytest.raises(Conflict, match="is stopped and has volumes or folders mounted"):
             await lab.ask(method, container, "/tmp")
-    with pytest.raises(Conflict, match="Start it first"):
+    with pytest.raises(Conflict, match=f"docker start {container}, then copy"):
         await lab.put(container, "/tmp", packed(("a", b"1")))
     assert not [each for each in lab.link.asked if each.endswith("/archive")]
+
+
+async def test_with_a_volume_it_must_run(lab: Lab) -> None:
+    """The engine mounted a nested volume over any folder of the host that a link led to."""
+    container = lab.container(more="-v /data -v /data/nested")
+    output("docker", "kill", container)
+    for method in ("HEAD", "GET"):
+        with pytest.raises(Conflict, match="is stopped and has volumes or folders mounted"):
+            await lab.ask(method, container, "/tmp")
+    with pytest.raises(Conflict):
+        await lab.put(container, "/tmp", packed(("a", b"1")))
+    assert not [each for each in lab.link.asked if each.endswith("/archive")]
+
+    output("docker", "start", container)
+
+    assert (await lab.ask("GET", container, "/etc/hostname")).content
+
+
+@pytest.mark.parametrize(("user", "shown"), [("0:0", (0, 0)), ("4711:4712", (4711, 4712))])
+async def test_where_the_image_says_who_runs_it_is_copied_as_that(
+    lab: Lab, user: str, shown: tuple[int, int]
+) -> None:
+    script = "umask 077; mkdir /tmp/own; echo 1 > /tmp/own/a; : > /tmp/ready; exec sleep 300"
+    container = lab.container(script=script, user=user)
+    lab.wait_ready(container)
+
+    await lab.put(container, "/tmp/own", packed(("b", b"2")))
+    out = await lab.ask("GET", container, "/tmp/own")
+
+    assert [(each[0], each[3:5]) for each in listing(out.content)] == [
+        (name, shown) for name in ("own", "own/a", "own/b")
+    ]
+
+
+async def test_root_of_a_container_has_no_capability_in_a_copy(lab: Lab) -> None:
+    script = "mkdir -m 700 /tmp/theirs; chown 7:7 /tmp/theirs; : > /tmp/ready; exec sleep 300"
+    container = lab.container(script=script, user="0:0", more="--cap-add=CHOWN")
+    lab.wait_ready(container)
+    with pytest.raises(Forbidden, match="You may not use"):
+        await lab.put(container, "/tmp/theirs", packed(("b", b"2")))
 
 
 async def test_anothers_container_does_not_exist(lab: Lab, folder: Path) -> None:
