@@ -52,6 +52,7 @@ c.JupyterHub.services = [
                 "name": "ds01",
                 "url": gateway_url or "http://127.0.0.1:8450",
                 "api_token": gateway,
+                "timeout": 1,
                 "oauth_no_confirm": True,
                 "oauth_client_allowed_scopes": ["custom:ds01:manage", "custom:ds01:admin"],
                 "display": False,
