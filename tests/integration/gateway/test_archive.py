@@ -31,8 +31,8 @@ from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import EngineLink
 from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.binds import Binds
-from ds01_spawner.operations.stillness import Stillness
 from fakes.calls import FakeReply, a_call
+from fakes.door import FakePlatform
 from integration.plain_link import PlainLink
 from integration.unix_people import ALICE, BOB, as_person, own_folder, run_folder, unix_person
 
@@ -68,7 +68,7 @@ class Lab:
         self.image = image
         self.link = PlainLink()
         link = cast("EngineLink", self.link)
-        platform = cast("Platform", SimpleNamespace(stillness=Stillness()))
+        platform = cast("Platform", FakePlatform())
         self.archive = Archive(Door(platform, link, Threads(4)), Owned(link, INSTANCE))
         self.accounts = {name: unix_person(name) for name in (ALICE, BOB)}
         paths = UnixPaths(lambda: [Path("/var/lib/docker")], run / "docker.sock")
