@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,18 +24,27 @@ ROOT = Caller(0, 4712, "root", None, is_admin=True)
 
 @dataclass
 class FakeBody:
-    """What a client sends after its headers."""
+    """What a client sends after its headers, in the parts in which it comes.
 
-    content: bytes = b""
+    Attributes:
+        parts: The parts, in order.
+        taken: How many were taken: what was refused unread stays at 0.
+    """
+
+    parts: Sequence[bytes] = ()
+    taken: int = 0
 
     async def read(self, limit_bytes: int) -> bytes:
-        if len(self.content) > limit_bytes:
-            raise InvalidRequest("The request is too long.")
-        return self.content
+        content = b"".join(self.parts)
+        if len(content) > limit_bytes:
+            raise InvalidRequest(f"The body is longer than {limit_bytes} bytes.")
+        self.taken = len(self.parts)
+        return content
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        if self.content:
-            yield self.content
+        for part in self.parts:
+            self.taken += 1
+            yield part
 
 
 @dataclass
@@ -87,7 +96,7 @@ def a_call(
         parts=parts or {},
         query={name: [value] for name, value in query.items()},
         headers={},
-        body=FakeBody(b"" if body is None else json.dumps(body).encode()),
+        body=FakeBody(() if body is None else (json.dumps(body).encode(),)),
         upgrade="",
         gone=asyncio.Event(),
     )

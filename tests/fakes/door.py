@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
 from ds01_spawner.composition import Platform
@@ -9,6 +10,7 @@ from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import DS01Error
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.wire.call import EngineLink
 from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.stillness import Stillness
@@ -17,6 +19,11 @@ from fakes.engine_link import FakeEngineLink
 from fakes.event_log import FakeEventLog
 
 _T = TypeVar("_T")
+
+
+def a_door(engine: EngineLink, **parts: Any) -> Door:
+    """A door on `engine`; `parts` are the attributes of its platform."""
+    return Door(cast("Platform", SimpleNamespace(**parts)), engine, Threads(2))
 
 
 class AtOnce(Threads):

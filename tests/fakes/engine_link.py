@@ -6,12 +6,22 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
+from ds01_spawner.domain.errors import DS01Error
 from ds01_spawner.gateway.wire.call import Answer, Call, Query, Reply, Rewrite
+from ds01_spawner.gateway.wire.engine_answers import checked, message_of
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One question to the engine."""
+    """One question to the engine.
+
+    Attributes:
+        method: HTTP method.
+        path: Path without version.
+        query: Parameters.
+        body: JSON body, or the bytes of a streamed one.
+        version: API version.
+    """
 
     method: str
     path: str
@@ -26,13 +36,13 @@ class FakeEngineLink:
 
     Attributes:
         containers: What exists, as `GET /containers/{id}/json` shows it.
-        answers: By `GET /path`; what is not here is answered 204 without a body, or for a container
-            that does not exist 404.
+        answers: By `GET /path`, an error to be raised too; what is not here is answered 204 without
+            a body, or for a container that does not exist 404.
         asked: Every question, in order.
     """
 
     containers: list[dict[str, Any]] = field(default_factory=list)
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, Answer | DS01Error] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
 
     async def ask(
@@ -61,9 +71,13 @@ class FakeEngineLink:
         headers: Mapping[str, str] | None = None,
         rewrite: Rewrite | None = None,
     ) -> int:
-        del stream, headers
+        del headers
+        if stream is not None:
+            body = b"".join([part async for part in stream])
         answer = self._answer(Asked(method, path, query or {}, body, call.version))
-        value = rewrite(answer.value) if rewrite and answer.value is not None else answer.value
+        value = answer.value
+        if rewrite is not None and value is not None:
+            value = rewrite(value if answer.ok else {"message": message_of(answer)})
         if value is None:
             await reply.empty(answer.status)
         else:
@@ -82,7 +96,8 @@ class FakeEngineLink:
     async def stream(
         self, method: str, path: str, query: Query | None = None, *, version: str = ""
     ) -> AsyncIterator[Any]:
-        for value in self._answer(Asked(method, path, query or {}, None, version)).value or ():
+        answer = self._answer(Asked(method, path, query or {}, None, version))
+        for value in checked(answer).value or ():
             yield value
 
     def deeds(self) -> list[str]:
@@ -92,6 +107,8 @@ class FakeEngineLink:
     def _answer(self, asked: Asked) -> Answer:
         self.asked.append(asked)
         scripted = self.answers.get(f"{asked.method} {asked.path}")
+        if isinstance(scripted, DS01Error):
+            raise scripted
         if scripted is not None:
             return scripted
         parts = asked.path.strip("/").split("/")

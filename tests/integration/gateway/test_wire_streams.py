@@ -16,8 +16,7 @@ from ds01_spawner.domain.errors import InvalidRequest, NotFound, Unavailable
 from ds01_spawner.gateway.wire.call import Call, Reply
 from ds01_spawner.gateway.wire.connection import Bounds
 from ds01_spawner.gateway.wire.engine_link import UnixEngineLink
-from fakes.calls import FakeReply
-from fakes.wire import call as made_call
+from fakes.calls import FakeReply, a_call
 from integration.gateway.gateway_process import engine_docker
 from integration.gateway.wire_server import (
     Client,
@@ -378,7 +377,7 @@ async def test_a_stream_that_turns_out_to_be_forbidden_never_ends_for_the_engine
     async with engine(script) as path:
         with pytest.raises(InvalidRequest, match="line 2"):
             await UnixEngineLink(path).relay(
-                made_call("POST"), FakeReply(), "POST", "/build", stream=stream()
+                a_call("POST"), FakeReply(), "POST", "/build", stream=stream()
             )
         await condition(lambda: got)
     assert got == [b"3\r\none\r\n"]
@@ -405,7 +404,7 @@ async def test_an_answer_and_an_error_are_rewritten(
     reply = FakeReply()
     async with engine(script) as path:
         await UnixEngineLink(path).relay(
-            made_call(),
+            a_call("GET"),
             reply,
             "GET",
             "/volumes/x",

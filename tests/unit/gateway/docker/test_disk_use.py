@@ -12,7 +12,7 @@ from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Answer, Call, Query
 from fakes.calls import ALICE, BOB, FakeReply, a_call
-from fakes.doors import a_door
+from fakes.door import a_door
 from fakes.engine_json import INSTANCE, own
 from fakes.engine_link import FakeEngineLink
 

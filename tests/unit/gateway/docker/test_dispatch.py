@@ -9,12 +9,13 @@ from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.gateway.docker.dispatch import Dispatch
 from ds01_spawner.gateway.endpoints import ENDPOINTS
-from ds01_spawner.gateway.wire.call import Call, Handler, Passage, Reply
+from ds01_spawner.gateway.wire.call import Answer, Call, Handler, Passage, Reply
 from ds01_spawner.operations.audit import Audit
+from fakes.calls import ALICE, ROOT, FakeReply, a_call
 from fakes.clock import FakeClock
-from fakes.doors import a_door
+from fakes.door import a_door
+from fakes.engine_link import FakeEngineLink
 from fakes.event_log import FakeEventLog
-from fakes.wire import ALICE, ROOT, FakeEngineLink, FakeReply, call
 
 
 class Group:
@@ -61,7 +62,7 @@ def test_the_table_has_no_row_twice() -> None:
 @pytest.mark.parametrize("name", sorted(EVERY))
 async def test_each_endpoint_is_answered_by_its_handler(house: House, name: str) -> None:
     reply = FakeReply()
-    await house.dispatch(name, call(name.partition(" ")[0], caller=ALICE), reply)
+    await house.dispatch(name, a_call(name.partition(" ")[0], caller=ALICE), reply)
     assert house.group.asked == [name]
     assert reply.status == 204
 
@@ -80,21 +81,21 @@ def test_an_endpoint_has_one_handler() -> None:
 
 
 async def test_what_is_not_in_the_table_does_not_exist(house: House) -> None:
-    unknown = replace(call("POST", caller=ALICE), path="/x")
+    unknown = replace(a_call("POST", caller=ALICE), path="/x")
     with pytest.raises(NotFound, match="POST /x is not offered through the gateway"):
         await house.dispatch(None, unknown, FakeReply())
-    assert house.engine.sent == []
+    assert house.engine.asked == []
 
 
 def administrators(method: str) -> Call:
     passage = Passage("/swarm/init", (("a", "1"),), {}, 0)
-    return replace(call(method, caller=ROOT), passage=passage)
+    return replace(a_call(method, caller=ROOT), passage=passage)
 
 
 async def test_administrators_pass_whatever_they_ask_and_what_changes_something_is_logged(
     house: House,
 ) -> None:
-    house.engine.on("POST /swarm/init", 200, {"ok": True})
+    house.engine.answers["POST /swarm/init"] = Answer(200, {"ok": True})
     reply = FakeReply()
     await house.dispatch(None, administrators("POST"), reply)
     assert reply.value == {"ok": True}
@@ -137,7 +138,7 @@ async def test_what_hands_peoples_files_to_administrators_is_logged(
 
 async def administrate(house: House, name: str | None) -> None:
     method = "GET" if name is None else name.partition(" ")[0]
-    house.engine.on(f"{method} /swarm/init", 200, {})
+    house.engine.answers[f"{method} /swarm/init"] = Answer(200, {})
     await house.dispatch(name, administrators(method), FakeReply())
 
 
@@ -146,11 +147,11 @@ async def test_nothing_that_a_person_asks_is_handed_on_as_it_is(
     house: House, name: str | None
 ) -> None:
     method = "GET" if name is None else name.partition(" ")[0]
-    house.engine.on(f"{method} /swarm/init", 200, {})
+    house.engine.answers[f"{method} /swarm/init"] = Answer(200, {})
     asked = replace(administrators(method), caller=ALICE)
     with suppress(NotFound):
         await house.dispatch(name, asked, FakeReply())
-    assert house.engine.sent == []
+    assert house.engine.asked == []
 
 
 async def test_a_log_that_takes_nothing_does_not_stop_who_mends_it(house: House) -> None:
@@ -158,7 +159,7 @@ async def test_a_log_that_takes_nothing_does_not_stop_who_mends_it(house: House)
         raise Unavailable("The disk is full.")
 
     house.events.append = full  # type: ignore[method-assign,assignment]
-    house.engine.on("POST /swarm/init", 200, {})
+    house.engine.answers["POST /swarm/init"] = Answer(200, {})
     reply = FakeReply()
     await house.dispatch(None, administrators("POST"), reply)
     assert reply.status == 200
@@ -181,7 +182,7 @@ def refusing(house: House, *, told: bool = False) -> None:
 async def test_what_is_nobodys_to_do_is_in_the_log(house: House) -> None:
     refusing(house)
     with pytest.raises(Forbidden):
-        await house.dispatch("POST /containers/create", call("POST", caller=ALICE), FakeReply())
+        await house.dispatch("POST /containers/create", a_call("POST", caller=ALICE), FakeReply())
     (event,) = house.events.events
     assert (event.action, event.user, event.outcome) == ("request.reject", "alice", "refused")
     assert "--privileged" in event.reason
@@ -191,7 +192,7 @@ async def test_what_is_nobodys_to_do_is_in_the_log(house: House) -> None:
 async def test_a_refusal_is_in_the_log_once(house: House) -> None:
     refusing(house, told=True)
     with pytest.raises(Forbidden):
-        await house.dispatch("POST /containers/create", call("POST", caller=ALICE), FakeReply())
+        await house.dispatch("POST /containers/create", a_call("POST", caller=ALICE), FakeReply())
     assert len(house.events.events) == 1
 
 
@@ -199,5 +200,7 @@ async def test_nobody_fills_the_log_with_refusals(house: House) -> None:
     refusing(house)
     for _ in range(200):
         with pytest.raises(Forbidden):
-            await house.dispatch("POST /containers/create", call("POST", caller=ALICE), FakeReply())
+            await house.dispatch(
+                "POST /containers/create", a_call("POST", caller=ALICE), FakeReply()
+            )
     assert 60 <= len(house.events.events) <= 70

@@ -12,7 +12,7 @@ from ds01_spawner.gateway.wire.call import Answer
 from ds01_spawner.operations.audit import Audit
 from fakes.calls import ALICE, BOB, FakeReply, a_call
 from fakes.clock import FakeClock
-from fakes.doors import a_door
+from fakes.door import a_door
 from fakes.engine_json import INSTANCE, inspected, legacy, managed, own
 from fakes.engine_link import FakeEngineLink
 from fakes.event_log import FakeEventLog

@@ -8,7 +8,7 @@ from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.docker.streams import Streams
 from ds01_spawner.gateway.wire.call import Answer
 from fakes.calls import ALICE, BOB, FakeReply, a_call
-from fakes.doors import a_door
+from fakes.door import a_door
 from fakes.engine_json import INSTANCE, inspected, legacy, own
 from fakes.engine_link import Asked, FakeEngineLink
 

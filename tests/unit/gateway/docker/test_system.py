@@ -8,7 +8,7 @@ from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.docker.system import System, registry_host
 from ds01_spawner.gateway.wire.call import Answer, Call
 from fakes.calls import FakeReply, a_call
-from fakes.doors import a_door
+from fakes.door import a_door
 from fakes.engine_json import INSTANCE, own
 from fakes.engine_link import FakeEngineLink
 

@@ -9,13 +9,13 @@ from ds01_spawner.domain.errors import Conflict
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.docker.volumes import Volumes
-from ds01_spawner.gateway.wire.call import EngineLink
+from ds01_spawner.gateway.wire.call import Answer, EngineLink
 from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.audit import Audit
 from fakes.calls import ALICE, FakeReply, a_call
 from fakes.clock import FakeClock
+from fakes.engine_link import FakeEngineLink
 from fakes.event_log import FakeEventLog
-from fakes.wire import FakeEngineLink
 
 NAME = "data._.alice"
 
@@ -24,9 +24,9 @@ class Lab:
     """Volumes of the installation `here`, before an engine that has one of alice's names."""
 
     def __init__(self, instance: str) -> None:
-        self.engine = FakeEngineLink()
         marks = {labels.MANAGED: "true", labels.USER: "alice", labels.INSTANCE: instance}
-        self.engine.on(f"GET /volumes/{NAME}", 200, {"Name": NAME, "Labels": marks})
+        volume = Answer(200, {"Name": NAME, "Labels": marks})
+        self.engine = FakeEngineLink(answers={f"GET /volumes/{NAME}": volume})
         self.events = FakeEventLog()
         platform = SimpleNamespace(audit=Audit(FakeClock(), self.events, "gateway"))
         link = cast("EngineLink", self.engine)
@@ -55,5 +55,5 @@ async def test_a_volume_of_another_installation_is_not_handed_out() -> None:
     with pytest.raises(Conflict, match="another installation"):
         await lab.volumes.ensure(ALICE, "data")
 
-    assert {sent.method for sent in lab.engine.sent} == {"GET"}
+    assert {each.method for each in lab.engine.asked} == {"GET"}
     assert lab.events.events == []
