@@ -54,7 +54,9 @@ def asked(
     return asked_container(json.dumps(value).encode(), query or {"name": ["web"]}, ALICE, limits)
 
 
-def granted(wanted: AskedContainer, limits: Limits = LIMITS, slots: int = 0) -> ContainerSpec:
+def granted(
+    wanted: AskedContainer, limits: Limits = LIMITS, slots: int = 0, *, catalogued: bool = True
+) -> ContainerSpec:
     """What alice is granted, before anything that she asked for is on it."""
     request = LaunchRequest(
         user="alice",
@@ -69,6 +71,7 @@ def granted(wanted: AskedContainer, limits: Limits = LIMITS, slots: int = 0) -> 
         cgroup_parent="/ds01/student/alice",
         slots=tuple(SLOTS.values())[:slots],
         notices=NOTICES,
+        catalogued=catalogued,
         granted_at=EPOCH,
     )
     return container_spec(request, limits, placement, Site("here", io_device="/dev/sda"))

@@ -161,8 +161,8 @@ class DockerEngine:
         found = self._image(spec.image)
         if found is None:
             raise NotFound(f"The image {spec.image} is not on this machine.")
-        if spec.group_add and any(_is_of_host(mount) for mount in spec.mounts):
-            self._groups.check(found, spec.image, spec.group_add)
+        if any(_is_of_host(mount) for mount in spec.mounts):
+            self._groups.check(found, spec.image, _groups_of(spec))
             # By now, the name may be another image's.
             payload["Image"] = found["Id"]
         image = found.get("Config") or {}
@@ -289,6 +289,15 @@ class DockerEngine:
                 self._connection.json(call)
         except NotFound:
             return
+
+
+def _groups_of(spec: ContainerSpec) -> tuple[int, ...]:
+    """Groups that are looked up: the main one, too, which the engine adds to the others by itself.
+
+    https://github.com/moby/moby/security/advisories/GHSA-rc4r-wh2q-q6c4
+    """
+    main = (spec.user or "").partition(":")[2]
+    return (*([int(main)] if main.isdecimal() else []), *spec.group_add)
 
 
 def _is_of_host(mount: Mount) -> bool:

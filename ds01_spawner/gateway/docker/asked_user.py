@@ -78,7 +78,7 @@ def asked_user(
     if strange := [group for group in groups if group not in known]:
         raise Forbidden(
             f"--group-add {shown(strange[0])}: you are not in that group.",
-            "Leave it out; your own groups are there anyhow.",
+            "Leave it out.",
         )
     return AskedUser(user=person_user(text, account))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ds01_spawner.domain.container import ContainerSpec, Mount
 from ds01_spawner.domain.errors import Forbidden, Unavailable
-from ds01_spawner.domain.grant import NOTICES
+from ds01_spawner.domain.grant import NOTICES, groups_of
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.gateway.docker.asked import AskedContainer
@@ -73,7 +73,8 @@ def dressed(
     user = asked.user
     if user.is_image_user != limits.allow_image_user:
         raise Unavailable("Your limits changed just now.", "Try again.")
-    if user.is_image_user and any(mount.kind == "bind" for mount in found.mounts):
+    has_binds = any(mount.kind == "bind" for mount in found.mounts)
+    if user.is_image_user and has_binds:
         raise Forbidden(
             "No folder of the server can be mounted into a container that runs as its image's "
             "user.",
@@ -86,7 +87,7 @@ def dressed(
         bounded,
         labels={**asked.labels.kept, **spec.labels, **found.marks},
         user=user.user,
-        group_add=user.groups if user.is_image_user else spec.group_add,
+        group_add=_groups(spec, asked, has_binds=has_binds),
         cap_drop=("ALL",),
         cap_add=user.capabilities,
         environment=_environment(spec, asked, account, found),
@@ -97,6 +98,23 @@ def dressed(
         network=network,
         use_init=bool(asked.wishes.get("HostConfig", {}).get("Init")),
         wishes=_wishes(spec, asked, found, network),
+    )
+
+
+def groups_warning(spec: ContainerSpec, asked: AskedContainer, account: UnixAccount) -> str:
+    """What is told somebody whose folders will be mounted without their groups; else empty.
+
+    Args:
+        spec: What was granted.
+        asked: What the client asked for.
+        account: The person.
+    """
+    groups = groups_of(account)
+    if asked.user.is_image_user or not asked.mounts.binds or spec.group_add or not groups:
+        return ""
+    return (
+        f"Your groups ({', '.join(map(str, groups))}) are not in this container: they are only in "
+        "containers of the catalogue's images. In mounted folders it may do what you alone may."
     )
 
 
@@ -120,6 +138,17 @@ def endpoint_settings(
         pairs = (link.partition(":") for link in links)
         settings["Links"] = [f"{id_[:_SHORT_ID]}:{alias}" for id_, _, alias in pairs]
     return settings
+
+
+def _groups(spec: ContainerSpec, asked: AskedContainer, *, has_binds: bool) -> tuple[int, ...]:
+    """An image's user has what was asked for; the person has theirs with folders of the host.
+
+    Without such folders groups are of no use, and the engine copies files in as root (`archive`):
+    /etc/group, too, where it looks groups up by name at each `docker exec`.
+    """
+    if asked.user.is_image_user:
+        return asked.user.groups
+    return spec.group_add if has_binds else ()
 
 
 def _environment(

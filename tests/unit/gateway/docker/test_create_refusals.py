@@ -78,7 +78,7 @@ HOST: list[tuple[dict[str, Any], type[Refused], str]] = [
     ({"\u212aernelMemory": 10**9},                          Forbidden, "--kernel-memory"),
     ({"BlkioWeightDevice": [{"Path": "/dev/sda", "Weight": 900}]}, Forbidden, "--blkio-weight"),
     ({"GroupAdd": ["0"]},                                   Forbidden, "--group-add '0': you are not in that group"),
-    ({"GroupAdd": ["shadow"]},                              Forbidden, "your own groups are there anyhow"),
+    ({"GroupAdd": ["shadow"]},                              Forbidden, "you are not in that group"),
     ({"RestartPolicy": {"Name": "always"}},                 Forbidden, "--restart always .* on-failure:5"),
     ({"RestartPolicy": {"Name": "unless-stopped"}},         Forbidden, "--restart unless-stopped"),
     ({"RestartPolicy": {"Name": "sometimes"}},              InvalidRequest, "no restart policy 'sometimes'"),
