@@ -66,6 +66,7 @@ def test_what_may_be_changed(changes: dict[str, Any], payload: dict[str, Any]) -
         ({"DeviceRequests": [{"Count": -1}]}, Forbidden, "GPUs of a container cannot be changed"),
         ({"Ulimits": [{"Name": "nofile"}]}, Forbidden, "Ulimits"),
         ({"ShmSize": GIB}, Forbidden, "Shared memory"),
+        ({"MemorySwappiness": 0}, Forbidden, "swappiness of a container cannot be changed"),
         ({"OomKillDisable": True}, Forbidden, "--oom-kill-disable"),
         ({"memory": 1}, InvalidRequest, "twice"),
         ({"Privileged": True}, Forbidden, "--privileged"),
