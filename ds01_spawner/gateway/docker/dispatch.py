@@ -39,7 +39,6 @@ _HARMLESS = frozenset(
 """What administrators look at without a line in the log. Everything else is in it: what changes
 something, and what hands out people's files and output."""
 
-_INTERFACE = "docker"
 
 REFUSALS = Rate(burst=60, per_second=1)
 """How many refusals of one person are in the log; the others are told to them alone."""
@@ -107,41 +106,27 @@ class Dispatch:
 
     async def _tell(self, endpoint: str, call: Call, error: Forbidden) -> None:
         """Log what was tried and is nobody's to do; so often a minute that no log is filled."""
-        user = call.caller.user
         try:
-            self._refusals.take(user)
+            self._refusals.take(call.caller.user)
         except TooManyRequests:
             return
 
-        def write() -> None:
-            with suppress(DS01Error):  # the refusal itself is what counts
-                self._door.platform.audit.write(
-                    "request.reject",
-                    user=user,
-                    resource=endpoint,
-                    interface=_INTERFACE,
-                    outcome="refused",
-                    reason=str(error),
-                )
-
-        await self._door.threads.run(user, write)
+        with suppress(DS01Error):  # the refusal itself is what counts
+            await self._door.note(
+                call.caller, "request.reject", endpoint, outcome="refused", reason=str(error)
+            )
 
     async def _pass(self, endpoint: str | None, call: Call, reply: Reply) -> None:
         """Hand an administrator's request on; what is more than a look is in the log before."""
         if endpoint not in _HARMLESS:
-            await self._door.threads.run(call.caller.user, lambda: self._record(endpoint, call))
+            await self._record(endpoint, call)
         await self._door.engine.relay_all(call, reply)
 
-    def _record(self, endpoint: str | None, call: Call) -> None:
+    async def _record(self, endpoint: str | None, call: Call) -> None:
         path = call.passage.path if call.passage is not None else ""
         try:
-            self._door.platform.audit.write(
-                "admin.docker",
-                user=call.caller.user,
-                resource=path[:200],
-                interface=_INTERFACE,
-                details={"method": call.method, "endpoint": endpoint or ""},
-            )
+            details = {"method": call.method, "endpoint": endpoint or ""}
+            await self._door.note(call.caller, "admin.docker", path[:200], details=details)
         except DS01Error as exc:
             # An administrator mends what is broken through this door, a full disk among it.
             _LOG.warning("The log does not take what %s does: %s", call.caller.user, exc)
