@@ -106,12 +106,22 @@ class Way:
             return time.perf_counter() - began
 
 
+class _Connection(http.client.HTTPConnection):
+    """Over a Unix socket; made again where the other side has closed it."""
+
+    def __init__(self, way: Way) -> None:
+        super().__init__("docker")
+        self._way = way
+
+    def connect(self) -> None:
+        self.sock = self._way.connect()
+
+
 class KeptAlive:
     """A client that asks again and again on one connection."""
 
     def __init__(self, way: Way) -> None:
-        self._connection = http.client.HTTPConnection("docker")
-        self._connection.sock = way.connect()
+        self._connection = _Connection(way)
 
     def seconds(self, method: str, target: str, body: Mapping[str, Any] | None = None) -> float:
         """How long a question takes, its answer read."""

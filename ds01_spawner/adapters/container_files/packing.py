@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from ds01_spawner.adapters.container_files.places import Place
 
-_BUFFER = 1 << 17
+_BUFFER = 1 << 16
 _KINDS = {
     stat.S_IFDIR: tarfile.DIRTYPE,
     stat.S_IFREG: tarfile.REGTYPE,

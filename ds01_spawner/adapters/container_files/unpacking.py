@@ -15,7 +15,9 @@ from typing import BinaryIO
 DECOMPRESSORS = (bz2, lzma, zlib)
 """Imported here because `tarfile` would do it later, from the container's files."""
 
-_BUFFER = 1 << 17
+_BUFFER = 1 << 16
+"""Less than what malloc(3) asks the kernel for anew each time: a third of the CPU time."""
+
 _FOLDER_MODE = 0o755
 _PERMISSIONS = 0o777
 _FILES = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE, tarfile.GNUTYPE_SPARSE})

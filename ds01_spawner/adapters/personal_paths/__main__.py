@@ -24,6 +24,8 @@ def main() -> None:
     """Receive, become the person, answer."""
     with socket.socket(fileno=os.dup(sys.stdin.fileno())) as channel:
         data, descriptors, _, _ = socket.recv_fds(channel, LONGEST_MESSAGE, 1)
+        if not data:  # the gateway has ended
+            return
         command = json.loads(data)
         groups = os.getgrouplist(command["name"], command["gid"])
         become(command["uid"], command["gid"], groups)
@@ -103,3 +105,4 @@ _COMMANDS: Mapping[
 
 if __name__ == "__main__":
     main()
+    os._exit(0)  # the answer is out, and somebody waits for this end

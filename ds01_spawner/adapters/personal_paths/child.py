@@ -1,4 +1,4 @@
-"""Short-lived processes that do one thing as a person, and are left behind where they hang."""
+"""Processes that do one thing as a person and end, and are left behind where they hang."""
 
 import array
 import json
@@ -9,13 +9,20 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
+from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from ds01_spawner.adapters.personal_paths.exchange import LONGEST_MESSAGE
 from ds01_spawner.domain.errors import OUR_FAULT, Unavailable
 
 _MOST_HUNG = 3
+_SPARE = 2
+"""So many wait for a command: to start one takes 30 ms, and a `docker run` needs one twice."""
+
 _log = logging.getLogger(__name__)
 _EMPTY_ENVIRONMENT: Mapping[str, str] = {}
 
@@ -34,8 +41,16 @@ class CommandFailed(Exception):
         self.what = what
 
 
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """A process that waits for its one command, as root, on its end of a channel."""
+
+    process: subprocess.Popen[bytes]
+    channel: socket.socket
+
+
 class Children:
-    """Starts a process for each command and waits for its answer, up to a deadline.
+    """Gives each command to a process of its own and waits for its answer, up to a deadline.
 
     One that hangs in a file system cannot always be killed: it stays until that answers, and a
     person of whom several hang is asked to come back later.
@@ -50,6 +65,8 @@ class Children:
         self._deadline_seconds = deadline_seconds
         self._lock = threading.Lock()
         self._hung: dict[int, list[subprocess.Popen[bytes]]] = {}
+        self._spare: deque[_Child] = deque()
+        weakref.finalize(self, _dismiss, self._spare)
 
     def run(
         self, uid: int, command: Mapping[str, Any], descriptors: Sequence[int] = ()
@@ -61,37 +78,50 @@ class Children:
             Unavailable: The process hangs, or ended without an answer.
         """
         self._check_hung(uid)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with ours:
-            with theirs:
-                process = self._started(theirs)
+        child = self._taken()
+        with child.channel as ours:
             ours.settimeout(self._deadline_seconds)
             try:
                 socket.send_fds(ours, [json.dumps(command).encode()], list(descriptors))
                 data, received = _received(ours)
             except TimeoutError as exc:
-                self._leave_behind(uid, process)
+                self._leave_behind(uid, child.process)
                 raise _silent(str(command.get("path", "")), self._deadline_seconds) from exc
             except OSError as exc:
-                _end(process)
-                _log.error("A process that does something as a person: %s", exc)
-                raise Unavailable(*OUR_FAULT) from exc
-        _end(process)
+                _end(child.process)
+                raise Unavailable(f"A process of the gateway ended: {exc}.") from exc
+        _end(child.process)
+        with suppress(Unavailable):  # the next command starts its own, or says why not
+            while len(self._spare) < _SPARE:
+                self._spare.append(self._started())
         return _answer(data, received)
 
-    def _started(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
-        try:
-            return subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-I", "-m", self._module],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                env=_EMPTY_ENVIRONMENT,
-                cwd="/",
-                start_new_session=True,
-            )
-        except OSError as exc:
-            _log.error("A process that does something as a person: %s", exc)
-            raise Unavailable(*OUR_FAULT) from exc
+    def _taken(self) -> _Child:
+        """One that waits, or a new one."""
+        with suppress(IndexError):
+            while True:
+                child = self._spare.popleft()
+                if child.process.poll() is None:
+                    return child
+                child.channel.close()
+        return self._started()
+
+    def _started(self) -> _Child:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            try:
+                process = subprocess.Popen(  # noqa: S603 - our own module
+                    [sys.executable, "-I", "-m", self._module],
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    env=_EMPTY_ENVIRONMENT,
+                    cwd="/",
+                    start_new_session=True,
+                )
+            except OSError as exc:
+                ours.close()
+                raise Unavailable(f"No process can be started: {exc}.") from exc
+        return _Child(process, ours)
 
     def _check_hung(self, uid: int) -> None:
         with self._lock:
@@ -108,6 +138,14 @@ class Children:
         process.kill()
         with self._lock:
             self._hung.setdefault(uid, []).append(process)
+
+
+def _dismiss(spare: deque[_Child]) -> None:
+    """Let those go that wait: one that hears nothing more ends."""
+    while spare:
+        child = spare.popleft()
+        child.channel.close()
+        _end(child.process)
 
 
 def _received(ours: socket.socket) -> tuple[bytes, int | None]:
@@ -140,7 +178,7 @@ def _answer(data: bytes, descriptor: int | None) -> tuple[Mapping[str, Any], int
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Wait for what has answered; it has nothing more to do."""
+    """Wait for what has nothing more to do."""
     end = time.monotonic() + 1.0
     try:
         process.wait(max(end - time.monotonic(), 0.0))
