@@ -162,7 +162,7 @@ class DockerEngine:
         if found is None:
             raise NotFound(f"The image {spec.image} is not on this machine.")
         if any(_is_of_host(mount) for mount in spec.mounts):
-            self._groups.check(found, spec.image, _groups_of(spec))
+            self._groups.check(found, spec.image)
             # By now, the name may be another image's.
             payload["Image"] = found["Id"]
         image = found.get("Config") or {}
@@ -289,15 +289,6 @@ class DockerEngine:
                 self._connection.json(call)
         except NotFound:
             return
-
-
-def _groups_of(spec: ContainerSpec) -> tuple[int, ...]:
-    """Groups that are looked up: the main one, too, which the engine adds to the others by itself.
-
-    https://github.com/moby/moby/security/advisories/GHSA-rc4r-wh2q-q6c4
-    """
-    main = (spec.user or "").partition(":")[2]
-    return (*([int(main)] if main.isdecimal() else []), *spec.group_add)
 
 
 def _is_of_host(mount: Mount) -> bool:

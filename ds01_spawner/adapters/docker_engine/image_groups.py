@@ -1,10 +1,12 @@
 """Whether an image would make its containers members of groups that nobody gave them.
 
-The engine looks every group that a container gets up in the /etc/group of the container's own
-files, by name before number: a line `2000:x:42:` there makes group 2000 the server's group 42
-(https://github.com/opencontainers/runc/blob/v1.1.5/libcontainer/user/user.go, GetAdditionalGroups),
-and folders of the server that are mounted are open to that group then. It looks at each start and
-each `docker exec`, so nobody in the container may be able to change the file either.
+The engine looks every group of a process up in the /etc/group of the container's own files, by name
+before number: a line `2000:x:42:` there puts who is in group 2000 into the server's group 42, and
+folders of the server that are mounted are open to that group then. To leave `GroupAdd` out is no
+help: since Docker 20.10.18 the primary group is looked up so, too (CVE-2022-36109,
+https://github.com/moby/moby/blob/v20.10.24/daemon/oci_linux.go#L172; GetAdditionalGroups of
+https://github.com/opencontainers/runc/blob/v1.1.5/libcontainer/user/user.go). It looks at each
+start and each `docker exec`, so nobody in the container may be able to change the file either.
 """
 
 import io
@@ -34,23 +36,22 @@ class ImageGroups:
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Mapping[str, str] | str] = OrderedDict()
 
-    def check(self, image: Mapping[str, Any], reference: str, gids: Collection[int]) -> None:
-        """Return when containers of an image that get these groups get no others.
+    def check(self, image: Mapping[str, Any], reference: str) -> None:
+        """Return when containers of an image are in the groups that they get, and no others.
 
         Args:
             image: The engine's inspect JSON of it.
             reference: What it is called, for the message.
-            gids: The groups.
 
         Raises:
-            Forbidden: They could get others.
+            Forbidden: They could be in others.
             Unavailable: The engine does not answer.
         """
         found = self._of(image)
         if isinstance(found, str):
             problem = found
         else:
-            wrong = [gid for gid in map(str, gids) if found.get(gid, gid) != gid]
+            wrong = [name for name, number in found.items() if name != number]
             problem = f"calls a group {wrong[0]}, which is a number" if wrong else ""
         if problem:
             raise Forbidden(
