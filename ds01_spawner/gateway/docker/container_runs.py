@@ -27,7 +27,6 @@ BeforeStart = Callable[[Caller, Mapping[str, Any]], Awaitable[None]]
 _DEFAULT_GRACE = 10
 _MARGIN = 60.0
 _FOREVER = 7 * 24 * 3600.0
-_GONE = 404
 
 
 class ContainerRuns:
@@ -166,7 +165,7 @@ class ContainerRuns:
                 await self._deeds.done(call, found, removal({"v": ["1"]}, reason="not started"))
             elif key:
                 answer = await self._door.engine.ask("GET", f"/containers/{found['Id']}/json")
-                if answer.status == _GONE:
+                if answer.is_missing:
                     await self._door.threads.run(
                         call.caller.user, lambda: platform.binds.clear(key)
                     )

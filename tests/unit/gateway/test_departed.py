@@ -21,8 +21,7 @@ def gone(name: str, **more: str) -> dict[str, Any]:
 
 
 def lab(*events: Any) -> FakeDoor:
-    answers = {"GET /events": Answer(200, list(events))}
-    return FakeDoor(FakeEngineLink(answers=answers))
+    return FakeDoor(FakeEngineLink(answers={"GET /events": Answer(200, list(events))}))
 
 
 async def test_what_is_promised_for_a_container_that_went_is_given_back() -> None:
