@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass, field, replace
 
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest
@@ -171,13 +171,26 @@ def extra_hosts(fields: Fields) -> list[str]:
 
 
 def port_bindings(ports: Ports, exposed: Iterable[str]) -> dict[str, list[dict[str, str]]]:
-    """`ports`, and a free port of the server's loopback for each of `exposed` that has none."""
+    """`ports`, and a free port of the server's loopback for each of `exposed` that has none.
+
+    Raises:
+        InvalidRequest: They are too many: each has a process on the server.
+    """
     found = {name: list(places) for name, places in ports.items()}
     for text in exposed:
         if match := _PORT.match(text):
             name = f"{match['port']}/{match['protocol'] or 'tcp'}"
             found.setdefault(name, [{"HostIp": LOOPBACK, "HostPort": ""}])
+    _check_few(found.values())
     return found
+
+
+def _check_few(places: Iterable[Sized]) -> None:
+    if (count := sum(map(len, places))) > _MOST_PORTS:
+        raise InvalidRequest(
+            f"{count:,} ports would be published; {_MOST_PORTS} are allowed.",
+            "Publish those that you need: -p PORT.",
+        )
 
 
 def checked_port(text: str) -> str:
@@ -227,8 +240,7 @@ def _ports(host: Fields) -> tuple[Ports, tuple[str, ...]]:
             place.finish()
             told = told or address in _ANYWHERE
             bound.append({"HostIp": _host_address(address), "HostPort": _host_port(port)})
-    if sum(map(len, found.values())) > _MOST_PORTS:
-        raise InvalidRequest(f"A container can publish at most {_MOST_PORTS} ports.")
+    _check_few(found.values())
     warning = f"Ports are published on {LOOPBACK} only; reach them from elsewhere through SSH."
     return found, (warning,) if told else ()
 

@@ -211,6 +211,8 @@ class Builds:
                 stream=self._sent(job, context, dockerfile),
                 headers={"Content-Type": "application/x-tar"},
             )
+            if words.image_id:
+                await self._images.check_fits(words.image_id)
             record.outcome, record.reason = "ok", ""
         finally:
             # A client that was told of the failure may be gone before the engine has ended.

@@ -24,6 +24,7 @@ from ds01_spawner.gateway.docker.closed import NO_BUILDKIT
 from ds01_spawner.gateway.docker.dockerfile_plan import PLATFORM
 from ds01_spawner.gateway.docker.go_json import Fields, decoded
 from ds01_spawner.gateway.docker.image_names import own_reference
+from ds01_spawner.gateway.docker.listing_bounds import check_labels_fit
 from ds01_spawner.gateway.docker.narrowing import memory_and_swap
 from ds01_spawner.gateway.docker.parameters import is_on, whole_number
 from ds01_spawner.gateway.docker.ulimits import asked_ulimits
@@ -93,6 +94,8 @@ def build_options(query: Query) -> BuildOptions:
     """
     first = {name: values[0] for name, values in query.items() if values}
     _check_closed(first)
+    marks = {name: value or "" for name, value in _texts(first, "labels").items()}
+    check_labels_fit(marks)
     asked: dict[str, Any] = {
         field_: whole_number(name, first.get(name, ""))
         for name, field_ in _LIMITS.items()
@@ -110,7 +113,7 @@ def build_options(query: Query) -> BuildOptions:
         dockerfile=first.get("dockerfile", ""),
         target=target,
         build_args=_texts(first, "buildargs", nulls=True),
-        labels=unreserved({name: value or "" for name, value in _texts(first, "labels").items()}),
+        labels=unreserved(marks),
         extra_hosts=tuple(extra_hosts(Fields({"ExtraHosts": hosts}))),
         cache_from=tuple(_list(first, "cachefrom")),
         no_cache=is_on(first.get("nocache", "")),

@@ -9,6 +9,7 @@ from ds01_spawner.gateway.docker.image_changes import checked_changes, commit_co
 from ds01_spawner.gateway.docker.image_list import without_namespace
 from ds01_spawner.gateway.docker.image_names import shown_image
 from ds01_spawner.gateway.docker.images import wanted_reference
+from ds01_spawner.gateway.docker.own_images import OwnImages
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.docker.parameters import flag
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
@@ -26,12 +27,14 @@ class Commit:
     Args:
         door: What handlers stand on.
         owned: The person's containers.
+        images: Their images.
     """
 
-    def __init__(self, door: Door, owned: Owned) -> None:
+    def __init__(self, door: Door, owned: Owned, images: OwnImages) -> None:
         self._door = door
         self._engine = door.engine
         self._owned = owned
+        self._images = images
 
     def handlers(self) -> Mapping[str, Handler]:
         """By endpoint."""
@@ -65,6 +68,7 @@ class Commit:
             seconds=_SECONDS,
         )
         made = checked(answer, partial(without_namespace, user=user)).value
+        await self._images.check_fits(str(made["Id"]))
         details = {"container": found["Id"], "id": made.get("Id")}
 
         await self._door.note(call.caller, "image.commit", shown_image(name, user), details=details)

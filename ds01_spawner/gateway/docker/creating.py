@@ -32,6 +32,7 @@ from ds01_spawner.gateway.docker.dressing import Found, dressed, endpoint_settin
 from ds01_spawner.gateway.docker.gpu_wish import ALL, candidates
 from ds01_spawner.gateway.docker.granting import Granting, refused_now, told_of_wait
 from ds01_spawner.gateway.docker.image_rights import ImageRights
+from ds01_spawner.gateway.docker.listing_bounds import check_container_fits
 from ds01_spawner.gateway.docker.lookups import Lookups
 from ds01_spawner.gateway.docker.names import engine_name
 from ds01_spawner.gateway.identity import Caller
@@ -145,6 +146,7 @@ class Creating:
             mounts += [mount for mount in inherited if mount.target not in taken]
             taken |= {mount.target for mount in inherited}
         config = image.get("Config") or {}
+        check_container_fits(asked, config)
         working_dir = asked.working_dir or str(config.get("WorkingDir") or "")
         check_not_the_kernels(working_dir)
         return Found(

@@ -80,7 +80,7 @@ def docker_door(door: Door, instance: str) -> DockerDoor:
             images,
             ImageRemoval(door, lookups.images, owned),
             pull,
-            Commit(door, owned),
+            Commit(door, owned, lookups.images),
             builds,
             Networks(door, owned, lookups.networks),
             volumes,

@@ -10,6 +10,7 @@ from ds01_spawner.domain.names import user_slug
 from ds01_spawner.gateway.docker.dockerfile import DEFAULT_ESCAPE, parse_dockerfile
 from ds01_spawner.gateway.docker.dockerfile_plan import check_instruction, check_labels
 from ds01_spawner.gateway.docker.go_json import Fields
+from ds01_spawner.gateway.docker.listing_bounds import check_labels_fit
 
 MOST_CHANGES = 200
 _ALLOWED = frozenset({"CMD", "ENTRYPOINT", "ENV", "EXPOSE", "LABEL", "USER", "VOLUME", "WORKDIR"})
@@ -62,6 +63,7 @@ def commit_config(body: Fields, container: Mapping[str, Any], user: str) -> dict
     said = body.text_entries("Labels")
     check_labels(list(said))
     config = container.get("Config") or {}
+    check_labels_fit(config.get("Labels") or {}, said)
     inherited = {
         name: "" for name in config.get("Labels") or {} if name.startswith(RESERVED_LABELS)
     }

@@ -12,6 +12,7 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.errors import Conflict, Forbidden, InvalidRequest
 from ds01_spawner.domain.names import check_docker_name, network_name, shown
 from ds01_spawner.gateway.docker.go_json import Fields
+from ds01_spawner.gateway.docker.listing_bounds import check_labels_fit
 from ds01_spawner.gateway.docker.names import engine_name
 
 _PREDEFINED = frozenset({"bridge", "default", "host", "none", "nat", "ingress"})
@@ -72,6 +73,8 @@ def parse_network(body: Fields, user: str, pool: IPv4Network, prefix: int) -> Ne
     body.drop("CheckDuplicate", "EnableIPv4")
     name = _name(body.text("Name"), user)
     _check_kind(body)
+    marks = body.text_entries("Labels")
+    check_labels_fit(marks)
     subnet, addresses = _range(body.inner("IPAM"), pool, prefix)
     wish = NetworkWish(
         name=name,
@@ -80,7 +83,7 @@ def parse_network(body: Fields, user: str, pool: IPv4Network, prefix: int) -> Ne
         subnet=subnet,
         addresses=addresses,
         options=_options(body.text_entries("Options")),
-        labels=labels.unreserved(body.text_entries("Labels")),
+        labels=labels.unreserved(marks),
     )
     body.finish()
     return wish

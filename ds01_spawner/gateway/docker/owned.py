@@ -46,8 +46,7 @@ class Owned:
         self._engine = engine
         self.instance = instance
         self._monotonic = monotonic
-        self._older_owners: frozenset[str] = frozenset()
-        self._older_read: float | None = None
+        self._older: dict[str, tuple[float, bool]] = {}
 
     async def container(self, caller: Caller, ref: str, *, version: str = "") -> dict[str, Any]:
         """The engine's inspect JSON of the caller's own container; go on with its full `Id`.
@@ -117,7 +116,7 @@ class Owned:
             Unavailable: The engine does not answer.
         """
         managed = label_filter(labels.own_marks(caller.user, self.instance))
-        has_older = caller.user in await self._owners_of_older()
+        has_older = await self._has_older(caller)
         asked = [self._list(managed, filters or {}, query or {}, version)]
         if has_older:
             older = label_filter({labels.LEGACY_USER: caller.user})
@@ -128,18 +127,24 @@ class Owned:
         mine = [each for each in entries.values() if self.is_own(each.get("Labels") or {}, caller)]
         return sorted(mine, key=lambda each: int(each.get("Created") or 0), reverse=True)
 
-    async def _owners_of_older(self) -> frozenset[str]:
-        """Who has containers that the platform did not make; at most some seconds old.
+    async def _has_older(self, caller: Caller) -> bool:
+        """Whether they have containers that the platform did not make; some seconds old.
 
-        Nothing here makes such a container, and to ask takes half as long as the list itself.
+        Nothing here makes such a container, and to ask takes half as long as the list itself. The
+        question is about the caller's alone: others' could make the answer as long as they like.
         """
         now = self._monotonic()
-        if self._older_read is None or now - self._older_read > _OLDER_SECONDS:
-            found = await self._list([labels.LEGACY_USER], {}, {"all": "1"}, "")
-            owners = [owner(entry.get("Labels") or {}, self.instance) for entry in found]
-            self._older_owners = frozenset(filter(None, owners))
-            self._older_read = now
-        return self._older_owners
+        known = self._older.get(caller.user)
+        if known is None or now - known[0] > _OLDER_SECONDS:
+            marks = label_filter({labels.LEGACY_USER: caller.user})
+            found = await self._list(marks, {}, {"all": "1"}, "")
+            has_older = any(
+                entry_labels.get(labels.MANAGED) != "true"
+                for entry in found
+                if self.is_own(entry_labels := entry.get("Labels") or {}, caller)
+            )
+            known = self._older[caller.user] = (now, has_older)
+        return known[1]
 
     async def _list(
         self,

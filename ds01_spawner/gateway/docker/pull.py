@@ -131,6 +131,8 @@ class Pull:
             headers={"Content-Type": "application/x-tar"},
         )
         failed = bool(progress.failure) or status >= _DONE
+        if name and not failed:
+            await self._images.check_fits(name)
         await self._tell(call, "image.import", name, "failed" if failed else "ok", progress.failure)
 
     async def _tell(

@@ -13,6 +13,7 @@ from ds01_spawner.domain.errors import Conflict, Forbidden, InvalidRequest
 from ds01_spawner.domain.names import check_docker_name, home_volume, shown
 from ds01_spawner.gateway.docker.filters import Filters
 from ds01_spawner.gateway.docker.go_json import Fields, is_empty
+from ds01_spawner.gateway.docker.listing_bounds import check_labels_fit
 from ds01_spawner.gateway.docker.names import engine_name, is_own_name, own_name
 from ds01_spawner.gateway.docker.refusals import LOCAL_VOLUMES
 
@@ -57,6 +58,7 @@ def parse_volume(body: Fields, user: str) -> VolumeWish:
         )
     marks = body.text_entries("Labels")
     body.finish()
+    check_labels_fit(marks)
     return VolumeWish(name, labels.unreserved(marks))
 
 

@@ -19,6 +19,7 @@ from ds01_spawner.gateway.wire.engine_answers import checked
 from ds01_spawner.gateway.wire.errors import ClientGone
 from ds01_spawner.gateway.wire.flow import Flow, Pipes
 from ds01_spawner.gateway.wire.line import Line
+from ds01_spawner.gateway.wire.lines import Lines
 from ds01_spawner.gateway.wire.raw import Junction
 from ds01_spawner.gateway.wire.reply import WireReply
 from ds01_spawner.gateway.wire.request import flat, quoted_query
@@ -138,14 +139,10 @@ class UnixEngineLink:
         async with asked(self._socket, question, self._pipes) as answer:
             if answer.head.status >= _ERROR:
                 checked(Answer(answer.head.status, await answer.value()))
-            held = b""
+            lines = Lines(_MOST_LINE_BYTES)
             while part := await answer.part():
-                *lines, held = (held + part).split(b"\n")
-                if len(held) > _MOST_LINE_BYTES:
-                    raise Unavailable("The container engine's answer has too long a line.")
-                for line in lines:
-                    if line.strip():
-                        yield json.loads(line)
+                for line in lines.of(part):
+                    yield json.loads(line)
 
     async def _stream_or_hand_on(self, answer: Upstream, call: Call, reply: Reply) -> int:
         if not answer.is_raw:

@@ -5,7 +5,7 @@ import pytest
 
 from ds01_spawner.adapters.docker_engine.payload import container_payload
 from ds01_spawner.domain.container import Mount
-from ds01_spawner.domain.errors import Forbidden, QuotaExceeded, Unavailable
+from ds01_spawner.domain.errors import Forbidden, InvalidRequest, QuotaExceeded, Unavailable
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.gateway.docker.asked_network import AskedEndpoint
 from ds01_spawner.gateway.docker.dressing import Found, dressed, endpoint_settings, groups_warning
@@ -298,3 +298,12 @@ def test_devices_are_the_granted_ones_whatever_the_variables_say() -> None:
     assert f"NVIDIA_VISIBLE_DEVICES={','.join(spec.gpu_uuids)}" in payload["Env"]
     assert not any(entry.startswith("DS01_X") for entry in payload["Env"])
     assert payload["HostConfig"]["DeviceRequests"][0]["DeviceIDs"] == list(spec.gpu_uuids)
+
+
+@pytest.mark.parametrize("of_image", [False, True])
+def test_all_ports_at_once_are_as_many_as_one_by_one(of_image: bool) -> None:
+    ports = {f"{number}/tcp": {} for number in range(1, 258)}
+    wanted = asked(body({"PublishAllPorts": True}, ExposedPorts={} if of_image else ports))
+    found = Found(exposed=tuple(ports) if of_image else ())
+    with pytest.raises(InvalidRequest, match="257 ports would be published; 256 are allowed"):
+        dressed(granted(wanted), wanted, LIMITS, ALICE, found)

@@ -1,3 +1,4 @@
+import json
 import re
 
 import pytest
@@ -136,3 +137,26 @@ async def test_who_has_older_containers_is_asked_once_in_a_while() -> None:
     now = 10.0
 
     assert "/older._.1002" in {each["Names"][0] for each in await owned.listed(BOB)}
+
+
+async def test_no_question_is_about_everybodys_containers() -> None:
+    owned, engine = lab()
+    await owned.listed(ALICE)
+
+    about = [json.loads(asked.query["filters"][0])["label"] for asked in engine.asked]
+
+    assert about
+    assert all(
+        f"{labels.LEGACY_USER}=alice" in marks or f"{labels.USER}=alice" in marks for marks in about
+    )
+
+
+async def test_a_new_container_with_the_older_label_costs_no_second_list() -> None:
+    both = {**managed("x", "bob"), labels.LEGACY_USER: "bob"}
+    engine = FakeEngineLink([inspected("x._.bob", both)])
+    owned = Owned(engine, INSTANCE)
+    await owned.listed(BOB)
+    engine.asked.clear()
+
+    assert len(await owned.listed(BOB)) == 1
+    assert len(engine.asked) == 1
