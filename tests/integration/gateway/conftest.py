@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+pytest.register_assert_rewrite("integration.gateway.escape_lab")
+
+# ruff: noqa: E402 - after what makes the assertions of others explain themselves
 from integration.gateway.escape_lab import Scene
 from integration.gateway.escape_scene import escape_scene
 from integration.gateway.gateway_process import Gateway, running_gateway

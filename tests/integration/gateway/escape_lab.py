@@ -4,7 +4,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from integration.gateway.raw_http import ask
 
 _NOT_FOR_PEOPLE = re.compile(
     r"Traceback|OCI runtime|runc|goroutine|panic|errdefs|cannot unmarshal|File \"|asyncio|None\b"
-    r"|Error:|Exception|its fault, not yours"
+    r"|Error:|Exception|failed inside the gateway"
 )
 _LEAST = 12
+_TRIES = 5
 _CLIENTS_OWN = re.compile(
     r"^(?:docker: )?(?:Error response from daemon: )?|\n*Run 'docker .*--help' for more information"
     r"|DEPRECATED: The legacy builder[^\n]*\n[^\n]*\n[^\n]*\n"
@@ -61,10 +62,13 @@ class Scene:
 
 
 def engine(path: str) -> Any:
-    """The engine's answer to root."""
-    told = ask(Path(DEFAULT_SOCKET), "GET", path)
-    assert told.status < 400, told
-    return told.value
+    """The engine's answer to root; asked again where it broke off, as it does under load."""
+    for _ in range(_TRIES):
+        told = ask(Path(DEFAULT_SOCKET), "GET", path)
+        assert told.status < 400, told
+        with suppress(ValueError):
+            return told.value
+    raise AssertionError(told.body)
 
 
 def everything(scene: Scene) -> dict[str, frozenset[str]]:
@@ -146,7 +150,8 @@ def assert_bounded(scene: Scene, found: dict[str, Any]) -> None:
     assert host["CapDrop"] == ["ALL"]
     assert not host["CapAdd"]
     assert host["SecurityOpt"] == ["no-new-privileges"]
-    assert host["CgroupParent"] == f"/ds01/student/{account.name}"
+    assert host["CgroupParent"] == labels["ds01.cgroup_parent"]
+    assert host["CgroupParent"].startswith("/ds01/student/")
     assert host["Runtime"] == "runc"
     for field in ("PidMode", "UTSMode", "UsernsMode", "Cgroup", "VolumeDriver"):
         assert host[field] == "", field
@@ -198,7 +203,9 @@ def _assert_network(scene: Scene, found: dict[str, Any]) -> None:
 
 
 def _assert_devices(found: dict[str, Any]) -> None:
-    granted = [each for each in found["Config"]["Labels"]["ds01.gpu.uuids"].split(",") if each]
+    granted = [
+        each for each in found["Config"]["Labels"].get("ds01.gpu.uuids", "").split(",") if each
+    ]
     variables = dict(each.partition("=")[::2] for each in found["Config"]["Env"])
     assert variables["NVIDIA_VISIBLE_DEVICES"] == (",".join(granted) or "void")
     requests = found["HostConfig"]["DeviceRequests"] or ()
