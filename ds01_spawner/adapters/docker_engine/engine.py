@@ -12,6 +12,7 @@ from urllib.parse import quote
 from ds01_spawner.adapters.docker_engine.breaker import Breaker
 from ds01_spawner.adapters.docker_engine.connection import Call, Connection, Deadlines
 from ds01_spawner.adapters.docker_engine.facts import ContainerFacts
+from ds01_spawner.adapters.docker_engine.group_file import check_group_file, is_of_host
 from ds01_spawner.adapters.docker_engine.image_groups import ImageGroups
 from ds01_spawner.adapters.docker_engine.inspection import (
     addresses_of,
@@ -21,9 +22,8 @@ from ds01_spawner.adapters.docker_engine.inspection import (
 from ds01_spawner.adapters.docker_engine.networks import ensure_network, list_bridges
 from ds01_spawner.adapters.docker_engine.payload import container_payload, unset_by_image
 from ds01_spawner.adapters.docker_engine.pulling import pull_image
-from ds01_spawner.domain.container import Container, ContainerSpec, Mount
-from ds01_spawner.domain.errors import Conflict, NotFound, Unavailable
-from ds01_spawner.domain.grant import NOTICES
+from ds01_spawner.domain.container import Container, ContainerSpec
+from ds01_spawner.domain.errors import Conflict, Forbidden, NotFound, Unavailable
 from ds01_spawner.domain.labels import IMAGE_OWNER, RESERVED_LABELS
 from ds01_spawner.ports import EngineInfo
 from ds01_spawner.ports.isolation import Bridge
@@ -161,7 +161,7 @@ class DockerEngine:
         found = self._image(spec.image)
         if found is None:
             raise NotFound(f"The image {spec.image} is not on this machine.")
-        if any(_is_of_host(mount) for mount in spec.mounts):
+        if any(is_of_host(mount) for mount in spec.mounts):
             self._groups.check(found, spec.image)
             # By now, the name may be another image's.
             payload["Image"] = found["Id"]
@@ -201,7 +201,11 @@ class DockerEngine:
         return found
 
     def start(self, container_id: str) -> None:
-        """Start a container; a running one answers 304 and goes on."""
+        """Start a container; a running one answers 304 and goes on.
+
+        Raises:
+            Forbidden: It would have had groups of the server's; it was killed.
+        """
         if not _NAME.match(container_id):
             raise NotFound(f"The container {container_id} is gone.")
         self._connection.json(
@@ -214,6 +218,19 @@ class DockerEngine:
                 seconds=self._deadlines.start,
             )
         )
+        try:
+            check_group_file(self._inspect(container_id) or {})
+        except Forbidden:
+            self._unless_gone(
+                Call(
+                    "POST",
+                    f"/containers/{container_id}/kill",
+                    f"kill {_short(container_id)}",
+                    kind="stop",
+                    subject=container_id,
+                )
+            )
+            raise
 
     def stop(self, container_id: str, grace: timedelta) -> None:
         """SIGTERM, then SIGKILL after `grace`; the deadline is the grace and a margin."""
@@ -289,11 +306,6 @@ class DockerEngine:
                 self._connection.json(call)
         except NotFound:
             return
-
-
-def _is_of_host(mount: Mount) -> bool:
-    """Whether it holds what groups of the server may be let into."""
-    return mount.kind == "bind" and mount.target != NOTICES
 
 
 def _overridden_labels(image: Mapping[str, Any]) -> dict[str, str]:

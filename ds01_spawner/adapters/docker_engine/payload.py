@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ds01_spawner.adapters.docker_engine.figures import cpu_figures, memory_figures, shm_figures
+from ds01_spawner.adapters.docker_engine.group_file import MASKED_PATHS, is_of_host
 from ds01_spawner.domain.container import ContainerSpec, Mount
 from ds01_spawner.domain.grant import GPU_VARIABLE, NO_GPU
 
@@ -186,6 +187,7 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
             "Config": {"max-size": str(spec.log_max_bytes), "max-file": "1"},
         },
         "Mounts": [_mount(mount) for mount in spec.mounts],
+        **({"MaskedPaths": list(MASKED_PATHS)} if any(map(is_of_host, spec.mounts)) else {}),
         "DeviceRequests": _device_requests(spec),
         **_limits(spec),
     }

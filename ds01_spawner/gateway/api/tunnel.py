@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from ds01_spawner.adapters.docker_engine.group_file import check_group_file
 from ds01_spawner.domain.errors import Conflict, NotFound, Unavailable
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.api.ask import Api
@@ -81,6 +82,7 @@ class Tunnels:
         found = await owned.made_here(caller, name)
         if not (found.get("State") or {}).get("Running"):
             raise Conflict(f"{name} does not run.", "Start it first.")
+        check_group_file(found)
         body = {
             "AttachStdin": True,
             "AttachStdout": True,

@@ -21,6 +21,9 @@ _CLOSED_TARGETS = (
     "/run/nvidia-container-devices",
     "/var/run/nvidia-container-devices",
 )
+_CLOSED_PLACES = frozenset({"/etc", "/etc/group"})
+"""Groups are looked up there at each start and `docker exec` (`docker_engine.group_file`)."""
+
 _IGNORED_OPTIONS = frozenset(
     {"rw", "z", "Z", "private", "rprivate", "consistent", "cached", "delegated", "default"}
 )
@@ -139,11 +142,18 @@ def checked_target(target: str) -> str:
     plain = "/" + posixpath.normpath(target).lstrip("/")
     if plain == "/":
         raise InvalidRequest("Nothing can be mounted at / of a container.", "Choose a folder.")
-    if any(plain == closed or plain.startswith(f"{closed}/") for closed in _CLOSED_TARGETS):
+    if is_closed(plain):
         raise Forbidden(
             f"Nothing can be mounted at {shown(plain)} of a container.", "Choose another folder."
         )
     return plain
+
+
+def is_closed(plain: str) -> bool:
+    """Whether a normal absolute path inside is the platform's or the kernel's."""
+    return plain in _CLOSED_PLACES or any(
+        plain == closed or plain.startswith(f"{closed}/") for closed in _CLOSED_TARGETS
+    )
 
 
 def checked_reference(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from ds01_spawner.adapters.docker_engine.group_file import check_group_file
 from ds01_spawner.domain.errors import Forbidden, NotFound, Refused
 from ds01_spawner.gateway.docker.container_deeds import ContainerDeeds, Deed, answer_with
 from ds01_spawner.gateway.docker.door import Door
@@ -51,6 +52,7 @@ class Execs:
     async def create(self, call: Call, reply: Reply) -> None:
         """What is to be run; the log has the program's name, its arguments may be secret."""
         found = await self._owned.made_here(call.caller, call.parts["id"])
+        check_group_file(found)
         content = await call.body.read(_BODY_BYTES)
         body = exec_payload(content, found, call.caller.person)
         details = {"command": program(body.get("Cmd") or ())}
@@ -87,11 +89,14 @@ class Execs:
         exec_id = call.parts["id"]
         container_id = self._made.get(exec_id)
         if container_id is not None:
-            check_made_here(await self._container(call, container_id))
+            container = await self._container(call, container_id)
+            check_made_here(container)
+            check_group_file(container)
             return f"/exec/{exec_id}/{ending}"
         shown = await self._shown(call)
         container = await self._container(call, str(shown.get("ContainerID")))
         check_made_here(container)
+        check_group_file(container)
         if not could_be_asked(shown.get("ProcessConfig") or {}, container, call.caller):
             raise Forbidden(
                 "An administrator created this exec for another user.",

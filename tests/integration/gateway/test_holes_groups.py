@@ -1,5 +1,6 @@
 """Groups of the server: nobody gets one that is not theirs by what an image calls it."""
 
+import json
 import os
 import secrets
 from collections.abc import Iterator
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from ds01_spawner.domain.errors import Forbidden
+from integration.gateway.gateway_process import Gateway, engine_docker, eventually
 from integration.gateway.people import Person
-from integration.unix_people import own_folder
+from integration.unix_people import ALICE, own_folder
 
 SHADOW = 42
 
@@ -106,5 +109,63 @@ def test_the_engine_copies_nothing_into_a_container_with_groups(
         finally:
             alice.docker("rm", "-f", name)
     assert stopped.code != 0
-    assert "has folders of the server mounted" in stopped.err
+    assert "is stopped and has" in stopped.err
     assert running.code != 0
+
+
+@pytest.mark.parametrize("target", ["/etc/group", "/etc", "/etc/../etc/group"])
+def test_nothing_is_mounted_where_groups_are_looked_up(
+    alice: Person, tiny_image: str, target: str
+) -> None:
+    with own_folder(alice.account) as folder:
+        alice.shell(f"printf '{forged_lines(alice)}' > {folder}/group")
+        source = folder if target == "/etc" else folder / "group"
+        told = alice.refused(
+            *("run", "--rm", "-v", f"{source}:{target}", "-v", "/etc:/data:ro", tiny_image, "id")
+        )
+    assert "Nothing can be mounted at '/etc" in told
+
+
+def test_a_link_that_leads_a_mount_there_ends_in_no_groups_of_the_server(
+    alice: Person, gateway: Gateway, tiny_image: str
+) -> None:
+    """Swapped between check and start: the first process has none, and the container is killed."""
+    name = alice.named("swapped")
+    with own_folder(alice.account) as folder:
+        alice.shell(f"mkdir {folder}/sub; printf '{forged_lines(alice)}' > {folder}/group")
+        alice.docker(
+            *("create", "--name", name, "-v", f"{folder}:/w", "-v", f"{folder}/group:/w/sub/group"),
+            *("-v", "/etc:/data:ro", tiny_image, "sh", "-c", "id -G; cat /data/shadow; sleep 60"),
+        )
+        try:
+            alice.shell(f"mv {folder}/sub {folder}/gone; ln -s /etc {folder}/sub")
+            container = json.loads(engine_docker("inspect", in_engine(name)))[0]["Id"]
+            with pytest.raises(Forbidden, match="groups are looked up"):
+                gateway.platform.engine.start(container)
+            eventually(lambda: not alice.inspect(name)["State"]["Running"])
+            assert SHADOW not in map(int, alice.docker("logs", name).split("\n")[0].split())
+            assert "root:" not in alice.docker("logs", name)
+        finally:
+            alice.docker("rm", "-f", name)
+
+
+def test_what_runs_with_a_forged_group_file_is_not_entered(alice: Person, tiny_image: str) -> None:
+    """As after a start that nobody saw."""
+    name = alice.named("entered")
+    with own_folder(alice.account) as folder:
+        alice.shell(f"mkdir {folder}/sub; printf '{forged_lines(alice)}' > {folder}/group")
+        alice.docker(
+            *("create", "--name", name, "-v", f"{folder}:/w", "-v", f"{folder}/group:/w/sub/group"),
+            *(tiny_image, "sleep", "60"),
+        )
+        try:
+            alice.shell(f"mv {folder}/sub {folder}/gone; ln -s /etc {folder}/sub")
+            engine_docker("start", in_engine(name))
+            told = alice.refused("exec", name, "id")
+        finally:
+            alice.docker("rm", "-f", name)
+    assert "groups are looked up" in told
+
+
+def in_engine(name: str) -> str:
+    return f"{name}._.{ALICE}"

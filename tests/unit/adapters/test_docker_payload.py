@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from ds01_spawner.adapters.docker_engine.group_file import MASKED_PATHS
 from ds01_spawner.adapters.docker_engine.payload import (
     CONFIG_WINNERS,
     HOST_WINNERS,
@@ -92,6 +93,7 @@ def test_everything_in_a_spec_reaches_the_engine() -> None:
                 },
                 {"Type": "volume", "Source": "datasets", "Target": "/data", "ReadOnly": True},
             ],
+            "MaskedPaths": list(MASKED_PATHS),
             "DeviceRequests": [
                 {"Driver": "nvidia", "DeviceIDs": [UUID, OTHER], "Capabilities": [["gpu"]]}
             ],
@@ -261,3 +263,14 @@ def test_a_volume_without_a_name_is_the_containers_own() -> None:
 def test_what_an_image_says_to_get_devices_is_unset() -> None:
     image = ["PATH=/bin", "NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_MOFED=enabled", "NVIDIA_GDS=x"]
     assert unset_by_image(image) == ["NVIDIA_GDS", "NVIDIA_MOFED"]
+
+
+def test_the_group_file_is_masked_only_where_there_are_folders_of_the_host() -> None:
+    notices = Mount("bind", "/var/lib/ds01/notices/alice", "/run/ds01", read_only=True)
+    volume = Mount("volume", "datasets", "/data")
+
+    without = container_payload(replace(FULL, mounts=(notices, volume)))["HostConfig"]
+    having = container_payload(replace(FULL, mounts=(notices, Mount("bind", "/srv", "/srv"))))
+
+    assert "MaskedPaths" not in without
+    assert "/etc/group" in having["HostConfig"]["MaskedPaths"]
