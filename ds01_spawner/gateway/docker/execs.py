@@ -7,17 +7,25 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ds01_spawner.adapters.docker_engine.group_file import check_group_file
-from ds01_spawner.domain.errors import Forbidden, NotFound, Refused
+from ds01_spawner.domain.errors import Forbidden, NotFound, QuotaExceeded, Refused
 from ds01_spawner.gateway.docker.container_deeds import ContainerDeeds, Deed, answer_with
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.exec_rules import exec_payload, exec_start_payload, exec_user
 from ds01_spawner.gateway.docker.owned import Owned, check_made_here
 from ds01_spawner.gateway.docker.parameters import terminal_size
 from ds01_spawner.gateway.identity import Caller
+from ds01_spawner.gateway.rates import Rate, Rates
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 
 _ID = re.compile(r"^[0-9a-f]{64}\Z")
-_BODY_BYTES = 1024**2
+_BODY_BYTES = 128 * 1024
+"""As much as the kernel takes in one argument."""
+
+MOST_EXECS = 200
+"""Of one container. The engine keeps each 5 minutes after its end, and one that never ran until the
+container's end."""
+
+_RATE = Rate(burst=100, per_second=5)
 _REMEMBERED = 4096
 _SHOWN_COMMAND = 64
 
@@ -39,6 +47,7 @@ class Execs:
         self._deeds = ContainerDeeds(door)
         # Saves asking the engine; who owns the container is asked each time.
         self._made: OrderedDict[str, str] = OrderedDict()
+        self._rates = Rates(_RATE)
 
     def handlers(self) -> Mapping[str, Handler]:
         """By endpoint."""
@@ -53,6 +62,8 @@ class Execs:
         """What is to be run; the log has the program's name, its arguments may be secret."""
         found = await self._owned.made_here(call.caller, call.parts["id"])
         check_group_file(found)
+        _check_few(found, call.parts["id"])
+        self._rates.take(call.caller.user)
         content = await call.body.read(_BODY_BYTES)
         body = exec_payload(content, found, call.caller.person)
         details = {"command": program(body.get("Cmd") or ())}
@@ -118,6 +129,18 @@ class Execs:
             return await self._owned.container(call.caller, container_id)
         except NotFound as exc:
             raise _no_such_exec(call.parts["id"]) from exc
+
+
+def _check_few(container: Mapping[str, Any], ref: str) -> None:
+    if (count := len(container.get("ExecIDs") or ())) >= MOST_EXECS:
+        raise QuotaExceeded(
+            f"{ref} has {count} of {MOST_EXECS} commands of docker exec.",
+            f"They end with it: docker restart {ref}. What has ended is forgotten after a while.",
+            limit="execs",
+            used=count,
+            asked=1,
+            allowed=MOST_EXECS,
+        )
 
 
 def program(command: Sequence[str]) -> str:

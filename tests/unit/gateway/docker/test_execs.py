@@ -1,10 +1,12 @@
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from ds01_spawner.domain.errors import Forbidden, InvalidRequest, NotFound
+from ds01_spawner.client.problems import TooManyRequests
+from ds01_spawner.domain.errors import DS01Error, Forbidden, InvalidRequest, NotFound, QuotaExceeded
 from ds01_spawner.gateway.docker.execs import Execs, program
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.identity import Caller
@@ -207,3 +209,28 @@ async def test_shows_how_it_ended(lab: Lab) -> None:
 )
 def test_names_the_program_alone(command: list[str], name: str) -> None:
     assert program(command) == name
+
+
+async def test_a_container_that_has_very_many_gets_no_more() -> None:
+    lab = Lab()
+    lab.link.containers[0] = {**WEB, "ExecIDs": ["a" * 64] * 200}
+    with pytest.raises(QuotaExceeded, match="200 of 200 commands"):
+        await lab.ask("POST /containers/{id}/exec", "web", COMMAND)
+
+
+async def test_somebody_makes_so_many_in_a_time() -> None:
+    lab = Lab()
+    for _ in range(100):
+        await lab.ask("POST /containers/{id}/exec", "web", COMMAND)
+    with pytest.raises(TooManyRequests):
+        await asyncio.gather(
+            *(lab.ask("POST /containers/{id}/exec", "web", COMMAND) for _ in range(50))
+        )
+    with pytest.raises(NotFound):
+        await lab.ask("POST /containers/{id}/exec", "web", COMMAND, caller=BOB)
+
+
+async def test_a_command_is_as_long_as_the_kernel_takes() -> None:
+    lab = Lab()
+    with pytest.raises(DS01Error, match="131072"):
+        await lab.ask("POST /containers/{id}/exec", "web", {"Cmd": ["x" * 131_072]})
