@@ -356,7 +356,7 @@ async def test_an_impossible_name_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", ["", "-ef", "aux", "-o pid,user,args", "-eo pid,cmd,%cpu", "-e -o pid", "--forest"]
+    "arguments", ["", "-ef", "aux", "-o pid,user,args", "-eo pid,cmd,%cpu", "-e -o pid"]
 )
 async def test_columns_of_processes_can_be_chosen(arguments: str) -> None:
     lab = Lab()
@@ -372,6 +372,23 @@ async def test_anything_else_is_not_given_to_ps(arguments: str) -> None:
 
     with pytest.raises(InvalidRequest):
         await lab.do("GET /containers/{id}/top", "web", ps_args=arguments)
+
+
+@pytest.mark.parametrize(
+    ("is_running", "error"), [(True, InvalidRequest), (False, Conflict)], ids=["runs", "stopped"]
+)
+async def test_what_the_engine_says_of_ps_is_not_passed_on(
+    is_running: bool, error: type[DS01Error]
+) -> None:
+    lab = Lab()
+    lab.engine.containers[0] = {**WEB, "State": {"Running": is_running}}
+    path = f"GET /containers/{WEB['Id']}/top"
+    lab.engine.answers[path] = Answer(500, {"message": "Unexpected pid 'TOKEN=secret'"})
+
+    with pytest.raises(error) as caught:
+        await lab.do("GET /containers/{id}/top", "web")
+
+    assert "secret" not in str(caught.value)
 
 
 async def test_a_list_holds_ones_own_in_ones_own_words() -> None:
