@@ -14,7 +14,8 @@ from ds01_spawner.gateway.docker.listing_bounds import check_labels_fit
 
 MOST_CHANGES = 200
 _ALLOWED = frozenset({"CMD", "ENTRYPOINT", "ENV", "EXPOSE", "LABEL", "USER", "VOLUME", "WORKDIR"})
-_SITE_VARIABLES = "DS01_"
+_SITE_VARIABLES = ("DS01_", "JUPYTERHUB_", "JPY_")
+"""Of the platform and of JupyterHub, the tokens of a server among them."""
 
 
 def checked_changes(changes: Iterable[str]) -> list[str]:

@@ -81,3 +81,12 @@ def test_a_commit_takes_what_an_image_may_say() -> None:
 def test_a_commit_takes_nothing_else(body: dict[str, Any]) -> None:
     with pytest.raises(Forbidden):
         config(body)
+
+
+def test_a_commit_of_a_hubs_server_forgets_its_tokens() -> None:
+    names = ("JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN", "DS01_API_TOKEN")
+    server = {"Config": {"Env": [f"{name}=secret" for name in names]}}
+
+    told = commit_config(Fields.of(b"{}"), server, "alice")
+
+    assert told["Env"] == [f"{name}=" for name in names]
