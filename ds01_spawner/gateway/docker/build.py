@@ -47,8 +47,9 @@ from ds01_spawner.gateway.wire.call import Answer, Call, Handler, Reply
 from ds01_spawner.gateway.wire.engine_answers import checked
 from ds01_spawner.operations.build_place import KEEP_EVERY, BuildPlace
 
-MOST_AT_ONCE = 4
-"""Builds of everybody together; others wait. Of one person there is one at a time."""
+MOST_AT_ONCE = 16
+"""Builds of everybody together; others wait. Of one person there is one at a time, in the person's
+cgroup: the load is bounded by that, and no few people can keep everybody waiting."""
 
 LONGEST_SECONDS = 4 * 3600
 _PIECE = 1024**2
