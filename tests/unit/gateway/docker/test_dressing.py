@@ -302,7 +302,7 @@ def test_devices_are_the_granted_ones_whatever_the_variables_say() -> None:
 
 @pytest.mark.parametrize("of_image", [False, True])
 def test_all_ports_at_once_are_as_many_as_one_by_one(of_image: bool) -> None:
-    ports = {f"{number}/tcp": {} for number in range(1, 258)}
+    ports: dict[str, Any] = {f"{number}/tcp": {} for number in range(1, 258)}
     wanted = asked(body({"PublishAllPorts": True}, ExposedPorts={} if of_image else ports))
     found = Found(exposed=tuple(ports) if of_image else ())
     with pytest.raises(InvalidRequest, match="257 ports would be published; 256 are allowed"):
