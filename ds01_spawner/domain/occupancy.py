@@ -305,7 +305,7 @@ def latecomers(containers: Iterable[Container], inventory: Inventory) -> frozens
 
 def _since(container: Container) -> datetime:
     since = labels.parse_timestamp(container.labels.get(labels.GPU_ALLOCATED_AT, ""))
-    return since or container.created_at
+    return since or container.started_at or container.created_at
 
 
 def _reserved(slot: Slot, reservation: Reservation) -> SlotUse:

@@ -15,6 +15,7 @@ PLAIN_RUNTIMES = frozenset(
 _DEVICE_NODE = re.compile(r"^/dev/nvidia(\d+)$")
 _CDI_NVIDIA = re.compile(r"^nvidia\.com/[a-z]*gpu=(?P<gpu>.+)$|^nvidia\.com/mig=(?P<mig>.+)$")
 _VOLUME_DEVICES = "/var/run/nvidia-container-devices/"
+_DEVICE_SOURCE = "/dev/null"
 _NO_DEVICES = frozenset({"", "none", NO_GPU})
 _ALL = "all"
 
@@ -42,11 +43,10 @@ def demand_of(inspected: Mapping[str, Any], *, ours: bool) -> DeviceDemand:
     for device in host.get("Devices") or ():
         if match := _DEVICE_NODE.match(device.get("PathOnHost") or ""):
             names.append(match[1])
-    for mount in inspected.get("Mounts") or ():
-        target = mount.get("Destination") or ""
-        if target.startswith(_VOLUME_DEVICES):
-            names.append(target.removeprefix(_VOLUME_DEVICES))
-    if ours or host.get("Runtime") not in PLAIN_RUNTIMES:
+    is_plain = host.get("Runtime") in PLAIN_RUNTIMES
+    if not is_plain:
+        names += _from_mounts(inspected.get("Mounts") or ())
+    if ours or not is_plain:
         names += _from_environment((inspected.get("Config") or {}).get("Env") or ())
     return _demand(names, count)
 
@@ -64,6 +64,19 @@ def _is_nvidia(request: Mapping[str, Any]) -> bool:
         return True
     wanted = {capability for either in request.get("Capabilities") or () for capability in either}
     return not request.get("Driver") and bool(wanted & {"gpu", "nvidia"})
+
+
+def _from_mounts(mounts: Iterable[Mapping[str, Any]]) -> list[str]:
+    """NVIDIA's runtime takes /dev/null mounted there for a wish; images may have volumes there.
+
+    https://github.com/NVIDIA/nvidia-container-toolkit (image.CUDA.VisibleDevicesFromMounts)
+    """
+    return [
+        target.removeprefix(_VOLUME_DEVICES)
+        for mount in mounts
+        if (target := mount.get("Destination") or "").startswith(_VOLUME_DEVICES)
+        and mount.get("Source") == _DEVICE_SOURCE
+    ]
 
 
 def _from_environment(environment: Iterable[str]) -> list[str]:

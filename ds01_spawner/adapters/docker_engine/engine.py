@@ -22,6 +22,7 @@ from ds01_spawner.adapters.docker_engine.inspection import (
 from ds01_spawner.adapters.docker_engine.networks import ensure_network, list_bridges
 from ds01_spawner.adapters.docker_engine.payload import container_payload, unset_by_image
 from ds01_spawner.adapters.docker_engine.pulling import pull_image
+from ds01_spawner.domain.closed_places import check_image_volumes
 from ds01_spawner.domain.container import Container, ContainerSpec
 from ds01_spawner.domain.errors import Conflict, Forbidden, NotFound, Unavailable
 from ds01_spawner.domain.labels import IMAGE_OWNER, RESERVED_LABELS
@@ -166,6 +167,7 @@ class DockerEngine:
             # By now, the name may be another image's.
             payload["Image"] = found["Id"]
         image = found.get("Config") or {}
+        check_image_volumes(spec.image, image.get("Volumes") or ())
         payload["Labels"] = {**_overridden_labels(image), **payload["Labels"]}
         payload["Env"] += unset_by_image(image.get("Env") or ())
         call = Call(

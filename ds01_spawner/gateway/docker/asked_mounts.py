@@ -5,25 +5,14 @@ import re
 from dataclasses import dataclass
 
 from ds01_spawner.domain.bind import Bind, check_binds
+from ds01_spawner.domain.closed_places import is_closed
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest
-from ds01_spawner.domain.grant import NOTICES
 from ds01_spawner.domain.labels import unreserved
 from ds01_spawner.domain.names import check_docker_name, shown
 from ds01_spawner.gateway.docker.go_json import Fields, is_empty
 from ds01_spawner.gateway.docker.refusals import LOCAL_VOLUMES
 
 MOST_MOUNTS = 128
-_CLOSED_TARGETS = (
-    "/proc",
-    "/sys",
-    NOTICES,
-    # NVIDIA's runtime takes a mount here for a wish for that device.
-    "/run/nvidia-container-devices",
-    "/var/run/nvidia-container-devices",
-)
-_CLOSED_PLACES = frozenset({"/etc", "/etc/group"})
-"""Groups are looked up there at each start and `docker exec` (`docker_engine.group_file`)."""
-
 _IGNORED_OPTIONS = frozenset(
     {"rw", "z", "Z", "private", "rprivate", "consistent", "cached", "delegated", "default"}
 )
@@ -147,13 +136,6 @@ def checked_target(target: str) -> str:
             f"Nothing can be mounted at {shown(plain)} of a container.", "Choose another folder."
         )
     return plain
-
-
-def is_closed(plain: str) -> bool:
-    """Whether a normal absolute path inside is the platform's or the kernel's."""
-    return plain in _CLOSED_PLACES or any(
-        plain == closed or plain.startswith(f"{closed}/") for closed in _CLOSED_TARGETS
-    )
 
 
 def checked_reference(text: str) -> str:

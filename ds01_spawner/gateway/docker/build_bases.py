@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from ds01_spawner.adapters.docker_engine.demand import PLAIN_RUNTIMES
+from ds01_spawner.domain.closed_places import check_image_volumes
 from ds01_spawner.domain.errors import Forbidden, NotFound, Refused
 from ds01_spawner.gateway.docker.build_options import BuildOptions
 from ds01_spawner.gateway.docker.build_output import OnOutput, OutputReply
@@ -80,7 +81,9 @@ class BuildBases:
                 raise NotFound(exc.message, rights.catalogue.pull_choices()) from exc
             await self._fetch(job, reference)
             _name, found = await self._images.image(job.caller, word, rights)
-        triggers = (found.get("Config") or {}).get("OnBuild") or ()
+        config = found.get("Config") or {}
+        check_image_volumes(word, config.get("Volumes") or ())
+        triggers = config.get("OnBuild") or ()
         return Base(str(found["Id"]), labels_of(found), tuple(map(str, triggers)))
 
     async def cache(self, job: BuildJob) -> tuple[str, ...]:

@@ -100,10 +100,23 @@ def test_device_nodes_are_devices_by_index() -> None:
 
 
 def test_devices_may_be_asked_for_by_mounts() -> None:
-    container = inspected()
-    container["Mounts"] = [{"Destination": f"/var/run/nvidia-container-devices/{GPU}"}]
+    container = inspected(runtime="nvidia")
+    target = f"/var/run/nvidia-container-devices/{GPU}"
+    container["Mounts"] = [{"Source": "/dev/null", "Destination": target}]
 
     assert demand_of(container, ours=False).uuids == (GPU,)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "source"),
+    [("runc", "/dev/null"), ("nvidia", "/var/lib/docker/volumes/v/_data"), ("runc", "")],
+)
+def test_a_volume_of_an_image_is_no_wish_for_devices(runtime: str, source: str) -> None:
+    container = inspected(runtime=runtime)
+    target = "/var/run/nvidia-container-devices/all"
+    container["Mounts"] = [{"Type": "volume", "Source": source, "Destination": target}]
+
+    assert not demand_of(container, ours=True)
 
 
 def test_an_engine_that_says_null_says_nothing() -> None:

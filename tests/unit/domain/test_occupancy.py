@@ -16,6 +16,7 @@ from ds01_spawner.domain.occupancy import (
     SlotState,
     SlotUse,
     Snapshot,
+    latecomers,
     occupancy,
 )
 from fakes.clock import EPOCH
@@ -355,3 +356,17 @@ def test_every_slot_has_one_state_and_none_that_is_used_is_free(
         slot for _, slots, state in made if state is not ContainerState.CREATED for slot in slots
     }
     assert {slot.id for slot in found.free()} == set(SLOTS) - used - set(promised)
+
+
+def test_who_has_a_slot_for_longer_is_told_by_starts_and_not_by_creation() -> None:
+    """Made long ago and started late, without a label that says since when it has a GPU."""
+    inventory = small_lab()
+    slot = inventory.slots[0]
+    training = replace(container("bob", [slot]), started_at=EPOCH)
+    late = replace(
+        container("alice", demand=DeviceDemand(count=-1)),
+        created_at=EPOCH - timedelta(days=9),
+        started_at=EPOCH + timedelta(minutes=1),
+    )
+
+    assert latecomers([late, training], inventory) == {late.id}
