@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tornado.httpserver import HTTPServer
 
@@ -27,6 +27,9 @@ from ds01_spawner.ports import HubClient
 _LOG = logging.getLogger(__name__)
 _OWN = "gateway"
 """Whose turn in the threads the service's own work takes."""
+
+_IDENTIFYING = 16
+_CARING = 4
 
 CARE_SECONDS = 60.0
 CLOSING_SECONDS = 5.0
@@ -60,6 +63,9 @@ class Gateway:
         self._platform = platform
         self._settings = settings
         self._threads = Threads()
+        # Of their own: who keeps the others busy stops no new connection, and no care.
+        self._identifying = Threads(_IDENTIFYING, each=2)
+        self._caring = Threads(_CARING)
         self._engine = UnixEngineLink(platform.directories.engine_socket)
         self._identification = Identification(
             platform.accounts, lambda: platform.engine, admin_group=settings.admin_group
@@ -79,7 +85,7 @@ class Gateway:
             api: Where JupyterHub's proxy comes to, listening; `None` without a hub.
             ready: Called when connections are taken.
         """
-        door = self._door
+        own = replace(self._door, threads=self._caring)
         server = Server(
             docker,
             self._identify,
@@ -88,7 +94,7 @@ class Gateway:
         )
         beside = None if api is None else self._hub_server(api)
         caring = asyncio.ensure_future(self._care())
-        departed = asyncio.ensure_future(Departed(door, self._platform.instance).watch())
+        departed = asyncio.ensure_future(Departed(own, self._platform.instance).watch())
         serving = asyncio.ensure_future(server.serve())
         ready()
         try:
@@ -101,11 +107,12 @@ class Gateway:
             await server.close(CLOSING_SECONDS)
             if beside is not None:
                 await beside.close_all_connections()
-            self._threads.close()
+            for threads in (self._threads, self._identifying, self._caring):
+                threads.close()
 
     async def _identify(self, pid: int, uid: int, _gid: int) -> Caller:
         # In the name of the caller: a slow name service holds up nobody else.
-        return await self._threads.run(
+        return await self._identifying.run(
             f"uid {uid}", lambda: self._identification.identify(pid, uid)
         )
 
@@ -119,7 +126,7 @@ class Gateway:
         while True:
             for task in (self._keep_isolation, self._clear_binds):
                 try:
-                    await self._threads.run(_OWN, task)
+                    await self._caring.run(_OWN, task)
                 except DS01Error as exc:
                     _LOG.warning("%s: %s", task.__name__.strip("_"), exc)
                 except Exception:  # noqa: BLE001 - the loop's top: the next turn is another try
