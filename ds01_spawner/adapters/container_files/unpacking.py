@@ -12,6 +12,8 @@ import zlib
 from contextlib import suppress
 from typing import BinaryIO
 
+from ds01_spawner.adapters.container_files.headers import Entry, HeaderRefused
+
 DECOMPRESSORS = (bz2, lzma, zlib)
 """Imported here because `tarfile` would do it later, from the container's files."""
 
@@ -20,7 +22,7 @@ _BUFFER = 1 << 16
 
 _FOLDER_MODE = 0o755
 _PERMISSIONS = 0o777
-_FILES = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE, tarfile.GNUTYPE_SPARSE})
+_FILES = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE})
 
 
 class Refused(Exception):
@@ -49,6 +51,7 @@ def unpack(folder: str, stream: BinaryIO, *, keep_kinds: bool) -> None:
             mode="r|*",
             bufsize=_BUFFER,
             errors="surrogateescape",
+            tarinfo=Entry,
         ) as archive:
             for entry in archive:
                 path = _path_in(folder, entry.name)
@@ -56,6 +59,10 @@ def unpack(folder: str, stream: BinaryIO, *, keep_kinds: bool) -> None:
                     folders.append((path, entry))
                 _make(archive, entry, path, folder, keep_kinds=keep_kinds)
                 archive.members = []  # type: ignore[attr-defined]  # else it remembers every entry
+    except HeaderRefused as exc:
+        raise Refused(str(exc)) from exc
+    except RecursionError as exc:
+        raise Refused("an entry of the archive has too many headers") from exc
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as exc:
         raise Refused(f"the archive cannot be read: {exc}") from exc
     for path, entry in reversed(folders):
