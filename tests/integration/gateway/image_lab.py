@@ -200,7 +200,7 @@ async def image_lab(
     people = [Person(f"{name}{end}", folder / f"{name}.sock", folder) for name in ("alice", "bob")]
     alice, bob = people
     lab = ImageLab(folder, platform, builds, finder, alice, bob)
-    groups = (Images(door, finder), ImageRemoval(door, finder, owned), Commit(door, owned))
+    groups = (Images(door, finder), ImageRemoval(door, finder, owned), Commit(door, owned, finder))
     for group in (*groups, pull, builds):
         lab.handlers.update(group.handlers())
 
