@@ -72,6 +72,7 @@ from ds01_spawner.operations.notify import Outbox
 from ds01_spawner.operations.observe import Observer
 from ds01_spawner.operations.outlook import Outlook
 from ds01_spawner.operations.pass_record import PassRecord
+from ds01_spawner.operations.readiness import Readiness
 from ds01_spawner.operations.readmission import Readmission
 from ds01_spawner.operations.reconcile import Reconciler
 from ds01_spawner.operations.removals import Removals
@@ -308,6 +309,7 @@ class Platform:
             succession=self.succession,
             outlook=self.outlook,
             audit=self.audit,
+            readiness=Readiness(self.accounts, self.binds, self.volume_folders),
             stillness=self.stillness,
         )
 

@@ -19,6 +19,7 @@ from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.launch import DOUBT_TIME, SETTLE_TIME
 from ds01_spawner.operations.outlook import Outlook
+from ds01_spawner.operations.readiness import Readiness
 from ds01_spawner.operations.readmission import Readmission
 from ds01_spawner.operations.stillness import Stillness
 from ds01_spawner.operations.succession import Succession
@@ -38,6 +39,7 @@ class Starts:
         succession: Succession,
         outlook: Outlook,
         audit: Audit,
+        readiness: Readiness,
         stillness: Stillness | None = None,
     ) -> None:
         self._stillness = stillness or Stillness()
@@ -48,6 +50,7 @@ class Starts:
         self._succession = succession
         self._outlook = outlook
         self._audit = audit
+        self._readiness = readiness
 
     def start(self, container_id: str, user: str) -> bool:
         """Start the person's container; whether it had to be (else it runs already).
@@ -67,14 +70,9 @@ class Starts:
         if container.state.is_live:
             return False
         try:
-            _check_origin(container, self._admission.rules.site.instance)
-            if self._succession.is_over(container):
-                raise Forbidden(
-                    "The time of this container is up (max_runtime).",
-                    "Its files are still there: copy them out with docker cp, and make the "
-                    "container anew with docker run.",
-                )
+            self._check(container)
             limits = self._admission.limits(user)
+            self._readiness.make(container, user, limits)
             promise = self._readmission.promise(container, user, limits)
         except Refused as exc:
             self._tell(container, "refused", str(exc))
@@ -90,6 +88,15 @@ class Starts:
             self._undo(container, promise)
             raise
         return True
+
+    def _check(self, container: Container) -> None:
+        _check_origin(container, self._admission.rules.site.instance)
+        if self._succession.is_over(container):
+            raise Forbidden(
+                "The time of this container is up (max_runtime).",
+                "Its files are still there: copy them out with docker cp, and make the "
+                "container anew with docker run.",
+            )
 
     def _started(
         self, container: Container, user: str, limits: Limits, promise: Reservation

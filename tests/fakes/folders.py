@@ -5,6 +5,7 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from ds01_spawner.domain.bind import Bind, check_binds, is_key
+from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest, Unavailable
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.ports.folders import OpenedPath, PathKind
@@ -86,3 +87,18 @@ class FakeStage:
     def keys(self, unchanged_for: timedelta = timedelta()) -> Collection[str]:
         every = {key for key, _ in self.mounted}
         return every - self.young if unchanged_for else every
+
+
+class FakeVolumeFolders:
+    """The `VolumeFolders` port.
+
+    Attributes:
+        given: Names of containers whose volumes were handed over.
+    """
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+
+    def hand_over(self, account: UnixAccount, container: Container) -> None:
+        del account
+        self.given.append(container.name)

@@ -17,10 +17,12 @@ from ds01_spawner.domain.strategies import STRATEGIES
 from ds01_spawner.operations.admission import Admission, Grant, Queued, Rules
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.binds import Binds
 from ds01_spawner.operations.keep_alive import KeepAlives
 from ds01_spawner.operations.launch import Launcher, Progress, Step
 from ds01_spawner.operations.observe import Observer
 from ds01_spawner.operations.outlook import Outlook
+from ds01_spawner.operations.readiness import Readiness
 from ds01_spawner.operations.readmission import Readmission
 from ds01_spawner.operations.servers import Servers
 from ds01_spawner.operations.starts import Starts
@@ -32,6 +34,7 @@ from fakes.cgroups import FakeCgroups
 from fakes.clock import FakeClock
 from fakes.engine import FakeEngine
 from fakes.event_log import FakeEventLog
+from fakes.folders import FakePaths, FakeStage, FakeVolumeFolders
 from fakes.ledger import FakeLedger
 from fakes.notice_board import FakeNoticeBoard
 from fakes.policy import FakePolicy
@@ -93,6 +96,7 @@ class Lab:
 
     def __post_init__(self) -> None:
         self.engine = FakeEngine(self.clock)
+        self.paths, self.volumes = FakePaths(), FakeVolumeFolders()
         self.restart()
 
     def restart(self) -> None:
@@ -145,6 +149,7 @@ class Lab:
             succession=Succession(clock=self.clock, policy=self.policy, ledger=self.ledger),
             outlook=self.outlook,
             audit=self.audit,
+            readiness=Readiness(self.accounts, Binds(self.paths, FakeStage()), self.volumes),
         )
 
     def request(  # noqa: PLR0917 - what a person says

@@ -12,12 +12,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ds01_spawner.adapters.docker_engine.group_file import check_group_file
 from ds01_spawner.domain.errors import Conflict, NotFound, Unavailable
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.api.ask import Api
 from ds01_spawner.gateway.api.builds import caller_of
 from ds01_spawner.gateway.api.requester import Requester
+from ds01_spawner.gateway.docker.exec_checks import check_enterable
 from ds01_spawner.gateway.docker.exec_rules import exec_user
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.identity import Caller
@@ -82,7 +82,9 @@ class Tunnels:
         found = await owned.made_here(caller, name)
         if not (found.get("State") or {}).get("Running"):
             raise Conflict(f"{name} does not run.", "Start it first.")
-        check_group_file(found)
+        account = caller.account
+        if account is not None:
+            await threads.run(user, lambda: check_enterable(platform, user, account, found))
         body = {
             "AttachStdin": True,
             "AttachStdout": True,

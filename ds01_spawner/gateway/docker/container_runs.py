@@ -1,10 +1,10 @@
 """Containers that begin, pause and end: start, stop, restart, kill, pause, unpause."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from ds01_spawner.adapters.docker_engine.inspection import binds_key_of
+from ds01_spawner.adapters.docker_engine.inspection import binds_key_of, inspected_container
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.errors import Conflict, DS01Error, Forbidden, NotFound
 from ds01_spawner.domain.labels import Interface
@@ -20,9 +20,7 @@ from ds01_spawner.gateway.docker.owned import Owned, labels_of, no_such_containe
 from ds01_spawner.gateway.docker.parameters import number
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Handler, Query, Reply
-
-BeforeStart = Callable[[Caller, Mapping[str, Any]], Awaitable[None]]
-"""Makes ready what a container needs each time it starts, from what the engine says of it."""
+from ds01_spawner.operations.readiness import check_image_user
 
 _DEFAULT_GRACE = 10
 _MARGIN = 60.0
@@ -35,13 +33,11 @@ class ContainerRuns:
     Args:
         door: What handlers stand on.
         owned: Finds containers.
-        before_start: Awaited before each start.
     """
 
-    def __init__(self, door: Door, owned: Owned, before_start: BeforeStart) -> None:
+    def __init__(self, door: Door, owned: Owned) -> None:
         self._door = door
         self._owned = owned
-        self._before_start = before_start
         self._deeds = ContainerDeeds(door)
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -99,7 +95,7 @@ class ContainerRuns:
                 "A container with --rm is gone when it stops, and its GPU slot with it.",
                 "Make it anew with docker run.",
             )
-        await self._before_start(call.caller, found)
+        await self._check_restart(call.caller, found)
         deed = Deed(
             "container.restart", "/restart", query=_grace(call), seconds=_patience(call, found)
         )
@@ -114,6 +110,23 @@ class ContainerRuns:
                 stillness.end_start(container_id)
 
         await finished(restart())
+
+    async def _check_restart(self, caller: Caller, found: Mapping[str, Any]) -> None:
+        """Return when the engine may start a container again that still runs.
+
+        Folders of the host would be mounted where what runs says by then, and nobody would look.
+        """
+        container = inspected_container(found)
+        if container.binds_key:
+            raise Forbidden(
+                "A container with --rm and folders of the server is not restarted.",
+                "Make it anew with docker run.",
+            )
+        platform = self._door.platform
+        limits = await self._door.threads.run(
+            caller.user, lambda: platform.admission.limits(caller.user)
+        )
+        check_image_user(runs_as=container.uid, own=caller.person.uid, limits=limits)
 
     async def kill(self, call: Call, reply: Reply) -> None:
         """Send a signal."""
@@ -143,7 +156,6 @@ class ContainerRuns:
         owner = labels.owner_of(labels_of(found)) or caller.user
         platform = self._door.platform
         try:
-            await self._before_start(caller, found)
             return await self._door.threads.run(
                 caller.user, lambda: platform.starts.start(container_id, owner)
             )

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from ds01_spawner.adapters.docker_engine.group_file import check_group_file
 from ds01_spawner.domain.errors import Forbidden, NotFound, QuotaExceeded, Refused
 from ds01_spawner.gateway.docker.container_deeds import ContainerDeeds, Deed, answer_with
 from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.exec_checks import check_enterable
 from ds01_spawner.gateway.docker.exec_rules import exec_payload, exec_start_payload, exec_user
 from ds01_spawner.gateway.docker.owned import Owned, check_made_here
 from ds01_spawner.gateway.docker.parameters import terminal_size
@@ -42,6 +42,7 @@ class Execs:
     """
 
     def __init__(self, door: Door, owned: Owned) -> None:
+        self._door = door
         self._engine = door.engine
         self._owned = owned
         self._deeds = ContainerDeeds(door)
@@ -61,7 +62,7 @@ class Execs:
     async def create(self, call: Call, reply: Reply) -> None:
         """What is to be run; the log has the program's name, its arguments may be secret."""
         found = await self._owned.made_here(call.caller, call.parts["id"])
-        check_group_file(found)
+        await self._check(call.caller, found)
         _check_few(found, call.parts["id"])
         self._rates.take(call.caller.user)
         content = await call.body.read(_BODY_BYTES)
@@ -102,18 +103,24 @@ class Execs:
         if container_id is not None:
             container = await self._container(call, container_id)
             check_made_here(container)
-            check_group_file(container)
+            await self._check(call.caller, container)
             return f"/exec/{exec_id}/{ending}"
         shown = await self._shown(call)
         container = await self._container(call, str(shown.get("ContainerID")))
         check_made_here(container)
-        check_group_file(container)
+        await self._check(call.caller, container)
         if not could_be_asked(shown.get("ProcessConfig") or {}, container, call.caller):
             raise Forbidden(
                 "An administrator created this exec for another user.",
                 "Run a command of your own: docker exec.",
             )
         return f"/exec/{exec_id}/{ending}"
+
+    async def _check(self, caller: Caller, container: Mapping[str, Any]) -> None:
+        user, person, platform = caller.user, caller.person, self._door.platform
+        await self._door.threads.run(
+            user, lambda: check_enterable(platform, user, person, container)
+        )
 
     async def _shown(self, call: Call) -> dict[str, Any]:
         exec_id = call.parts["id"]

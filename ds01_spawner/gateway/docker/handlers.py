@@ -1,16 +1,13 @@
 """Everything that answers at the Docker door, put together."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from ds01_spawner.adapters.docker_engine.inspection import inspected_container
 from ds01_spawner.gateway.docker.archive import Archive
 from ds01_spawner.gateway.docker.build import Builds
 from ds01_spawner.gateway.docker.closed import Closed
 from ds01_spawner.gateway.docker.commit import Commit
 from ds01_spawner.gateway.docker.container_list import ContainerList
-from ds01_spawner.gateway.docker.container_runs import BeforeStart, ContainerRuns
+from ds01_spawner.gateway.docker.container_runs import ContainerRuns
 from ds01_spawner.gateway.docker.containers import Containers
 from ds01_spawner.gateway.docker.creating import Creating
 from ds01_spawner.gateway.docker.disk_use import DiskUse
@@ -27,7 +24,6 @@ from ds01_spawner.gateway.docker.prune import ContainerPrune
 from ds01_spawner.gateway.docker.pull import Pull
 from ds01_spawner.gateway.docker.streams import Streams
 from ds01_spawner.gateway.docker.system import System
-from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call
 
 
@@ -72,7 +68,7 @@ def docker_door(door: Door, instance: str) -> DockerDoor:
             ContainerList(door, owned),
             Creating(door, lookups, Granting(lambda: door.platform.admission, door.threads)),
             Containers(door, owned),
-            ContainerRuns(door, owned, before_start(door)),
+            ContainerRuns(door, owned),
             ContainerPrune(door, owned),
             Streams(door, owned),
             Execs(door, owned),
@@ -88,18 +84,3 @@ def docker_door(door: Door, instance: str) -> DockerDoor:
         ),
     )
     return DockerDoor(dispatch, builds)
-
-
-def before_start(door: Door) -> BeforeStart:
-    """Makes its owner's folders and volumes ready for a container that starts."""
-
-    async def restage(caller: Caller, inspected: Mapping[str, Any]) -> None:
-        account, container = caller.person, inspected_container(inspected)
-
-        def make_ready() -> None:
-            door.platform.binds.restage(account, container)
-            door.platform.volume_folders.hand_over(account, container)
-
-        await door.threads.run(caller.user, make_ready)
-
-    return restage

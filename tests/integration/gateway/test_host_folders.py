@@ -197,9 +197,9 @@ def test_a_volume_is_kept_from_one_container_to_the_next(
     mount = ("-v", f"{volume}:/data")
     alice.docker("run", "--rm", *mount, tiny_image, "sh", "-c", "echo kept > /data/file")
     assert alice.docker("run", "--rm", *mount, tiny_image, "cat", "/data/file") == "kept"
-    onto = ("-v", f"{volume}-etc:/etc", "-v", "/anonymous")
-    alice.docker("run", "--rm", *onto, tiny_image, "touch", "/etc/new", "/anonymous/new")
-    alice.docker("volume", "rm", f"{volume}-etc")
+    onto = ("-v", f"{volume}-usr:/usr", "-v", "/anonymous")
+    alice.docker("run", "--rm", *onto, tiny_image, "touch", "/usr/new", "/anonymous/new")
+    alice.docker("volume", "rm", f"{volume}-usr")
     assert volume in alice.docker("volume", "ls", "-q").split()
     assert alice.docker("volume", "inspect", "-f", "{{.Name}}", volume) == volume
     assert volume not in bob.docker("volume", "ls", "-q").split()

@@ -13,6 +13,7 @@ from ds01_spawner.domain.errors import (
 )
 from ds01_spawner.domain.labels import INSTANCE, Interface
 from ds01_spawner.domain.occupancy import SlotState
+from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.operations.admission import RESERVATION_LIFETIME
 from ds01_spawner.operations.launch import DOUBT_TIME, SETTLE_TIME
 from fakes.facts import container
@@ -258,3 +259,17 @@ def test_what_is_removed_gives_its_slot_back_at_once_after_a_later_start_too(lab
     assert lab.states() == {"0:0": SlotState.RESERVED}
     lab.admission.forget(gone)
     assert lab.states() == {"0:0": SlotState.FREE}
+
+
+def test_no_start_forgets_to_make_ready(lab: Lab) -> None:
+    lab.accounts.people["alice"] = UnixAccount("alice", 1001, 1001, "/home/alice")
+    made = started(lab)
+    assert lab.volumes.given == ["run._.alice"]
+
+    lab.engine.stop(made, timedelta())
+    shown = lab.engine.container(made)
+    assert shown is not None
+    lab.accounts.people["alice"] = UnixAccount("alice", 1009, 1001, "/home/alice")
+    with pytest.raises(Forbidden, match="its image's user"):
+        lab.starts.start(made, "alice")
+    assert lab.events.actions[-1] == "container.start"

@@ -1,6 +1,5 @@
 import asyncio
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +20,6 @@ from ds01_spawner.gateway.docker.container_runs import ContainerRuns
 from ds01_spawner.gateway.docker.containers import Containers
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.docker.prune import ContainerPrune
-from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Answer, Handler
 from fakes.calls import FakeReply, a_call
 from fakes.door import FakeDoor
@@ -56,19 +54,14 @@ class Lab:
     def __init__(self, engine: FakeEngineLink | None = None) -> None:
         self.engine = engine or FakeEngineLink([WEB, DONE, BOBS, OLD, HUB])
         self.fake = FakeDoor(self.engine)
-        self.restaged: list[str] = []
         self.body: Any = {}
         door, owned = self.fake.door, Owned(self.engine, INSTANCE)
         self.handlers: dict[str, Handler] = {
             **Containers(door, owned).handlers(),
-            **ContainerRuns(door, owned, self._restage).handlers(),
+            **ContainerRuns(door, owned).handlers(),
             **ContainerList(door, owned).handlers(),
             **ContainerPrune(door, owned).handlers(),
         }
-
-    async def _restage(self, caller: Caller, found: Mapping[str, Any]) -> None:
-        assert caller.user == "alice"
-        self.restaged.append(str(found["Name"]))
 
     async def do(self, endpoint: str, ref: str = "", **query: str) -> FakeReply:
         method, _, path = endpoint.partition(" ")
@@ -239,13 +232,12 @@ async def test_links_are_not_removed() -> None:
         await Lab().do("DELETE /containers/{id}", "web", link="1")
 
 
-async def test_a_start_restages_and_goes_through_the_platform() -> None:
+async def test_a_start_goes_through_the_platform() -> None:
     lab = Lab()
 
     reply = await lab.do("POST /containers/{id}/start", "done")
 
     assert reply.status == 204
-    assert lab.restaged == ["/done._.alice"]
     assert lab.fake.platform.starts.started == [(DONE["Id"], "alice")]
     assert lab.deeds == []
 
@@ -254,7 +246,6 @@ async def test_what_runs_is_not_started() -> None:
     lab = Lab()
 
     assert (await lab.do("POST /containers/{id}/start", "web")).status == 304
-    assert lab.restaged == []
 
 
 async def test_what_is_paused_is_not_started() -> None:
@@ -288,7 +279,6 @@ async def test_a_restart_is_a_stop_and_a_start() -> None:
 
     assert lab.deeds == ["POST /containers/web._.alice/stop"]
     assert lab.engine.asked[-1].query == {"t": ["3"]}
-    assert lab.restaged == ["/web._.alice"]
     assert lab.fake.platform.starts.started == [(WEB["Id"], "alice")]
 
 
@@ -304,10 +294,23 @@ async def test_a_restart_of_what_does_not_run_is_a_start() -> None:
 async def test_a_container_that_would_be_gone_is_restarted_by_the_engine() -> None:
     lab = Lab()
     lab.engine.containers.append(own("brief", "alice", HostConfig={"AutoRemove": True}))
+    lab.fake.platform.admission.current = Limits(allow_image_user=True)
 
     assert (await lab.do("POST /containers/{id}/restart", "brief")).status == 204
     assert lab.deeds == ["POST /containers/brief._.alice/restart"]
     assert lab.fake.platform.log.actions == ["container.restart"]
+
+
+@pytest.mark.parametrize("source", ["", f"/run/ds01/binds/{'0' * 32}/0"])
+async def test_an_images_user_and_folders_are_not_restarted_by_the_engine(source: str) -> None:
+    lab = Lab()
+    mounts = [{"Type": "bind", "Source": source, "Destination": "/w"}] if source else []
+    brief = own("brief", "alice", HostConfig={"AutoRemove": True}, Mounts=mounts)
+    lab.engine.containers.append(brief)
+
+    with pytest.raises(Forbidden, match="folders of the server" if source else "image's user"):
+        await lab.do("POST /containers/{id}/restart", "brief")
+    assert lab.deeds == []
 
 
 async def test_a_gpu_is_not_left_alone_for_a_restart() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from ds01_spawner.client.problems import TooManyRequests
 from ds01_spawner.domain.errors import DS01Error, Forbidden, InvalidRequest, NotFound, QuotaExceeded
+from ds01_spawner.domain.limits import Limits
 from ds01_spawner.gateway.docker.execs import Execs, program
 from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.identity import Caller
@@ -14,7 +15,7 @@ from ds01_spawner.gateway.wire.call import Answer
 from ds01_spawner.operations.audit import Audit
 from fakes.calls import ALICE, BOB, FakeReply, a_call
 from fakes.clock import FakeClock
-from fakes.door import a_door
+from fakes.door import FakeAdmission, a_door
 from fakes.engine_json import INSTANCE, inspected, legacy, managed, own
 from fakes.engine_link import FakeEngineLink
 from fakes.event_log import FakeEventLog
@@ -52,7 +53,9 @@ class Lab:
     log: FakeEventLog = field(default_factory=FakeEventLog)
 
     def __post_init__(self) -> None:
-        door = a_door(self.link, audit=Audit(FakeClock(), self.log, "gateway"))
+        self.admission = FakeAdmission()
+        audit = Audit(FakeClock(), self.log, "gateway")
+        door = a_door(self.link, audit=audit, admission=self.admission)
         self.execs = Execs(door, Owned(self.link, INSTANCE))
 
     async def ask(
@@ -171,8 +174,19 @@ async def test_an_images_user_may_be_root_where_the_container_runs_as_one(lab: L
     image = own("img", "alice", Config={"Labels": managed("img", "alice"), "User": ""})
     lab.link.containers.append(image)
     lab.link.answers[f"GET /exec/{EXEC}/json"] = Answer(200, shown(image, user="root"))
+    lab.admission.current = Limits(allow_image_user=True)
     await lab.ask(START, EXEC, {})
     assert lab.asked_for(f"/exec/{EXEC}/start")
+
+
+async def test_nobody_is_an_images_user_when_that_is_not_allowed_any_more(lab: Lab) -> None:
+    image = own("img", "alice", Config={"Labels": managed("img", "alice"), "User": ""})
+    lab.link.containers.append(image)
+    lab.link.answers[f"GET /exec/{EXEC}/json"] = Answer(200, shown(image, user="root"))
+    for endpoint, part, body in ((CREATE, "img", COMMAND), (START, EXEC, {})):
+        with pytest.raises(Forbidden, match="its image's user"):
+            await lab.ask(endpoint, part, body)
+    assert not lab.asked_for(f"/exec/{EXEC}/start")
 
 
 @pytest.mark.parametrize(
