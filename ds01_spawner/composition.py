@@ -329,6 +329,7 @@ class Platform:
         return Binds(
             UnixPaths(self._own_folders, self.directories.gateway_socket),
             KernelBindStage(self.directories.run),
+            self.engine,
         )
 
     @cached_property

@@ -2,10 +2,11 @@
 
 import posixpath
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from types import MappingProxyType
 
 from ds01_spawner.domain.bind import (
     Bind,
@@ -14,15 +15,18 @@ from ds01_spawner.domain.bind import (
     binds_of,
     check_binds,
 )
+from ds01_spawner.domain.closed_places import is_closed
 from ds01_spawner.domain.container import Container, Mount
 from ds01_spawner.domain.errors import Forbidden, Unavailable
+from ds01_spawner.domain.names import shown
 from ds01_spawner.domain.person import UnixAccount
-from ds01_spawner.ports import BindStage, OpenedPath, PathKind, PersonalPaths
+from ds01_spawner.ports import BindStage, ContainerRoots, OpenedPath, PathKind, PersonalPaths
 
 UNCLAIMED_TIME = timedelta(minutes=10)
 """A stage without a container is left alone so long: its container is being made."""
 
 _KEY_BYTES = 16
+_NOWHERE_ELSE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +45,20 @@ class StagedBinds:
 
 
 class Binds:
-    """Stages what people want mounted. Safe to use from many threads; blocks on file systems."""
+    """Stages what people want mounted. Safe to use from many threads; blocks on file systems.
 
-    def __init__(self, paths: PersonalPaths, stage: BindStage) -> None:
+    Args:
+        paths: Opens them as the person.
+        stage: Keeps them for the engine.
+        roots: Where paths in a container lead; without it, all are taken for plain.
+    """
+
+    def __init__(
+        self, paths: PersonalPaths, stage: BindStage, roots: ContainerRoots | None = None
+    ) -> None:
         self._paths = paths
         self._stage = stage
+        self._roots = roots
 
     def stage(
         self, account: UnixAccount, wanted: Sequence[Bind], others: Sequence[str] = ()
@@ -79,6 +92,8 @@ class Binds:
         """Open everything anew, before a container that does not run is started again.
 
         What the person may no longer have is unmounted, so that nothing else starts it either.
+        Paths in the container count for what they lead to: the engine follows links of the image,
+        as root, when it makes the places where something is mounted.
 
         Raises:
             InvalidRequest: Something does not exist any more.
@@ -91,7 +106,8 @@ class Binds:
         try:
             wanted = _wanted(container)
             targets = [mount.target for mount in container.mounts]
-            self._staged(account, wanted, [*wanted.others, *targets])
+            others = [*wanted.others, *targets]
+            self._staged(account, wanted, others, self._led(container, wanted, others))
         except BaseException:
             with suppress(Unavailable):
                 self._stage.clear(key)
@@ -118,8 +134,28 @@ class Binds:
             self._stage.clear(key)
         return unclaimed
 
+    def _led(
+        self, container: Container, wanted: BindSet, others: Sequence[str]
+    ) -> Mapping[str, str]:
+        """Where the paths lead at which the engine mounts or makes something."""
+        paths = {_normal(path) for path in (*others, *(bind.target for bind in wanted.binds))}
+        led = self._roots.leads_to(container.id, paths) if self._roots is not None else {}
+        for path, real in led.items():
+            # The platform's own places are where it put them.
+            if path != real and (real == "/" or is_closed(real)):
+                raise Forbidden(
+                    f"{shown(path)} of this container leads to {shown(real)}, where nothing may be "
+                    "mounted.",
+                    "Make it anew with another place in it.",
+                )
+        return led
+
     def _staged(
-        self, account: UnixAccount, wanted: BindSet, others: Sequence[str]
+        self,
+        account: UnixAccount,
+        wanted: BindSet,
+        others: Sequence[str],
+        led: Mapping[str, str] = _NOWHERE_ELSE,
     ) -> tuple[tuple[Bind, ...], list[str]]:
         """What became of the binds, and what the engine mounts."""
         with ExitStack() as stack:
@@ -129,7 +165,12 @@ class Binds:
                 )
                 for bind in wanted.binds
             ]
-            self._make_mount_points(account, wanted.binds, opened, others)
+            targets = [led.get(path, path) for path in map(_normal, others)]
+            led_binds = [
+                replace(bind, target=led.get(_normal(bind.target), bind.target))
+                for bind in wanted.binds
+            ]
+            self._make_mount_points(account, led_binds, opened, targets)
             try:
                 sources = [
                     self._stage.put(wanted.key, index, each, read_only=bind.read_only)

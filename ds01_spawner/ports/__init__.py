@@ -11,6 +11,7 @@ from ds01_spawner.ports.engine import (
 )
 from ds01_spawner.ports.folders import (
     BindStage,
+    ContainerRoots,
     OpenedPath,
     PathKind,
     PersonalPaths,
@@ -48,6 +49,7 @@ __all__ = [
     "Channels",
     "Clock",
     "ContainerProcesses",
+    "ContainerRoots",
     "Engine",
     "EngineInfo",
     "EventLog",

@@ -1,7 +1,7 @@
 """Folders and files of the host that people want in their containers."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -112,6 +112,21 @@ class BindStage(Protocol):
 
     def keys(self, unchanged_for: timedelta = timedelta()) -> Collection[str]:
         """Every key that something was mounted for at least so long ago."""
+        ...
+
+
+class ContainerRoots(Protocol):
+    """The files of containers, as they are before anything is mounted."""
+
+    def leads_to(self, container_id: str, paths: Collection[str]) -> Mapping[str, str]:
+        """Where absolute paths lead in a container that does not run, by path.
+
+        Links of the image are followed, and links that the container made itself.
+
+        Raises:
+            Forbidden: One leads nowhere.
+            Unavailable: The engine does not answer.
+        """
         ...
 
 

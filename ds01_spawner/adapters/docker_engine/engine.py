@@ -19,6 +19,7 @@ from ds01_spawner.adapters.docker_engine.inspection import (
     environment_of,
     inspected_container,
 )
+from ds01_spawner.adapters.docker_engine.layers import layers_of, leads_to
 from ds01_spawner.adapters.docker_engine.networks import ensure_network, list_bridges
 from ds01_spawner.adapters.docker_engine.payload import container_payload, unset_by_image
 from ds01_spawner.adapters.docker_engine.pulling import pull_image
@@ -120,6 +121,11 @@ class DockerEngine:
         if inspected is None:
             return None
         return addresses_of(inspected.get("NetworkSettings")).get(network)
+
+    def leads_to(self, container_id: str, paths: Collection[str]) -> Mapping[str, str]:
+        """As the port says; where the engine does not tell its layers, links are not known of."""
+        layers = layers_of(self._inspect(container_id) or {})
+        return {path: leads_to(layers, path) if layers else path for path in paths}
 
     def environment(self, container_id: str, names: Collection[str]) -> Mapping[str, str]:
         """The environment variables of these names that it was made with."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 
+from ds01_spawner.adapters.docker_engine.inspection import binds_key_of
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.errors import Conflict, Forbidden, InvalidRequest
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.names import check_docker_name, shown
 from ds01_spawner.gateway.docker.container_deeds import ContainerDeeds, Deed, answer_with
 from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.dressing import check_restart_policy
 from ds01_spawner.gateway.docker.names import engine_name, without_number
 from ds01_spawner.gateway.docker.owned import Owned, labels_of
 from ds01_spawner.gateway.docker.parameters import flag, terminal_size
@@ -136,6 +138,8 @@ class Containers:
         user, platform = call.caller.user, self._door.platform
         limits = await self._door.threads.run(user, lambda: platform.admission.limits(user))
         payload, told = update_payload(body, limits)
+        if binds_key_of(found.get("Mounts")):
+            check_restart_policy(payload)
         deed = Deed("container.update", "/update", body=payload, details={"asked": payload})
         answer = await self._deeds.done(call, found, deed)
         if not answer.ok:

@@ -80,6 +80,8 @@ def dressed(
             "user.",
             "Use a volume.",
         )
+    if has_binds:
+        check_restart_policy(asked.wishes.get("HostConfig", {}))
     notices = tuple(mount for mount in spec.mounts if mount.target == NOTICES)
     network = found.network or spec.network
     bounded = narrowed(spec, asked.limits, limits)
@@ -99,6 +101,20 @@ def dressed(
         use_init=bool(asked.wishes.get("HostConfig", {}).get("Init")),
         wishes=_wishes(spec, asked, found, network),
     )
+
+
+def check_restart_policy(host: Mapping[str, Any]) -> None:
+    """Return when a container with folders of the server may have the restart policy in `host`.
+
+    Raises:
+        Forbidden: The engine would start it again, and nobody would look at its folders.
+    """
+    if (host.get("RestartPolicy") or {}).get("Name") == "on-failure":
+        raise Forbidden(
+            "--restart on-failure is not available with folders of the server: each start looks at "
+            "them anew, which the engine does not.",
+            "Leave it out, or use volumes.",
+        )
 
 
 def groups_warning(spec: ContainerSpec, asked: AskedContainer, account: UnixAccount) -> str:

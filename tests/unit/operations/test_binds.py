@@ -1,3 +1,4 @@
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import pytest
@@ -188,3 +189,49 @@ def test_what_belongs_to_no_container_is_cleared_unless_it_is_young(
 def test_clearing_nothing_is_nothing(binds: Binds) -> None:
     binds.clear("")
     binds.clear("f" * 32)
+
+
+class FakeRoots:
+    """The `ContainerRoots` port: a container with links."""
+
+    def __init__(self, **links: str) -> None:
+        self.links = links
+
+    def leads_to(self, container_id: str, paths: Collection[str]) -> Mapping[str, str]:
+        del container_id
+        return {
+            path: next(
+                (
+                    path.replace(f"/{name}", to, 1)
+                    for name, to in self.links.items()
+                    if path.startswith(f"/{name}/")
+                ),
+                path,
+            )
+            for path in paths
+        }
+
+
+def test_what_an_image_leads_into_a_folder_is_made_there_as_the_person(
+    paths: FakePaths, stage: FakeStage
+) -> None:
+    binds = Binds(paths, stage, FakeRoots(x="/data"))
+    staged = binds.stage(ALICE, [Bind("/data", "/data"), Bind("/home/alice", "/x/alice")], ["/x/w"])
+    volume = Mount("volume", "v", "/x/bob/new")
+    paths.made.clear()
+
+    binds.restage(ALICE, container(staged, mounts=(*staged.mounts, volume)))
+
+    assert sorted(paths.made) == [
+        ("/data", "alice", True),
+        ("/data", "bob/new", True),
+        ("/data", "w", True),
+    ]
+
+
+def test_what_leads_to_a_closed_place_is_not_started(paths: FakePaths, stage: FakeStage) -> None:
+    binds = Binds(paths, stage, FakeRoots(x="/etc"))
+    staged = binds.stage(ALICE, [Bind("/data", "/data")], ["/x/group"])
+    with pytest.raises(Forbidden, match="leads to '/etc/group'"):
+        binds.restage(ALICE, container(staged))
+    assert staged.key not in set(stage.keys())

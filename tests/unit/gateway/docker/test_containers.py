@@ -445,6 +445,17 @@ async def test_a_prune_with_a_filter_that_makes_no_sense_is_refused(filters: str
     assert lab.deeds == []
 
 
+async def test_what_has_folders_gets_no_restart_policy_later() -> None:
+    lab = Lab()
+    mounts = [{"Type": "bind", "Source": f"/run/ds01/binds/{'0' * 32}/0", "Destination": "/w"}]
+    lab.engine.containers.append(own("work", "alice", Mounts=mounts))
+    lab.body = {"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}}
+
+    with pytest.raises(Forbidden, match="folders of the server"):
+        await lab.do("POST /containers/{id}/update", "work")
+    assert lab.deeds == []
+
+
 async def test_an_update_is_kept_within_the_owners_limits() -> None:
     lab = Lab()
     lab.fake.platform.admission.current = Limits(memory_bytes=1024**3)

@@ -97,6 +97,13 @@ def test_limits_that_shrank_since_are_the_ones_that_count() -> None:
         dressed(granted(wanted, less), wanted, less, ALICE, Found())
 
 
+def test_the_engine_starts_nothing_again_that_has_folders_of_the_host() -> None:
+    policy = {"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}}
+    assert made(body({"Binds": ["data:/data"], **policy})).wishes["HostConfig"]["RestartPolicy"]
+    with pytest.raises(Forbidden, match="each start looks at them anew"):
+        made(body({"Binds": ["/srv/project:/project"], **policy}))
+
+
 def test_leave_for_image_users_that_was_taken_away_since_is_not_used() -> None:
     wanted = asked(body(User="root"), IMAGE_USER_LIMITS)
     with pytest.raises(Unavailable, match="limits changed"):

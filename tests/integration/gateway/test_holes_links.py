@@ -1,0 +1,98 @@
+"""Links of an image that lead what the engine makes as root into a folder of the server."""
+
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from integration.gateway.people import Person
+from integration.unix_people import own_folder
+
+DOCKERFILE = """FROM {image}
+RUN ln -s /data /x && ln -s /etc /e && mkdir /mine && chown {uid} /mine
+"""
+
+
+@pytest.fixture
+def linked(alice: Person, tiny_image: str) -> Iterator[str]:
+    name = alice.named("linked")
+    text = DOCKERFILE.format(image=tiny_image, uid=alice.account.uid)
+    with own_folder(alice.account) as context:
+        alice.run(lambda: (context / "Dockerfile").write_text(text))
+        alice.docker("build", "-q", "-t", name, str(context))
+    yield name
+    alice.docker("rmi", "-f", name)
+
+
+@pytest.fixture
+def scratch(bob: Person) -> Iterator[Path]:
+    """A folder that everybody may write to, with one of bob's that nobody else may enter."""
+    made = Path("/srv") / f"ds01-test-{secrets.token_hex(4)}"
+    (made / "bob").mkdir(parents=True)
+    made.chmod(0o1777)
+    os.chown(made / "bob", bob.account.uid, bob.account.gid)
+    (made / "bob").chmod(0o700)
+    yield made
+    subprocess.run(["rm", "-r", str(made)], check=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-v", "{volume}:/x/bob/new"),
+        ("-v", "/x/bob/new"),
+        ("--tmpfs", "/x/bob/new"),
+        ("-v", "{folder}:/x/bob/new"),
+        ("-w", "/x/bob/new"),
+    ],
+    ids=["volume", "volume without a name", "tmpfs", "folder", "working directory"],
+)
+def test_nothing_is_made_as_root_where_a_link_of_the_image_leads(
+    alice: Person, linked: str, scratch: Path, options: tuple[str, str]
+) -> None:
+    volume = alice.named("v")
+    with own_folder(alice.account) as folder:
+        words = [each.format(volume=volume, folder=folder) for each in options]
+        done = alice.try_docker(*("run", "--rm", "-v", f"{scratch}:/data", *words, linked, "true"))
+    alice.try_docker("volume", "rm", volume)
+    assert done.code != 0
+    assert "you may not create it there" in done.err
+    assert list((scratch / "bob").iterdir()) == []
+
+
+def test_ones_own_place_behind_a_link_is_made_as_oneself(
+    alice: Person, linked: str, scratch: Path
+) -> None:
+    alice.docker(*("run", "--rm", "-v", f"{scratch}:/data", "--tmpfs", "/x/mine/t", linked, "true"))
+    assert (scratch / "mine/t").stat().st_uid == alice.account.uid
+
+
+def test_a_link_that_the_container_made_counts_at_its_next_start(
+    alice: Person, linked: str, scratch: Path
+) -> None:
+    name = alice.named("again")
+    script = "mv /mine/a /mine/b && ln -s /data/bob /mine/a"
+    alice.docker(
+        *("create", "--name", name, "-v", f"{scratch}:/data", "--tmpfs", "/mine/a/new"),
+        *(linked, "sh", "-c", script),
+    )
+    try:
+        alice.docker("start", "-a", name)
+        told = alice.refused("start", name)
+    finally:
+        alice.docker("rm", "-f", name)
+    assert "you may not create it there" in told
+    assert list((scratch / "bob").iterdir()) == []
+
+
+def test_a_link_to_the_file_of_groups_is_refused(alice: Person, linked: str, scratch: Path) -> None:
+    with own_folder(alice.account) as folder:
+        alice.shell(f"echo x > {folder}/group")
+        told = alice.refused(
+            *("run", "--rm", "-v", f"{scratch}:/data", "-v", f"{folder}/group:/e/group"),
+            *(linked, "true"),
+        )
+    assert "leads to '/etc/group'" in told
