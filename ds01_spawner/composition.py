@@ -309,7 +309,7 @@ class Platform:
             succession=self.succession,
             outlook=self.outlook,
             audit=self.audit,
-            readiness=Readiness(self.accounts, self.binds, self.volume_folders),
+            readiness=Readiness(self.accounts, self.engine, self.binds, self.volume_folders),
             stillness=self.stillness,
         )
 

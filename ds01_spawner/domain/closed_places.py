@@ -1,4 +1,4 @@
-"""Places in a container where nothing may be mounted, whoever asks: a client or an image."""
+"""Places in a container where nothing is mounted and nothing begins, whoever asks for it."""
 
 import posixpath
 from collections.abc import Iterable
@@ -44,3 +44,20 @@ def check_image_volumes(image: str, targets: Iterable[str]) -> None:
                 "mounted.",
                 "Build it without that VOLUME.",
             )
+
+
+def check_working_dir(folder: str) -> None:
+    """Return when something may begin in a folder of a container.
+
+    Below /proc/self/fd a runtime may have left a folder of the host open (CVE-2024-21626).
+
+    Raises:
+        Forbidden: It is the kernel's.
+    """
+    plain = "/" + posixpath.normpath(folder).lstrip("/")
+    is_memory = plain == "/dev/shm" or plain.startswith("/dev/shm/")  # noqa: S108 - the container's
+    if plain.startswith(("/proc/", "/sys/", "/dev/")) and not is_memory:
+        raise Forbidden(
+            f"The working directory {shown(folder)} is the kernel's, not the container's.",
+            "Use a folder of the image: -w /tmp.",
+        )

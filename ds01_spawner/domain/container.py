@@ -85,6 +85,7 @@ class Container:
         uid: Whom its first process runs as; `None` where the engine says a name or nothing.
         addresses: Its IP address on each network, while it runs.
         binds_key: Names the stage of its owner's folders (`domain.bind`); empty without.
+        working_dir: Where its process begins; empty where it was not looked up.
     """
 
     id: str
@@ -101,6 +102,7 @@ class Container:
     uid: int | None = None
     addresses: Mapping[str, str] = field(default_factory=dict)
     binds_key: str = ""
+    working_dir: str = ""
 
 
 @dataclass(frozen=True, slots=True)

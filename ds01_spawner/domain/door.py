@@ -95,11 +95,14 @@ class EngineFacts:
     Attributes:
         default_runtime: What containers run with unless they say otherwise; empty: not known.
         live_restore: Whether containers live on while the engine is restarted; `None`: not known.
+        runc: Version of runc as the engine tells it, such as `1.1.5+ds1-1+deb12u1` or
+            `v1.1.12-0-g51d5e94`; empty: not known.
         tcp: TCP addresses that it listens on, by its configuration or command line.
         file: Where its configuration file is, there or not.
     """
 
     default_runtime: str = ""
     live_restore: bool | None = None
+    runc: str = ""
     tcp: tuple[str, ...] = ()
     file: str = "/etc/docker/daemon.json"

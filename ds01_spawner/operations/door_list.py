@@ -1,5 +1,6 @@
 """Every door that a machine may have, in the order in which they are shown."""
 
+import re
 from dataclasses import dataclass
 
 from ds01_spawner.operations.door_kinds import Door, GroupDoor, SettingDoor, SocketDoor
@@ -12,6 +13,11 @@ from ds01_spawner.ports.doors import (
     Nodes,
     SystemFiles,
 )
+
+_VERSION = re.compile(r"v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})")
+_RUNC_FIXED = (1, 1, 12)
+_DEBIAN_FIXED = re.compile(r"^1\.1\.5\+ds1-1\+deb12u[1-9]|^1\.0\.0~rc93\+ds1-5\+deb11u[3-9]")
+"""https://security-tracker.debian.org/tracker/CVE-2024-21626"""
 
 _NVIDIA = "nvidia"
 _ROOT_BY = "Whoever is in it is root on this machine"
@@ -70,6 +76,7 @@ def doors_of(machine: Machine) -> tuple[Door, ...]:
         _tcp(machine.engine),
         _default_runtime(machine.engine),
         _live_restore(machine.engine),
+        _runc(machine.engine),
         ToldDoor(
             "gateway",
             "Without it, people have no Docker at all.",
@@ -130,6 +137,28 @@ def _live_restore(engine: EngineSetup) -> Door:
         engine=engine,
         found=found,
         effect="live-restore is set to true, and the running engine reads its file anew (SIGHUP).",
+    )
+
+
+def _runc(engine: EngineSetup) -> Door:
+    def found() -> tuple[bool, str, str] | None:
+        version = engine.facts().runc
+        told = _VERSION.match(version)
+        if told is None:  # a bare commit says nothing
+            return None
+        if tuple(map(int, told.groups())) >= _RUNC_FIXED or _DEBIAN_FIXED.search(version):
+            return False, f"The engine's runc is {version}.", ""
+        by_hand = (
+            "Update it. Distributions repair older versions: if its changelog names CVE-2024-21626,"
+            " all is well."
+        )
+        return True, f"The engine's runc is {version}, before 1.1.12.", by_hand
+
+    return ToldDoor(
+        "runc",
+        "Before 1.1.12, an image or a step of a build may begin in a folder of the server that runc"
+        " left open (CVE-2024-21626).",
+        found,
     )
 
 

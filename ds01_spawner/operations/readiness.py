@@ -1,17 +1,21 @@
 """What is checked and made ready each time a container of a person's starts."""
 
+from ds01_spawner.domain.closed_places import check_working_dir
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import Forbidden
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.operations.binds import Binds
-from ds01_spawner.ports import Accounts, VolumeFolders
+from ds01_spawner.ports import Accounts, ContainerRoots, VolumeFolders
 
 
 class Readiness:
     """Makes ready what a container was made with. Safe to use from many threads."""
 
-    def __init__(self, accounts: Accounts, binds: Binds, volumes: VolumeFolders) -> None:
+    def __init__(
+        self, accounts: Accounts, roots: ContainerRoots, binds: Binds, volumes: VolumeFolders
+    ) -> None:
         self._accounts = accounts
+        self._roots = roots
         self._binds = binds
         self._volumes = volumes
 
@@ -24,11 +28,14 @@ class Readiness:
             limits: Theirs, now.
 
         Raises:
-            Forbidden: It runs as somebody whom its owner may not be any more, or has folders that
-                they may not read any more.
+            Forbidden: It begins in a folder of the kernel's, runs as somebody whom its owner may
+                not be any more, or has folders that they may not read any more.
             InvalidRequest: A folder does not exist any more.
             Unavailable: Something needed does not answer.
         """
+        if container.working_dir:
+            led = self._roots.leads_to(container.id, [container.working_dir])
+            check_working_dir(led.get(container.working_dir, ""))
         account = self._accounts.lookup(user)
         if account is None:
             if container.binds_key:

@@ -1,7 +1,7 @@
 """Host folders and their stage, in memory."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
 from ds01_spawner.domain.bind import Bind, check_binds, is_key
@@ -102,3 +102,18 @@ class FakeVolumeFolders:
     def hand_over(self, account: UnixAccount, container: Container) -> None:
         del account
         self.given.append(container.name)
+
+
+class FakeRoots:
+    """The `ContainerRoots` port: every container has these links at its root."""
+
+    def __init__(self, **links: str) -> None:
+        self.links = links
+
+    def leads_to(self, container_id: str, paths: Collection[str]) -> Mapping[str, str]:
+        del container_id
+        return {path: self._led(path) for path in paths}
+
+    def _led(self, path: str) -> str:
+        first, _, rest = path.removeprefix("/").partition("/")
+        return f"{self.links[first]}/{rest}" if first in self.links else path

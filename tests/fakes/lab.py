@@ -34,7 +34,7 @@ from fakes.cgroups import FakeCgroups
 from fakes.clock import FakeClock
 from fakes.engine import FakeEngine
 from fakes.event_log import FakeEventLog
-from fakes.folders import FakePaths, FakeStage, FakeVolumeFolders
+from fakes.folders import FakePaths, FakeRoots, FakeStage, FakeVolumeFolders
 from fakes.ledger import FakeLedger
 from fakes.notice_board import FakeNoticeBoard
 from fakes.policy import FakePolicy
@@ -149,7 +149,9 @@ class Lab:
             succession=Succession(clock=self.clock, policy=self.policy, ledger=self.ledger),
             outlook=self.outlook,
             audit=self.audit,
-            readiness=Readiness(self.accounts, Binds(self.paths, FakeStage()), self.volumes),
+            readiness=Readiness(
+                self.accounts, FakeRoots(), Binds(self.paths, FakeStage()), self.volumes
+            ),
         )
 
     def request(  # noqa: PLR0917 - what a person says

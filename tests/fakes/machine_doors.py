@@ -85,11 +85,13 @@ class FakeEngineSetup:
         settings: What the file says.
         options: What the command line says of them besides.
         tcp: Addresses that it listens on.
+        runc: What it says of its runc.
     """
 
     settings: dict[str, object] = field(default_factory=dict)
     options: dict[str, object] = field(default_factory=dict)
     tcp: tuple[str, ...] = ()
+    runc: str = ""
 
     def facts(self) -> EngineFacts:
         said = {"default-runtime": "runc", "live-restore": False} | self.settings | self.options
@@ -97,6 +99,7 @@ class FakeEngineSetup:
             default_runtime=str(said["default-runtime"]),
             live_restore=bool(said["live-restore"]),
             tcp=self.tcp,
+            runc=self.runc,
         )
 
     def setting(self, key: str) -> object:

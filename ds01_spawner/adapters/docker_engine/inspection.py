@@ -47,6 +47,7 @@ def inspected_container(inspected: Mapping[str, Any]) -> Container:
         uid=uid_of(inspected),
         addresses=addresses_of(inspected.get("NetworkSettings")),
         binds_key=binds_key_of(inspected.get("Mounts")),
+        working_dir=(inspected.get("Config") or {}).get("WorkingDir") or "",
     )
 
 

@@ -47,6 +47,7 @@ class DaemonFile:
                 said.get("DefaultRuntime") or self.setting("default-runtime") or ""
             ),
             live_restore=live if isinstance(live, bool) else None,
+            runc=str((said.get("RuncCommit") or {}).get("ID") or ""),
             tcp=tuple(dict.fromkeys(each for each in told if each.startswith("tcp:"))),
             file=FILE,
         )

@@ -1,9 +1,9 @@
 """What a client wants run: command, environment, terminal, health check, signals, bounds, logs."""
 
-import posixpath
 import re
 from typing import Any
 
+from ds01_spawner.domain.closed_places import check_working_dir
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest
 from ds01_spawner.domain.names import shown
 from ds01_spawner.domain.units import parse_size
@@ -201,24 +201,8 @@ def absolute_folder(folder: str) -> str:
         raise InvalidRequest(
             f"The working directory {shown(folder)} is not an absolute path.", "Begin it with /."
         )
-    check_not_the_kernels(folder)
+    check_working_dir(folder)
     return folder
-
-
-def check_not_the_kernels(folder: str) -> None:
-    """Return when a working directory is a folder of the container.
-
-    Below /proc/self/fd a runtime may have left a folder of the host open (CVE-2024-21626).
-
-    Raises:
-        Forbidden: It is the kernel's.
-    """
-    plain = "/" + posixpath.normpath(folder).lstrip("/")
-    if plain.startswith(("/proc/", "/sys/", "/dev/fd")):
-        raise Forbidden(
-            f"The working directory {shown(folder)} is the kernel's, not the container's.",
-            "Use a folder of the image: -w /tmp.",
-        )
 
 
 def _stop_timeout(seconds: int) -> int:

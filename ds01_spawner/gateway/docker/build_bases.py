@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from ds01_spawner.adapters.docker_engine.demand import PLAIN_RUNTIMES
-from ds01_spawner.domain.closed_places import check_image_volumes
+from ds01_spawner.domain.closed_places import check_image_volumes, check_working_dir
 from ds01_spawner.domain.errors import Forbidden, NotFound, Refused
 from ds01_spawner.gateway.docker.build_options import BuildOptions
 from ds01_spawner.gateway.docker.build_output import OnOutput, OutputReply
@@ -83,6 +83,7 @@ class BuildBases:
             _name, found = await self._images.image(job.caller, word, rights)
         config = found.get("Config") or {}
         check_image_volumes(word, config.get("Volumes") or ())
+        check_working_dir(config.get("WorkingDir") or "")
         triggers = config.get("OnBuild") or ()
         return Base(str(found["Id"]), labels_of(found), tuple(map(str, triggers)))
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain import labels
+from ds01_spawner.domain.closed_places import check_working_dir
 from ds01_spawner.domain.container import ContainerSpec, Mount
 from ds01_spawner.domain.errors import (
     Conflict,
@@ -26,7 +27,6 @@ from ds01_spawner.domain.request import GpuRequest, LaunchRequest
 from ds01_spawner.gateway.docker.asked import AskedContainer, asked_container
 from ds01_spawner.gateway.docker.asked_mounts import AskedSource
 from ds01_spawner.gateway.docker.asked_network import DEFAULT, NONE
-from ds01_spawner.gateway.docker.asked_process import check_not_the_kernels
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.dressing import Found, dressed, endpoint_settings, groups_warning
 from ds01_spawner.gateway.docker.gpu_wish import ALL, candidates
@@ -148,7 +148,7 @@ class Creating:
         config = image.get("Config") or {}
         check_container_fits(asked, config)
         working_dir = asked.working_dir or str(config.get("WorkingDir") or "")
-        check_not_the_kernels(working_dir)
+        check_working_dir(working_dir)
         return Found(
             mounts=tuple(mounts),
             network=network,

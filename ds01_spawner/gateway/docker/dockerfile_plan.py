@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ds01_spawner.domain.closed_places import check_working_dir
 from ds01_spawner.domain.errors import Forbidden
 from ds01_spawner.domain.labels import IMAGE_OWNER, RESERVED_LABELS
 from ds01_spawner.domain.names import shown
@@ -138,7 +139,8 @@ def check_instruction(instruction: Instruction, escape: str) -> None:
 
     Raises:
         InvalidRequest: It has a flag that is not known here.
-        Forbidden: It fetches from the network by itself, or sets the platform's labels.
+        Forbidden: It fetches from the network by itself, sets the platform's labels, or works in
+            a folder of the kernel's.
     """
     unknown = instruction.flags.keys() - _FLAGS.get(instruction.name, set())
     if unknown:
@@ -148,6 +150,8 @@ def check_instruction(instruction: Instruction, escape: str) -> None:
         )
     if instruction.name == "ADD":
         _check_added(instruction)
+    if instruction.name == "WORKDIR":
+        check_working_dir(unquoted(instruction.rest))
     if instruction.name == "LABEL":
         check_labels([name for name, _value in pairs_of(instruction.rest, escape)])
 

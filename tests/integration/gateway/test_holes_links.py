@@ -96,3 +96,24 @@ def test_a_link_to_the_file_of_groups_is_refused(alice: Person, linked: str, scr
             *(linked, "true"),
         )
     assert "leads to '/etc/group'" in told
+
+
+def test_nothing_begins_where_a_link_leads_to_what_the_runtime_left_open(
+    alice: Person, tiny_image: str
+) -> None:
+    image, name = alice.named("open"), alice.named("begins")
+    with own_folder(alice.account) as context:
+        text = f"FROM {tiny_image}\nRUN ln -s /proc/self/fd /l\n"
+        alice.run(lambda: (context / "Dockerfile").write_text(text))
+        alice.docker("build", "-q", "-t", image, str(context))
+        direct = f"FROM {tiny_image}\nWORKDIR /proc/self/fd/8\nRUN ls ../../..\n"
+        alice.run(lambda: (context / "Dockerfile").write_text(direct))
+        done = alice.try_docker("build", str(context))
+    try:
+        told = alice.refused("run", "--name", name, "-w", "/l/8", image, "ls", "../../..")
+    finally:
+        alice.try_docker("rm", "-f", name)
+        alice.docker("rmi", "-f", image)
+    assert "is the kernel's" in told
+    assert done.code != 0
+    assert "is the kernel's" in done.out + done.err

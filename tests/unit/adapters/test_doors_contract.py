@@ -108,11 +108,16 @@ def test_a_file_keeps_its_mode_and_its_link(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_answers_is_believed_before_its_file(tmp_path: Path) -> None:
-    said = {"DefaultRuntime": "nvidia", "LiveRestoreEnabled": True}
+    said = {
+        "DefaultRuntime": "nvidia",
+        "LiveRestoreEnabled": True,
+        "RuncCommit": {"ID": "v1.1.12-0-g51d5e94"},
+    }
 
     facts = DaemonFile(lambda: said, tmp_path).facts()
 
     assert (facts.default_runtime, facts.live_restore, facts.tcp) == ("nvidia", True, ())
+    assert facts.runc == "v1.1.12-0-g51d5e94"
 
 
 def test_without_engine_and_file_nothing_is_known(tmp_path: Path) -> None:

@@ -1,4 +1,3 @@
-from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import pytest
@@ -11,7 +10,7 @@ from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.operations.binds import Binds, StagedBinds
 from ds01_spawner.ports import PathKind
 from fakes.clock import EPOCH
-from fakes.folders import FakePaths, FakeStage
+from fakes.folders import FakePaths, FakeRoots, FakeStage
 
 ALICE = UnixAccount("alice", 1001, 1001, "/home/alice")
 HOME, DATA = Bind("/home/alice", "/work"), Bind("/data", "/data", read_only=True)
@@ -189,27 +188,6 @@ def test_what_belongs_to_no_container_is_cleared_unless_it_is_young(
 def test_clearing_nothing_is_nothing(binds: Binds) -> None:
     binds.clear("")
     binds.clear("f" * 32)
-
-
-class FakeRoots:
-    """The `ContainerRoots` port: a container with links."""
-
-    def __init__(self, **links: str) -> None:
-        self.links = links
-
-    def leads_to(self, container_id: str, paths: Collection[str]) -> Mapping[str, str]:
-        del container_id
-        return {
-            path: next(
-                (
-                    path.replace(f"/{name}", to, 1)
-                    for name, to in self.links.items()
-                    if path.startswith(f"/{name}/")
-                ),
-                path,
-            )
-            for path in paths
-        }
 
 
 def test_what_an_image_leads_into_a_folder_is_made_there_as_the_person(

@@ -271,3 +271,32 @@ def test_what_was_not_closed_from_here_cannot_be_undone(lab: Lab) -> None:
         lab.doors.undo("docker-group", "root")
     with pytest.raises(InvalidRequest, match="It is closed"):
         lab.doors.fix("docker-socket", "root")
+
+
+@pytest.mark.parametrize(
+    ("version", "is_open"),
+    [
+        ("1.1.5+ds1-1+deb12u1", False),
+        ("1.1.5+ds1-1+b1", True),
+        ("1.0.0~rc93+ds1-5+deb11u2", True),
+        ("1.0.0~rc93+ds1-5+deb11u3", False),
+        ("v1.1.11-0-g4bccb38", True),
+        ("v1.1.12-0-g51d5e94", False),
+        ("1.3.0", False),
+    ],
+)
+def test_a_runc_that_leaves_folders_open_is_told_of(
+    lab: Lab, version: str, *, is_open: bool
+) -> None:
+    lab.engine.runc = version
+    found = lab.finding("runc")
+    assert found.is_open is is_open
+    assert version in found.what
+    assert ("CVE-2024-21626" in found.by_hand) is is_open
+    assert found.changes == ()
+
+
+@pytest.mark.parametrize("version", ["", "12644e614e25b05da6fd08a38ffa0cfe1903fdec"])
+def test_a_runc_without_a_version_is_not_shown(lab: Lab, version: str) -> None:
+    lab.engine.runc = version
+    assert "runc" not in {each.name for each in lab.doors.look()}

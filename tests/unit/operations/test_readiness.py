@@ -12,7 +12,7 @@ from ds01_spawner.operations.binds import Binds
 from ds01_spawner.operations.readiness import Readiness
 from fakes.accounts import FakeAccounts
 from fakes.clock import EPOCH
-from fakes.folders import FakePaths, FakeStage, FakeVolumeFolders
+from fakes.folders import FakePaths, FakeRoots, FakeStage, FakeVolumeFolders
 
 ALICE = UnixAccount("alice", 1001, 1001, "/home/alice")
 NOW, THEN = Limits(), Limits(allow_image_user=True)
@@ -36,7 +36,8 @@ def binds(paths: FakePaths) -> Binds:
 
 @pytest.fixture
 def readiness(binds: Binds, volumes: FakeVolumeFolders) -> Readiness:
-    return Readiness(FakeAccounts(ALICE), binds, volumes)
+    roots = FakeRoots(link="/proc/self/fd/7")
+    return Readiness(FakeAccounts(ALICE), roots, binds, volumes)
 
 
 def test_folders_are_looked_at_anew_and_volumes_handed_over(
@@ -66,3 +67,9 @@ def test_folders_without_an_account_are_not_mounted(readiness: Readiness) -> Non
     readiness.make(WEB, "carol", NOW)
     with pytest.raises(Forbidden, match="has no account"):
         readiness.make(replace(WEB, binds_key="k"), "carol", NOW)
+
+
+def test_nothing_begins_where_a_link_leads_to_the_kernels_folders(readiness: Readiness) -> None:
+    readiness.make(replace(WEB, working_dir="/work"), "alice", NOW)
+    with pytest.raises(Forbidden, match="is the kernel's"):
+        readiness.make(replace(WEB, working_dir="/link/.."), "alice", NOW)

@@ -198,3 +198,23 @@ def test_ordinary_steps_are_left_to_the_next_stage() -> None:
 def test_a_bases_ordinary_steps_are_fine() -> None:
     check_trigger("COPY --chown=1 . /app")
     check_trigger("RUN pip install -r requirements.txt")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "WORKDIR /proc/self/fd/8",
+        "WORKDIR '/proc'/self/fd/8",
+        "WORKDIR /work/../sys/fs",
+        "WORKDIR //dev/fd/8",
+        "ONBUILD WORKDIR /proc/self/fd/8",
+    ],
+)
+def test_no_step_begins_in_a_folder_of_the_kernels(line: str) -> None:
+    with pytest.raises(Forbidden, match="is the kernel's"):
+        plan_build(parse_dockerfile(f"FROM a\n{line}\n".encode()), {})
+
+
+def test_steps_begin_in_folders_of_the_image() -> None:
+    text = b"FROM a\nWORKDIR /process\nWORKDIR src\nWORKDIR /dev/shm\nWORKDIR $HOME\n"
+    assert plan_build(parse_dockerfile(text), {}).images == ("a",)
