@@ -160,3 +160,11 @@ async def test_a_new_container_with_the_older_label_costs_no_second_list() -> No
 
     assert len(await owned.listed(BOB)) == 1
     assert len(engine.asked) == 1
+
+
+@pytest.mark.parametrize("ref", ["web._.bob", "web._.1002", "nothing._.bob"])
+async def test_the_engine_is_not_asked_about_names_that_end_as_anothers(ref: str) -> None:
+    owned, engine = lab()
+    with pytest.raises(NotFound):
+        await owned.container(ALICE, ref)
+    assert engine.asked == []
