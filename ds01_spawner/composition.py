@@ -59,6 +59,7 @@ from ds01_spawner.operations.binds import Binds
 from ds01_spawner.operations.board import Board
 from ds01_spawner.operations.build_place import BuildPlaces
 from ds01_spawner.operations.checks import Checks
+from ds01_spawner.operations.disk_room import DiskRoom
 from ds01_spawner.operations.door_list import Machine
 from ds01_spawner.operations.doors import Doors
 from ds01_spawner.operations.echoes import Echoes
@@ -312,6 +313,11 @@ class Platform:
             readiness=Readiness(self.accounts, self.engine, self.binds, self.volume_folders),
             stillness=self.stillness,
         )
+
+    @cached_property
+    def disk_room(self) -> DiskRoom:
+        """Looks whether the engine's disk has room."""
+        return DiskRoom(lambda: self.engine.info().data_root)
 
     @cached_property
     def stillness(self) -> Stillness:

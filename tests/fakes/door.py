@@ -13,6 +13,7 @@ from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.wire.call import EngineLink
 from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.disk_room import DiskRoom
 from ds01_spawner.operations.stillness import Stillness
 from fakes.clock import FakeClock
 from fakes.engine_link import FakeEngineLink
@@ -84,6 +85,7 @@ class FakePlatform:
         self.admission = FakeAdmission()
         self.starts = FakeStarts()
         self.stillness = Stillness()
+        self.disk_room = DiskRoom(lambda: "/")
 
 
 @dataclass

@@ -44,6 +44,7 @@ class Commit:
         """Make an image of a container of the caller's."""
         user = call.caller.user
         found = await self._owned.made_here(call.caller, call.first("container"))
+        await self._door.check_room(call.caller)
         content = await call.body.read(_MOST_BYTES)
         body = Fields.of(content if content.strip() else b"null")
         query = {

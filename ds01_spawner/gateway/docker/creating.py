@@ -74,6 +74,7 @@ class Creating:
         container is made all the same, as Docker does.
         """
         caller, account = call.caller, call.caller.person
+        await self._door.check_room(caller)
         content = await call.body.read(MOST_BYTES)
         limits, catalogue = await self._run(
             caller, lambda each: (each.admission.limits(caller.user), each.images)

@@ -24,6 +24,18 @@ class Door:
     engine: EngineLink
     threads: Threads
 
+    async def check_room(self, caller: Caller) -> None:
+        """Return when the engine's disk has room for something more.
+
+        Raises:
+            Unavailable: It has not.
+        """
+
+        def check() -> None:
+            self.platform.disk_room.check()
+
+        await self.threads.run(caller.user, check)
+
     async def note(  # noqa: PLR0913 - an event has that many parts
         self,
         caller: Caller,

@@ -6,7 +6,7 @@ from typing import Any
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest
 from ds01_spawner.domain.grant import GPU_VARIABLE, NO_GPU
 from ds01_spawner.domain.labels import IMAGE_OWNER, RESERVED_LABELS
-from ds01_spawner.domain.names import user_slug
+from ds01_spawner.domain.names import shown, user_slug
 from ds01_spawner.gateway.docker.dockerfile import DEFAULT_ESCAPE, parse_dockerfile
 from ds01_spawner.gateway.docker.dockerfile_plan import check_instruction, check_labels
 from ds01_spawner.gateway.docker.go_json import Fields
@@ -39,6 +39,18 @@ def checked_changes(changes: Iterable[str]) -> list[str]:
             check_instruction(instruction, DEFAULT_ESCAPE)
             found.append(instruction.emitted())
     return found
+
+
+def check_plain_labels(changes: Iterable[str]) -> None:
+    """Return when labels are as long as they are written, and not too long.
+
+    Raises:
+        InvalidRequest: A variable stands in one, or they are too long.
+    """
+    labels = [change for change in changes if change.startswith("LABEL ")]
+    if bad := [change for change in labels if "$" in change]:
+        raise InvalidRequest(f"{shown(bad[0])} holds a variable.", "Write its value out.")
+    check_labels_fit({str(number): change for number, change in enumerate(labels)})
 
 
 def owner_change(user: str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest
 from ds01_spawner.gateway.docker.door import Door
@@ -19,7 +20,7 @@ from ds01_spawner.gateway.docker.image_rights import ImageRights
 from ds01_spawner.gateway.docker.own_images import OwnImages, image_path
 from ds01_spawner.gateway.docker.parameters import flag
 from ds01_spawner.gateway.docker.prune import moment
-from ds01_spawner.gateway.wire.call import Call, Handler, Reply
+from ds01_spawner.gateway.wire.call import Call, Handler, Query, Reply
 from ds01_spawner.gateway.wire.engine_answers import checked
 from ds01_spawner.policy.image_references import split_reference
 
@@ -39,6 +40,7 @@ class Images:
         self._door = door
         self._engine = door.engine
         self._images = images
+        self._saves: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def handlers(self) -> Mapping[str, Handler]:
         """By endpoint."""
@@ -113,7 +115,7 @@ class Images:
     async def save(self, call: Call, reply: Reply) -> None:
         """`docker save` of one image, under the name that it has in the engine."""
         reference, _image = await self._images.image(call.caller, call.parts["ref"])
-        await self._engine.relay(call, reply, "GET", image_path(reference, "get"))
+        await self._saved(call, reply, image_path(reference, "get"))
 
     async def save_many(self, call: Call, reply: Reply) -> None:
         """`docker save`."""
@@ -123,7 +125,14 @@ class Images:
         rights = await self._images.rights(call.caller)
         found = [await self._images.image(call.caller, each, rights) for each in names]
         references = [reference for reference, _image in found]
-        await self._engine.relay(call, reply, "GET", "/images/get", {"names": references})
+        await self._saved(call, reply, "/images/get", {"names": references})
+
+    async def _saved(self, call: Call, reply: Reply, path: str, query: Query | None = None) -> None:
+        """One at a time for each person: the engine keeps a copy on its disk meanwhile."""
+        turn = self._saves.setdefault(call.caller.user, asyncio.Lock())
+        async with turn:
+            await self._door.check_room(call.caller)
+            await self._engine.relay(call, reply, "GET", path, query)
 
     async def tag(self, call: Call, reply: Reply) -> None:
         """`docker tag`: anything that one sees, in one's own namespace."""

@@ -5,7 +5,11 @@ from collections.abc import AsyncIterator, Mapping
 
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.image_changes import checked_changes, owner_change
+from ds01_spawner.gateway.docker.image_changes import (
+    check_plain_labels,
+    checked_changes,
+    owner_change,
+)
 from ds01_spawner.gateway.docker.image_list import without_namespace
 from ds01_spawner.gateway.docker.image_names import engine_reference
 from ds01_spawner.gateway.docker.image_rights import ImageRights
@@ -16,6 +20,7 @@ from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 from ds01_spawner.policy.image_references import split_reference
 
 LARGEST_IMPORT = 64 * 1024**3
+_LOOK_EVERY = 256 * 1024**2
 _DONE = 300
 
 
@@ -104,7 +109,9 @@ class Pull:
 
     async def _import(self, call: Call, reply: Reply) -> None:
         user = call.caller.user
+        await self._door.check_room(call.caller)
         changes = [*checked_changes(call.query.get("changes", ())), owner_change(user)]
+        check_plain_labels(changes)
         query = {"fromSrc": ["-"], "changes": changes}
         name = ""
         if call.first("repo"):
@@ -127,13 +134,23 @@ class Pull:
             "POST",
             "/images/create",
             query,
-            stream=_bounded(call.body.chunks(), LARGEST_IMPORT),
+            stream=self._bounded(call),
             headers={"Content-Type": "application/x-tar"},
         )
         failed = bool(progress.failure) or status >= _DONE
-        if name and not failed:
-            await self._images.check_fits(name)
         await self._tell(call, "image.import", name, "failed" if failed else "ok", progress.failure)
+
+    async def _bounded(self, call: Call) -> AsyncIterator[bytes]:
+        size = looked_at = 0
+        async for chunk in call.body.chunks():
+            size += len(chunk)
+            if size > LARGEST_IMPORT:
+                gib = LARGEST_IMPORT // 1024**3
+                raise InvalidRequest(f"More than {gib} GiB cannot be imported.")
+            if size - looked_at > _LOOK_EVERY:
+                await self._door.check_room(call.caller)
+                looked_at = size
+            yield chunk
 
     async def _tell(
         self, call: Call, action: str, reference: str, outcome: str, reason: str
@@ -149,12 +166,3 @@ def _asked(image: str, tag: str) -> str:
         return image
     repository, _rest = split_reference(image)
     return f"{repository}@{tag}" if ":" in tag else f"{repository}:{tag}"
-
-
-async def _bounded(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    size = 0
-    async for chunk in chunks:
-        size += len(chunk)
-        if size > limit:
-            raise InvalidRequest(f"More than {limit // 1024**3} GiB cannot be imported.")
-        yield chunk

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ds01_spawner.operations.disk_room import LEAST_FREE_BYTES, DiskRoom
 from integration.gateway.image_lab import ImageLab, Person, engine_docker, image_lab
 
 BASE = "ds01test/busybox:latest"
@@ -170,6 +171,31 @@ async def test_an_image_is_saved(lab: ImageLab) -> None:
     done = await lab.alice.docker("save", "-o", str(path), "web:1", BASE)
     assert done.code == 0, done.err
     assert path.stat().st_size > 1_000_000
+
+
+async def test_a_full_disk_takes_no_image_more(
+    lab: ImageLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await made(lab.alice, "web:1")
+    archive = engine_docker_export(BASE)
+    full = DiskRoom(lambda: "/", lambda _: LEAST_FREE_BYTES - 1)
+    monkeypatch.setattr(lab.platform, "disk_room", full)
+    for command in (("save", "-o", str(lab.folder / "x"), "web:1"), ("import", "-", "mine:4")):
+        done = await lab.alice.docker(*command, given=archive)
+        assert done.code != 0
+        assert "disk is nearly full" in done.err
+
+
+@pytest.mark.parametrize(
+    ("label", "told"), [("LABEL a=$A$A", "holds a variable"), ("LABEL a=" + "x" * 33_000, "bytes")]
+)
+async def test_labels_that_would_fill_lists_are_not_imported(
+    lab: ImageLab, label: str, told: str
+) -> None:
+    archive = engine_docker_export(BASE)
+    done = await lab.alice.docker("import", "-c", label, "-", "grown:1", given=archive)
+    assert done.code != 0
+    assert told in done.err
 
 
 async def test_an_archive_is_imported_with_few_changes(lab: ImageLab) -> None:
