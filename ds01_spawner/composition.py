@@ -57,6 +57,7 @@ from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.binds import Binds
 from ds01_spawner.operations.board import Board
+from ds01_spawner.operations.bounded_log import BoundedLog
 from ds01_spawner.operations.build_place import BuildPlaces
 from ds01_spawner.operations.checks import Checks
 from ds01_spawner.operations.disk_room import DiskRoom
@@ -176,7 +177,7 @@ class Platform:
     @cached_property
     def audit(self) -> Audit:
         """Writes events in this process' name."""
-        return Audit(self.clock, self.events, self.actor)
+        return Audit(self.clock, BoundedLog(self.events), self.actor)
 
     @cached_property
     def policy(self) -> PolicyFiles:
