@@ -24,7 +24,8 @@ def test_run_at_a_terminal(gateway: Gateway, alice: Person, tiny_image: str) -> 
         terminal(alice, "run", "--rm", "-it", tiny_image, "sh") as shell,
     ):
         shell.wait_for("$")
-        shell.type("stty size; echo done-$((40 + 2))\n")
+        # The client tells the size once the shell runs, a moment after its prompt.
+        shell.type("until stty size 2>/dev/null; do sleep 0.1; done; echo done-$((40 + 2))\n")
         assert f"{ROWS} {COLUMNS}" in shell.wait_for("done-42\r\n")
         shell.type("exit 3\n")
         assert shell.end() == 3

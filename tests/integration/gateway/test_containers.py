@@ -358,7 +358,7 @@ def test_a_server_of_the_hub_is_stopped_and_removed_but_not_changed(
     engine_docker("run", "-d", "--name", f"{server}._.{ALICE}", *given, tiny_image, *STEPS)
 
     assert "JupyterHub" in alice.refused("restart", server)
-    assert "known elsewhere" in alice.refused("rename", server, "mine")
+    assert "find this container by its name" in alice.refused("rename", server, "mine")
     assert "JupyterHub" in alice.refused("update", "--cpus", "1", server)
     alice.docker("stop", "-t", "0", server)
     assert "JupyterHub" in alice.refused("start", server)
