@@ -17,6 +17,7 @@ from ds01_spawner.gateway.docker.image_names import engine_reference
 from ds01_spawner.gateway.docker.image_rights import ImageRights, labels_of
 from ds01_spawner.gateway.docker.own_images import OwnImages
 from ds01_spawner.gateway.docker.pull import Pull
+from ds01_spawner.gateway.docker.variable_growth import check_inherited
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call
 from ds01_spawner.gateway.wire.engine_answers import checked
@@ -82,6 +83,7 @@ class BuildBases:
             await self._fetch(job, reference)
             _name, found = await self._images.image(job.caller, word, rights)
         config = found.get("Config") or {}
+        check_inherited(config.get("Env") or (), word)
         check_image_volumes(word, config.get("Volumes") or ())
         check_working_dir(config.get("WorkingDir") or "")
         triggers = config.get("OnBuild") or ()

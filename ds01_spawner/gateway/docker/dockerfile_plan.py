@@ -25,6 +25,7 @@ from ds01_spawner.gateway.docker.dockerfile import (
     words_of,
 )
 from ds01_spawner.gateway.docker.dockerfile_variables import expanded
+from ds01_spawner.gateway.docker.variable_growth import Growth, check_trigger_growth
 
 SCRATCH = "scratch"
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
@@ -131,6 +132,7 @@ def check_trigger(text: str, line: int = 1) -> None:
             f"ONBUILD {shown(text)} copies from an image by name.",
             "Write that COPY into the Dockerfile itself, without ONBUILD.",
         )
+    check_trigger_growth(instruction)
     check_instruction(instruction, DEFAULT_ESCAPE)
 
 
@@ -200,11 +202,13 @@ class _Planner:
     def __init__(self, escape: str, build_args: Mapping[str, str | None]) -> None:
         self._escape = escape
         self._build_args = build_args
+        self._growth = Growth(build_args)
         self._args: dict[str, str] = {}
         self._stages: list[str] = []
 
     def step(self, instruction: Instruction) -> Instruction | _Use:
         check_instruction(instruction, self._escape)
+        self._growth.follow(instruction, self._escape)
         if instruction.name == "ONBUILD":  # a later FROM of this stage runs it
             check_trigger(instruction.rest, instruction.line)
         if instruction.name == "FROM":

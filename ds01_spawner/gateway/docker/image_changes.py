@@ -11,6 +11,7 @@ from ds01_spawner.gateway.docker.dockerfile import DEFAULT_ESCAPE, parse_dockerf
 from ds01_spawner.gateway.docker.dockerfile_plan import check_instruction, check_labels
 from ds01_spawner.gateway.docker.go_json import Fields
 from ds01_spawner.gateway.docker.listing_bounds import check_labels_fit
+from ds01_spawner.gateway.docker.variable_growth import Growth, check_inherited
 
 MOST_CHANGES = 200
 _ALLOWED = frozenset({"CMD", "ENTRYPOINT", "ENV", "EXPOSE", "LABEL", "USER", "VOLUME", "WORKDIR"})
@@ -29,6 +30,7 @@ def checked_changes(changes: Iterable[str]) -> list[str]:
     if len(given) > MOST_CHANGES:
         raise InvalidRequest(f"{len(given)} changes are given; {MOST_CHANGES} are allowed.")
     found: list[str] = []
+    growth = Growth({})
     for change in given:
         for instruction in parse_dockerfile(change.encode("utf-8", "surrogateescape")).instructions:
             if instruction.name not in _ALLOWED:
@@ -37,6 +39,7 @@ def checked_changes(changes: Iterable[str]) -> list[str]:
                     f"Use {', '.join(sorted(_ALLOWED))}.",
                 )
             check_instruction(instruction, DEFAULT_ESCAPE)
+            growth.follow(instruction, DEFAULT_ESCAPE)
             found.append(instruction.emitted())
     return found
 
@@ -77,12 +80,14 @@ def commit_config(body: Fields, container: Mapping[str, Any], user: str) -> dict
     check_labels(list(said))
     config = container.get("Config") or {}
     check_labels_fit(config.get("Labels") or {}, said)
+    variables = body.texts("Env") or ()
+    check_inherited([*(config.get("Env") or ()), *variables], "the container")
     inherited = {
         name: "" for name in config.get("Labels") or {} if name.startswith(RESERVED_LABELS)
     }
     answer: dict[str, Any] = {
         "Labels": {**inherited, **said, IMAGE_OWNER: user_slug(user)},
-        "Env": [*(body.texts("Env") or ()), *_forgotten(config.get("Env") or ())],
+        "Env": [*variables, *_forgotten(config.get("Env") or ())],
         **_spoken(
             {
                 "Cmd": body.texts("Cmd"),
