@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from ds01_spawner.adapters.docker_engine.group_file import MASKED_PATHS
 from ds01_spawner.adapters.docker_engine.payload import (
     CONFIG_WINNERS,
     HOST_WINNERS,
@@ -137,6 +138,7 @@ def _check(payload: dict[str, Any], limits: Limits) -> None:
     assert set(host.get("CapAdd", ())) <= allowed
     assert host["SecurityOpt"] == ["no-new-privileges"]
     assert host["DeviceRequests"] == []
+    assert host.get("MaskedPaths", list(MASKED_PATHS)) == list(MASKED_PATHS)
     assert host["RestartPolicy"]["Name"] in {"no", "on-failure"}
     assert host["PublishAllPorts"] is False
     assert host["OomScoreAdj"] == 500
@@ -176,7 +178,7 @@ def _check_keys(payload: dict[str, Any]) -> None:
     platform = container_payload(made(body()))
     known = {*platform, *CONFIG_WINNERS, "User", "NetworkingConfig"}
     assert set(payload) <= known
-    host = {*platform["HostConfig"], *HOST_WINNERS, "CapAdd"}
+    host = {*platform["HostConfig"], *HOST_WINNERS, "CapAdd", "MaskedPaths"}
     assert set(payload["HostConfig"]) <= host
     for keys in (payload, payload["HostConfig"]):
         assert len({key.lower() for key in keys}) == len(keys)
