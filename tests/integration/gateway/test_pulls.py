@@ -1,50 +1,19 @@
 import asyncio
 import secrets
-import shutil
 import socket
-import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from integration.gateway.image_lab import ImageLab, engine_docker, image_lab
+from integration.registry import needs_registry, registry
 
-REGISTRY = shutil.which("docker-registry")
 BASE = "ds01test/busybox:latest"
 
-pytestmark = pytest.mark.skipif(
-    REGISTRY is None, reason="docker-registry is not installed (apt-get install docker-registry)"
-)
+__all__ = ["registry"]  # a fixture
 
-
-@pytest.fixture
-def registry(tmp_path: Path) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    settings = tmp_path / "registry.yml"
-    settings.write_text(
-        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {tmp_path}/data}}}}\n"
-        f"http: {{addr: '{address}'}}\n"
-    )
-    assert REGISTRY is not None
-    with (tmp_path / "registry.log").open("wb") as log:
-        process = subprocess.Popen(
-            [REGISTRY, "serve", str(settings)], stdout=log, stderr=subprocess.STDOUT
-        )
-    bound = time.monotonic() + 20
-    host, port = address.split(":")
-    while True:
-        try:
-            socket.create_connection((host, int(port)), timeout=1).close()
-            break
-        except OSError:
-            assert time.monotonic() < bound
-            time.sleep(0.05)
-    yield address
-    process.kill()
-    process.wait()
+pytestmark = needs_registry
 
 
 @pytest.fixture
