@@ -8,7 +8,7 @@ from ds01_spawner.domain import names
 from ds01_spawner.domain.container import ContainerSpec, Mount
 from ds01_spawner.domain.gpu import Slot
 from ds01_spawner.domain.labels import ContainerLabels
-from ds01_spawner.domain.limits import Limits
+from ds01_spawner.domain.limits import Limits, least
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.domain.request import LaunchRequest
 
@@ -80,7 +80,7 @@ def container_spec(
         network=names.network_name(request.user),
         user=f"{account.uid}:{account.gid}" if account else IMAGE_USER,
         group_add=_groups(account, placement),
-        cpus=_smaller(limits.max_cpus, limits.aggregate.cpus),
+        cpus=least(limits.max_cpus, limits.aggregate.cpus),
         memory_bytes=limits.memory_bytes,
         memory_swap_bytes=_memory_swap(limits),
         shm_size_bytes=limits.shm_size_bytes,
@@ -180,11 +180,6 @@ def _notices(placement: Placement) -> tuple[Mount, ...]:
     if placement.notices is None:
         return ()
     return (Mount("bind", placement.notices, NOTICES, read_only=True),)
-
-
-def _smaller(first: float | None, second: float | None) -> float | None:
-    given = [value for value in (first, second) if value is not None]
-    return min(given, default=None)
 
 
 def _memory_swap(limits: Limits) -> int | None:
