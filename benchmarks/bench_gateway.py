@@ -36,7 +36,7 @@ from gateway_crowd import (
 from gateway_ways import ENGINE, attached, cpu_seconds, haproxy, medians, memory_mib, timed
 
 from ds01_spawner.domain import labels
-from ds01_spawner.gateway.docker.filters import encode_filters
+from ds01_spawner.gateway.docker.reading.filters import encode_filters
 from integration.gateway.gateway_process import Gateway, engine_docker, running_gateway
 from stubs.tiny_image import make_tiny_image
 

@@ -15,10 +15,10 @@ from ds01_spawner.gateway.api.ask import Api
 from ds01_spawner.gateway.api.bridge import Bridge
 from ds01_spawner.gateway.api.handler import Served
 from ds01_spawner.gateway.api.serving import served_by, socket_application
-from ds01_spawner.gateway.departed import Departed
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.handlers import docker_door
 from ds01_spawner.gateway.identity import ADMIN_GROUP, Caller, Identification
+from ds01_spawner.gateway.removed_containers import RemovedContainers
 from ds01_spawner.gateway.wire.engine_link import UnixEngineLink
 from ds01_spawner.gateway.wire.server import Server
 from ds01_spawner.gateway.wire.threads import Threads
@@ -94,14 +94,14 @@ class Gateway:
         )
         beside = None if api is None else self._hub_server(api)
         caring = asyncio.ensure_future(self._care())
-        departed = asyncio.ensure_future(Departed(own, self._platform.instance).watch())
+        removed = asyncio.ensure_future(RemovedContainers(own, self._platform.instance).watch())
         serving = asyncio.ensure_future(server.serve())
         ready()
         try:
             await serving
         finally:
             caring.cancel()
-            departed.cancel()
+            removed.cancel()
             if beside is not None:
                 beside.stop()
             await server.close(CLOSING_SECONDS)

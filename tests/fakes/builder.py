@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from ds01_spawner.domain.labels import Interface
-from ds01_spawner.gateway.docker.build import BuildResult
-from ds01_spawner.gateway.docker.build_options import BuildOptions
-from ds01_spawner.gateway.docker.build_output import OnOutput
+from ds01_spawner.gateway.docker.build.handler import BuildResult
+from ds01_spawner.gateway.docker.build.options import BuildOptions
+from ds01_spawner.gateway.docker.build.output import OnOutput
 from ds01_spawner.gateway.identity import Caller
 
 BUILT = BuildResult("sha256:abc", "")

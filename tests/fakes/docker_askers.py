@@ -11,8 +11,8 @@ from ds01_spawner.domain.grant import Placement, Site, container_spec
 from ds01_spawner.domain.limits import AggregateLimits, Limits
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.domain.request import GpuRequest, LaunchRequest
-from ds01_spawner.gateway.docker.asked import AskedContainer, asked_container
-from ds01_spawner.gateway.docker.dressing import Found, dressed
+from ds01_spawner.gateway.docker.create.spec import Found, dressed
+from ds01_spawner.gateway.docker.options.container import AskedContainer, asked_container
 from fakes.clock import EPOCH
 from fakes.docker_bodies import DOCKER_CLI
 from fakes.probe import small_lab

@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 from ds01_spawner.domain import labels
-from ds01_spawner.gateway.docker.names import engine_name
+from ds01_spawner.gateway.docker.reading.names import engine_name
 
 INSTANCE = "0123456789ab"
 

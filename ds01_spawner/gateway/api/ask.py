@@ -9,9 +9,9 @@ from ds01_spawner.client.models import Wire
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.api.requester import Requester
-from ds01_spawner.gateway.docker.build import BuildResult
-from ds01_spawner.gateway.docker.build_options import BuildOptions
-from ds01_spawner.gateway.docker.build_output import OnOutput
+from ds01_spawner.gateway.docker.build.handler import BuildResult
+from ds01_spawner.gateway.docker.build.options import BuildOptions
+from ds01_spawner.gateway.docker.build.output import OnOutput
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import EngineLink
 from ds01_spawner.gateway.wire.threads import Threads

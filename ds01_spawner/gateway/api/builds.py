@@ -28,8 +28,8 @@ from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.names import shown
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask, Stream, StreamEvent
 from ds01_spawner.gateway.api.requester import Requester
-from ds01_spawner.gateway.docker.build_options import BuildOptions
-from ds01_spawner.gateway.docker.image_names import own_reference
+from ds01_spawner.gateway.docker.build.options import BuildOptions
+from ds01_spawner.gateway.docker.reading.image_names import own_reference
 from ds01_spawner.gateway.identity import Caller
 
 MOST_OF_ONE = 3

@@ -17,7 +17,7 @@ from ds01_spawner.domain.work import RuleStop
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.hub_servers import HubServers
 from ds01_spawner.gateway.api.requester import subject_of
-from ds01_spawner.gateway.docker.owned import owner
+from ds01_spawner.gateway.docker.containers.lookup import owner
 from ds01_spawner.operations.outlook import ContainerOutlook, Forecast
 from ds01_spawner.operations.outlook_text import container_facts, sentences, stop_sentence
 

@@ -13,8 +13,8 @@ from ds01_spawner.domain.labels import Interface, name_of
 from ds01_spawner.domain.names import shown
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.requester import Requester
-from ds01_spawner.gateway.docker.image_names import own_reference
-from ds01_spawner.gateway.docker.owned import owner
+from ds01_spawner.gateway.docker.containers.lookup import owner
+from ds01_spawner.gateway.docker.reading.image_names import own_reference
 from ds01_spawner.gateway.wire.engine_answers import checked
 from ds01_spawner.policy.image_references import own_repository
 from ds01_spawner.policy.images import ImageCatalogue, ImageEntry

@@ -17,9 +17,9 @@ from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.api.ask import Api
 from ds01_spawner.gateway.api.builds import caller_of
 from ds01_spawner.gateway.api.requester import Requester
-from ds01_spawner.gateway.docker.exec_checks import check_enterable
-from ds01_spawner.gateway.docker.exec_rules import exec_user
-from ds01_spawner.gateway.docker.owned import Owned
+from ds01_spawner.gateway.docker.containers.enterable import check_enterable
+from ds01_spawner.gateway.docker.containers.lookup import Owned
+from ds01_spawner.gateway.docker.options.exec import exec_user
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.body import RequestBody
 from ds01_spawner.gateway.wire.call import Call

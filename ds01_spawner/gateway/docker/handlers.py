@@ -2,28 +2,28 @@
 
 from dataclasses import dataclass
 
-from ds01_spawner.gateway.docker.archive import Archive
-from ds01_spawner.gateway.docker.build import Builds
-from ds01_spawner.gateway.docker.closed import Closed
-from ds01_spawner.gateway.docker.commit import Commit
-from ds01_spawner.gateway.docker.container_list import ContainerList
-from ds01_spawner.gateway.docker.container_runs import ContainerRuns
-from ds01_spawner.gateway.docker.containers import Containers
-from ds01_spawner.gateway.docker.creating import Creating
-from ds01_spawner.gateway.docker.disk_use import DiskUse
+from ds01_spawner.gateway.docker.build.handler import Builds
+from ds01_spawner.gateway.docker.containers.archive import Archive
+from ds01_spawner.gateway.docker.containers.containers import Containers
+from ds01_spawner.gateway.docker.containers.execs import Execs
+from ds01_spawner.gateway.docker.containers.lifecycle import ContainerRuns
+from ds01_spawner.gateway.docker.containers.listing import ContainerList
+from ds01_spawner.gateway.docker.containers.prune import ContainerPrune
+from ds01_spawner.gateway.docker.containers.streams import Streams
+from ds01_spawner.gateway.docker.create.admission import Granting
+from ds01_spawner.gateway.docker.create.handler import Creating
 from ds01_spawner.gateway.docker.dispatch import Dispatch
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.events import Events
-from ds01_spawner.gateway.docker.execs import Execs
-from ds01_spawner.gateway.docker.granting import Granting
-from ds01_spawner.gateway.docker.image_removal import ImageRemoval
-from ds01_spawner.gateway.docker.images import Images
+from ds01_spawner.gateway.docker.images.commit import Commit
+from ds01_spawner.gateway.docker.images.images import Images
+from ds01_spawner.gateway.docker.images.pull import Pull
+from ds01_spawner.gateway.docker.images.removal import ImageRemoval
 from ds01_spawner.gateway.docker.lookups import lookups_of
-from ds01_spawner.gateway.docker.networks import Networks
-from ds01_spawner.gateway.docker.prune import ContainerPrune
-from ds01_spawner.gateway.docker.pull import Pull
-from ds01_spawner.gateway.docker.streams import Streams
-from ds01_spawner.gateway.docker.system import System
+from ds01_spawner.gateway.docker.networks.networks import Networks
+from ds01_spawner.gateway.docker.not_offered import Closed
+from ds01_spawner.gateway.docker.system.disk_use import DiskUse
+from ds01_spawner.gateway.docker.system.events import Events
+from ds01_spawner.gateway.docker.system.system import System
 from ds01_spawner.gateway.wire.call import Call
 
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from ds01_spawner.gateway.docker.containers.lookup import Owned
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.network_lookup import OwnNetworks
-from ds01_spawner.gateway.docker.own_images import OwnImages
-from ds01_spawner.gateway.docker.owned import Owned
-from ds01_spawner.gateway.docker.volumes import Volumes
+from ds01_spawner.gateway.docker.images.lookup import OwnImages
+from ds01_spawner.gateway.docker.networks.lookup import OwnNetworks
+from ds01_spawner.gateway.docker.volumes.volumes import Volumes
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.body import Held, RequestBody
 from ds01_spawner.gateway.wire.call import Body, Call, Passage, Reply
-from ds01_spawner.gateway.wire.departures import Departures
 from ds01_spawner.gateway.wire.errors import ClientGone, told
+from ds01_spawner.gateway.wire.hangups import Hangups
 from ds01_spawner.gateway.wire.head import Malformed, RequestHead, parse_request_head
 from ds01_spawner.gateway.wire.line import Line
 from ds01_spawner.gateway.wire.reply import WireReply
@@ -80,13 +80,13 @@ class Service:
         dispatch: The Docker door.
         api: The API; `None` where there is none.
         bounds: What a client may take.
-        departures: Tells when a client has gone.
+        hangups: Tells when a client has gone.
     """
 
     dispatch: Dispatch
     api: Api | None
     bounds: Bounds
-    departures: Departures
+    hangups: Hangups
 
 
 class Connection:
@@ -122,7 +122,7 @@ class Connection:
 
     async def serve(self) -> None:
         """Answer every request of the connection; the caller closes the line."""
-        self._service.departures.watch(self._line.sock, self._leave)
+        self._service.hangups.watch(self._line.sock, self._leave)
         try:
             while await self._serve_one():
                 self._reply = None
@@ -132,7 +132,7 @@ class Connection:
             if not self._gone.is_set():
                 raise
         finally:
-            self._service.departures.leave(self._line.sock)
+            self._service.hangups.leave(self._line.sock)
 
     def _leave(self) -> None:
         """The client has gone: nobody waits for what is being done for it."""

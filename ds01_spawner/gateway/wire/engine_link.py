@@ -14,10 +14,10 @@ from typing import Any, Final
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.gateway.wire.body import Chunks
 from ds01_spawner.gateway.wire.call import Answer, Call, Query, Reply, Rewrite
-from ds01_spawner.gateway.wire.departures import Departures
 from ds01_spawner.gateway.wire.engine_answers import checked
 from ds01_spawner.gateway.wire.errors import ClientGone
 from ds01_spawner.gateway.wire.flow import Flow, Pipes
+from ds01_spawner.gateway.wire.hangups import Hangups
 from ds01_spawner.gateway.wire.line import Line
 from ds01_spawner.gateway.wire.lines import Lines
 from ds01_spawner.gateway.wire.raw import Junction
@@ -53,7 +53,7 @@ class UnixEngineLink:
 
     def __init__(self, engine_socket: str) -> None:
         self._socket = engine_socket
-        self._departures: Departures | None = None
+        self._departures: Hangups | None = None
         self._pipes = Pipes()
 
     def close(self) -> None:
@@ -157,7 +157,7 @@ class UnixEngineLink:
             headers |= {"Connection": "Upgrade", "Upgrade": call.upgrade}
         client = await reply.take(status, headers)
         if self._departures is None:
-            self._departures = Departures()
+            self._departures = Hangups()
         await Junction(client, answer.line, self._departures, self._pipes).run()
         return answer.head.status
 

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Final
 
-from ds01_spawner.gateway.wire.departures import Departures
 from ds01_spawner.gateway.wire.flow import Flow, Pipes
+from ds01_spawner.gateway.wire.hangups import Hangups
 from ds01_spawner.gateway.wire.line import Line
 
 _LEFTOVERS_SECONDS: Final = 5.0
@@ -21,15 +21,15 @@ class Junction:
     Args:
         client: The client's connection.
         engine: The engine's.
-        departures: Tells when either has gone.
+        hangups: Tells when either has gone.
         pipes: What bytes are moved through.
     """
 
-    def __init__(self, client: Line, engine: Line, departures: Departures, pipes: Pipes) -> None:
+    def __init__(self, client: Line, engine: Line, hangups: Hangups, pipes: Pipes) -> None:
         loop = asyncio.get_running_loop()
         self._client = client
         self._engine = engine
-        self._departures = departures
+        self._departures = hangups
         self._up = Flow(client, engine, pipes)
         self._down = Flow(engine, client, pipes)
         self._client_gone: asyncio.Future[bool] = loop.create_future()

@@ -13,7 +13,7 @@ from ds01_spawner.domain.errors import DS01Error, Unavailable
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.body import Held
 from ds01_spawner.gateway.wire.connection import Api, Bounds, Connection, Dispatch, Service
-from ds01_spawner.gateway.wire.departures import Departures
+from ds01_spawner.gateway.wire.hangups import Hangups
 from ds01_spawner.gateway.wire.line import Line
 
 _LOG = logging.getLogger(__name__)
@@ -66,14 +66,14 @@ class Server:
 
     async def serve(self) -> None:
         """Serve until cancelled or closed."""
-        departures = Departures()
-        service = Service(self._dispatch, self._api, self._bounds, departures)
+        hangups = Hangups()
+        service = Service(self._dispatch, self._api, self._bounds, hangups)
         self._accepting = asyncio.ensure_future(self._accept(service))
         try:
             await asyncio.wait([self._accepting])
         finally:
             await self.close(self._bounds.closing_seconds)
-            departures.close()
+            hangups.close()
 
     async def close(self, grace_seconds: float = 0.0) -> None:
         """Accept nobody more, and end what is still being answered after `grace_seconds`."""

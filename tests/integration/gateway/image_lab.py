@@ -17,14 +17,14 @@ from typing import Any
 from ds01_spawner.adapters.docker_engine import DEFAULT_SOCKET
 from ds01_spawner.composition import Directories, Platform
 from ds01_spawner.domain.errors import NotFound
-from ds01_spawner.gateway.docker.build import Builds
-from ds01_spawner.gateway.docker.commit import Commit
+from ds01_spawner.gateway.docker.build.handler import Builds
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.image_removal import ImageRemoval
-from ds01_spawner.gateway.docker.images import Images
+from ds01_spawner.gateway.docker.images.commit import Commit
+from ds01_spawner.gateway.docker.images.images import Images
+from ds01_spawner.gateway.docker.images.lookup import OwnImages
+from ds01_spawner.gateway.docker.images.pull import Pull
+from ds01_spawner.gateway.docker.images.removal import ImageRemoval
 from ds01_spawner.gateway.docker.lookups import lookups_of
-from ds01_spawner.gateway.docker.own_images import OwnImages
-from ds01_spawner.gateway.docker.pull import Pull
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 from ds01_spawner.gateway.wire.engine_link import UnixEngineLink

@@ -23,10 +23,10 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.bind import Bind
 from ds01_spawner.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unavailable
 from ds01_spawner.domain.person import UnixAccount
-from ds01_spawner.gateway.docker import archive as module
-from ds01_spawner.gateway.docker.archive import STAT_HEADER, Archive, visit_of
+from ds01_spawner.gateway.docker.containers import archive as module
+from ds01_spawner.gateway.docker.containers.archive import STAT_HEADER, Archive, visit_of
+from ds01_spawner.gateway.docker.containers.lookup import Owned
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.owned import Owned
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import EngineLink
 from ds01_spawner.gateway.wire.threads import Threads

@@ -15,11 +15,11 @@ from ds01_spawner.adapters.docker_engine import DEFAULT_SOCKET, DockerEngine
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.errors import Conflict, DS01Error, Forbidden, NotFound, QuotaExceeded
-from ds01_spawner.gateway.docker import networks as module
+from ds01_spawner.gateway.docker.containers.lookup import Owned
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.network_lookup import OwnNetworks
-from ds01_spawner.gateway.docker.networks import Networks
-from ds01_spawner.gateway.docker.owned import Owned
+from ds01_spawner.gateway.docker.networks import networks as module
+from ds01_spawner.gateway.docker.networks.lookup import OwnNetworks
+from ds01_spawner.gateway.docker.networks.networks import Networks
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Answer, EngineLink, Query
 from ds01_spawner.gateway.wire.threads import Threads

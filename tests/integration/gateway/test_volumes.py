@@ -10,10 +10,10 @@ import pytest
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.errors import Conflict, Forbidden, NotFound, QuotaExceeded
-from ds01_spawner.gateway.docker import volumes as module
+from ds01_spawner.gateway.docker.containers.lookup import Owned
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.owned import Owned
-from ds01_spawner.gateway.docker.volumes import Volumes
+from ds01_spawner.gateway.docker.volumes import volumes as module
+from ds01_spawner.gateway.docker.volumes.volumes import Volumes
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import EngineLink
 from ds01_spawner.gateway.wire.threads import Threads

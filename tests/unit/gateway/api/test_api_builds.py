@@ -14,7 +14,7 @@ from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import InvalidRequest, NotFound
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.api import builds
-from ds01_spawner.gateway.docker.build import BuildResult
+from ds01_spawner.gateway.docker.build.handler import BuildResult
 from fakes.api_lab import ApiLab, api_lab
 from fakes.builder import FakeBuilder
 

@@ -1,0 +1,1 @@
+"""`docker build`, by the classic builder, within the person's bounds."""

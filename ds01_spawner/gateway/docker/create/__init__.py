@@ -1,0 +1,1 @@
+"""`POST /containers/create`: from what is asked, through admission, to a container."""

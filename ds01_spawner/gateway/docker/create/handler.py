@@ -1,0 +1,329 @@
+"""`POST /containers/create`: what was asked for, found, granted, and made."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from ds01_spawner.composition import Platform
+from ds01_spawner.domain import labels
+from ds01_spawner.domain.closed_places import check_working_dir
+from ds01_spawner.domain.container import ContainerSpec, Mount
+from ds01_spawner.domain.errors import (
+    Conflict,
+    DS01Error,
+    Forbidden,
+    NoCapacity,
+    QuotaExceeded,
+    Unavailable,
+)
+from ds01_spawner.domain.grant import NOTICES
+from ds01_spawner.domain.limits import Limits
+from ds01_spawner.domain.person import UnixAccount
+from ds01_spawner.domain.request import GpuRequest, LaunchRequest
+from ds01_spawner.gateway.docker.create.admission import Granting, refused_now, told_of_wait
+from ds01_spawner.gateway.docker.create.listing_size import check_container_fits
+from ds01_spawner.gateway.docker.create.spec import Found, dressed, groups_warning
+from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.images.rights import ImageRights
+from ds01_spawner.gateway.docker.lookups import Lookups
+from ds01_spawner.gateway.docker.options.container import AskedContainer, asked_container
+from ds01_spawner.gateway.docker.options.gpu import ALL, candidates
+from ds01_spawner.gateway.docker.options.mounts import AskedSource
+from ds01_spawner.gateway.docker.options.network import DEFAULT, NONE, endpoint_settings
+from ds01_spawner.gateway.docker.reading.names import engine_name
+from ds01_spawner.gateway.identity import Caller
+from ds01_spawner.gateway.wire.call import Call, Handler, Reply
+from ds01_spawner.gateway.wire.engine_answers import message_of
+from ds01_spawner.operations.admission import Grant
+from ds01_spawner.operations.binds import StagedBinds
+
+MOST_BYTES = 4 * 1024 * 1024
+MOST_CONTAINERS = 200
+"""How many a person has, running or not: each takes room on the server's disk."""
+
+_T = TypeVar("_T")
+_SHARED_NETWORK = "container:"
+
+
+class Creating:
+    """Makes containers.
+
+    Args:
+        door: What handlers stand on.
+        lookups: Finds what is referred to.
+        granting: Asks admission.
+    """
+
+    def __init__(self, door: Door, lookups: Lookups, granting: Granting) -> None:
+        self._door = door
+        self._lookups = lookups
+        self._granting = granting
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By endpoint."""
+        return {"POST /containers/create": self.create}
+
+    async def create(self, call: Call, reply: Reply) -> None:
+        """Make a container and leave it to be started.
+
+        When the client goes while it waits for a GPU, nothing is left; once there is a grant, the
+        container is made all the same, as Docker does.
+        """
+        caller, account = call.caller, call.caller.person
+        await self._door.check_room(caller)
+        content = await call.body.read(MOST_BYTES)
+        limits, catalogue = await self._run(
+            caller, lambda each: (each.admission.limits(caller.user), each.images)
+        )
+        asked = asked_container(content, call.query, account, limits)
+        rights = ImageRights(caller.user, limits, catalogue)
+        name, (image, inspected) = await asyncio.gather(
+            self._name(caller, asked), self._lookups.images.image(caller, asked.image, rights)
+        )
+        asked = replace(asked, name=name)
+        request = LaunchRequest(
+            user=caller.user,
+            name=name,
+            interface=asked.interface,
+            image=image,
+            project=asked.project,
+        )
+        found = await self._found(caller, asked, inspected)
+        grant, waited = await self._granted(request, asked, limits)
+        request = replace(request, image=grant.spec.image)
+        container_id = await self._made(request, grant, asked, account, found)
+        without = groups_warning(grant.spec, asked, account)
+        warnings = [
+            *asked.warnings,
+            *filter(None, (without,)),
+            *waited,
+            *await self._joined(caller, asked, container_id),
+        ]
+        await reply.json({"Id": container_id, "Warnings": warnings}, 201)
+
+    async def _name(self, caller: Caller, asked: AskedContainer) -> str:
+        """What it is called: a free name.
+
+        Raises:
+            Conflict: A container of the caller's has the name that was asked for.
+            QuotaExceeded: The caller has very many containers.
+        """
+        existing = await self._lookups.containers.listed(caller, query={"all": "1"})
+        if len(existing) >= MOST_CONTAINERS:
+            raise QuotaExceeded(
+                f"You have {len(existing)} of {MOST_CONTAINERS} containers, most of which do not "
+                "run.",
+                "Remove those that you do not need: docker container prune.",
+                limit="containers",
+                used=len(existing),
+                asked=1,
+                allowed=MOST_CONTAINERS,
+            )
+        name = asked.name or f"run-{secrets.token_hex(4)}"
+        wanted = f"/{engine_name(name, caller.user)}"
+        holder = next((each for each in existing if wanted in (each.get("Names") or ())), None)
+        if holder is not None:
+            raise _taken(name, str(holder["Id"]))
+        return name
+
+    async def _found(
+        self, caller: Caller, asked: AskedContainer, image: Mapping[str, Any]
+    ) -> Found:
+        """Everything referred to, in the engine's words.
+
+        Raises:
+            NotFound: Something is not there, or not the caller's.
+            Forbidden: Something may not be had.
+        """
+        network = await self._network(caller, asked)
+        mounts = [*await self._volumes(caller, asked)]
+        taken = {mount.target for mount in mounts} | {each.target for each in asked.mounts.binds}
+        for source in asked.mounts.sources:
+            inherited = await self._inherited(caller, source)
+            mounts += [mount for mount in inherited if mount.target not in taken]
+            taken |= {mount.target for mount in inherited}
+        config = image.get("Config") or {}
+        check_container_fits(asked, config)
+        working_dir = asked.working_dir or str(config.get("WorkingDir") or "")
+        check_working_dir(working_dir)
+        return Found(
+            mounts=tuple(mounts),
+            network=network,
+            links=await self._lookups.networks.linked(caller, asked.network.first),
+            exposed=tuple(config.get("ExposedPorts") or {}),
+            working_dir=working_dir,
+        )
+
+    async def _network(self, caller: Caller, asked: AskedContainer) -> str:
+        wish = asked.network
+        if wish.container is not None:
+            shared = await self._lookups.containers.made_here(caller, wish.container)
+            return f"{_SHARED_NETWORK}{shared['Id']}"
+        for other in wish.others:  # before anything is made
+            await self._lookups.networks.network(caller, other.network)
+        if wish.first.network in {DEFAULT, NONE}:
+            return "" if wish.first.network == DEFAULT else NONE
+        found = await self._lookups.networks.network(caller, wish.first.network)
+        return str(found["Name"])
+
+    async def _volumes(self, caller: Caller, asked: AskedContainer) -> list[Mount]:
+        mounts = []
+        for each in asked.mounts.volumes:
+            source, marks = "", each.labels
+            if each.name is not None:
+                source = await self._lookups.volumes.ensure(caller, each.name, dict(each.labels))
+            else:
+                own = labels.own_marks(caller.user, self._lookups.containers.instance)
+                marks = (*marks, *own.items())
+            mounts.append(Mount("volume", source, each.target, each.read_only, each.no_copy, marks))
+        return mounts
+
+    async def _inherited(self, caller: Caller, source: AskedSource) -> list[Mount]:
+        """What another container has mounted, without the host's folders: those are its own."""
+        found = await self._lookups.containers.made_here(caller, source.container)
+        mounts = []
+        for each in found.get("Mounts") or ():
+            target = str(each.get("Destination") or "")
+            if each.get("Type") == "volume" and each.get("Name"):
+                read_only = source.read_only or each.get("RW") is False
+                mounts.append(Mount("volume", str(each["Name"]), target, read_only))
+            elif each.get("Type") == "bind" and target != NOTICES:
+                raise Forbidden(
+                    f"--volumes-from {source.container}: that container has a folder of the server "
+                    f"at {target}, which is not handed on.",
+                    "Mount the folder itself with -v, and volumes by their names.",
+                )
+        return mounts
+
+    async def _granted(
+        self, request: LaunchRequest, asked: AskedContainer, limits: Limits
+    ) -> tuple[Grant, tuple[str, ...]]:
+        """The grant, and what the client is told of the wait for it."""
+        sizes = await self._sizes(request.user, asked, limits)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        try:
+            grant = await self._granting.grant(
+                request,
+                sizes,
+                wait=asked.wait,
+                container_name=engine_name(request.name, request.user),
+            )
+        except NoCapacity as exc:
+            raise refused_now(exc) from exc
+        waits = asked.wait is not None and bool(grant.slots)
+        return grant, told_of_wait(timedelta(seconds=loop.time() - begun)) if waits else ()
+
+    async def _sizes(
+        self, user: str, asked: AskedContainer, limits: Limits
+    ) -> tuple[GpuRequest, ...]:
+        if asked.gpu.count != ALL:
+            return candidates(asked.gpu, limits, ())
+
+        def every() -> tuple[GpuRequest, ...]:
+            occupancy = self._door.platform.admission.current().occupancy
+            held = [use.slot for use in occupancy.of(user)]
+            return candidates(asked.gpu, limits, occupancy.slots, held)
+
+        return await self._door.threads.run(user, every)
+
+    async def _made(
+        self,
+        request: LaunchRequest,
+        grant: Grant,
+        asked: AskedContainer,
+        account: UnixAccount,
+        found: Found,
+    ) -> str:
+        """The container's id; the grant is used up, whatever comes of it."""
+        platform = self._door.platform
+
+        def make() -> str:
+            staged: StagedBinds | None = None
+            try:
+                staged, spec = _described(platform, grant, asked, account, found)
+            except BaseException:
+                _give_back(platform, grant)
+                raise
+            try:
+                return platform.launcher.create(request, grant, spec)
+            except BaseException:
+                _clear(platform, staged)
+                raise
+
+        try:
+            return await self._door.threads.run(request.user, make)
+        except Conflict as exc:
+            raise _taken(request.name, "") from exc
+
+    async def _joined(
+        self, caller: Caller, asked: AskedContainer, container_id: str
+    ) -> tuple[str, ...]:
+        """Join the other networks; what could not be joined, as warnings."""
+        told = []
+        for other in asked.network.others:
+            try:
+                found = await self._lookups.networks.network(caller, other.network)
+                settings = endpoint_settings(
+                    other, asked.name, await self._lookups.networks.linked(caller, other)
+                )
+                answer = await self._door.engine.ask(
+                    "POST",
+                    f"/networks/{found['Id']}/connect",
+                    body={"Container": container_id, "EndpointConfig": settings},
+                )
+                problem = "" if answer.ok else message_of(answer)
+            except DS01Error as exc:
+                problem = str(exc)
+            if problem:
+                told.append(f"The network {other.network} was not joined: {problem}")
+        return tuple(told)
+
+    async def _run(self, caller: Caller, deed: Callable[[Platform], _T]) -> _T:
+        return await self._door.threads.run(caller.user, lambda: deed(self._door.platform))
+
+
+def _described(
+    platform: Platform, grant: Grant, asked: AskedContainer, account: UnixAccount, found: Found
+) -> tuple[StagedBinds | None, ContainerSpec]:
+    """The container, with its owner's folders staged for the engine."""
+    staged: StagedBinds | None = None
+    if asked.mounts.binds:
+        others = [mount.target for mount in found.mounts]
+        others += [each.target for each in asked.mounts.tmpfs]
+        if found.working_dir:  # which the engine's runtime makes, as root, where it is missing
+            others.append(found.working_dir)
+        staged = platform.binds.stage(account, asked.mounts.binds, others)
+        found = replace(
+            found,
+            mounts=(*staged.mounts, *found.mounts),
+            marks={**found.marks, labels.BINDS: staged.label},
+        )
+    try:
+        return staged, dressed(grant.spec, asked, grant.limits, account, found)
+    except BaseException:
+        _clear(platform, staged)
+        raise
+
+
+def _give_back(platform: Platform, grant: Grant) -> None:
+    with suppress(Unavailable):  # it ends by itself
+        platform.admission.release(grant)
+
+
+def _clear(platform: Platform, staged: StagedBinds | None) -> None:
+    if staged is not None:
+        with suppress(Unavailable):  # it is cleared with whatever belongs to no container
+            platform.binds.clear(staged.key)
+
+
+def _taken(name: str, holder: str) -> Conflict:
+    by = f' by container "{holder}"' if holder else ""
+    return Conflict(
+        f'Conflict. The container name "/{name}" is already in use{by}. You have to '
+        "remove (or rename) that container to be able to reuse that name."
+    )

@@ -1,0 +1,1 @@
+"""Dockerfiles as the classic builder reads them, and within bounds. Pure."""

@@ -1,0 +1,168 @@
+"""`docker pull` by allow-list, and `docker import` of what the client sends."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+from ds01_spawner.domain.errors import Forbidden, InvalidRequest
+from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.images.changes import (
+    check_plain_labels,
+    checked_changes,
+    owner_change,
+)
+from ds01_spawner.gateway.docker.images.images import registry_login, wanted_reference
+from ds01_spawner.gateway.docker.images.lookup import OwnImages
+from ds01_spawner.gateway.docker.images.progress_lines import Progress, line_of
+from ds01_spawner.gateway.docker.images.rights import ImageRights
+from ds01_spawner.gateway.docker.images.view import without_namespace
+from ds01_spawner.gateway.docker.reading.image_names import engine_reference
+from ds01_spawner.gateway.wire.call import Call, Handler, Reply
+from ds01_spawner.policy.image_references import split_reference
+
+LARGEST_IMPORT = 64 * 1024**3
+_LOOK_EVERY = 256 * 1024**2
+_DONE = 300
+
+
+class Pull:
+    """`POST /images/create`.
+
+    Args:
+        door: What handlers stand on.
+        images: Finds images.
+    """
+
+    def __init__(self, door: Door, images: OwnImages) -> None:
+        self._door = door
+        self._engine = door.engine
+        self._images = images
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By endpoint."""
+        return {"POST /images/create": self.create}
+
+    async def create(self, call: Call, reply: Reply) -> None:
+        """Fetch an image, or make one of an archive."""
+        if call.first("fromImage"):
+            await self._pull(call, reply)
+        elif call.first("fromSrc") == "-":
+            await self._import(call, reply)
+        elif call.first("fromSrc"):
+            raise Forbidden(
+                "docker import of an address would be fetched by the server, not by you.",
+                "Fetch it here: curl ADDRESS | docker import - NAME.",
+            )
+        else:
+            raise InvalidRequest("Neither fromImage nor fromSrc is given.")
+
+    async def fetch(
+        self, call: Call, reply: Reply, reference: str, *, with_login: bool = False
+    ) -> str:
+        """Let the engine fetch a reference that was checked; what went wrong, or nothing.
+
+        Args:
+            call: Who asks, and for which platform.
+            reply: Gets the progress.
+            reference: Canonical.
+            with_login: Whether the client's login for the registry goes along.
+        """
+        repository, rest = split_reference(reference)
+        tag, _at, digest = rest.removeprefix(":").partition("@")
+        query = {"fromImage": [repository], "tag": [digest or tag]}
+        if call.first("platform"):
+            query["platform"] = [call.first("platform")]
+        headers = registry_login(call) if with_login else {}
+        progress = Progress(reply)
+        outcome, reason = "failed", "cancelled"
+        try:
+            status = await self._engine.relay(
+                call, progress, "POST", "/images/create", query, headers=headers
+            )
+            outcome, reason = ("failed" if status >= _DONE else "ok"), ""
+        finally:
+            if progress.failure:
+                outcome, reason = "failed", progress.failure
+            await self._tell(call, "image.pull", reference, outcome, reason)
+        return progress.failure
+
+    async def _pull(self, call: Call, reply: Reply) -> None:
+        reference = engine_reference(_asked(call.first("fromImage"), call.first("tag")))
+        rights = await self._images.rights(call.caller)
+        if rights.catalogue.is_pullable(reference):
+            await self.fetch(call, reply, reference, with_login=True)
+            return
+        await self._offered(call, reply, rights, reference)
+
+    async def _offered(self, call: Call, reply: Reply, rights: ImageRights, reference: str) -> None:
+        """What the catalogue offers is fetched where it is missing, and never replaced."""
+        if not rights.is_shared(reference):
+            await self._tell(call, "image.pull", reference, "refused", "not in pull_allowed")
+            raise Forbidden(
+                f"The image {reference} may not be fetched.", rights.catalogue.pull_choices()
+            )
+        if await self._images.inspect(reference) is None:
+            await self.fetch(call, reply, reference)
+            return
+        await reply.begin(200, {"Content-Type": "application/json"})
+        await reply.write(line_of({"status": f"Status: Image is up to date for {reference}"}))
+        await reply.finish()
+
+    async def _import(self, call: Call, reply: Reply) -> None:
+        user = call.caller.user
+        await self._door.check_room(call.caller)
+        changes = [*checked_changes(call.query.get("changes", ())), owner_change(user)]
+        check_plain_labels(changes)
+        query = {"fromSrc": ["-"], "changes": changes}
+        name = ""
+        if call.first("repo"):
+            name = wanted_reference(call.first("repo"), call.first("tag"), user)
+            repository, rest = split_reference(name)
+            query |= {"repo": [repository], "tag": [rest.removeprefix(":")]}
+        for key in ("message", "platform"):
+            if call.first(key):
+                query[key] = [call.first(key)]
+        progress = Progress(
+            reply,
+            lambda message: {
+                key: without_namespace(text, user) if isinstance(text, str) else text
+                for key, text in message.items()
+            },
+        )
+        status = await self._engine.relay(
+            call,
+            progress,
+            "POST",
+            "/images/create",
+            query,
+            stream=self._bounded(call),
+            headers={"Content-Type": "application/x-tar"},
+        )
+        failed = bool(progress.failure) or status >= _DONE
+        await self._tell(call, "image.import", name, "failed" if failed else "ok", progress.failure)
+
+    async def _bounded(self, call: Call) -> AsyncIterator[bytes]:
+        size = looked_at = 0
+        async for chunk in call.body.chunks():
+            size += len(chunk)
+            if size > LARGEST_IMPORT:
+                gib = LARGEST_IMPORT // 1024**3
+                raise InvalidRequest(f"More than {gib} GiB cannot be imported.")
+            if size - looked_at > _LOOK_EVERY:
+                await self._door.check_room(call.caller)
+                looked_at = size
+            yield chunk
+
+    async def _tell(
+        self, call: Call, action: str, reference: str, outcome: str, reason: str
+    ) -> None:
+        own_words = without_namespace(reason, call.caller.user)
+        note = self._door.note(call.caller, action, reference, outcome=outcome, reason=own_words)
+        await asyncio.shield(note)
+
+
+def _asked(image: str, tag: str) -> str:
+    """One reference of the two parameters; without a tag not all of them, as in the engine."""
+    if not tag:
+        return image
+    repository, _rest = split_reference(image)
+    return f"{repository}@{tag}" if ":" in tag else f"{repository}:{tag}"

@@ -1,0 +1,1 @@
+"""How the engine reads what a client sends: JSON, parameters, filters, names."""

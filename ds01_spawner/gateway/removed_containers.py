@@ -1,0 +1,110 @@
+"""Gives back what containers that are gone still have, however they went: promises, stages.
+
+A promise outlives a container's start by half a minute, longer than any reading of the engine that
+misses it. With `--rm` the engine itself removes the container, perhaps a second after its start.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ds01_spawner.domain import labels
+from ds01_spawner.domain.bind import binds_of
+from ds01_spawner.domain.container import Container, ContainerState
+from ds01_spawner.domain.errors import DS01Error
+from ds01_spawner.gateway.docker.door import Door
+
+_OWN = "gateway"
+"""Whose turn in the threads this takes."""
+
+PAUSE_SECONDS = 1.0
+BACK_SECONDS = 120
+"""What happened while nobody looked is asked for; a promise older than this has ended by itself."""
+
+_LOG = logging.getLogger(__name__)
+
+
+class RemovedContainers:
+    """Follows the engine's events.
+
+    Args:
+        door: The platform, and the way to the engine.
+        instance: Id of this installation.
+        pause_seconds: From a lost connection to the next try.
+        now: The time, in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        instance: str,
+        *,
+        pause_seconds: float = PAUSE_SECONDS,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._door = door
+        self._now = now
+        self._filters = {
+            "type": ["container"],
+            "event": ["destroy"],
+            "label": [f"{labels.INSTANCE}={instance}"],
+        }
+        self._pause_seconds = pause_seconds
+
+    async def watch(self) -> None:
+        """Go on until cancelled."""
+        while True:
+            try:
+                await self.follow()
+            except DS01Error as exc:
+                _LOG.warning("The engine's events cannot be followed: %s", exc)
+            except Exception:  # noqa: BLE001 - the loop's top: the next turn is another try
+                _LOG.exception("following the engine's events failed")
+            await asyncio.sleep(self._pause_seconds)
+
+    async def follow(self) -> None:
+        """Give back what is promised for each container that goes, until the engine ends this."""
+        since = int(self._now()) - BACK_SECONDS
+        query = {"filters": [json.dumps(self._filters)], "since": [str(since)]}
+        async for event in self._door.engine.stream("GET", "/events", query):
+            container = removed_container(event)
+            if container is not None:
+                await self._forget(container)
+
+    async def _forget(self, container: Container) -> None:
+        platform = self._door.platform
+        # The label is the platform's word here: what an image says in its name is emptied.
+        staged = binds_of(container.labels)
+
+        def give_back() -> None:
+            platform.admission.forget(container)
+            if staged is not None:
+                platform.binds.clear(staged.key)
+
+        try:
+            await self._door.threads.run(_OWN, give_back)
+        except DS01Error as exc:
+            _LOG.warning("What %s had is given back later: %s", container.name, exc)
+
+
+def removed_container(event: Any) -> Container | None:
+    """The container that an event of the engine's is about, as far as it tells; else `None`."""
+    actor = event.get("Actor") if isinstance(event, Mapping) else None
+    if not isinstance(actor, Mapping) or not isinstance(actor.get("Attributes"), Mapping):
+        return None
+    told = {str(key): str(value) for key, value in actor["Attributes"].items()}
+    name = told.pop("name", "")
+    if not name or told.get(labels.MANAGED) != "true":
+        return None
+    return Container(
+        id=str(actor.get("ID") or ""),
+        name=name,
+        state=ContainerState.DEAD,
+        labels=told,
+        created_at=labels.parse_timestamp(told.get(labels.CREATED_AT, ""))
+        or datetime.fromtimestamp(0, UTC),
+    )
