@@ -1,0 +1,1 @@
+"""What all commands stand on: how they are found, helped with, asked, printed and guided."""

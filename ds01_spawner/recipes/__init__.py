@@ -1,0 +1,1 @@
+"""From choices to the text of files: Dockerfiles, projects, settings of editors. Pure."""
