@@ -1,6 +1,6 @@
-"""What the commands and ideas of the platform are, in words: one source for terminal and notebooks.
+"""What the commands and ideas of the platform are, in words, for terminal and notebooks.
 
-Pages are Markdown beside this file. `commands/container-deploy.md` is about `ds01 container deploy`:
+Pages are Markdown beside this file. This is `commands/container-deploy.md`:
 
 ```
 # ds01 container deploy

@@ -88,7 +88,7 @@ def loaded(path: str, entry: Command | Group) -> Any:
         path: Its words, such as `container deploy`.
         entry: Where it is.
     """
-    name = path.split(" ")[-1]
+    name = path.rpartition(" ")[2]
     if isinstance(entry, Group):
         return CommandGroup(path, entry, name=name, context_settings=dict(HELP))
     function: Callable[..., Any] = getattr(importlib.import_module(entry.module), entry.function)
