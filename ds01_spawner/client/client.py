@@ -1,55 +1,30 @@
 """The API, typed: what it answers are models, what it refuses are the platform's own errors."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import timedelta
-from types import TracebackType
-from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import ValidationError
 
 from ds01_spawner.client import models as m
-from ds01_spawner.client.models import Wire
-from ds01_spawner.client.problems import MEDIA_TYPE, error_of
-from ds01_spawner.client.sse import read_events
-from ds01_spawner.domain.errors import DS01Error, Unavailable
+from ds01_spawner.client.asking import DEED_SECONDS, Asking
+from ds01_spawner.client.streams import Session, Wanted, behind_hub, on_socket
+from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.units import format_duration
 
-M = TypeVar("M", bound=Wire)
 
-READ_SECONDS = 60.0
-DEED_SECONDS = 180.0
-"""Stopping waits until the container has stopped."""
-
-SILENCE_SECONDS = 60.0
-"""The server says something on a stream every 15 s."""
-
-
-class Client:
+class Client(Asking):
     """Speaks to one API; safe to share between threads. Close it, or use it in a `with`.
 
     Args:
         http: Knows where the API is and who asks; see `places`.
+        socket: The Unix socket that it is on; `None` behind a hub.
     """
 
-    def __init__(self, http: httpx.Client) -> None:
-        self._http = http
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+    def __init__(self, http: httpx.Client, *, socket: str | None = None) -> None:
+        super().__init__(http)
+        self._socket = socket
 
     def me(self) -> m.Me:
         """Who asks, what they may use, and what they have."""
@@ -68,6 +43,42 @@ class Client:
         """One container."""
         return self._get(_of(name), m.Container, user=user)
 
+    def create(
+        self,
+        wanted: m.CreateRequest,
+        *,
+        on_place: Callable[[m.Place], None] | None = None,
+        on_step: Callable[[m.Step], None] | None = None,
+    ) -> m.Container:
+        """Make a container, after a wait for a GPU if need be.
+
+        When this is broken off (Ctrl-C, an exception of a callback), nothing of it is left.
+
+        Args:
+            wanted: The container.
+            on_place: Called with the place in the queue, whenever it changes.
+            on_step: Called when something that takes a while begins.
+        """
+        models: dict[str, type[m.Place | m.Step | m.Container]] = {
+            "place": m.Place,
+            "step": m.Step,
+            "end": m.Container,
+        }
+        events = self._events("/containers", models, body=wanted, silence_seconds=DEED_SECONDS)
+        with closing(events):
+            for event in events:
+                if isinstance(event, m.Container):
+                    return event
+                if isinstance(event, m.Place) and on_place is not None:
+                    on_place(event)
+                if isinstance(event, m.Step) and on_step is not None:
+                    on_step(event)
+        raise Unavailable("The gateway broke off before the container was made.", "Try again.")
+
+    def plan(self, wanted: m.CreateRequest) -> m.Plan:
+        """What `create` would come to now; nothing is made."""
+        return self._post("/containers/plan", m.Plan, wanted)
+
     def start(self, name: str, *, user: str | None = None, key: str | None = None) -> m.Container:
         """Start a stopped container."""
         return self._post(f"{_of(name)}/start", m.Container, key=key, user=user)
@@ -75,6 +86,66 @@ class Client:
     def stop(self, name: str, *, user: str | None = None, key: str | None = None) -> m.Container:
         """Stop a container; it keeps its GPU for a while."""
         return self._post(f"{_of(name)}/stop", m.Container, key=key, user=user)
+
+    def restart(self, name: str, *, user: str | None = None, key: str | None = None) -> m.Container:
+        """Stop a container and start it again."""
+        return self._post(f"{_of(name)}/restart", m.Container, key=key, user=user)
+
+    def pause(self, name: str, *, user: str | None = None, key: str | None = None) -> m.Container:
+        """Hold every process of a container still."""
+        return self._post(f"{_of(name)}/pause", m.Container, key=key, user=user)
+
+    def unpause(self, name: str, *, user: str | None = None, key: str | None = None) -> m.Container:
+        """Let a paused container go on."""
+        return self._post(f"{_of(name)}/unpause", m.Container, key=key, user=user)
+
+    def remove(
+        self, name: str, *, force: bool = False, user: str | None = None, key: str | None = None
+    ) -> m.Removed:
+        """Remove a stopped container; with `force`, a running one is stopped first."""
+        return self._delete(_of(name), m.Removed, key=key, force=force or None, user=user)
+
+    def stats(
+        self, name: str | None = None, *, user: str | None = None, everybody: bool = False
+    ) -> m.Stats:
+        """What one's containers use, or one of them; somebody's, or everybody's, for managers."""
+        return self._get(
+            "/containers/stats", m.Stats, name=name, user=user, all=everybody or None
+        )
+
+    def follow_stats(
+        self, name: str | None = None, *, user: str | None = None, everybody: bool = False
+    ) -> Iterator[m.Stats]:
+        """The same, every 2 s."""
+        path, models = "/containers/stats/events", {"stats": m.Stats}
+        yield from self._events(path, models, name=name, user=user, all=everybody or None)
+
+    def exec(  # noqa: PLR0913 - what a command is run with
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        tty: bool = False,
+        size: tuple[int, int] | None = None,
+        environment: Mapping[str, str] | None = None,
+        workdir: str | None = None,
+        user: str | None = None,
+    ) -> Session:
+        """Run a command in a running container; the session with it, to be used in a `with`.
+
+        Args:
+            name: The container.
+            command: The program and its arguments.
+            tty: Whether it gets a terminal.
+            size: Rows and columns of that.
+            environment: Variables beside the container's own.
+            workdir: Where it begins; `None` for where the container does.
+            user: Whose container, for administrators on the server's socket.
+        """
+        wanted = Wanted(tuple(command), tty, size, dict(environment or {}), workdir)
+        if self._socket is None:
+            return behind_hub(self._http, name, wanted)
+        return on_socket(self._http, self._socket, self.container(name, user=user).id, wanted)
 
     def retire(self, name: str, *, user: str | None = None, key: str | None = None) -> m.Removed:
         """Stop a container and remove it: its GPU is free at once."""
@@ -116,6 +187,21 @@ class Client:
     def images(self) -> m.Images:
         """What one may start."""
         return self._get("/images", m.Images)
+
+    def image(self, name: str) -> m.ImageDetail:
+        """One image that one may start: by its name in the catalogue, or one of one's own."""
+        return self._get(f"/images/{quote(name, safe='')}", m.ImageDetail)
+
+    def prune_images(self, *, unused: bool = False, dry_run: bool = False) -> m.Pruned:
+        """Delete images of one's own that have no name and that no container needs.
+
+        Args:
+            unused: Those with a name that no container uses, too.
+            dry_run: Only say which.
+        """
+        return self._post(
+            "/images/prune", m.Pruned, unused=unused or None, dry_run=dry_run or None
+        )
 
     def delete_image(self, name: str) -> m.Removed:
         """Delete an image of one's own."""
@@ -192,142 +278,6 @@ class Client:
         """Whether every part answers."""
         return self._get("/admin/health", m.Health)
 
-    def _get(self, path: str, model: type[M], **query: object) -> M:
-        return self._ask("GET", path, model, query=query)
-
-    def _delete(self, path: str, model: type[M]) -> M:
-        return self._ask("DELETE", path, model)
-
-    def _post(
-        self,
-        path: str,
-        model: type[M],
-        body: Wire | None = None,
-        *,
-        key: str | None = None,
-        **query: object,
-    ) -> M:
-        """Do something.
-
-        Args:
-            path: To what.
-            model: Of the answer.
-            body: What is sent.
-            key: Makes a repetition of the request answer what the first did.
-            query: Parameters.
-        """
-        headers = {} if key is None else {"Idempotency-Key": key}
-        return self._ask("POST", path, model, query=query, body=body, headers=headers)
-
-    def _pages(self, path: str, model: type[M], **query: object) -> Iterator[M]:
-        cursor: object = None
-        while True:
-            page = self._get(path, model, cursor=cursor, **query)
-            yield page
-            cursor = getattr(page, "next", None)
-            if cursor is None:
-                return
-
-    def _ask(  # noqa: PLR0913 - the parts of a request
-        self,
-        method: str,
-        path: str,
-        model: type[M],
-        *,
-        query: Mapping[str, object] | None = None,
-        body: Wire | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> M:
-        try:
-            answer = self._http.request(
-                method,
-                _below(path),
-                params=_said(query or {}),
-                content=None if body is None else body.model_dump_json(exclude_none=True),
-                headers={**_json_of(body), **(headers or {})},
-                timeout=READ_SECONDS if method == "GET" else DEED_SECONDS,
-            )
-        except httpx.HTTPError as exc:
-            raise _unreachable(self._http, exc) from exc
-        _check(answer)
-        try:
-            return model.model_validate_json(answer.content)
-        except ValidationError as exc:
-            raise _not_understood(answer) from exc
-
-    def _events(self, path: str, models: Mapping[str, type[M]]) -> Iterator[M]:
-        timeout = httpx.Timeout(READ_SECONDS, read=SILENCE_SECONDS)
-        try:
-            with self._http.stream("GET", _below(path), timeout=timeout) as answer:
-                if answer.status_code != httpx.codes.OK:
-                    answer.read()
-                    _check(answer)
-                for name, text in read_events(answer.iter_lines()):
-                    if name == "problem":
-                        raise error_of(m.Problem.model_validate_json(text))
-                    if name in models:
-                        yield models[name].model_validate_json(text)
-        except httpx.HTTPError as exc:
-            raise _unreachable(self._http, exc) from exc
-
 
 def _of(name: str) -> str:
     return f"/containers/{quote(name, safe='')}"
-
-
-def _below(path: str) -> str:
-    return path.removeprefix("/")
-
-
-def _said(query: Mapping[str, object]) -> dict[str, str]:
-    said = {name: value for name, value in query.items() if value is not None}
-    return {
-        name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in said.items()
-    }
-
-
-def _json_of(body: Wire | None) -> dict[str, str]:
-    return {} if body is None else {"Content-Type": "application/json"}
-
-
-def _check(answer: httpx.Response) -> None:
-    """Return when an answer is one; raise what it says otherwise."""
-    if answer.is_success:
-        return
-    if answer.headers.get("Content-Type", "").startswith(MEDIA_TYPE):
-        try:
-            problem = m.Problem.model_validate_json(answer.content)
-        except ValidationError:
-            raise _not_understood(answer) from None
-        raise error_of(problem)
-    raise _of_somebody_else(answer)
-
-
-def _of_somebody_else(answer: httpx.Response) -> DS01Error:
-    """What a proxy, the hub, or an older gateway says."""
-    detail = f"{answer.url.host or 'The gateway'} answers {answer.status_code}"
-    problem = m.Problem(
-        type="about:blank",
-        title=answer.reason_phrase,
-        status=answer.status_code,
-        detail=f"{detail} {answer.reason_phrase}".rstrip() + ".",
-        next_step="Is this the address of the API, and does the gateway run?",
-    )
-    return error_of(problem)
-
-
-def _not_understood(answer: httpx.Response) -> Unavailable:
-    return Unavailable(
-        f"The answer to {answer.request.url.path} cannot be read.",
-        "Client and gateway may be of different releases: update one.",
-    )
-
-
-def _unreachable(http: httpx.Client, error: httpx.HTTPError) -> Unavailable:
-    place: Any = http.base_url
-    if isinstance(error, httpx.TimeoutException):
-        return Unavailable(f"The API at {place} does not answer in time.", "Try again.")
-    return Unavailable(
-        f"The API at {place} cannot be reached: {error}.", "Does the gateway run? Try again."
-    )

@@ -35,6 +35,30 @@ class TooManyRequests(Unavailable):
         self.retry_after_seconds = retry_after_seconds
 
 
+class Unreachable(Unavailable):
+    """Nobody answers at the API's address.
+
+    Attributes:
+        too_slow: Whether a connection was made and no answer came in time.
+    """
+
+    def __init__(self, message: str, next_step: str = "", *, too_slow: bool = False) -> None:
+        super().__init__(message, next_step)
+        self.too_slow = too_slow
+
+
+class NotTheApi(Unavailable):
+    """Somebody else answers: a proxy, or the hub without its service.
+
+    Attributes:
+        status: HTTP status of the answer.
+    """
+
+    def __init__(self, message: str, next_step: str = "", *, status: int) -> None:
+        super().__init__(message, next_step)
+        self.status = status
+
+
 class Unauthenticated(Refused):
     """Whoever asks is not logged in."""
 

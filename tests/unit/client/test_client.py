@@ -10,7 +10,14 @@ import pytest
 
 from ds01_spawner.client import Client, on_socket
 from ds01_spawner.client import models as m
-from ds01_spawner.client.problems import KINDS, TooManyRequests, error_of, problem_of
+from ds01_spawner.client.problems import (
+    KINDS,
+    NotTheApi,
+    TooManyRequests,
+    Unauthenticated,
+    error_of,
+    problem_of,
+)
 from ds01_spawner.domain.errors import (
     Conflict,
     DS01Error,
@@ -215,9 +222,18 @@ def test_every_kind_of_problem_has_a_name_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(502, Unavailable), (404, NotFound), (403, Forbidden), (302, Unavailable)]
+    ("status", "error"),
+    [
+        (502, NotTheApi),
+        (404, NotTheApi),
+        (403, NotTheApi),
+        (302, NotTheApi),
+        (401, Unauthenticated),
+    ],
 )
-def test_what_somebody_else_answers_is_told(status: int, error: type[DS01Error]) -> None:
+def test_what_somebody_else_answers_is_not_taken_for_ours(
+    status: int, error: type[DS01Error]
+) -> None:
     transport = httpx.MockTransport(lambda _request: httpx.Response(status, text="<html>"))
     http = httpx.Client(transport=transport, base_url="http://hub.example/services/ds01/api/")
     with Client(http) as client, pytest.raises(error, match=r"hub\.example answers"):

@@ -1,0 +1,116 @@
+"""The login that `ds01 login` keeps: which hub, and the token. Loads nothing of the client.
+
+It is a file of one's own in the folder for settings that the operating system names; on Unix
+nobody else can read it.
+"""
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ds01_spawner.domain.errors import Unavailable
+
+CONFIG_VARIABLE = "DS01_USER_CONFIG_DIR"
+_FILE = "login.json"
+_ONLY_MINE = 0o600
+_FOLDER_ONLY_MINE = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who asks which hub.
+
+    Attributes:
+        url: Where people reach the hub.
+        token: A token of the hub's; never shown.
+        user: Who it is, as the hub said when it was kept.
+    """
+
+    url: str
+    token: str = field(repr=False)
+    user: str
+
+
+def config_folder() -> Path:
+    """Where a person's own settings of `ds01` are: `DS01_USER_CONFIG_DIR`, or what is usual."""
+    if folder := os.environ.get(CONFIG_VARIABLE):
+        return Path(folder)
+    from platformdirs import user_config_path  # noqa: PLC0415 - ds01 --help does without
+
+    return user_config_path("ds01", appauthor=False)
+
+
+def login_file() -> Path:
+    """Where the login is kept."""
+    return config_folder() / _FILE
+
+
+def read_login() -> Login | None:
+    """The login that is kept, if there is one.
+
+    Raises:
+        Unavailable: There is one, and it cannot be read.
+    """
+    path = login_file()
+    try:
+        said = json.loads(path.read_text("utf-8"))
+        return Login(*(_text(said[name]) for name in ("url", "token", "user")))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as exc:
+        raise Unavailable(f"Your login in {path} cannot be read: {exc.strerror}.") from exc
+    except (ValueError, KeyError, TypeError) as exc:
+        raise Unavailable(
+            f"Your login in {path} is damaged.", "Log in again: ds01 login URL."
+        ) from exc
+
+
+def keep_login(login: Login) -> Path:
+    """Keep a login in place of the one before.
+
+    Returns:
+        Where it is.
+
+    Raises:
+        Unavailable: It cannot be written; the one before is as it was.
+    """
+    path = login_file()
+    fresh = path.with_suffix(f".{os.getpid()}")
+    text = json.dumps({"url": login.url, "token": login.token, "user": login.user}, indent=2)
+    try:
+        path.parent.mkdir(mode=_FOLDER_ONLY_MINE, parents=True, exist_ok=True)
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(
+            os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _ONLY_MINE), "w", encoding="utf-8"
+        ) as file:
+            file.write(f"{text}\n")
+        fresh.replace(path)
+    except OSError as exc:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise Unavailable(f"Your login cannot be kept in {path}: {exc.strerror}.") from exc
+    return path
+
+
+def forget_login() -> bool:
+    """Whether there was a login; now there is none.
+
+    Raises:
+        Unavailable: It cannot be removed.
+    """
+    path = login_file()
+    try:
+        path.unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as exc:
+        raise Unavailable(f"Your login in {path} cannot be removed: {exc.strerror}.") from exc
+    return True
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("expected text")
+    return value
