@@ -9,7 +9,9 @@ import httpx
 
 from ds01_spawner.client import models as m
 from ds01_spawner.client.asking import DEED_SECONDS, Asking
-from ds01_spawner.client.streams import Session, Wanted, behind_hub, on_socket
+from ds01_spawner.client.docker_stream import on_socket
+from ds01_spawner.client.streams import Session, Wanted
+from ds01_spawner.client.web_stream import behind_hub
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.units import format_duration
 
@@ -109,9 +111,7 @@ class Client(Asking):
         self, name: str | None = None, *, user: str | None = None, everybody: bool = False
     ) -> m.Stats:
         """What one's containers use, or one of them; somebody's, or everybody's, for managers."""
-        return self._get(
-            "/containers/stats", m.Stats, name=name, user=user, all=everybody or None
-        )
+        return self._get("/containers/stats", m.Stats, name=name, user=user, all=everybody or None)
 
     def follow_stats(
         self, name: str | None = None, *, user: str | None = None, everybody: bool = False
@@ -192,6 +192,10 @@ class Client(Asking):
         """One image that one may start: by its name in the catalogue, or one of one's own."""
         return self._get(f"/images/{quote(name, safe='')}", m.ImageDetail)
 
+    def image_options(self) -> m.ImageOptions:
+        """What images may be made of here."""
+        return self._get("/images/options", m.ImageOptions)
+
     def prune_images(self, *, unused: bool = False, dry_run: bool = False) -> m.Pruned:
         """Delete images of one's own that have no name and that no container needs.
 
@@ -199,9 +203,7 @@ class Client(Asking):
             unused: Those with a name that no container uses, too.
             dry_run: Only say which.
         """
-        return self._post(
-            "/images/prune", m.Pruned, unused=unused or None, dry_run=dry_run or None
-        )
+        return self._post("/images/prune", m.Pruned, unused=unused or None, dry_run=dry_run or None)
 
     def delete_image(self, name: str) -> m.Removed:
         """Delete an image of one's own."""

@@ -140,7 +140,8 @@ def opened(place: Place, agent: str | None = None) -> "Client":
         return Client(
             httpx.Client(
                 transport=transport, base_url=place.address, headers=headers, trust_env=False
-            )
+            ),
+            socket=place.socket,
         )
     headers["Authorization"] = f"token {place.token}"
     return Client(httpx.Client(base_url=place.address, headers=headers, follow_redirects=False))

@@ -187,6 +187,11 @@ def error_of(problem: Problem) -> DS01Error:
     return error(problem.detail, problem.next_step)
 
 
+def error_by_status(status: int, message: str) -> DS01Error:
+    """The error that an answer without a problem document stands for."""
+    return _by_status(status)(message)
+
+
 def _by_status(status: int) -> type[DS01Error]:
     """For answers that are not ours: a proxy's, the hub's."""
     return {

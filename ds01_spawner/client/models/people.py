@@ -109,6 +109,8 @@ class Me(Wire):
     """Of the last week, the newest first, twenty at most."""
     notes: tuple[str, ...] = ()
     """Sentences on what could not be read."""
+    hub_url: str | None = None
+    """Where people reach the hub in a browser; `null` where the gateway is not told."""
 
 
 class Changed(Wire):

@@ -32,6 +32,8 @@ class BuildRequest(Wire):
     no_cache: bool = False
     pull: bool = False
     """Whether bases that may be fetched are fetched anew."""
+    recipe: Annotated[str, Field(max_length=20_000)] | None = None
+    """What the Dockerfile was made from; kept as the image's label `ds01.recipe`."""
 
 
 class NoQuery(Wire):

@@ -70,6 +70,14 @@ class Container(Wire):
     """JupyterHub's name of it; empty for the unnamed one, `null` where it is none of the hub's."""
     sentences: tuple[str, ...]
     """The same for people, in the server's time zone."""
+    image: str = ""
+    """The engine's reference of what it was made of; empty where nothing tells."""
+    project: str | None = None
+    created_at: datetime | None = None
+    gpu_profiles: tuple[str, ...] = ()
+    """What each of `gpu_slots` is: `2g.10gb`, or `full`; empty where it is not known."""
+    ssh_sessions: int = 0
+    """How many are open in it now."""
 
 
 class Containers(Wire):
@@ -188,6 +196,14 @@ class Build(Wire):
     image_id: str | None
     failure: str = ""
     """Why it failed; empty when it did not."""
+    failed_step: str | None = None
+    """The instruction of the Dockerfile that failed."""
+    failed_line: int | None = None
+    """Where it begins, from 1."""
+    size_bytes: int | None = None
+    """Of the image that was built."""
+    previous_size_bytes: int | None = None
+    """Of the image that had the name before; `null` where none did."""
 
 
 class BuildList(Wire):
