@@ -13,6 +13,7 @@ from pathlib import Path
 from ds01_spawner.adapters.accounts import UnixAccounts
 from ds01_spawner.adapters.activity import KernelActivity, KernelProcesses
 from ds01_spawner.adapters.block_device import disk_of
+from ds01_spawner.adapters.build_settings import read_build_settings
 from ds01_spawner.adapters.cgroups import open_cgroups
 from ds01_spawner.adapters.channels import AppriseChannels
 from ds01_spawner.adapters.docker_engine import DockerEngine
@@ -58,6 +59,7 @@ from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.binds import Binds
 from ds01_spawner.operations.board import Board
 from ds01_spawner.operations.bounded_log import BoundedLog
+from ds01_spawner.operations.build_catalogue import build_catalogue
 from ds01_spawner.operations.build_place import BuildPlaces
 from ds01_spawner.operations.checks import Checks
 from ds01_spawner.operations.disk_room import DiskRoom
@@ -91,6 +93,8 @@ from ds01_spawner.policy.gpu_config import GpuConfig, parse_gpu_config
 from ds01_spawner.policy.image_references import is_image_id
 from ds01_spawner.policy.images import ImageCatalogue, parse_images
 from ds01_spawner.ports import Cgroups, GpuProbe, HubClient
+from ds01_spawner.recipes.aime import Rows, read_rows
+from ds01_spawner.recipes.catalogue import Catalogue
 
 CONFIG_VARIABLE = "DS01_CONFIG_DIR"
 STATE_VARIABLE = "DS01_STATE_DIR"
@@ -195,6 +199,29 @@ class Platform:
         """`images.yaml`; read once."""
         path = self.directories.config / "images.yaml"
         return parse_images(_read(path), str(path))
+
+    @cached_property
+    def build_settings(self) -> Mapping[str, bytes]:
+        """Files that builds are given to reach a package index; read once."""
+        section = self.images.build
+        if not section.host_settings:
+            return {}
+        bundle = Path(section.ca_bundle) if section.ca_bundle else None
+        try:
+            return read_build_settings(bundle, section.pip.settings() if section.pip else None)
+        except OSError as exc:
+            raise Unavailable(
+                f"The certificates for builds cannot be read: {exc}.",
+                "Correct build.ca_bundle in images.yaml.",
+            ) from exc
+
+    @cached_property
+    def build_catalogue(self) -> Catalogue:
+        """What people are offered to make images of; read once."""
+        section, aime = self.images.build, Rows(())
+        if section.aime is not None:
+            aime = read_rows(_read(Path(section.aime.file)), section.aime.architecture)
+        return build_catalogue(section, aime, host_settings=bool(self.build_settings))
 
     @cached_property
     def probe(self) -> GpuProbe:
@@ -597,7 +624,12 @@ class Platform:
         return self.images.is_catalogued(reference)
 
     def _may_pull(self, reference: str) -> bool:
-        return self.images.entry(reference) is not None or self.images.is_pullable(reference)
+        catalogue = self.images
+        return (
+            catalogue.entry(reference) is not None
+            or catalogue.is_base(reference)
+            or catalogue.is_pullable(reference)
+        )
 
     def _excluded_gpus(self, inventory: Inventory) -> frozenset[str]:
         every = frozenset(gpu.uuid for gpu in inventory.gpus)

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest
 from ds01_spawner.policy.document import Section, load_document
+from ds01_spawner.policy.image_building import BuildSection, Reference
 from ds01_spawner.policy.image_references import (
     canonical_reference,
     check_pattern,
@@ -29,16 +30,6 @@ __all__ = [
 _KEY = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?")
 
 
-def _catalogued(text: str) -> str:
-    reference = canonical_reference(text)
-    if is_somebodys(reference):
-        raise ValueError(
-            f"{text!r} is in a person's own namespace (ds01-…/): that person could replace "
-            "it for everybody; tag it as ds01/… instead"
-        )
-    return reference
-
-
 def _key(text: str) -> str:
     if not _KEY.fullmatch(text):
         raise ValueError(f"expected lower-case letters, digits and hyphens; found {text!r}")
@@ -48,7 +39,7 @@ def _key(text: str) -> str:
 class ImageEntry(Section):
     """One image of the catalogue."""
 
-    reference: Annotated[str, AfterValidator(_catalogued)] = Field(
+    reference: Reference = Field(
         description="What the engine calls it.", examples=["ds01/starter:latest"]
     )
     title: str = Field(min_length=1, max_length=60, description="What people read in the form.")
@@ -83,6 +74,10 @@ class ImageCatalogue(Section):
         description="Repositories that people may fetch images from, with their registry; * is one "
         "whole component. What is fetched is everybody's.",
         examples=[["docker.io/library/*", "nvcr.io/nvidia/*"]],
+    )
+    build: BuildSection = Field(
+        default_factory=BuildSection,
+        description="What people are offered to make images of.",
     )
 
     @model_validator(mode="after")
@@ -128,18 +123,24 @@ class ImageCatalogue(Section):
 
     def registries(self) -> frozenset[str]:
         """The registries that images may be fetched from: `docker.io`, `registry.lab:5000`."""
-        catalogued = (full_repository(entry.reference) for entry in self.images.values())
-        return frozenset(each.partition("/")[0] for each in (*self.pull_allowed, *catalogued))
+        listed = {entry.reference for entry in self.images.values()} | self.build.references()
+        named = map(full_repository, listed)
+        return frozenset(each.partition("/")[0] for each in (*self.pull_allowed, *named))
 
     def is_shared_with(self, group: str | None, reference: str) -> bool:
         """Whether people of this group may use what has this canonical reference, if it exists.
 
-        It is in the catalogue for them, or it could have been fetched by one of them.
+        It is in the catalogue for them, or images are built on it, or it could have been fetched
+        by one of them.
         """
         entry = self.entry(reference)
         if entry is not None:
             return entry.reference == reference and entry.offered_to(group)
-        return self.is_pullable(reference)
+        return self.is_base(reference) or self.is_pullable(reference)
+
+    def is_base(self, reference: str) -> bool:
+        """Whether people may build images on what has this canonical reference."""
+        return reference in self.build.references()
 
     def is_own(self, user: str, reference: str) -> bool:
         """Whether a canonical reference is in this person's namespace."""
@@ -190,7 +191,7 @@ class ImageCatalogue(Section):
             raise Forbidden(
                 f"The image {reference} belongs to somebody else.", self._alternatives(group)
             )
-        if self.is_pullable(reference):
+        if self.is_base(reference) or self.is_pullable(reference):
             return reference
         raise Forbidden(
             f"The image {reference} is not in the catalogue.", self._alternatives(group)

@@ -135,6 +135,9 @@ class Additions:
         jupyter: Instead of the usual packages.
         data_science: The same.
         tools: The same.
+        notices_from: Instead of where the notices' parts are usually taken from.
+        host_settings: Whether builds are given settings of the server.
+        after: Frameworks that are offered after all others.
     """
 
     frameworks: tuple[Framework, ...] = ()
@@ -146,6 +149,7 @@ class Additions:
     tools: tuple[str, ...] | None = None
     notices_from: str | None = None
     host_settings: bool = False
+    after: tuple[Framework, ...] = ()
 
 
 def changed(catalogue: Catalogue, additions: Additions) -> Catalogue:
@@ -156,7 +160,7 @@ def changed(catalogue: Catalogue, additions: Additions) -> Catalogue:
     """
     base = additions.base
     usual = [each if base is None else replace(each, base=base) for each in catalogue.frameworks]
-    frameworks = _merged((*additions.frameworks, *usual), additions.without)
+    frameworks = _merged((*additions.frameworks, *usual, *additions.after), additions.without)
     use_cases = _merged((*additions.use_cases, *catalogue.use_cases), additions.without)
     if not frameworks or not use_cases:
         raise InvalidRequest("No framework, or no use case, is left to choose from.")
