@@ -52,6 +52,7 @@ class LifecyclePolicy:
         checkpoint_signal: Sent with the last warning to processes that handle it, such as
             `SIGUSR1`.
         slot_conflict: What happens to the later of two containers on one GPU slot.
+        start_on_connect: An SSH connection starts a container that is stopped.
     """
 
     gpu_idle_threshold: float = 0.05
@@ -67,6 +68,7 @@ class LifecyclePolicy:
     min_warning_lead: timedelta = timedelta(minutes=5)
     checkpoint_signal: str | None = None
     slot_conflict: SlotConflict = SlotConflict.REPORT
+    start_on_connect: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,9 @@ class PoliciesSection(Section):
     slot_conflict: Conflict = Field(
         default=UNSTATED, description="What happens to the later of two containers on one GPU slot"
     )
+    start_on_connect: Flag = Field(
+        default=UNSTATED, description="An SSH connection starts a container that is stopped"
+    )
 
 
 class ContainerTypesSection(Section):

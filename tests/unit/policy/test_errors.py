@@ -117,7 +117,7 @@ SIZE = "expected a size such as 512m, 32g or 1t"
                 "cpu_idle_threshold, network_idle_threshold, idle_detection_window, startup_grace, "
                 "sigterm_grace, keep_alive_max, high_demand_threshold, "
                 "high_demand_idle_reduction, active_when_connected, min_warning_lead, "
-                "checkpoint_signal, slot_conflict"
+                "checkpoint_signal, slot_conflict, start_on_connect"
             ),
         ),
         (

@@ -195,6 +195,17 @@ def test_without_a_word_about_them_the_keys_of_the_lifecycle_are_built_in() -> N
     found = load("defaults: {}").limits("ana").policies
     assert (found.active_when_connected, found.min_warning_lead) == (False, timedelta(minutes=5))
     assert (found.checkpoint_signal, found.slot_conflict) == (None, SlotConflict.REPORT)
+    assert found.start_on_connect
+
+
+def test_a_group_may_have_its_containers_started_by_hand() -> None:
+    policy = load(
+        "groups:\n  g:\n    members: [ana]\n    policies: {start_on_connect: no}\n"
+        "users:\n  bo: {}\n"
+    )
+    assert not policy.limits("ana").policies.start_on_connect
+    assert policy.limits("bo").policies.start_on_connect
+    assert origin(policy, "ana", "policies.start_on_connect")[1] == "group:g"
 
 
 @pytest.mark.parametrize(
