@@ -41,6 +41,7 @@ class Granting:
         *,
         wait: timedelta | None,
         container_name: str,
+        on_queued: Callable[[Queued], None] = lambda _queued: None,
     ) -> Grant:
         """The grant of the first of `sizes` that is free now, or of the last after a wait.
 
@@ -51,6 +52,7 @@ class Granting:
             sizes: The wishes that would do, the best first; at least one.
             wait: How long to wait for the last of them; `None` fails at once.
             container_name: Engine name of the container to be.
+            on_queued: Called at each look at the queue.
 
         Raises:
             Refused: Not allowed, or nothing was free in time. The refusal is in the log.
@@ -67,9 +69,11 @@ class Granting:
             answer = await self._ask(request, None, wait=False)
             assert isinstance(answer, Grant)  # noqa: S101 - nobody queues without waiting
             return answer
-        return await self._waited(request, wait)
+        return await self._waited(request, wait, on_queued)
 
-    async def _waited(self, request: LaunchRequest, wait: timedelta) -> Grant:
+    async def _waited(
+        self, request: LaunchRequest, wait: timedelta, on_queued: Callable[[Queued], None]
+    ) -> Grant:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait.total_seconds()
         ticket: Ticket | None = None
@@ -85,6 +89,7 @@ class Granting:
                     if isinstance(answer, Grant):
                         return answer
                     ticket = answer.ticket
+                    on_queued(answer)
                     place = f"You were number {answer.place} of {answer.length}. {answer.reason}"
                 _check_patience(loop.time() > deadline, wait, place)
                 await asyncio.sleep(self._poll_seconds)

@@ -25,6 +25,7 @@ from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.domain.request import GpuRequest, LaunchRequest
 from ds01_spawner.gateway.docker.create.admission import Granting, refused_now, told_of_wait
+from ds01_spawner.gateway.docker.create.asks import DOCKER, Asks, Looked, Made, NameTaken
 from ds01_spawner.gateway.docker.create.listing_size import check_container_fits
 from ds01_spawner.gateway.docker.create.spec import Found, dressed, groups_warning
 from ds01_spawner.gateway.docker.door import Door
@@ -36,9 +37,9 @@ from ds01_spawner.gateway.docker.options.mounts import AskedSource
 from ds01_spawner.gateway.docker.options.network import DEFAULT, NONE, endpoint_settings
 from ds01_spawner.gateway.docker.reading.names import engine_name
 from ds01_spawner.gateway.identity import Caller
-from ds01_spawner.gateway.wire.call import Call, Handler, Reply
+from ds01_spawner.gateway.wire.call import Call, Handler, Query, Reply
 from ds01_spawner.gateway.wire.engine_answers import message_of
-from ds01_spawner.operations.admission import Grant
+from ds01_spawner.operations.admission import Grant, Queued
 from ds01_spawner.operations.binds import StagedBinds
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -73,13 +74,63 @@ class Creating:
         When the client goes while it waits for a GPU, nothing is left; once there is a grant, the
         container is made all the same, as Docker does.
         """
-        caller, account = call.caller, call.caller.person
-        await self._door.check_room(caller)
+        await self._door.check_room(call.caller)
         content = await call.body.read(MOST_BYTES)
-        limits, catalogue = await self._run(
-            caller, lambda each: (each.admission.limits(caller.user), each.images)
+        try:
+            made = await self.make(call.caller, content, call.query)
+        except NoCapacity as exc:
+            raise refused_now(exc) from exc
+        await reply.json({"Id": made.id, "Warnings": list(made.warnings)}, 201)
+
+    async def make(self, caller: Caller, content: bytes, query: Query, asks: Asks = DOCKER) -> Made:
+        """Make a container and leave it to be started.
+
+        Cancelling gives the place in the queue back; from `asks.on_granted` on, the container is
+        made all the same.
+
+        Args:
+            caller: Whose.
+            content: The body of `POST /containers/create`.
+            query: Its parameters.
+            asks: How other doors than Docker's ask.
+
+        Raises:
+            DS01Error: It was not made, and nothing of it is left.
+        """
+        looked = await self.look(caller, content, query, asks)
+        request, asked = looked.request, looked.asked
+        grant, waited = await self._granted(request, asked, looked.limits, asks.on_queued)
+        asks.on_granted(grant)
+        request = replace(request, image=grant.spec.image)
+        container_id = await self._made(request, grant, asked, caller.person, looked.found)
+        without = groups_warning(grant.spec, asked, caller.person)
+        warnings = (
+            *asked.warnings,
+            *filter(None, (without,)),
+            *waited,
+            *await self._joined(caller, asked, container_id),
         )
-        asked = asked_container(content, call.query, account, limits)
+        return Made(container_id, request.name, warnings)
+
+    async def look(
+        self, caller: Caller, content: bytes, query: Query, asks: Asks = DOCKER
+    ) -> Looked:
+        """Everything about a container that can be found out before there is a grant.
+
+        Args:
+            caller: Whose.
+            content: The body of `POST /containers/create`.
+            query: Its parameters.
+            asks: How other doors than Docker's ask.
+
+        Raises:
+            DS01Error: It cannot be made so.
+        """
+        account = caller.person
+        limits, catalogue = await self._run(
+            caller, lambda each: (each.admission.limits(caller.user, asks.hub_groups), each.images)
+        )
+        asked = asked_container(content, query, account, limits)
         rights = ImageRights(caller.user, limits, catalogue)
         name, (image, inspected) = await asyncio.gather(
             self._name(caller, asked), self._lookups.images.image(caller, asked.image, rights)
@@ -88,22 +139,17 @@ class Creating:
         request = LaunchRequest(
             user=caller.user,
             name=name,
-            interface=asked.interface,
+            interface=asks.interface or asked.interface,
             image=image,
             project=asked.project,
+            hub_groups=asks.hub_groups,
         )
         found = await self._found(caller, asked, inspected)
-        grant, waited = await self._granted(request, asked, limits)
-        request = replace(request, image=grant.spec.image)
-        container_id = await self._made(request, grant, asked, account, found)
-        without = groups_warning(grant.spec, asked, account)
-        warnings = [
-            *asked.warnings,
-            *filter(None, (without,)),
-            *waited,
-            *await self._joined(caller, asked, container_id),
-        ]
-        await reply.json({"Id": container_id, "Warnings": warnings}, 201)
+        return Looked(request, asked, limits, found)
+
+    async def sizes(self, looked: Looked) -> tuple[GpuRequest, ...]:
+        """The wishes for GPU slots that would do, the best first."""
+        return await self._sizes(looked.request.user, looked.asked, looked.limits)
 
     async def _name(self, caller: Caller, asked: AskedContainer) -> str:
         """What it is called: a free name.
@@ -200,21 +246,23 @@ class Creating:
         return mounts
 
     async def _granted(
-        self, request: LaunchRequest, asked: AskedContainer, limits: Limits
+        self,
+        request: LaunchRequest,
+        asked: AskedContainer,
+        limits: Limits,
+        on_queued: Callable[[Queued], None],
     ) -> tuple[Grant, tuple[str, ...]]:
         """The grant, and what the client is told of the wait for it."""
         sizes = await self._sizes(request.user, asked, limits)
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        try:
-            grant = await self._granting.grant(
-                request,
-                sizes,
-                wait=asked.wait,
-                container_name=engine_name(request.name, request.user),
-            )
-        except NoCapacity as exc:
-            raise refused_now(exc) from exc
+        grant = await self._granting.grant(
+            request,
+            sizes,
+            wait=asked.wait,
+            container_name=engine_name(request.name, request.user),
+            on_queued=on_queued,
+        )
         waits = asked.wait is not None and bool(grant.slots)
         return grant, told_of_wait(timedelta(seconds=loop.time() - begun)) if waits else ()
 
@@ -321,9 +369,9 @@ def _clear(platform: Platform, staged: StagedBinds | None) -> None:
             platform.binds.clear(staged.key)
 
 
-def _taken(name: str, holder: str) -> Conflict:
+def _taken(name: str, holder: str) -> NameTaken:
     by = f' by container "{holder}"' if holder else ""
-    return Conflict(
+    return NameTaken(
         f'Conflict. The container name "/{name}" is already in use{by}. You have to '
         "remove (or rename) that container to be able to reuse that name."
     )
