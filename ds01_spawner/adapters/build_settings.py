@@ -1,6 +1,6 @@
 """What this server's builds need to reach a package index: pip's settings, and certificates.
 
-People's builds are given it as two files in a folder of the context, `FOLDER`, and only when their
+People's builds are given it as files in a folder of the context, `HOST_FOLDER`, when their
 Dockerfile names that folder. Generated Dockerfiles copy it into a stage that is not kept.
 """
 
@@ -9,11 +9,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-FOLDER = ".ds01-host"
-"""In the context."""
-
-PLACE = "/run/host"
-"""Where generated Dockerfiles put it."""
+from ds01_spawner.recipes.dockerfile import HOST_FOLDER, HOST_PLACE
 
 _BUNDLE = "ca.crt"
 _HOST_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -49,12 +45,12 @@ def read_build_settings(
     files: dict[str, bytes] = {}
     if trusted is not None:
         with trusted.open("rb") as file:
-            files[f"{FOLDER}/{_BUNDLE}"] = file.read(_LARGEST)
-        found["cert"] = f"{PLACE}/{_BUNDLE}"
+            files[f"{HOST_FOLDER}/{_BUNDLE}"] = file.read(_LARGEST)
+        found["cert"] = f"{HOST_PLACE}/{_BUNDLE}"
     if not found:
         return {}
     lines = [f"{name} = {value}" for name, value in sorted(found.items())]
-    files[f"{FOLDER}/pip.conf"] = "\n".join(["[global]", *lines, ""]).encode()
+    files[f"{HOST_FOLDER}/pip.conf"] = "\n".join(["[global]", *lines, ""]).encode()
     return files
 
 

@@ -26,7 +26,7 @@ _SCHEMES = frozenset({"https", "git+https"})
 
 
 def pip_package(text: str) -> str:
-    """A requirement as pip reads it (PEP 508), in one spelling: `numpy<3,>=1.26`.
+    """A requirement as pip reads it (PEP 508), as it was typed.
 
     Extras, markers and `name @ https://…` are kept. Addresses without a name, other schemes and
     addresses that hold a password are refused: what is in a Dockerfile is in the image's history.
@@ -34,8 +34,8 @@ def pip_package(text: str) -> str:
     Raises:
         InvalidRequest: It is none.
     """
-    wanted = text.strip()
-    if len(wanted) > _LONGEST or not _SAFE.fullmatch(wanted):
+    wanted = text.strip(" ")
+    if len(wanted) > _LONGEST:
         raise _no_package(text)
     try:
         requirement = Requirement(wanted)
@@ -43,7 +43,7 @@ def pip_package(text: str) -> str:
         raise _no_package(text) from exc
     if requirement.url:
         _check_address(text, requirement.url)
-    spelled = str(requirement)
+    spelled = str(requirement) if "'" in wanted else wanted
     if not _SAFE.fullmatch(spelled):
         raise _no_package(text)
     return spelled

@@ -15,9 +15,10 @@ import shutil
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from ds01_spawner.domain.errors import InvalidRequest, Unavailable
@@ -60,8 +61,10 @@ class BuildContext:
     dockerfile: bytes
     name: str = field(default_factory=lambda: f".dockerfile.{secrets.token_hex(16)}")
 
-    def chunks(self, dockerfile: str) -> Iterator[bytes]:
-        """The archive for the engine, with this Dockerfile."""
+    def chunks(
+        self, dockerfile: str, added: Mapping[str, bytes] = MappingProxyType({})
+    ) -> Iterator[bytes]:
+        """The archive for the engine, with this Dockerfile and files of the server's own."""
         for start, end in self.kept:
             place = start
             while place < end:
@@ -73,6 +76,8 @@ class BuildContext:
                     raise Unavailable("The build's context was cut short on disk.", "Try again.")
                 place += len(chunk)
                 yield chunk
+        for name, content in added.items():
+            yield _member(name, content)
         # The engine takes what stands here out of the context: COPY finds what it would have found.
         yield _member(_IGNORE_FILE, f"{_IGNORE_FILE}\n{self.name}\n".encode())
         yield _member(self.name, dockerfile.encode("utf-8", "surrogateescape"))

@@ -46,6 +46,7 @@ from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Answer, Call, Handler, Reply
 from ds01_spawner.gateway.wire.engine_answers import checked
 from ds01_spawner.operations.build_place import KEEP_EVERY, BuildPlace
+from ds01_spawner.recipes.dockerfile import HOST_FOLDER
 
 MOST_AT_ONCE = 16
 """Builds of everybody together; others wait. Of one person there is one at a time, in the person's
@@ -257,7 +258,10 @@ class Builds:
     async def _sent(
         self, job: BuildJob, context: BuildContext, dockerfile: str
     ) -> AsyncIterator[bytes]:
-        chunks = context.chunks(dockerfile)
+        added: Mapping[str, bytes] = {}
+        if HOST_FOLDER in dockerfile:  # others' builds get no files that they did not send
+            added = await self._in_thread(job, lambda: self._door.platform.build_settings)
+        chunks = context.chunks(dockerfile, added)
         while chunk := await self._in_thread(job, lambda: next(chunks, b"")):
             yield chunk
 
