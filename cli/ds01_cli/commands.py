@@ -1,5 +1,30 @@
-"""All commands of `ds01`, by name: where each is, and what it does in one sentence."""
+"""All commands of `ds01`, by name; each folder lists its own in `entries`."""
 
-from ds01_cli.frame.group import Group
+from ds01_cli.admin.entries import ADMIN
+from ds01_cli.container.entries import CONTAINER
+from ds01_cli.events.entries import EVENTS
+from ds01_cli.frame.table import Command, Group
+from ds01_cli.gpu.entries import GPU
+from ds01_cli.image.entries import IMAGE
+from ds01_cli.own.entries import OWN
+from ds01_cli.policy.entries import POLICY
+from ds01_cli.project.entries import PROJECT
+from ds01_cli.ssh.entries import SSH
 
-PROGRAM = Group("Share a GPU server: containers, GPU slots and one policy file.", {})
+PROGRAM = Group(
+    "Share a GPU server: containers, GPU slots and one policy file.",
+    {
+        "container": CONTAINER,
+        "image": IMAGE,
+        "project": PROJECT,
+        **SSH,
+        **OWN,
+        "gpu": GPU,
+        "events": EVENTS,
+        "policy": POLICY,
+        "admin": ADMIN,
+        "completion": Command(
+            "ds01_cli.frame.completion", "completion", "Print what makes the Tab key complete."
+        ),
+    },
+)

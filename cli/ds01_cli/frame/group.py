@@ -1,14 +1,16 @@
 """Commands by name: a module is imported only when its command runs, so that help is quick."""
 
 import importlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from ds01_cli.frame.table import Command, Group, group_help
 from ds01_cli.frame.tiers import tiered
+
+__all__ = ["Command", "CommandGroup", "Group", "app_of", "loaded"]
 
 _PLAIN: dict[str, Any] = {
     "add_completion": False,
@@ -18,38 +20,8 @@ _PLAIN: dict[str, Any] = {
 HELP = {"help_option_names": ["-h", "--help"]}
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command that is not loaded yet.
-
-    Attributes:
-        module: Where it is.
-        function: What it is there.
-        help: One sentence.
-        settings: Of its context, such as `allow_interspersed_args`.
-    """
-
-    module: str
-    function: str
-    help: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Commands below one word.
-
-    Attributes:
-        help: One sentence.
-        entries: They, by name.
-    """
-
-    help: str
-    entries: Mapping[str, "Command | Group"]
-
-
 class CommandGroup(TyperGroup):
-    """Lists its commands without importing any.
+    """Imports a command when it is asked for.
 
     Args:
         path: The words before its commands', such as `container`; empty for the program.
@@ -58,27 +30,24 @@ class CommandGroup(TyperGroup):
 
     def __init__(self, path: str, table: Group, **attributes: Any) -> None:
         attributes = {"no_args_is_help": True, "rich_markup_mode": None, **attributes}
-        super().__init__(**{**attributes, "help": attributes.get("help") or table.help})
+        super().__init__(**{**attributes, "help": table.help})
         self._path = path
         self._table = table
-        self._listing = False
         self.commands = {
             name: TyperCommand(name, help=entry.help) for name, entry in table.entries.items()
         }
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command, or a stand-in with its help where all are listed."""
-        if self._listing or cmd_name not in self._table.entries:
+        """The command; `None` where there is none of the name."""
+        entry = self._table.entries.get(cmd_name)
+        if entry is None:
             return super().get_command(ctx, cmd_name)
-        return loaded(f"{self._path} {cmd_name}".strip(), self._table.entries[cmd_name])
+        return loaded(f"{self._path} {cmd_name}".strip(), entry)
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """The list of commands."""
-        self._listing = True
-        try:
-            super().format_help(ctx, formatter)
-        finally:
-            self._listing = False
+    def get_help(self, ctx: Any) -> str:
+        """The list of commands, without importing any."""
+        del ctx
+        return group_help(self._path, self._table)
 
 
 def loaded(path: str, entry: Command | Group) -> Any:
@@ -91,7 +60,19 @@ def loaded(path: str, entry: Command | Group) -> Any:
     name = path.rpartition(" ")[2]
     if isinstance(entry, Group):
         return CommandGroup(path, entry, name=name, context_settings=dict(HELP))
-    function: Callable[..., Any] = getattr(importlib.import_module(entry.module), entry.function)
+    return typer.main.get_command(app_of(path, entry))
+
+
+def app_of(path: str, command: Command) -> typer.Typer:
+    """A program of one command.
+
+    Args:
+        path: Its words, such as `container deploy`.
+        command: Where it is.
+    """
+    module = importlib.import_module(command.module)
+    function: Callable[..., Any] = getattr(module, command.function)
     app = typer.Typer(**_PLAIN)
-    app.command(name, context_settings={**HELP, **entry.settings})(tiered(function, path))
-    return typer.main.get_command(app)
+    name = path.rpartition(" ")[2]
+    app.command(name, context_settings={**HELP, **command.settings})(tiered(function, path))
+    return app

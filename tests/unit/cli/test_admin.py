@@ -5,10 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from ds01_cli import admin
-from ds01_cli.administrator import open_to_administrator
+from ds01_cli.admin import reconcile as command
+from ds01_cli.admin.administrator import open_to_administrator
 from ds01_cli.main import run
 from ds01_spawner.composition import Directories, open_hub
 from ds01_spawner.domain import labels
@@ -19,6 +18,7 @@ from ds01_spawner.domain.repair import Repair
 from ds01_spawner.operations.reconcile import Report
 from fakes.clock import EPOCH
 from fakes.lifecycle_lab import LifecycleLab
+from fakes.program import invoke, said
 
 LEFT_BEHIND = Container(
     "1", "jupyter._.alice", ContainerState.CREATED, {labels.USER: "alice"}, EPOCH
@@ -50,15 +50,13 @@ class _Platform:
 def lab(monkeypatch: pytest.MonkeyPatch) -> LifecycleLab:
     lab = LifecycleLab()
     monkeypatch.setattr(time, "sleep", lab.wait_seconds)
-    monkeypatch.setattr(admin, "open_hub", lambda _directories: lab.hub)
+    monkeypatch.setattr(command, "open_hub", lambda _directories: lab.hub)
     return lab
 
 
 def reconcile(monkeypatch: pytest.MonkeyPatch, platform: _Platform, *arguments: str) -> str:
-    monkeypatch.setattr(admin, "open_to_administrator", lambda: platform)
-    result = CliRunner().invoke(admin.app, ["reconcile", *arguments], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
+    monkeypatch.setattr(command, "open_to_administrator", lambda: platform)
+    return said("admin reconcile", *arguments)
 
 
 def test_says_what_was_removed_and_why(monkeypatch: pytest.MonkeyPatch, lab: LifecycleLab) -> None:
@@ -96,9 +94,9 @@ def test_a_dry_run_says_what_would_be_removed_and_by_hand_it_is(
 def test_without_the_hub_it_says_what_that_means(
     monkeypatch: pytest.MonkeyPatch, lab: LifecycleLab
 ) -> None:
-    monkeypatch.setattr(admin, "open_hub", lambda _directories: None)
-    monkeypatch.setattr(admin, "open_to_administrator", lambda: _Platform(lab))
-    result = CliRunner().invoke(admin.app, ["reconcile"], catch_exceptions=False)
+    monkeypatch.setattr(command, "open_hub", lambda _directories: None)
+    monkeypatch.setattr(command, "open_to_administrator", lambda: _Platform(lab))
+    result = invoke("admin reconcile")
     assert result.stderr == "note: The hub is not asked, so its servers are left alone.\n"
 
 
@@ -141,9 +139,9 @@ def test_files_that_are_closed_are_said_with_what_to_do(
     monkeypatch.setenv("DS01_STATE_DIR", str(tmp_path))
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert run(arguments) == 1
-    said = capsys.readouterr().err
-    assert "put sudo before the command" in said
-    assert "move" not in said
+    error = capsys.readouterr().err
+    assert "put sudo before the command" in error
+    assert "move" not in error
 
 
 def test_a_broken_policy_is_said_once_and_to_whom_it_concerns(tmp_path: Path) -> None:

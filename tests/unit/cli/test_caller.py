@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from ds01_cli.caller import caller, only_administrators, open_to_caller, subject
+from ds01_cli.admin.caller import caller, only_administrators, open_to_caller, subject
 from ds01_spawner.domain.errors import Forbidden, Unavailable
 
 

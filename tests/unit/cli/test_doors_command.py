@@ -3,9 +3,8 @@ import os
 from types import SimpleNamespace
 
 import pytest
-from typer.testing import CliRunner
 
-from ds01_cli import admin, doors
+from ds01_cli.admin import doors
 from ds01_cli.main import run
 from ds01_spawner.domain.door import GroupMembers
 from ds01_spawner.operations.audit import Audit
@@ -24,6 +23,7 @@ from fakes.machine_doors import (
     FakeSystemFiles,
 )
 from fakes.packet_filter import FakeBridges, FakeHostAddresses, FakePacketFilter
+from fakes.program import said
 
 
 @pytest.fixture(autouse=True)
@@ -48,9 +48,7 @@ def groups(monkeypatch: pytest.MonkeyPatch) -> FakeGroups:
 
 
 def told(*arguments: str) -> str:
-    result = CliRunner().invoke(admin.app, ["doors", *arguments], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.output
+    return said("admin doors", *arguments)
 
 
 def test_open_doors_come_first_with_what_closes_them() -> None:

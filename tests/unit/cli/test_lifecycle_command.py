@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from rich.text import Text
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from ds01_cli import admin, containers, lifecycle
-from ds01_cli.lifecycle import last_pass_words
+from ds01_cli.admin import lifecycle
+from ds01_cli.admin.lifecycle import last_pass_words
 from ds01_spawner.composition import Directories
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.activity import JupyterSample
@@ -27,6 +27,7 @@ from ds01_spawner.operations.outlook import Forecast
 from ds01_spawner.ports import HubClient
 from fakes.facts import container, foreign_container
 from fakes.lifecycle_lab import POLICY, LifecycleLab
+from fakes.program import invoke
 
 CONNECTED = POLICY.replace(
     "startup_grace: 30m", "startup_grace: 30m\n    active_when_connected: true"
@@ -67,7 +68,7 @@ def night(monkeypatch: pytest.MonkeyPatch) -> LifecycleLab:
 
 
 def ran(*arguments: str) -> Result:
-    result = CliRunner().invoke(admin.app, ["lifecycle", *arguments], catch_exceptions=False)
+    result = invoke("admin lifecycle", *arguments)
     assert result.exit_code == 0, result.output
     return result
 
@@ -131,7 +132,7 @@ def test_a_terminal_gets_the_reason_on_a_line_below_and_no_long_one(night: Lifec
     written = console.file
     moment = Moment(night.lab.clock.now(), UTC)
     forecast = Forecast(moment.now, tuple(found.views.values()))
-    containers.print_forecast(console, forecast, moment, owners=True)
+    print_forecast(console, forecast, moment, owners=True)
     assert isinstance(written, StringIO)
     lines = Text.from_ansi(written.getvalue()).plain.splitlines()
     heads, first, below = lines
@@ -245,9 +246,8 @@ def test_one_that_nothing_is_decided_about_is_told_why(night: LifecycleLab) -> N
 @pytest.mark.parametrize("flags", [[], ["--json"]])
 def test_a_name_that_nothing_has_is_not_found(night: LifecycleLab, flags: list[str]) -> None:
     night.run()
-    arguments = ["lifecycle", "--explain", "nobody", *flags]
     with pytest.raises(NotFound, match="No container is called nobody"):
-        CliRunner().invoke(admin.app, arguments, catch_exceptions=False)
+        invoke("admin lifecycle", "--explain", "nobody", *flags)
 
 
 def test_json_has_the_facts(night: LifecycleLab) -> None:

@@ -3,7 +3,9 @@ import sys
 
 import pytest
 
-from ds01_cli.main import COMMANDS, exit_code, run
+from ds01_cli.commands import PROGRAM
+from ds01_cli.frame.table import Group
+from ds01_cli.main import exit_code, run
 from ds01_spawner import __version__
 from ds01_spawner.domain.errors import (
     Conflict,
@@ -40,7 +42,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_lists_every_command(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([flag]) == 0
     out = capsys.readouterr().out
-    assert all(f"  {name}" in out and entry.help in out for name, entry in COMMANDS.items())
+    for name, entry in PROGRAM.entries.items():
+        if isinstance(entry, Group) and not entry.entries:
+            continue
+        assert f"  {name}" in out
+        assert entry.help in out
 
 
 @pytest.mark.parametrize(
@@ -60,31 +66,54 @@ def test_wrong_usage_exits_2_with_a_hint(
 
 
 def test_an_interrupt_exits_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(**_: object) -> None:
+    def interrupt(_arguments: list[str]) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ds01_cli.main.app", interrupt)
+    monkeypatch.setattr("ds01_cli.main.call", interrupt)
     assert run(["policy", "check"]) == 130
 
 
 def test_an_error_is_one_line_with_its_next_step(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(**_: object) -> None:
+    def fail(_arguments: list[str]) -> None:
         raise NoCapacity("All 8 slots are in use.", "Join the queue.")
 
-    monkeypatch.setattr("ds01_cli.main.app", fail)
-    assert run([]) == 4
+    monkeypatch.setattr("ds01_cli.main.call", fail)
+    assert run(["gpu", "status"]) == 4
     assert capsys.readouterr().err == "ds01: All 8 slots are in use. Join the queue.\n"
 
 
-def test_help_imports_no_command() -> None:
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["admin"], ["admin", "--help"]])
+def test_help_imports_no_command_and_no_library(arguments: list[str]) -> None:
+    heavy = {"typer", "yaml", "pydantic", "httpx", "docker", "sqlalchemy", "rich"}
     code = (
-        "import sys; from ds01_cli.main import run; run(['--help']); "
-        "print(sorted(name for name in sys.modules if name in "
-        "{'yaml', 'pydantic', 'docker', 'sqlalchemy', 'rich', 'ds01_cli.policy'}))"
+        f"import sys; from ds01_cli.main import run; run({arguments}); "
+        f"print(sorted(name for name in sys.modules if name in {heavy}))"
     )
     shown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert shown.stdout.splitlines()[-1] == "[]"
+
+
+def test_what_stands_between_keyboard_and_container_loads_nothing_of_the_frame() -> None:
+    code = (
+        "import sys, types; proxy = types.ModuleType('ds01_cli.ssh.proxy');"
+        "proxy.main = lambda arguments: print(arguments) or 7;"
+        "sys.modules['ds01_cli.ssh.proxy'] = proxy;"
+        "from ds01_cli.main import run; print(run(['ssh-proxy', 'thesis', '--help']));"
+        "print(sorted({'typer', 'pydantic', 'httpx', 'rich'} & set(sys.modules)))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert shown.stdout.splitlines() == ["['thesis', '--help']", "7", "[]"]
+
+
+def test_help_on_many_commands_fits_narrow_terminals(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    assert run(["--help"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 60

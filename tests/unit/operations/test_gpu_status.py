@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from rich.console import Console
 
-from ds01_cli.gpu_tables import print_queue, print_status
+from ds01_cli.gpu.tables import print_queue, print_status
 from ds01_spawner.adapters.gpu_source import open_probe
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.allocation import Reservation, Ticket
@@ -80,7 +80,7 @@ def busy_lab() -> GpuStatus:
 
 def shown(status: GpuStatus, width: int = 80) -> str:
     text = io.StringIO()
-    print_status(Console(file=text, width=width), status)
+    print_status(Console(file=text, width=width), gpu_status_json(status), status.taken_at)
     return text.getvalue()
 
 
@@ -220,7 +220,9 @@ WAITING = Standing(TICKET, NothingFree("All 10 MIG slots are in use."), 2, 3)
 
 def queue_text(*standings: Standing) -> str:
     text = io.StringIO()
-    print_queue(Console(file=text, width=80), queue_entries(standings), EPOCH)
+    entries = gpu_queue_json(queue_entries(standings))["queue"]
+    assert isinstance(entries, list)
+    print_queue(Console(file=text, width=80), entries, EPOCH)
     return text.getvalue()
 
 

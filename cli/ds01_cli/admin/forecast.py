@@ -1,69 +1,21 @@
-"""`ds01 container`: see containers, when they stop, and why those that stopped did."""
+"""What lies ahead of containers, for whoever looks after all of them."""
 
-import json
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Annotated
 
-import typer
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from ds01_cli.caller import caller, only_administrators, open_to_caller, subject
+from ds01_cli.admin.caller import caller
 from ds01_spawner.domain.notice_text import Moment
 from ds01_spawner.domain.wording import clean, length
 from ds01_spawner.domain.work import Rule, RuleStop
 from ds01_spawner.operations.outlook import ContainerOutlook, Forecast
-from ds01_spawner.operations.outlook_text import (
-    end_rule,
-    forecast_facts,
-    name_of_stop,
-    sentences,
-    stop_rule,
-)
+from ds01_spawner.operations.outlook_text import end_rule, name_of_stop, sentences, stop_rule
 
-app = typer.Typer(
-    help="See containers, when they stop, and why those that stopped did.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-
-_WIDTH = 80
 _LONGEST = 300
 _INDENT = 4
-
-
-@app.callback()
-def container() -> None:
-    """See containers, when they stop, and why those that stopped did."""
-
-
-@app.command("list")
-def list_containers(
-    *,
-    user: Annotated[str | None, typer.Option(help="Whose; for administrators.")] = None,
-    everybody: Annotated[
-        bool, typer.Option("--all", help="Everybody's; for administrators.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
-) -> None:
-    """Show your containers: state, GPU, when each stops, by which rule, and where that is set."""
-    everybody = everybody or (user is None and caller() == "root")
-    whose = None if everybody else subject(user)
-    if everybody:
-        only_administrators()
-    platform = open_to_caller()
-    found = platform.outlook.read()
-    if whose is not None:
-        found = found.of(whose)
-    if as_json:
-        typer.echo(json.dumps(forecast_facts(found), indent=2, ensure_ascii=False))
-        return
-    console = Console(width=max(_WIDTH, Console().width))
-    print_forecast(console, found, Moment(platform.clock.now(), platform.zone), owners=everybody)
 
 
 def print_forecast(

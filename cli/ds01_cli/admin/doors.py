@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ds01_cli.administrator import open_to_administrator
-from ds01_cli.caller import caller
+from ds01_cli.admin.administrator import open_to_administrator
+from ds01_cli.admin.caller import caller
+from ds01_cli.frame import guide
 from ds01_spawner.domain.door import Finding
 from ds01_spawner.domain.errors import Forbidden
 from ds01_spawner.operations.doors import Doors
@@ -28,17 +29,16 @@ def doors(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Say by which doors people get past the platform, and close them on request.
+    """Find ways past the platform, and close them.
 
-    Groups whose members are root, sockets that everybody may write to, the engine's settings,
-    whether the gateway answers and people are led to it, and the rules around containers. What
-    --fix changes is said first, written to the audit log, and undone by --undo.
+    What --fix changes is said first, written to the audit log, and undone by --undo.
     """
     if fix and undo:
         raise typer.BadParameter("Name a door to close or one to undo, not both.")
     if os.geteuid() != 0:
         raise Forbidden("The machine's doors are for root.", "Try it with sudo.")
     found = open_to_administrator().doors
+    guide.tell("look")
     if fix:
         _fix(found, fix, dry_run=dry_run)
     elif undo:
@@ -54,6 +54,7 @@ def _fix(found: Doors, name: str, *, dry_run: bool) -> None:
     before = found.find(name)
     for change in before.changes:
         typer.echo(f"{'would change' if dry_run else 'changes'}: {change}")
+    guide.tell("close")
     if dry_run:
         typer.echo(before.by_hand or "Nothing else is to be done.")
         return

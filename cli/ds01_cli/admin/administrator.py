@@ -3,7 +3,7 @@
 import logging
 import os
 
-from ds01_cli.caller import only_administrators, open_to_caller
+from ds01_cli.admin.caller import only_administrators, open_to_caller
 from ds01_spawner.composition import STATE_VARIABLE, Directories, Platform
 from ds01_spawner.domain.errors import Unavailable
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ds01_cli.caller import caller, open_to_caller, subject
+from ds01_cli.admin.caller import caller, open_to_caller, subject
 from ds01_spawner.domain.notice_text import Moment
 from ds01_spawner.domain.units import parse_duration
 from ds01_spawner.domain.wording import span

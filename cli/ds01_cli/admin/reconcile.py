@@ -1,4 +1,4 @@
-"""`ds01 admin`: look after the platform."""
+"""`ds01 admin reconcile`: what a crash left behind."""
 
 import time
 from collections.abc import Iterable
@@ -6,52 +6,32 @@ from typing import Annotated
 
 import typer
 
-from ds01_cli.administrator import open_to_administrator
-from ds01_cli.doors import doors
-from ds01_cli.lifecycle import lifecycle
+from ds01_cli.admin.administrator import open_to_administrator
+from ds01_cli.frame import guide
 from ds01_spawner.composition import open_hub
 from ds01_spawner.operations.reconcile import Report
 
 LOOK_SECONDS = 5.0
 """Between the two looks that must find what may be at work, or on its way back."""
 
-app = typer.Typer(
-    help="Look after the platform.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
 
-
-@app.callback()
-def admin() -> None:
-    """Look after the platform."""
-
-
-@app.command()
 def reconcile(
     *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be removed.")
     ] = False,
 ) -> None:
-    """Remove what a crash left behind, at once instead of with the service's next pass.
+    """Remove what a crash left behind, at once.
 
-    Containers, reservations, places in the queue, empty cgroups, and servers that the hub still
-    has although their container is gone. What may be on its way back is looked at twice, five
-    seconds apart. Without the hub's word, servers are left alone.
+    It looks twice, five seconds apart. Without the hub's word, servers are left alone.
     """
     platform = open_to_administrator()
+    guide.tell("look")
     hub = open_hub(platform.directories)
     if hub is None:
         typer.echo("note: The hub is not asked, so its servers are left alone.", err=True)
     report = platform.reconciler(hub).by_hand(lambda: time.sleep(LOOK_SECONDS), dry_run=dry_run)
     typer.echo("\n".join(_told(report, dry_run=dry_run)))
-
-
-app.command()(lifecycle)
-app.command()(doors)
 
 
 def _told(report: Report, *, dry_run: bool) -> Iterable[str]:

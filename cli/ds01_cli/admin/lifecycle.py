@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ds01_cli.administrator import open_to_administrator
-from ds01_cli.containers import print_forecast
-from ds01_cli.explanation import due_now, explained, left_alone
+from ds01_cli.admin.administrator import open_to_administrator
+from ds01_cli.admin.explanation import due_now, explained, left_alone
+from ds01_cli.admin.forecast import print_forecast
+from ds01_cli.frame import guide
 from ds01_spawner.composition import SERVICE_FILE, Platform, open_hub
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import Container
@@ -43,13 +44,13 @@ def lifecycle(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Say what the lifecycle service would do to which container, when, and why.
+    """Say what would be stopped or removed, when, and why.
 
-    It only looks: twice, three seconds apart, with the same code that the service enforces with.
-    Idle times are those that the service has counted so far.
+    It only looks: twice, three seconds apart.
     """
     del dry_run
     platform = open_to_administrator()
+    guide.tell("look")
     found, notes = _looked(platform)
     moment = Moment(found.plan.mark.wall, platform.zone)
     decisions = [each for each in found.plan.decisions if not explain or _is_called(each, explain)]

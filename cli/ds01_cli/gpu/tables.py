@@ -1,7 +1,8 @@
-"""GPU slots and the queue as tables that fit 80 columns."""
+"""GPU slots and the queue as tables that fit 80 columns, from what `--json` prints."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -9,9 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ds01_spawner.domain.gpu import FULL_PROFILE, UNKNOWN_PROFILE
-from ds01_spawner.domain.occupancy import SlotState, SlotUse
-from ds01_spawner.operations.gpu_queue import QueueEntry
-from ds01_spawner.operations.gpu_status import GpuStatus, SlotStatus
+from ds01_spawner.domain.labels import parse_timestamp
+from ds01_spawner.domain.names import SEPARATOR
+from ds01_spawner.domain.occupancy import SlotState
+
+Facts = Mapping[str, Any]
+"""A slot or a place in the queue, as `--json` prints it."""
 
 _GIB = 1024**3
 _SHORTEST_NAME = 8
@@ -28,9 +32,10 @@ _STYLES = {
 }
 
 
-def print_status(console: Console, found: GpuStatus) -> None:
+def print_status(console: Console, found: Facts, now: datetime) -> None:
     """Write the table that people read."""
-    rows = [_row(slot, found.taken_at) for slot in found.slots]
+    slots: Sequence[Facts] = found["slots"]
+    rows = [_row(slot, now) for slot in slots]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for place, name in enumerate(_COLUMNS):
         table.add_column(
@@ -42,15 +47,15 @@ def print_status(console: Console, found: GpuStatus) -> None:
     for row in rows:
         table.add_row(*row)
     console.print(table)
-    free = sum(1 for slot in found.slots if _is_free(slot))
-    console.print(f"\n{free} of {len(found.slots)} slots are free.")
-    if found.source == "simulated":
+    free = sum(1 for slot in slots if _is_free(slot))
+    console.print(f"\n{free} of {len(slots)} slots are free.")
+    if found["source"] == "simulated":
         console.print("These GPUs are simulated: no real card computes anything.", style="yellow")
-    for problem in found.problems:
+    for problem in found["problems"]:
         console.print(Text(f"! {problem}", style="red"), soft_wrap=False)
 
 
-def print_queue(console: Console, entries: Sequence[QueueEntry], now: datetime) -> None:
+def print_queue(console: Console, entries: Sequence[Facts], now: datetime) -> None:
     """Write the queue that people read."""
     if not entries:
         console.print("Nobody waits for a GPU.")
@@ -61,9 +66,9 @@ def print_queue(console: Console, entries: Sequence[QueueEntry], now: datetime) 
     table.add_column("WAITS", no_wrap=True)
     table.add_column("FOR AND WHY", overflow="fold")
     for entry in entries:
-        place = f"{entry.place} of {entry.length}" if entry.place else "next"
-        words = f"{entry.gpu}. {entry.reason}"
-        table.add_row(place, Text(entry.user), _ago(entry.since, now), Text(words))
+        place = f"{entry['place']} of {entry['length']}" if entry["place"] else "next"
+        words = f"{entry['gpu']}. {entry['reason']}"
+        table.add_row(place, Text(entry["user"]), _ago(entry["since"], now), Text(words))
     console.print(table)
 
 
@@ -74,33 +79,32 @@ def _room(rows: Sequence[tuple[Text, ...]], place: int, width: int) -> int:
     return max(_SHORTEST_NAME, width - taken - len(others))
 
 
-def _row(status: SlotStatus, now: datetime) -> tuple[Text, ...]:
-    slot = status.use.slot
-    used = status.activity.memory_used_bytes if status.activity else None
-    memory = "" if slot.profile == UNKNOWN_PROFILE else f"{slot.memory_bytes / _GIB:.1f} GB"
+def _row(slot: Facts, now: datetime) -> tuple[Text, ...]:
+    used, profile = slot["memory_used_bytes"], slot["profile"]
+    memory = "" if slot["memory_bytes"] is None else f"{slot['memory_bytes'] / _GIB:.1f} GB"
     if used and memory:
         memory = f"{used / _GIB:.1f} of {memory}"
     return (
-        Text(slot.id),
-        Text("whole GPU" if slot.profile == FULL_PROFILE else slot.profile),
+        Text(slot["slot"]),
+        Text("whole GPU" if profile == FULL_PROFILE else profile or UNKNOWN_PROFILE),
         Text(memory),
-        Text(_state(status, now), style=_STYLES[status.use.state]),
-        Text(_who(status.use)),
-        Text(_busy(status)),
-        Text(_ago(status.since, now)),
+        Text(_state(slot, now), style=_STYLES[SlotState(slot["state"])]),
+        Text(_who(slot)),
+        Text(_busy(slot)),
+        Text(_ago(slot["since"], now)),
     )
 
 
-def _state(status: SlotStatus, now: datetime) -> str:
-    match status.use.state:
+def _state(slot: Facts, now: datetime) -> str:
+    match SlotState(slot["state"]):
         case SlotState.FREE:
-            return "for batch" if status.is_batch else "free"
+            return "for batch" if slot["use"] == "batch" else "free"
         case SlotState.RESERVED:
             return "starting"
         case SlotState.ALLOCATED:
             return "in use"
         case SlotState.HELD:
-            until = status.use.until
+            until = parse_timestamp(slot["until"] or "")
             return "kept" if until is None else f"kept {_span(until - now)}"
         case SlotState.FOREIGN:
             return "other work"
@@ -108,27 +112,27 @@ def _state(status: SlotStatus, now: datetime) -> str:
             return "out of order"
 
 
-def _who(use: SlotUse) -> str:
-    name = (use.container or "").partition("._.")[0]
-    if use.user is None:
+def _who(slot: Facts) -> str:
+    name = (slot["container"] or "").partition(SEPARATOR)[0]
+    if slot.get("mine"):
+        return f"you ({name})" if name else "you"
+    if slot["user"] is None:
         return name
-    return f"{use.user} ({name})" if name else use.user
+    return f"{slot['user']} ({name})" if name else str(slot["user"])
 
 
-def _busy(status: SlotStatus) -> str:
-    activity = status.activity
-    if activity is None:
-        return ""
-    if activity.utilisation is not None:
-        return f"{activity.utilisation:.0%}"
-    return "yes" if activity.pids else ""
+def _busy(slot: Facts) -> str:
+    if slot["utilisation"] is not None:
+        return f"{slot['utilisation']:.0%}"
+    return "yes" if slot["processes"] else ""
 
 
-def _is_free(status: SlotStatus) -> bool:
-    return status.use.state is SlotState.FREE and not status.is_batch
+def _is_free(slot: Facts) -> bool:
+    return SlotState(slot["state"]) is SlotState.FREE and str(slot["use"]) != "batch"
 
 
-def _ago(moment: datetime | None, now: datetime) -> str:
+def _ago(text: str | None, now: datetime) -> str:
+    moment = parse_timestamp(text or "")
     return "" if moment is None else _span(now - moment)
 
 

@@ -1,0 +1,33 @@
+"""Commands below `ds01 admin`."""
+
+from ds01_cli.frame.table import Command, Group
+
+ALIASES = Group(
+    "Make the names that people know call ds01.",
+    {
+        "install": Command(
+            "ds01_cli.admin.aliases", "install", "Write the names that people know into a folder."
+        ),
+        "remove": Command(
+            "ds01_cli.admin.aliases", "remove", "Remove what install wrote, and nothing else."
+        ),
+    },
+)
+
+ADMIN = Group(
+    "Look after the platform.",
+    {
+        "lifecycle": Command(
+            "ds01_cli.admin.lifecycle",
+            "lifecycle",
+            "Say what would be stopped or removed, when, and why.",
+        ),
+        "reconcile": Command(
+            "ds01_cli.admin.reconcile", "reconcile", "Remove what a crash left behind, at once."
+        ),
+        "doors": Command(
+            "ds01_cli.admin.doors", "doors", "Find ways past the platform, and close them."
+        ),
+        "aliases": ALIASES,
+    },
+)

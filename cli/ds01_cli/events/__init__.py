@@ -1,0 +1,1 @@
+"""`ds01 events`: the audit log."""

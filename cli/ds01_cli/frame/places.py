@@ -1,0 +1,32 @@
+"""Where this machine's files are, without loading the platform: checks have to be quick."""
+
+import os
+from pathlib import Path
+
+
+def config_directory() -> Path:
+    """`DS01_CONFIG_DIR`, or /etc/ds01."""
+    return Path(os.environ.get("DS01_CONFIG_DIR") or "/etc/ds01")
+
+
+def platform_is_open() -> bool:
+    """Whether the platform's own files are here, and open to whoever asks."""
+    said = os.environ.get("DS01_STATE_DIR")
+    state = Path(said or "/var/lib/ds01")
+    return os.access(state, os.R_OK | os.W_OK | os.X_OK) or bool(said and not state.exists())
+
+
+def event_log() -> Path:
+    """The audit log."""
+    state = os.environ.get("DS01_STATE_DIR")
+    return Path(state) / "events.jsonl" if state else Path("/var/log/ds01/events.jsonl")
+
+
+def policy_file() -> Path:
+    """The policy of this machine."""
+    return config_directory() / "resource-limits.yaml"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 group`, `2 groups`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,88 @@
+"""The table of commands, and its own help: what `ds01 --help` needs, which loads nothing else."""
+
+import shutil
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_WIDEST = 80
+_INDENT = 2
+_BETWEEN = 2
+_OPTIONS = {
+    "--version": "Show the version.",
+    "-h, --help": "Show this message and exit.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that is not loaded yet.
+
+    Attributes:
+        module: Where it is.
+        function: What it is there.
+        help: One sentence.
+        settings: Of its context, such as `allow_interspersed_args`.
+    """
+
+    module: str
+    function: str
+    help: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands below one word.
+
+    Attributes:
+        help: One sentence.
+        entries: They, by name.
+    """
+
+    help: str
+    entries: Mapping[str, "Command | Group"]
+
+
+def found(words: list[str], program: Group) -> "Command | Group | None":
+    """What stands under `words` below the program; `None` is nothing."""
+    entry: Command | Group | None = program
+    for word in words:
+        entry = entry.entries.get(word) if isinstance(entry, Group) else None
+    return entry
+
+
+def group_help(path: str, group: Group) -> str:
+    """What `--help` prints for commands below one word.
+
+    Args:
+        path: The word, such as `admin aliases`; empty for the program.
+        group: They.
+    """
+    width = min(shutil.get_terminal_size().columns, _WIDEST) - 2
+    usage = f"Usage: {f'ds01 {path}'.strip()} COMMAND [ARGS]..."
+    shown = {name: entry for name, entry in group.entries.items() if not _is_empty(entry)}
+    commands = {name: entry.help for name, entry in shown.items()}
+    options = _OPTIONS if not path else {"-h, --help": _OPTIONS["-h, --help"]}
+    lines = [usage, "", *textwrap.wrap(group.help, width, initial_indent="  ")]
+    lines += ["", "Commands:", *_rows(commands, width), "", "Options:", *_rows(options, width)]
+    if not path:
+        lines += ["", "Each command has --help, --info, --concepts and --guided."]
+    return "\n".join(lines)
+
+
+def _is_empty(entry: Command | Group) -> bool:
+    return isinstance(entry, Group) and not entry.entries
+
+
+def _rows(texts: Mapping[str, str], width: int) -> list[str]:
+    column = max(map(len, texts), default=0) + _BETWEEN
+    below = " " * (_INDENT + column)
+    lines: list[str] = []
+    for name, text in texts.items():
+        first = f"{'':{_INDENT}}{name:<{column}}"
+        lines += textwrap.wrap(
+            text, max(width, len(first) + 20), initial_indent=first, subsequent_indent=below
+        )
+    return lines

@@ -1,0 +1,1 @@
+"""`ds01 gpu`: slots, and who waits for them."""

@@ -1,0 +1,19 @@
+"""Slots and queue, read from the platform's own files."""
+
+from datetime import datetime
+
+from ds01_spawner.composition import open_platform
+from ds01_spawner.operations.gpu_queue import gpu_queue_json, read_gpu_queue
+from ds01_spawner.operations.gpu_status import gpu_status_json, read_gpu_status
+
+
+def status() -> tuple[dict[str, object], datetime]:
+    """Every slot, as `--json` prints it, and when."""
+    platform = open_platform(actor="cli")
+    found = read_gpu_status(platform.admission, platform.gpu_config)
+    return gpu_status_json(found), found.taken_at
+
+
+def queue() -> dict[str, object]:
+    """Everybody who waits, as `--json` prints it."""
+    return gpu_queue_json(read_gpu_queue(open_platform(actor="cli").admission))

@@ -1,0 +1,15 @@
+"""Commands below `ds01 gpu`."""
+
+from ds01_cli.frame.table import Command, Group
+
+GPU = Group(
+    "See GPU slots, who has them, and who waits.",
+    {
+        "status": Command(
+            "ds01_cli.gpu.status", "status", "Show every GPU slot, and how busy it is."
+        ),
+        "queue": Command(
+            "ds01_cli.gpu.queue", "queue", "Show who waits for a GPU, in the order of their turn."
+        ),
+    },
+)

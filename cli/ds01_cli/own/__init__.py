@@ -1,0 +1,1 @@
+"""Commands about oneself: login, limits, notices, reasons, more time."""

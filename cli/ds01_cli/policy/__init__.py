@@ -1,0 +1,1 @@
+"""`ds01 policy`: the files that decide, read where they are."""
