@@ -72,7 +72,14 @@ class Gateway:
         )
         self._door = Door(platform, self._engine, self._threads)
         self._docker = docker_door(self._door, platform.instance)
-        api = Api(platform, self._threads, self._engine, hub, self._docker.builds)
+        api = Api(
+            platform,
+            self._threads,
+            self._engine,
+            hub,
+            self._docker.builds,
+            self._docker.creating,
+        )
         self._served = served_by(api)
 
     async def serve(

@@ -20,6 +20,7 @@ from ds01_spawner.adapters.event_file import EventFile
 from ds01_spawner.client.models import Role
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.allocation import Ticket
+from ds01_spawner.domain.errors import Forbidden
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.api.application import application, http_server
 from ds01_spawner.gateway.api.ask import Api, Builder
@@ -29,16 +30,23 @@ from ds01_spawner.gateway.rates import Rate
 from ds01_spawner.gateway.wire.call import Answer, EngineLink
 from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.admission import Grant, Queued
+from ds01_spawner.operations.binds import Binds
+from ds01_spawner.operations.disk_room import DiskRoom
+from ds01_spawner.operations.stillness import Stillness
+from ds01_spawner.operations.ssh_access import SshAccess
 from ds01_spawner.policy.gpu_config import GpuConfig
 from ds01_spawner.policy.images import parse_images
 from fakes.builder import FakeBuilder
+from fakes.creator import FakeCreator
 from fakes.engine_link import FakeEngineLink
 from fakes.event_log import FakeEventLog
+from fakes.folders import FakeStage
 from fakes.hub import FakeHub
 from fakes.lab import POLICY as ONE_SLOT
 from fakes.lab import Lab
 from fakes.lifecycle_lab import LifecycleLab
 from fakes.policy import FakePolicy
+from fakes.ssh_folder import FakeSshFolder
 
 IMAGES = """
 images:
@@ -83,6 +91,7 @@ class ApiLab:
     url: str = ""
     hub: FakeHub = field(default_factory=FakeHub)
     link: FakeEngineLink = field(default_factory=FakeEngineLink)
+    ssh_folder: FakeSshFolder = field(default_factory=FakeSshFolder)
 
     def __post_init__(self) -> None:
         self.config = self.folder / "config"
@@ -93,25 +102,37 @@ class ApiLab:
         self.lab: Lab = life.lab
         self.lab.policy = _Policy(POLICY)
         self.lab.events = cast(FakeEventLog, EventFile(self.log))
+        self.lab.resolve_image = _resolve_image
         self.lab.restart()
         self.hub = life.hub
         self.reconciler = life.reconciler
         platform = SimpleNamespace(
             **{name: getattr(self.lab, name) for name in _PARTS},
             instance="here",
+            ssh_access=SshAccess(
+                accounts=self.lab.accounts, ledger=self.lab.ledger, folder=self.ssh_folder
+            ),
             zone=UTC,
             gpu_config=GpuConfig(),
             images=parse_images(IMAGES, "images.yaml"),
             directories=SimpleNamespace(config=self.config, events=self.log),
             reconciler=lambda _hub: self.reconciler,
+            disk_room=DiskRoom(lambda: "/"),
+            stillness=Stillness(),
+            binds=Binds(self.lab.paths, FakeStage()),
         )
         self.link.answers["GET /images/json"] = Answer(200, [])
+        starter = {"Id": f"sha256:{1:064}", "RepoTags": ["ds01/starter:latest"], "Config": {}}
+        self.link.answers["GET /images/ds01/starter:latest/json"] = Answer(200, starter)
+        threads = Threads(4)
+        self.creator = FakeCreator(self.lab, threads)
         self.api = Api(
             platform=cast(Platform, platform),
-            threads=Threads(4),
+            threads=threads,
             engine=cast(EngineLink, self.link),
             hub=self.hub,
             builds=self.builder,
+            creating=self.creator,
         )
         self.served = served_by(self.api, self.rate)
 
@@ -183,6 +204,12 @@ _PARTS = (
     *("policy", "probe", "ledger", "clock", "accounts", "cgroups", "engine", "audit"),
     *("admission", "launcher", "outlook", "keep_alives", "servers", "starts"),
 )
+
+
+def _resolve_image(_user: str, _group: str | None, text: str) -> str:
+    if text not in {"", "image", "ds01/starter:latest"}:
+        raise Forbidden(f"The image {text} is not offered to you.", "Choose another.")
+    return "image"
 
 
 async def by_header(handler: RequestHandler) -> Requester | None:

@@ -116,6 +116,8 @@ class FakeEngineLink:
             return Answer(200, self._listed(asked.query))
         if parts[0] == "containers" and len(parts) > 1:
             return self._about(unquote(parts[1]), parts[2:])
+        if parts[0] == "images" and parts[-1] == "json" and asked.method == "GET":
+            return Answer(404, {"message": f"No such image: {'/'.join(parts[1:-1])}"})
         return Answer(204, None)
 
     def _about(self, name: str, rest: list[str]) -> Answer:

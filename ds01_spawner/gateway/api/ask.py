@@ -12,8 +12,9 @@ from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.docker.build.handler import BuildResult
 from ds01_spawner.gateway.docker.build.options import BuildOptions
 from ds01_spawner.gateway.docker.build.output import OnOutput
+from ds01_spawner.gateway.docker.create.asks import Asks, Looked, Made
 from ds01_spawner.gateway.identity import Caller
-from ds01_spawner.gateway.wire.call import EngineLink
+from ds01_spawner.gateway.wire.call import EngineLink, Query
 from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.audit import in_request
 from ds01_spawner.ports import HubClient
@@ -38,6 +39,18 @@ class Builder(Protocol):
         ...
 
 
+class Creator(Protocol):
+    """Makes containers, as `docker create` does."""
+
+    async def look(self, caller: Caller, content: bytes, query: Query, asks: Asks = ...) -> Looked:
+        """What can be found out of one before there is a grant."""
+        ...
+
+    async def make(self, caller: Caller, content: bytes, query: Query, asks: Asks = ...) -> Made:
+        """Make one; from `asks.on_granted` on, cancelling the call does not undo it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Api:
     """What the API stands on.
@@ -48,6 +61,7 @@ class Api:
         engine: The way to the engine, on the event loop.
         hub: Starts and stops its servers; `None` where no hub is known.
         builds: Builds images; `None` where none are built.
+        creating: Makes containers; `None` where none are made.
     """
 
     platform: Platform
@@ -55,6 +69,7 @@ class Api:
     engine: EngineLink
     hub: HubClient | None = None
     builds: Builder | None = None
+    creating: Creator | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +83,7 @@ class Ask:
         query: Parameters, of the route's model.
         body: What was sent, of the route's model; `None` where nothing is.
         gone: Set when nobody waits for the answer any more.
+        agent: The program that asks, as it says of itself.
     """
 
     id: str
@@ -76,6 +92,7 @@ class Ask:
     query: Wire
     body: Wire | None
     gone: asyncio.Event
+    agent: str = ""
 
     def asked(self, model: type[Q]) -> Q:
         """The query, which is of that model."""

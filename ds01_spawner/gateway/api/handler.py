@@ -121,6 +121,7 @@ class ApiHandler(PlainHandler):
             query=query_of(route.query, request.query_arguments),
             body=None if route.body is None else body_of(route.body, content_type, self.body),
             gone=self._gone,
+            agent=request.headers.get("User-Agent", ""),
         )
 
     async def _once(self, route: Route, ask: Ask) -> str:

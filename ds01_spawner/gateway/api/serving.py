@@ -11,6 +11,7 @@ from ds01_spawner.gateway.api.ask import Answer, Api
 from ds01_spawner.gateway.api.bridge import ReplyConnection
 from ds01_spawner.gateway.api.builds import Builds
 from ds01_spawner.gateway.api.containers import Containers
+from ds01_spawner.gateway.api.creating import Creating
 from ds01_spawner.gateway.api.gpus import Gpus
 from ds01_spawner.gateway.api.handler import Served
 from ds01_spawner.gateway.api.history import History
@@ -34,10 +35,11 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
         api: What the API stands on.
         rate: How often one person may ask.
     """
-    queue, builds = Queue(api), Builds(api)
+    queue, builds, creating = Queue(api), Builds(api), Creating(api)
     groups: tuple[_Group, ...] = (
         Me(api),
         Containers(api),
+        creating,
         Gpus(api),
         queue,
         Images(api),
@@ -50,7 +52,7 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
     return Served(
         api=api,
         answers={name: answer for group in groups for name, answer in group.handlers().items()},
-        streams={**queue.streams(), **builds.streams()},
+        streams={**queue.streams(), **builds.streams(), **creating.streams()},
         rates=Rates(rate),
     )
 

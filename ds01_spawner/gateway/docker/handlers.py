@@ -34,10 +34,12 @@ class DockerDoor:
     Attributes:
         dispatch: What answers.
         builds: What builds images, for every door: a person's builds go one after the other.
+        creating: What makes containers, for every door.
     """
 
     dispatch: Dispatch
     builds: Builds
+    creating: Creating
 
 
 def docker_door(door: Door, instance: str) -> DockerDoor:
@@ -52,6 +54,7 @@ def docker_door(door: Door, instance: str) -> DockerDoor:
     images = Images(door, lookups.images)
     pull = Pull(door, lookups.images)
     builds = Builds(door, lookups.images, lookups.networks, pull)
+    creating = Creating(door, lookups, Granting(lambda: door.platform.admission, door.threads))
 
     async def count_images(call: Call) -> int:
         return len(await images.seen(call))
@@ -66,7 +69,7 @@ def docker_door(door: Door, instance: str) -> DockerDoor:
             Events(door, owned),
             DiskUse(door, owned, images=images.seen, volumes=volumes.own),
             ContainerList(door, owned),
-            Creating(door, lookups, Granting(lambda: door.platform.admission, door.threads)),
+            creating,
             Containers(door, owned),
             ContainerRuns(door, owned),
             ContainerPrune(door, owned),
@@ -83,4 +86,4 @@ def docker_door(door: Door, instance: str) -> DockerDoor:
             Closed(),
         ),
     )
-    return DockerDoor(dispatch, builds)
+    return DockerDoor(dispatch, builds, creating)

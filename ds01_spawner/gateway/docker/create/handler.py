@@ -147,10 +147,6 @@ class Creating:
         found = await self._found(caller, asked, inspected)
         return Looked(request, asked, limits, found)
 
-    async def sizes(self, looked: Looked) -> tuple[GpuRequest, ...]:
-        """The wishes for GPU slots that would do, the best first."""
-        return await self._sizes(looked.request.user, looked.asked, looked.limits)
-
     async def _name(self, caller: Caller, asked: AskedContainer) -> str:
         """What it is called: a free name.
 
