@@ -41,6 +41,7 @@ from ds01_spawner.adapters.ledger import SqliteLedger
 from ds01_spawner.adapters.notice_board import FileNoticeBoard
 from ds01_spawner.adapters.personal_paths.paths import UnixPaths
 from ds01_spawner.adapters.policy_files import PolicyFiles
+from ds01_spawner.adapters.ssh_folder import FileSshFolder
 from ds01_spawner.adapters.staged_binds import KernelBindStage
 from ds01_spawner.adapters.storage.meter import HomeMeter
 from ds01_spawner.adapters.system_clock import SystemClock
@@ -81,6 +82,7 @@ from ds01_spawner.operations.readmission import Readmission
 from ds01_spawner.operations.reconcile import Reconciler
 from ds01_spawner.operations.removals import Removals
 from ds01_spawner.operations.servers import Servers
+from ds01_spawner.operations.ssh_access import SshAccess
 from ds01_spawner.operations.starts import Starts
 from ds01_spawner.operations.stillness import Stillness
 from ds01_spawner.operations.stops import Patience, Stops
@@ -272,6 +274,12 @@ class Platform:
     def notice_board(self) -> FileNoticeBoard:
         """What people see inside their containers."""
         return FileNoticeBoard(self.directories.state / "notices", SystemZone())
+
+    @cached_property
+    def ssh_access(self) -> SshAccess:
+        """Lets people in by SSH."""
+        folder = FileSshFolder(self.directories.state / "notices")
+        return SshAccess(accounts=self.accounts, ledger=self.ledger, folder=folder)
 
     @cached_property
     def accounts(self) -> UnixAccounts:

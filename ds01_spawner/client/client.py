@@ -267,6 +267,14 @@ class Client(Asking):
         """Remove an SSH key."""
         return self._delete(f"/ssh-keys/{quote(id_or_fingerprint, safe='')}", m.Removed)
 
+    def ssh(self) -> m.SshIdentity:
+        """Who one is in one's containers, and by which key they are known."""
+        return self._get("/ssh", m.SshIdentity)
+
+    def ssh_access(self, name: str) -> m.SshAccess:
+        """Make a container ready for an SSH connection; may start it."""
+        return self._get(f"{_of(name)}/ssh", m.SshAccess)
+
     def people(self) -> Iterator[m.Person]:
         """Everybody the platform knows, by name; pages are fetched as they are needed."""
         for page in self._pages("/admin/people", m.People):

@@ -40,6 +40,7 @@ from ds01_spawner.ports.machine import (
     GpuProbe,
     PolicySource,
 )
+from ds01_spawner.ports.ssh import SshFolder
 
 __all__ = [
     "Accounts",
@@ -65,6 +66,7 @@ __all__ = [
     "PathKind",
     "PersonalPaths",
     "PolicySource",
+    "SshFolder",
     "StorageMeter",
     "VolumeFolders",
 ]

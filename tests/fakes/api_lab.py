@@ -32,8 +32,8 @@ from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.admission import Grant, Queued
 from ds01_spawner.operations.binds import Binds
 from ds01_spawner.operations.disk_room import DiskRoom
-from ds01_spawner.operations.stillness import Stillness
 from ds01_spawner.operations.ssh_access import SshAccess
+from ds01_spawner.operations.stillness import Stillness
 from ds01_spawner.policy.gpu_config import GpuConfig
 from ds01_spawner.policy.images import parse_images
 from fakes.builder import FakeBuilder

@@ -59,6 +59,7 @@ from ds01_spawner.client.models.questions import (
     ReconcileQuery,
     SshKeyRequest,
 )
+from ds01_spawner.client.models.ssh import SshAccess, SshIdentity
 from ds01_spawner.client.models.work import (
     Build,
     BuildList,
@@ -136,6 +137,8 @@ __all__ = [
     "Removed",
     "Repaired",
     "Role",
+    "SshAccess",
+    "SshIdentity",
     "SshKey",
     "SshKeyRequest",
     "SshKeys",

@@ -1,4 +1,4 @@
-"""Somebody's SSH public keys, kept for them; nothing is opened with them yet."""
+"""Somebody's SSH public keys: each opens their containers, and nothing else."""
 
 from collections.abc import Mapping
 

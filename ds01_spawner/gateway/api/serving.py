@@ -21,6 +21,7 @@ from ds01_spawner.gateway.api.me import Me
 from ds01_spawner.gateway.api.policies import Policies
 from ds01_spawner.gateway.api.queue import Queue
 from ds01_spawner.gateway.api.requester import Requester, by_kernel
+from ds01_spawner.gateway.api.ssh import SshDoor
 from ds01_spawner.gateway.rates import Rate, Rates
 
 
@@ -47,6 +48,7 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
         History(api),
         Policies(api),
         Keys(api),
+        SshDoor(api),
         Admin(api),
     )
     return Served(

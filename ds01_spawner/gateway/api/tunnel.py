@@ -1,8 +1,8 @@
 """A tunnel to the SSH server of one's own container: a websocket through the hub, no open port.
 
-The server is `sshd -i`, started in the container as the person for each tunnel. What the websocket
-carries as binary messages is what `ssh` says to it, and what it answers; SSH itself decides who
-gets in, and nothing of it can be read here.
+The server is `sshd -i`, started in the container as the person for each tunnel (docs/ssh.md). What
+the websocket carries as binary messages is what `ssh` says to it, and what it answers; SSH itself
+decides who gets in, and nothing of it can be read here.
 """
 
 import asyncio
@@ -12,13 +12,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ds01_spawner.domain.errors import Conflict, NotFound, Unavailable
+from ds01_spawner.client import models as m
+from ds01_spawner.domain.errors import NotFound, Unavailable
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.api.ask import Api
-from ds01_spawner.gateway.api.builds import caller_of
 from ds01_spawner.gateway.api.requester import Requester
-from ds01_spawner.gateway.docker.containers.enterable import check_enterable
-from ds01_spawner.gateway.docker.containers.lookup import Owned
+from ds01_spawner.gateway.api.ssh import SshDoor
 from ds01_spawner.gateway.docker.options.exec import exec_user
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.body import RequestBody
@@ -28,7 +27,6 @@ from ds01_spawner.gateway.wire.line import Line
 from ds01_spawner.gateway.wire.reply import WireReply
 from ds01_spawner.operations.audit import in_request
 
-SERVER = ("/usr/sbin/sshd", "-i", "-e")
 PIECE_BYTES = 64 * 1024
 _HEAD_BYTES = 8
 _STDERR = 2
@@ -46,12 +44,12 @@ class Prepared:
     Attributes:
         caller: Whose container it is in.
         exec_id: The engine's id of it.
-        name: What the owner calls the container.
+        access: What the owner is told of the container.
     """
 
     caller: Caller
     exec_id: str
-    name: str
+    access: m.SshAccess
 
 
 class Tunnels:
@@ -59,11 +57,12 @@ class Tunnels:
 
     Args:
         api: What the API stands on.
-        command: The server.
+        command: What is run in place of the SSH server.
     """
 
-    def __init__(self, api: Api, command: tuple[str, ...] = SERVER) -> None:
+    def __init__(self, api: Api, command: tuple[str, ...] | None = None) -> None:
         self._api = api
+        self._door = SshDoor(api)
         self._command = command
 
     async def prepare(self, requester: Requester, name: str, request_id: str) -> Prepared:
@@ -71,20 +70,13 @@ class Tunnels:
 
         Raises:
             NotFound: They have no such container.
-            Conflict: It does not run.
-            Forbidden: The platform did not make it.
+            Conflict: It does not run, or no key of theirs opens it.
+            Refused: It may not start, or the platform did not make it.
             Unavailable: Engine or accounts do not answer.
         """
         platform, threads = self._api.platform, self._api.threads
-        user = requester.user
-        caller = await threads.run(user, lambda: caller_of(platform, requester))
-        owned = Owned(self._api.engine, platform.instance)
-        found = await owned.made_here(caller, name)
-        if not (found.get("State") or {}).get("Running"):
-            raise Conflict(f"{name} does not run.", "Start it first.")
-        account = caller.account
-        if account is not None:
-            await threads.run(user, lambda: check_enterable(platform, user, account, found))
+        entered = await self._door.enter(requester, name, request_id)
+        found, caller, access = entered.inspected, entered.caller, entered.access
         body = {
             "AttachStdin": True,
             "AttachStdout": True,
@@ -92,24 +84,24 @@ class Tunnels:
             "Tty": False,
             "Privileged": False,
             "User": "" if caller.account is None else exec_user("", found, caller.account),
-            "Cmd": list(self._command),
+            "Cmd": list(self._command or access.command),
         }
         answer = await self._api.engine.ask("POST", f"/containers/{found['Id']}/exec", body=body)
         if not answer.ok:
-            raise Unavailable(f"No SSH server can be started in {name}.", "Try again.")
+            raise Unavailable(f"No SSH server can be started in {access.name}.", "Try again.")
 
         def record() -> None:
-            with in_request(request_id, user):
+            with in_request(request_id, requester.user):
                 platform.audit.write(
                     "container.tunnel",
-                    user=user,
+                    user=requester.user,
                     resource=str(found.get("Name", "")).lstrip("/"),
                     interface=Interface.API.value,
                     details={"id": str(found["Id"])},
                 )
 
-        await threads.run(user, record)
-        return Prepared(caller, str(answer.value["Id"]), name)
+        await threads.run(requester.user, record)
+        return Prepared(caller, str(answer.value["Id"]), access)
 
     @asynccontextmanager
     async def opened(self, prepared: Prepared) -> AsyncIterator["Tunnel"]:
@@ -120,7 +112,7 @@ class Tunnels:
         running = asyncio.ensure_future(self._run(prepared, there))
         reader, writer = await asyncio.open_connection(sock=here)
         try:
-            yield Tunnel(prepared.name, reader, writer)
+            yield Tunnel(prepared.access.name, reader, writer)
         finally:
             writer.close()
             with suppress(ConnectionError):
@@ -214,13 +206,13 @@ class Tunnel:
 
     def _none(self) -> NotFound:
         return NotFound(
-            f"No SSH server can be started in {self._name}.", "Its image needs openssh-server."
+            f"No SSH server can be started in {self._name}.", "Its image has no shell: use another."
         )
 
     @property
     def words(self) -> str:
         """What the server wrote to its log, the begin of it."""
-        return self._words
+        return self._words.strip()
 
 
 def problem_words(error: Any) -> str:

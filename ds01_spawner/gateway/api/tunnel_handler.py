@@ -16,6 +16,10 @@ from ds01_spawner.gateway.api.reading import part_of
 from ds01_spawner.gateway.api.tunnel import Prepared, Tunnel, Tunnels, problem_words
 
 COST = 5
+HOST_KEY_HEADER = "DS01-SSH-Host-Key"
+"""Of the answer that makes the connection a websocket: what the container must show."""
+
+STARTED_HEADER = "DS01-SSH-Started"
 _FAILED = 1011
 """The server cannot go on (RFC 6455, section 7.4.1)."""
 
@@ -58,6 +62,11 @@ class TunnelHandler(WebSocketHandler):
         except DS01Error as exc:
             self._refuse(exc)
             return
+        access = self._prepared.access
+        for key in access.host_keys:
+            self.add_header(HOST_KEY_HEADER, key)
+        if access.started:
+            self.set_header(STARTED_HEADER, "1")
         await super().get(*args, **kwargs)
 
     def open(self, *_args: str, **_kwargs: str) -> None:
@@ -92,6 +101,8 @@ class TunnelHandler(WebSocketHandler):
                     self._tunnel.set_result(tunnel)
                     async for part in tunnel.parts():
                         await self.write_message(part, binary=True)
+                    if tunnel.words:
+                        await self.write_message(tunnel.words)
                     reason = problem_words(tunnel.words)
         except DS01Error as exc:
             code, reason = _FAILED, problem_words(exc)
