@@ -5,6 +5,7 @@ stands between a keyboard and a container.
 """
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -21,6 +22,9 @@ INTERRUPTED = 130
 
 WITHOUT_FRAME = {"ssh-proxy": "ds01_cli.ssh.proxy"}
 """Commands that read their own arguments: modules with `main(arguments) -> exit code`."""
+
+COMPLETING = "_DS01_COMPLETE"
+"""A shell sets it when it asks what could stand next."""
 
 _HELP = frozenset({"-h", "--help"})
 
@@ -64,6 +68,10 @@ def _ran(arguments: list[str]) -> int:
     if arguments and (module := WITHOUT_FRAME.get(arguments[0])):
         code: int = importlib.import_module(module).main(arguments[1:])
         return code
+    if COMPLETING in os.environ:
+        from ds01_cli.frame.completion import answer  # noqa: PLC0415 - only where a shell asks
+
+        answer(arguments)
     if (listing := _listing(arguments)) is not None:
         print(listing)  # noqa: T201 - the program's own output
         return 0

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ds01_cli.frame.table import Command, Group, group_help
+from ds01_cli.frame.table import Command, Group, group_help, is_empty
 from ds01_cli.frame.tiers import tiered
 
 __all__ = ["Command", "CommandGroup", "Group", "app_of", "loaded"]
@@ -34,15 +34,26 @@ class CommandGroup(TyperGroup):
         self._path = path
         self._table = table
         self.commands = {
-            name: TyperCommand(name, help=entry.help) for name, entry in table.entries.items()
+            name: TyperCommand(name, help=entry.help)
+            for name, entry in table.entries.items()
+            if not is_empty(entry)
         }
+        self._listing = False
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command; `None` where there is none of the name."""
         entry = self._table.entries.get(cmd_name)
-        if entry is None:
+        if entry is None or self._listing:
             return super().get_command(ctx, cmd_name)
         return loaded(f"{self._path} {cmd_name}".strip(), entry)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """What could stand here, without importing any."""
+        self._listing = True
+        try:
+            return super().shell_complete(ctx, incomplete)
+        finally:
+            self._listing = False
 
     def get_help(self, ctx: Any) -> str:
         """The list of commands, without importing any."""

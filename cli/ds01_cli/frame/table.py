@@ -62,7 +62,7 @@ def group_help(path: str, group: Group) -> str:
     """
     width = min(shutil.get_terminal_size().columns, _WIDEST) - 2
     usage = f"Usage: {f'ds01 {path}'.strip()} COMMAND [ARGS]..."
-    shown = {name: entry for name, entry in group.entries.items() if not _is_empty(entry)}
+    shown = {name: entry for name, entry in group.entries.items() if not is_empty(entry)}
     commands = {name: entry.help for name, entry in shown.items()}
     options = _OPTIONS if not path else {"-h, --help": _OPTIONS["-h, --help"]}
     lines = [usage, "", *textwrap.wrap(group.help, width, initial_indent="  ")]
@@ -72,7 +72,8 @@ def group_help(path: str, group: Group) -> str:
     return "\n".join(lines)
 
 
-def _is_empty(entry: Command | Group) -> bool:
+def is_empty(entry: Command | Group) -> bool:
+    """Whether nothing stands below a word yet."""
     return isinstance(entry, Group) and not entry.entries
 
 

@@ -1,24 +1,28 @@
 """`ds01 extend`: keep a container running although nobody uses it."""
 
-from datetime import timedelta
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ds01_cli.admin.caller import caller, open_to_caller, subject
-from ds01_spawner.domain.notice_text import Moment
+from ds01_cli.frame import asking, completing, guide, printing, session
+from ds01_cli.frame.asking import Choice
+from ds01_spawner.domain.errors import NotFound
 from ds01_spawner.domain.units import parse_duration
 from ds01_spawner.domain.wording import span
-from ds01_spawner.operations.keep_alive import Kept
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+if TYPE_CHECKING:
+    from ds01_spawner.client import Client
+    from ds01_spawner.client.models import Extended
 
 
-@app.command()
 def extend(
     name: Annotated[
         str | None,
-        typer.Argument(help="Which container; without it, the only one that runs."),
+        typer.Argument(
+            help="Which container; without it, the only one that runs.",
+            autocompletion=completing.running_containers,
+        ),
     ] = None,
     *,
     duration: Annotated[
@@ -28,16 +32,18 @@ def extend(
         ),
     ] = None,
     user: Annotated[str | None, typer.Option(help="Whose container; for administrators.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
-    """Keep a container running although nobody uses it.
-
-    Never longer than keep_alive_max after it would have been stopped, and never beyond max_runtime
-    (ds01 policy explain). A container that computes is not stopped and needs no extension.
-    """
-    whose, asked = subject(user), _asked(duration)
-    platform = open_to_caller()
-    kept = platform.keep_alives.ask(whose, name, asked, source="command", by=caller())
-    typer.echo(_told(kept, Moment(platform.clock.now(), platform.zone)))
+    """Keep a container running although nobody uses it."""
+    asked = _asked(duration)
+    with session.connect() as client:
+        chosen = name or _only_one(client, user)
+        guide.tell("extend")
+        kept = client.extend(chosen, asked, user=user)
+    if as_json:
+        printing.print_json(kept)
+    else:
+        printing.say(*_told(kept, datetime.now(UTC)))
 
 
 def _asked(text: str | None) -> timedelta | None:
@@ -52,13 +58,26 @@ def _asked(text: str | None) -> timedelta | None:
     return duration
 
 
-def _told(kept: Kept, moment: Moment) -> str:
-    until = kept.until
-    lines = [
-        f"{kept.name} is kept running until {moment.clock(until)} ({span(until - moment.now)})."
-    ]
+def _only_one(client: "Client", user: str | None) -> str:
+    found = client.containers(user=user).containers
+    names = [each.name for each in found if each.state in {"running", "paused"}]
+    if not names:
+        raise NotFound(
+            "None of your containers runs." if user is None else f"No container of {user} runs.",
+            "ds01 container list shows them.",
+        )
+    if len(names) == 1:
+        return names[0]
+    if not asking.can_ask():
+        raise typer.BadParameter(f"Several run: {', '.join(names)}. Say which.")
+    return asking.choose("Which container?", [Choice(each, each) for each in names], flag="NAME")
+
+
+def _told(kept: "Extended", now: datetime) -> list[str]:
+    until = f"{printing.clock(kept.until, now)} ({span(kept.until - now)})"
+    lines = [f"{kept.name} is kept running until {until}."]
     if kept.ends_anyway is not None:
-        lines.append(f"Then it stops, used or not: {kept.ends_anyway.words}.")
+        lines.append(f"Then it stops, used or not: {kept.ends_anyway}.")
     elif kept.shortened:
         lines.append("That is the most that keep_alive_max allows.")
-    return "\n".join(lines)
+    return lines

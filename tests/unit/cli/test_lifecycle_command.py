@@ -11,6 +11,7 @@ from rich.text import Text
 from typer.testing import Result
 
 from ds01_cli.admin import lifecycle
+from ds01_cli.admin.forecast import print_forecast
 from ds01_cli.admin.lifecycle import last_pass_words
 from ds01_spawner.composition import Directories
 from ds01_spawner.domain import labels
