@@ -150,7 +150,8 @@ def read_settings(text: str, folder: str) -> Project:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise InvalidRequest(f"{SETTINGS} cannot be read: {exc}.", "Correct it.") from exc
-    table = document.get("tool", {}).get("ds01")
+    tools = document.get("tool")
+    table = tools.get("ds01") if isinstance(tools, dict) else None
     if not isinstance(table, dict):
         raise InvalidRequest(
             f"{SETTINGS} has no table [tool.ds01]: this is no project of ds01.",

@@ -1,0 +1,165 @@
+"""What `create`, `update` and `save-from` share: a Dockerfile in its place, and a build."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ds01_cli.frame import guide, printing
+from ds01_cli.image.building import BuildFailed, Wanted, build, said_sizes
+from ds01_cli.image.context import files_for
+from ds01_cli.image.places import Place
+from ds01_spawner.client import Client
+from ds01_spawner.client import models as m
+from ds01_spawner.domain.errors import Conflict, InvalidRequest, NotFound
+from ds01_spawner.recipes.dockerfile_reading import kept
+from ds01_spawner.recipes.recipe import dumped
+from ds01_spawner.recipes.requirements import as_text, listed
+
+_FROM = "requirements.from-"
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How it is to be done.
+
+    Attributes:
+        builds: Whether the image is built, and not only its Dockerfile written.
+        fresh: Whether everything is fetched anew.
+        verbose: Whether all that the builder tells is printed.
+        as_json: Whether the answer is for programs.
+    """
+
+    builds: bool = True
+    fresh: bool = False
+    verbose: bool = False
+    as_json: bool = False
+
+
+def made(client: Client, name: str, place: Place, text: str, wishes: Wishes) -> None:
+    """Build an image of a Dockerfile's text, and say how it ended.
+
+    Args:
+        client: Of the API.
+        name: What the image is called.
+        place: Where the Dockerfile is.
+        text: What is in it.
+        wishes: How it is to be done.
+
+    Raises:
+        BuildFailed: It failed; with `--json`, that has been printed as well.
+    """
+    guide.tell("build")
+    recipe = kept(text).recipe
+    wanted = Wanted(
+        name,
+        text,
+        files_for(place.folder, text),
+        place.shown,
+        recipe=None if recipe is None else dumped(recipe),
+        fresh=wishes.fresh,
+        verbose=wishes.verbose,
+    )
+    try:
+        ended = build(client, wanted)
+    except BuildFailed as exc:
+        if wishes.as_json:
+            why = exc.explanation
+            printing.print_json(
+                {"build": exc.build, "what": why.what, "fix": why.fix, "line": why.line}
+            )
+        raise
+    if wishes.as_json:
+        printing.print_json({"build": ended, "dockerfile": str(place.dockerfile)})
+        return
+    printing.say(
+        f"The image {name} is ready{said_sizes(ended)}.",
+        f"Its Dockerfile: {place.shown}",
+        f"Start a container of it: ds01 container deploy --image {name}",
+    )
+
+
+def check_unedited(place: Place, text: str | None, *, overwrite: bool) -> None:
+    """Return when the Dockerfile that is there may be written over.
+
+    Raises:
+        Conflict: Somebody changed it, and nobody said that it may go.
+    """
+    if text is None or overwrite or not kept(text).edited:
+        return
+    raise Conflict(
+        f"{place.shown} was changed by hand, and is left as it is.",
+        "Build what it says: ds01 image update NAME --rebuild; or write over it: --overwrite.",
+    )
+
+
+def put_requirements(place: Place, path: str | None, *, dry_run: bool = False) -> tuple[str, ...]:
+    """Names of the files that the build reads packages from, beside the Dockerfile.
+
+    A `requirements.txt` of the folder is read as it is. Anything else is said anew in a file
+    beside the Dockerfile.
+
+    Args:
+        place: Where the Dockerfile is.
+        path: What the person gave; `None` for nothing.
+        dry_run: Whether nothing is written.
+
+    Raises:
+        NotFound: It is not there.
+        InvalidRequest: It lists no packages that can be read.
+    """
+    if path is None:
+        return ()
+    given = Path(path).expanduser()
+    source = place.folder / given if not given.is_absolute() and not given.exists() else given
+    text = _read(source)
+    found = listed(source.name, text)
+    printing.note(*found.notes)
+    inside = source.resolve().parent == place.folder.resolve()
+    if inside and source.suffix == ".txt":
+        for name in found.includes:
+            listed(name, _read(place.folder / name))
+        return (source.name, *found.includes)
+    if found.includes:
+        raise InvalidRequest(
+            f"{source.name} includes {found.includes[0]}, which is not in the image's folder.",
+            f"Put both into {place.folder}, and give --requirements {source.name}.",
+        )
+    name = f"{_FROM}{source.stem}.txt"
+    if not dry_run:
+        place.write(as_text(found, source.name), name)
+    return (name,)
+
+
+def renew_requirements(place: Place, names: tuple[str, ...]) -> None:
+    """Make files anew that were made from others of the folder, as these are now.
+
+    Raises:
+        InvalidRequest: One of those lists no packages that can be read.
+    """
+    for name in names:
+        stem = name.removeprefix(_FROM).removesuffix(".txt")
+        if not name.startswith(_FROM):
+            continue
+        for suffix in (".yml", ".yaml", ".toml"):
+            source = place.folder / f"{stem}{suffix}"
+            if source.is_file():
+                found = listed(source.name, _read(source))
+                place.write(as_text(found, source.name), name)
+                printing.note(*found.notes)
+                break
+
+
+def own_image(client: Client, name: str) -> m.Image | None:
+    """The image of one's own that is called so."""
+    wanted = f"{name}:latest"
+    return next(
+        (each for each in client.images().images if each.own and each.title == wanted), None
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError as exc:
+        raise NotFound(f"There is no file {path}.", "Give its path, or leave it out.") from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InvalidRequest(f"{path} cannot be read: {exc}.") from exc

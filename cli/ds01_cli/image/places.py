@@ -1,0 +1,125 @@
+"""Where the Dockerfile of an image is: in a project, or in a folder of the image's own."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ds01_spawner.domain.errors import InvalidRequest, NotFound
+from ds01_spawner.domain.names import shown
+from ds01_spawner.recipes.packages import image_name
+
+DOCKERFILE = "Dockerfile"
+_IMAGES = "ds01-images"
+_PROJECTS = "projects"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder with a Dockerfile, or for one.
+
+    Attributes:
+        folder: Where it is.
+        project: Of which project; `None` for a folder of the image's own.
+    """
+
+    folder: Path
+    project: str | None = None
+
+    @property
+    def dockerfile(self) -> Path:
+        """The Dockerfile."""
+        return self.folder / DOCKERFILE
+
+    @property
+    def shown(self) -> str:
+        """The Dockerfile, as a person would type it."""
+        try:
+            return f"~/{self.dockerfile.relative_to(Path.home())}"
+        except ValueError:
+            return str(self.dockerfile)
+
+    def read(self) -> str | None:
+        """Its text; `None` where there is none.
+
+        Raises:
+            InvalidRequest: It cannot be read.
+        """
+        try:
+            return self.dockerfile.read_text("utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as exc:
+            raise InvalidRequest(f"{self.shown} cannot be read: {exc}.") from exc
+
+    def write(self, text: str, name: str = DOCKERFILE) -> None:
+        """Put a file in its place, whole or not at all.
+
+        Raises:
+            InvalidRequest: It cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            draft = self.folder / f".{name}.{os.getpid()}"
+            draft.write_text(text, "utf-8")
+            draft.replace(self.folder / name)
+        except OSError as exc:
+            raise InvalidRequest(
+                f"{self.folder / name} cannot be written: {exc.strerror}.",
+                "Make room or choose another folder.",
+            ) from exc
+
+    def remove(self, *, written: bool) -> None:
+        """Take back what a command wrote.
+
+        Args:
+            written: Whether the Dockerfile is the command's; without it only an empty folder goes.
+        """
+        if written:
+            self.dockerfile.unlink(missing_ok=True)
+        if self.project is None:
+            for each in self.folder.glob("requirements.from-*.txt"):
+                each.unlink()
+            if self.folder.is_dir() and not any(self.folder.iterdir()):
+                self.folder.rmdir()
+
+
+def place_of(name: str, project: str | None) -> Place:
+    """Where the Dockerfile of an image is.
+
+    Args:
+        name: What the image is called.
+        project: A project's name, or its folder; `None`: in a folder of the image's own.
+
+    Raises:
+        NotFound: There is no such project.
+    """
+    if project is None:
+        return Place(Path.home() / _IMAGES / image_name(name))
+    folder = Path(project).expanduser()
+    if not folder.is_dir() and os.sep not in project:
+        folder = Path.home() / _PROJECTS / project
+    if not folder.is_dir():
+        raise NotFound(
+            f"There is no project {shown(project)}.",
+            f"Begin one: ds01 project init {project}; or give its folder.",
+        )
+    resolved = folder.resolve()
+    return Place(resolved, resolved.name)
+
+
+def name_for(name: str | None, project: str | None) -> str | None:
+    """What an image is called: as was said, else as its project; `None` where nothing says it.
+
+    Raises:
+        InvalidRequest: It cannot be called so.
+        NotFound: There is no such project.
+    """
+    if name is not None:
+        return image_name(name)
+    if project is None:
+        return None
+    found = place_of("", project).project or ""
+    try:
+        return image_name(found.lower().replace(" ", "-"))
+    except InvalidRequest as exc:
+        raise InvalidRequest(exc.message, "Say what to call it: --name NAME.") from exc
