@@ -64,6 +64,10 @@ class ContainerOutlook:
         keep_until: Until when asking now would keep it running; `None` where that is of no use.
         removed_at: When a stopped one is removed; `None` for a running one, and for never.
         stopped_by: The rule that ended its last run, if one did.
+        image: The engine's reference of what it was made of; empty where no label tells.
+        project: Its project, or `None`.
+        created_at: When it was made.
+        gpu_profiles: What each of `gpu_slots` is; empty where that is not known.
     """
 
     container_id: str
@@ -80,6 +84,10 @@ class ContainerOutlook:
     keep_until: datetime | None = None
     removed_at: datetime | None = None
     stopped_by: RuleStop | None = None
+    image: str = ""
+    project: str | None = None
+    created_at: datetime | None = None
+    gpu_profiles: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -172,7 +180,10 @@ class Outlook:
         now = self._clock.now()
         stops = {(each.user, each.container_name): each for each in memory.rule_stops}
         views = [
-            container_outlook(decide(subject, now), seen.policy, stops, seen.held, now)
+            _profiled(
+                container_outlook(decide(subject, now), seen.policy, stops, seen.held, now),
+                seen.profiles,
+            )
             for subject in seen.subjects(memory, now)
         ]
         known = {each.key for each in views}
@@ -206,6 +217,7 @@ def container_outlook(
     live = container.state.is_live
     kept = subject.kept if live and subject.kept and subject.kept.until > now else None
     slots = tuple(part for part in marks.get(labels.GPU_SLOTS, "").split(",") if part)
+    has = tuple(slot for slot in slots if live or slot in held.get(container.name, ()))
     reduction = subject.policies.high_demand_idle_reduction if subject.high_demand else 0.0
     idle = subject.timeouts.idle_timeout.value
     ends = [_end(each, decision, policy, now) for each in decision.countdowns]
@@ -217,7 +229,7 @@ def container_outlook(
         name=labels.name_of(marks, container.name),
         interface=labels.origin_of(marks),
         state=container.state,
-        gpu_slots=tuple(slot for slot in slots if live or slot in held.get(container.name, ())),
+        gpu_slots=has,
         started_at=subject.track.started_at,
         ends=tuple(sorted(ends, key=lambda each: each.at)),
         idle_timeout=None if idle is None else idle * (1 - reduction),
@@ -225,7 +237,16 @@ def container_outlook(
         keep_until=_keep_until(decision, kept, ends, now) if live else None,
         removed_at=decision.removed_at,
         stopped_by=stop if stop and not live and _ended_by(stop, decision) else None,
+        image=marks.get(labels.IMAGE, ""),
+        project=marks.get(labels.PROJECT) or None,
+        created_at=container.created_at,
     )
+
+
+def _profiled(view: ContainerOutlook, profiles: Mapping[str, str]) -> ContainerOutlook:
+    """The same, with what each of its slots is, where all are known."""
+    known = tuple(filter(None, (profiles.get(slot) for slot in view.gpu_slots)))
+    return replace(view, gpu_profiles=known) if len(known) == len(view.gpu_slots) else view
 
 
 def _keep_until(

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.gpu import UNKNOWN_PROFILE
 from ds01_spawner.domain.lifecycle import Subject
 from ds01_spawner.domain.occupancy import Occupancy, SlotState
 from ds01_spawner.operations.admission import Admission
@@ -24,6 +25,7 @@ class View:
         instance: Id of this installation.
         demand: Share of the GPU capacity in use; none where the driver does not answer.
         held: Slots that are kept for a stopped container, by its engine name.
+        profiles: What each slot is, by its id: `full`, or a MIG profile.
         notes: Sentences on what could not be read.
     """
 
@@ -32,6 +34,7 @@ class View:
     instance: str
     demand: float = 0.0
     held: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    profiles: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def subjects(
@@ -80,6 +83,11 @@ class Survey:
             instance=instance,
             demand=gpu_demand(situation.occupancy),
             held=held_slots(situation.occupancy),
+            profiles={
+                use.slot.id: use.slot.profile
+                for use in situation.occupancy.uses
+                if use.slot.profile != UNKNOWN_PROFILE
+            },
         )
 
 

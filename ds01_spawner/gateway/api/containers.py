@@ -10,14 +10,13 @@ from ds01_spawner.domain import labels, names
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import Conflict, InvalidRequest, NotFound
 from ds01_spawner.domain.labels import Interface
-from ds01_spawner.domain.names import shown
 from ds01_spawner.domain.notice_text import Moment
 from ds01_spawner.domain.units import parse_duration
 from ds01_spawner.domain.work import RuleStop
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.hub_servers import HubServers
+from ds01_spawner.gateway.api.own_containers import again_of, found_of, is_older, own_of, runs_of
 from ds01_spawner.gateway.api.requester import subject_of
-from ds01_spawner.gateway.docker.containers.lookup import owner
 from ds01_spawner.operations.outlook import ContainerOutlook, Forecast
 from ds01_spawner.operations.outlook_text import container_facts, sentences, stop_sentence
 
@@ -38,7 +37,9 @@ class Containers:
             "getContainer": self.one,
             "startContainer": self.start,
             "stopContainer": self.stop,
+            "restartContainer": self.restart,
             "retireContainer": self.retire,
+            "removeContainer": self.remove,
             "extendContainer": self.extend,
             "getLogs": self.logs,
         }
@@ -55,7 +56,7 @@ class Containers:
         """One container."""
         user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.MANAGER)
         return await ask.run(
-            self._api, lambda platform: view(platform, _found(platform, user, ask))
+            self._api, lambda platform: view(platform, found_of(platform, user, ask))
         )
 
     async def start(self, ask: Ask) -> m.Container:
@@ -63,13 +64,13 @@ class Containers:
         user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.ADMIN)
 
         def start(platform: Platform) -> m.Container:
-            found = _found(platform, user, ask)
-            container = _own(platform, found)
+            found = found_of(platform, user, ask)
+            container = own_of(platform, found)
             if labels.origin_of(container.labels) is not Interface.HUB:
                 platform.starts.start(container.id, user)
             elif not container.state.is_live:
                 self._servers.start(container)
-            return view(platform, _again(platform, container) or found)
+            return view(platform, again_of(platform, container) or found)
 
         return await ask.run(self._api, start)
 
@@ -78,10 +79,10 @@ class Containers:
         user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.ADMIN)
 
         def stop(platform: Platform) -> m.Container:
-            found = _found(platform, user, ask)
-            container = _own(platform, found)
+            found = found_of(platform, user, ask)
+            container = own_of(platform, found)
             self._stop(platform, container)
-            again = _again(platform, container)
+            again = again_of(platform, container)
             if again is None:
                 raise NotFound(f"{found.name} has been removed.", "Your home folder stays.")
             return view(platform, again)
@@ -93,19 +94,47 @@ class Containers:
         user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.ADMIN)
 
         def retire(platform: Platform) -> m.Removed:
-            found = _found(platform, user, ask)
-            container = _own(platform, found)
-            self._stop(platform, container)
-            _remove(platform, container)
-            left = platform.engine.container(container.id)
-            if left is not None:
-                raise Conflict(
-                    f"{found.name} has not been removed: it is {left.state.value}.",
-                    "Try again in a moment.",
-                )
-            return m.Removed(name=found.name)
+            found = found_of(platform, user, ask)
+            return self._gone(platform, found, own_of(platform, found))
 
         return await ask.run(self._api, retire)
+
+    async def remove(self, ask: Ask) -> m.Removed:
+        """Remove a stopped one; `force` also stops it, as `retire` does."""
+        query = ask.asked(m.RemoveQuery)
+        user = subject_of(ask.requester, query.user, Role.ADMIN)
+
+        def remove(platform: Platform) -> m.Removed:
+            found = found_of(platform, user, ask)
+            container = own_of(platform, found)
+            if container.state.is_live and not query.force:
+                raise Conflict(
+                    f"{found.name} is {container.state.value}.",
+                    "Stop it first, or have it stopped and removed at once (force).",
+                )
+            return self._gone(platform, found, container)
+
+        return await ask.run(self._api, remove)
+
+    async def restart(self, ask: Ask) -> m.Container:
+        """Stop it, if it runs, and start it: through the hub, where it is the hub's."""
+        user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.ADMIN)
+
+        def restart(platform: Platform) -> m.Container:
+            found = found_of(platform, user, ask)
+            container = own_of(platform, found)
+            if labels.origin_of(container.labels) is Interface.HUB:
+                self._stop(platform, container)
+                self._servers.start(container)
+            else:
+                if container.state.is_live:  # no hold: it does not go, whatever the policy says
+                    grace = platform.admission.limits(user).policies.sigterm_grace
+                    platform.engine.stop(container.id, grace)
+                    _record(platform, "container.stop", container)
+                platform.starts.start(container.id, user)
+            return view(platform, again_of(platform, container) or found)
+
+        return await ask.run(self._api, restart)
 
     async def extend(self, ask: Ask) -> m.Extended:
         """Keep it running although nobody uses it."""
@@ -132,19 +161,31 @@ class Containers:
         user = subject_of(ask.requester, query.user, Role.ADMIN)
 
         def logs(platform: Platform) -> m.Logs:
-            found = _found(platform, user, ask)
-            text = platform.engine.logs(_own(platform, found).id, query.lines)
+            found = found_of(platform, user, ask)
+            text = platform.engine.logs(own_of(platform, found).id, query.lines)
             return m.Logs(name=found.name, lines=tuple(text.splitlines()[-query.lines :]))
 
         return await ask.run(self._api, logs)
+
+    def _gone(self, platform: Platform, found: ContainerOutlook, container: Container) -> m.Removed:
+        """It is stopped and removed."""
+        self._stop(platform, container)
+        _remove(platform, container)
+        left = platform.engine.container(container.id)
+        if left is not None:
+            raise Conflict(
+                f"{found.name} has not been removed: it is {left.state.value}.",
+                "Try again in a moment.",
+            )
+        return m.Removed(name=found.name)
 
     def _stop(self, platform: Platform, container: Container) -> None:
         if not container.state.is_live:
             return
         if labels.origin_of(container.labels) is Interface.HUB:
-            self._servers.stop(container, lambda: _runs(platform, container.id))
+            self._servers.stop(container, lambda: runs_of(platform, container.id))
             return
-        if _is_older(container):
+        if is_older(container):
             limits = platform.admission.limits(labels.owner_of(container.labels) or "")
             platform.engine.stop(container.id, limits.policies.sigterm_grace)
             _record(platform, "container.stop", container)
@@ -177,6 +218,10 @@ def view(platform: Platform, found: ContainerOutlook) -> m.Container:
     is_server = found.interface is Interface.HUB
     facts = {
         **container_facts(found),
+        "image": found.image,
+        "project": found.project,
+        "created_at": found.created_at,
+        "gpu_profiles": found.gpu_profiles,
         "server": _server_name(found.name) if is_server else None,
         "sentences": _told(found, found.stopped_by, moment),
     }
@@ -192,51 +237,8 @@ def _server_name(name: str) -> str:
     return "" if name == names.DEFAULT_SERVER else name
 
 
-def _found(platform: Platform, user: str, ask: Ask) -> ContainerOutlook:
-    """The person's container of that name: what they call it, or what the engine does."""
-    wanted = ask.parts["name"]
-    mine = platform.outlook.read().of(user).containers
-    found = [each for each in mine if wanted in {each.name, each.container_name}]
-    if not found:
-        names_of = ", ".join(each.name for each in mine)
-        raise NotFound(
-            f"There is no container called {shown(wanted)}.",
-            f"There are: {names_of}." if names_of else "",
-        )
-    return found[0]
-
-
-def _own(platform: Platform, found: ContainerOutlook) -> Container:
-    """The container as the engine has it now, if its labels prove whose it is.
-
-    What the platform did not make may bear anybody's name: images bring labels along.
-    """
-    container = platform.engine.container(found.container_id)
-    if container is None:
-        raise NotFound(f"{found.name} has just been removed.")
-    if owner(container.labels, platform.instance) != found.user:
-        raise NotFound(
-            f"{found.name} was made past the platform, which leaves it alone.",
-            "An administrator can stop it.",
-        )
-    return container
-
-
-def _again(platform: Platform, container: Container) -> ContainerOutlook | None:
-    """The container after something was done to it; `None` while it is made anew, or is gone."""
-    for each in platform.outlook.read().containers:
-        if each.container_id == container.id or each.container_name == container.name:
-            return each
-    return None
-
-
-def _is_older(container: Container) -> bool:
-    """Whether it is from before the platform: its owner may look at it and end it."""
-    return container.labels.get(labels.INSTANCE) is None
-
-
 def _remove(platform: Platform, container: Container) -> None:
-    if not _is_older(container):
+    if not is_older(container):
         platform.servers.discard(container.name, interface=INTERFACE)
         return
     platform.engine.remove(container.id)
@@ -251,11 +253,6 @@ def _record(platform: Platform, action: str, container: Container) -> None:
         interface=INTERFACE,
         details={"id": container.id},
     )
-
-
-def _runs(platform: Platform, container_id: str) -> bool:
-    container = platform.engine.container(container_id)
-    return container is not None and container.state.is_live
 
 
 def _duration(text: str | None) -> timedelta | None:

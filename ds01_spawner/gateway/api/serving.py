@@ -18,10 +18,12 @@ from ds01_spawner.gateway.api.history import History
 from ds01_spawner.gateway.api.images import Images
 from ds01_spawner.gateway.api.keys import Keys
 from ds01_spawner.gateway.api.me import Me
+from ds01_spawner.gateway.api.pausing import Pausing
 from ds01_spawner.gateway.api.policies import Policies
 from ds01_spawner.gateway.api.queue import Queue
 from ds01_spawner.gateway.api.requester import Requester, by_kernel
 from ds01_spawner.gateway.api.ssh import SshDoor
+from ds01_spawner.gateway.api.stats import Stats
 from ds01_spawner.gateway.rates import Rate, Rates
 
 
@@ -36,11 +38,13 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
         api: What the API stands on.
         rate: How often one person may ask.
     """
-    queue, builds, creating = Queue(api), Builds(api), Creating(api)
+    queue, builds, creating, stats = Queue(api), Builds(api), Creating(api), Stats(api)
     groups: tuple[_Group, ...] = (
         Me(api),
         Containers(api),
         creating,
+        Pausing(api),
+        stats,
         Gpus(api),
         queue,
         Images(api),
@@ -54,7 +58,7 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
     return Served(
         api=api,
         answers={name: answer for group in groups for name, answer in group.handlers().items()},
-        streams={**queue.streams(), **builds.streams(), **creating.streams()},
+        streams={**queue.streams(), **builds.streams(), **creating.streams(), **stats.streams()},
         rates=Rates(rate),
     )
 
