@@ -27,7 +27,7 @@ class Step:
     Attributes:
         line: On which it begins, from 1.
         text: The whole of it on one line, with single spaces.
-        title: What it does: the comment above it; empty where there is none.
+        title: What it does: the comment above it, or above those before it; may be empty.
         lines: Its lines as they stand.
     """
 
@@ -58,11 +58,12 @@ def steps(dockerfile: str) -> tuple[Step, ...]:
     """The instructions of a Dockerfile, in order."""
     found: list[Step] = []
     comments: list[str] = []
+    title = ""
     began, parts = 0, list[str]()
     for number, line in enumerate(dockerfile.splitlines(), 1):
         stripped = line.strip()
         if not parts and not stripped:
-            comments = []
+            comments, title = [], ""
         elif stripped.startswith("#"):
             if not parts:
                 comments.append(stripped.lstrip("# "))
@@ -71,7 +72,7 @@ def steps(dockerfile: str) -> tuple[Step, ...]:
             parts.append(line)
             if not stripped.endswith("\\"):
                 text = " ".join(" ".join(each.rstrip("\\ ") for each in parts).split())
-                title = " ".join(comments).rstrip(".")
+                title = " ".join(comments).rstrip(".") or title
                 found.append(Step(began, text, title, tuple(parts)))
                 began, parts, comments = 0, [], []
     return tuple(found)
