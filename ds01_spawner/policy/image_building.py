@@ -39,9 +39,10 @@ def _build_key(text: str) -> str:
 
 def _requirement(text: str) -> str:
     try:
-        return str(Requirement(text))
+        Requirement(text)
     except InvalidRequirement as exc:
         raise ValueError(f"expected a package such as numpy>=1.26,<3; found {text!r}") from exc
+    return text
 
 
 def _apt(text: str) -> str:

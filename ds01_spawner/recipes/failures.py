@@ -172,7 +172,7 @@ def _file(log: str) -> Explanation | None:
 
 
 def _sentence(pattern: str, what: str, fix: str) -> Callable[[str], Explanation | None]:
-    compiled = re.compile(pattern)
+    compiled = re.compile(pattern, re.MULTILINE)
     return lambda log: Explanation(what, fix) if compiled.search(log) else None
 
 
