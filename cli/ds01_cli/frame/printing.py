@@ -103,16 +103,21 @@ def bar(used: float, allowed: float, width: int = 20) -> str:
     return "#" * full + "-" * (width - full)
 
 
+def now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
 def here() -> tzinfo:
     """The time zone of whoever reads."""
     return datetime.now(UTC).astimezone().tzinfo or UTC
 
 
-def clock(moment: datetime | None, now: datetime | None = None) -> str:
+def clock(moment: datetime | None) -> str:
     """`14:35`, `14:35 tomorrow`, … in the reader's time zone; empty where there is none."""
     from ds01_spawner.domain.wording import clock_time  # noqa: PLC0415 - only where it is needed
 
-    return "" if moment is None else clock_time(moment, now or datetime.now(UTC), here())
+    return "" if moment is None else clock_time(moment, now(), here())
 
 
 def _print_blocks(out: "Console", heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -1,6 +1,6 @@
 """`ds01 extend`: keep a container running although nobody uses it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,7 +43,7 @@ def extend(
     if as_json:
         printing.print_json(kept)
     else:
-        printing.say(*_told(kept, datetime.now(UTC)))
+        printing.say(*_told(kept, printing.now()))
 
 
 def _asked(text: str | None) -> timedelta | None:
@@ -74,7 +74,7 @@ def _only_one(client: "Client", user: str | None) -> str:
 
 
 def _told(kept: "Extended", now: datetime) -> list[str]:
-    until = f"{printing.clock(kept.until, now)} ({span(kept.until - now)})"
+    until = f"{printing.clock(kept.until)} ({span(kept.until - now)})"
     lines = [f"{kept.name} is kept running until {until}."]
     if kept.ends_anyway is not None:
         lines.append(f"Then it stops, used or not: {kept.ends_anyway}.")

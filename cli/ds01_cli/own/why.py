@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +34,7 @@ def why(
     with session.connect() as client:
         me = client.me()
         events = tuple(islice(client.events(user=me.user), _EVENTS))
-    now = datetime.now(UTC)
+    now = printing.now()
     found = reasons(Facts(me, events, now, printing.here()), name)
     if name is not None and not found:
         raise NotFound(
