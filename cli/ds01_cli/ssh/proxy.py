@@ -29,7 +29,7 @@ _USAGE_ERROR = 2
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Connect; returns the exit code.
+    """Carry one SSH connection; ssh starts it for you.
 
     Raises:
         DS01Error: There is no connection; says why.

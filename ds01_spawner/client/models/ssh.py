@@ -8,6 +8,8 @@ class SshIdentity(Wire):
 
     user: str
     """The name to log in with."""
+    home: str
+    """One's home there."""
     host_keys: tuple[str, ...]
     """The public keys of all of one's containers, as `ssh-ed25519 AAAA…`."""
     keys: int

@@ -78,7 +78,10 @@ class SshDoor:
         def read(platform: Platform) -> m.SshIdentity:
             ready = platform.ssh_access.refresh(user)
             return m.SshIdentity(
-                user=ready.identity.login, host_keys=(ready.host_key,), keys=ready.keys
+                user=ready.identity.login,
+                home=ready.identity.home,
+                host_keys=(ready.host_key,),
+                keys=ready.keys,
             )
 
         return await ask.run(self._api, read)
