@@ -1,0 +1,111 @@
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from ds01_cli.frame import completing
+from fakes.api_house import House
+
+NOWHERE = {"DS01_GATEWAY_SOCKET": "/nonexistent/socket"}
+
+
+def program(*arguments: str, **environment: str) -> str:
+    ran = subprocess.run(
+        [sys.executable, "-m", "ds01_cli.main", *arguments],
+        env={**os.environ, **NOWHERE, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ran.stderr == ""
+    return ran.stdout
+
+
+def completed(line: str) -> Sequence[str]:
+    words = line.split(" ")
+    place = str(len(words) - 1)
+    return program(COMP_WORDS=line, COMP_CWORD=place, _DS01_COMPLETE="complete_bash").split()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_is_for_the_shell(shell: str) -> None:
+    script = program("completion", shell)
+    assert f"_DS01_COMPLETE=complete_{shell}" in script
+
+
+def test_the_script_for_bash_completes_in_bash() -> None:
+    code = program("completion", "bash")
+    wrapped = (
+        f"{code}\nCOMP_WORDS=(ds01 gpu st); COMP_CWORD=2\n"
+        'PATH="$FOLDER:$PATH" _ds01_completion "$FOLDER/ds01"; echo "${COMPREPLY[@]}"\n'
+    )
+    folder = os.path.dirname(sys.executable)  # noqa: PTH120 - as the shell says it
+    ran = subprocess.run(
+        ["bash", "-c", wrapped],
+        env={**os.environ, **NOWHERE, "FOLDER": folder},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert ran.stdout.split() == ["status"]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("ds01 lo", ["login", "logout"]),
+        ("ds01 gpu ", ["status", "queue"]),
+        ("ds01 admin aliases r", ["remove"]),
+        ("ds01 completion z", ["zsh"]),
+        ("ds01 check-limits --v", ["--verbose"]),
+        ("ds01 why thes", []),
+    ],
+)
+def test_what_could_stand_next(line: str, expected: list[str]) -> None:
+    assert completed(line) == expected
+
+
+def test_commands_are_completed_without_loading_any() -> None:
+    code = (
+        "import sys\nfrom ds01_cli.main import run\n"
+        "run([])\nprint({'httpx', 'rich', 'sqlalchemy'} & set(sys.modules))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env={
+            **os.environ,
+            "COMP_WORDS": "ds01 ",
+            "COMP_CWORD": "1",
+            "_DS01_COMPLETE": "complete_bash",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "container" in ran.stdout.split()
+    assert ran.stdout.splitlines()[-1] == "set()"
+
+
+def test_names_are_asked_of_the_platform(house: House) -> None:
+    house.lab.run("alice", "none", name="thesis")
+    house.lab.run("alice", "none", name="test")
+    house.lab.run("bob", "none", name="theirs")
+    house.lab.stop("alice", "test")
+    assert sorted(completing.containers("t")) == [("test", "exited"), ("thesis", "running")]
+    assert completing.running_containers("t") == [("thesis", "running")]
+    assert completing.containers("x") == []
+    assert completing.images("star") == [("starter", "Starter")]
+
+
+def test_a_platform_that_is_slow_or_down_has_no_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DS01_GATEWAY_SOCKET", "/nonexistent/socket")
+    assert completing.containers("") == []
+    monkeypatch.setattr(completing, "SECONDS", 0.05)
+    monkeypatch.setattr(completing, "_ask", lambda *_: time.sleep(2))
+    assert completing.containers("") == []
