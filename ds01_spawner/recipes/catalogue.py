@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import TypeVar
 
 from ds01_spawner.domain.errors import InvalidRequest, NotFound
@@ -61,7 +60,7 @@ class UseCase:
     description: str = ""
     packages: tuple[str, ...] = ()
     apt: tuple[str, ...] = ()
-    of_family: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    of_family: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def packages_for(self, framework: Framework) -> tuple[str, ...]:
         """What it adds to an image with this framework."""

@@ -4,8 +4,6 @@ It needs no container registry: everything comes from Debian's and Python's pack
 base image that the installation makes.
 """
 
-from types import MappingProxyType
-
 from ds01_spawner.recipes.catalogue import NO_USE_CASE, Catalogue, Framework, UseCase
 
 BASE = "ds01/base:bookworm"
@@ -85,21 +83,21 @@ _USE_CASES = (
         "Computer vision",
         "Images and video.",
         ("albumentations", "imageio", "opencv-python-headless", "pillow", "scikit-image"),
-        of_family=MappingProxyType({"pytorch": ("timm", "torchmetrics")}),
+        of_family={"pytorch": ("timm", "torchmetrics")},
     ),
     UseCase(
         "nlp",
         "Language",
         "Text: tokens, models that are trained already, data sets.",
         ("datasets", "nltk", "sentencepiece", "tokenizers", "transformers"),
-        of_family=MappingProxyType({"pytorch": ("accelerate", "evaluate")}),
+        of_family={"pytorch": ("accelerate", "evaluate")},
     ),
     UseCase(
         "rl",
         "Reinforcement learning",
         "Agents and their environments.",
         ("gymnasium[classic-control]",),
-        of_family=MappingProxyType({"pytorch": ("stable-baselines3",)}),
+        of_family={"pytorch": ("stable-baselines3",)},
     ),
     UseCase(
         "audio",
@@ -119,7 +117,7 @@ _USE_CASES = (
         "Large language models",
         "Running and tuning large models.",
         ("datasets", "huggingface-hub", "safetensors", "sentencepiece", "transformers"),
-        of_family=MappingProxyType({"pytorch": ("accelerate", "peft", "trl")}),
+        of_family={"pytorch": ("accelerate", "peft", "trl")},
     ),
     UseCase(NO_USE_CASE, "Custom", "Nothing more than what you list yourself."),
 )

@@ -109,7 +109,8 @@ def put_requirements(place: Place, path: str | None, *, dry_run: bool = False) -
     if path is None:
         return ()
     given = Path(path).expanduser()
-    source = place.folder / given if not given.is_absolute() and not given.exists() else given
+    beside = place.folder / given
+    source = beside if not given.exists() and beside.exists() else given
     text = _read(source)
     found = listed(source.name, text)
     printing.note(*found.notes)

@@ -51,7 +51,7 @@ def log(last: str, step: str = "Packages that you chose.") -> str:
             (
                 "ERROR: Cannot install numpy>=1.26 and x because these package versions have "
                 "conflicting dependencies.\n\nThe conflict is caused by:\n    The user requested "
-                "numpy<3,>=1.26\n    x 1.0 depends on numpy<1.20\n\nERROR: ResolutionImpossible: for"
+                "numpy<3,>=1.26\n    x 1.0 depends on numpy<1.20\n\nERROR: ResolutionImpossible"
             ),
             "x 1.0 depends on numpy<1.20",
             "Loosen a version",
@@ -77,7 +77,7 @@ def log(last: str, step: str = "Packages that you chose.") -> str:
         ),
         (
             (
-                "WARNING: Retrying: [Errno -3] Temporary failure in name resolution\nERROR: Could not "
+                "WARNING: [Errno -3] Temporary failure in name resolution\nERROR: Could not "
                 "find a version that satisfies the requirement nosuchthing (from versions: none)"
             ),
             "could not be reached",
