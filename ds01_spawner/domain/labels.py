@@ -39,6 +39,9 @@ IMAGE_OWNER = "ds01.image.owner"
 """Whose an image is: the slug of who built it. Not `USER`, because containers inherit an image's
 labels, and those of a build's steps would pass for containers that somebody runs."""
 
+IMAGE_RECIPE = "ds01.recipe"
+"""What an image was built from, as whoever built it said; on images only."""
+
 WISH_GPU = "ds01.gpu"
 WISH_WAIT = "ds01.wait"
 """What a Docker client may ask for by label; read at creation, never put on a container."""

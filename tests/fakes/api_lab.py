@@ -36,6 +36,7 @@ from ds01_spawner.operations.ssh_access import SshAccess
 from ds01_spawner.operations.stillness import Stillness
 from ds01_spawner.policy.gpu_config import GpuConfig
 from ds01_spawner.policy.images import parse_images
+from ds01_spawner.recipes.starter import STARTER
 from fakes.builder import FakeBuilder
 from fakes.creator import FakeCreator
 from fakes.engine_link import FakeEngineLink
@@ -117,6 +118,7 @@ class ApiLab:
             images=parse_images(IMAGES, "images.yaml"),
             directories=SimpleNamespace(config=self.config, events=self.log),
             reconciler=lambda _hub: self.reconciler,
+            build_catalogue=STARTER,
             disk_room=DiskRoom(lambda: "/"),
             stillness=Stillness(),
             binds=Binds(self.lab.paths, FakeStage()),

@@ -7,6 +7,7 @@ For what fits into one request: a Dockerfile and small files beside it. A large 
 import asyncio
 import io
 import json
+import re
 import tarfile
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -24,13 +25,15 @@ from ds01_spawner.domain.errors import (
     NotFound,
     Unavailable,
 )
-from ds01_spawner.domain.labels import Interface
+from ds01_spawner.domain.labels import IMAGE_RECIPE, Interface
 from ds01_spawner.domain.names import shown
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask, Stream, StreamEvent
 from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.docker.build.options import BuildOptions
+from ds01_spawner.gateway.docker.images.lookup import image_path
 from ds01_spawner.gateway.docker.reading.image_names import own_reference
 from ds01_spawner.gateway.identity import Caller
+from ds01_spawner.recipes.dockerfile_reading import Step, step_of, steps
 
 MOST_OF_ONE = 3
 """Builds of one person that have not ended; they are done one after the other."""
@@ -38,6 +41,8 @@ MOST_OF_ONE = 3
 MOST_REMEMBERED = 200
 MOST_LOG_CHARACTERS = 1024**2
 _DOCKERFILE = "Dockerfile"
+_STEP = re.compile(r"^Step \d+/\d+ : (.*)$", re.MULTILINE)
+_LONGEST_STEP = 2000
 _NO_UID = -1
 
 
@@ -58,6 +63,10 @@ class _Job:
     size: int = 0
     task: "asyncio.Task[None] | None" = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    dockerfile: str = ""
+    failed: Step | None = None
+    image_bytes: int | None = None
+    previous_bytes: int | None = None
 
     def tell(self, text: str) -> None:
         """Add to the log, and drop its begin when it is too long."""
@@ -89,6 +98,10 @@ class _Job:
             ended_at=self.ended_at,
             image_id=self.image_id or None,
             failure=self.failure,
+            failed_step=self.failed.text[:_LONGEST_STEP] if self.failed else None,
+            failed_line=self.failed.line if self.failed else None,
+            size_bytes=self.image_bytes,
+            previous_size_bytes=self.previous_bytes,
         )
 
 
@@ -121,13 +134,14 @@ class Builds:
             )
         caller = await ask.run(self._api, lambda platform: caller_of(platform, ask.requester))
         now = self._api.platform.clock.now()
-        job = _Job(uuid.uuid4().hex, user, tag, now)
+        job = _Job(uuid.uuid4().hex, user, tag, now, dockerfile=wanted.dockerfile)
         self._remember(job)
         options = BuildOptions(
             tags=(tag,),
             build_args=dict(wanted.build_args),
             no_cache=wanted.no_cache,
             pull=wanted.pull,
+            labels={} if wanted.recipe is None else {IMAGE_RECIPE: wanted.recipe},
         )
         job.task = asyncio.create_task(self._build(job, caller, options, context))
         return job.view
@@ -174,13 +188,19 @@ class Builds:
             job.tell(said(lines))
 
         try:
+            job.previous_bytes = await self._bytes_of(job.name)
             result = await self._api.builds.build(
                 caller, sent(), options, told, interface=Interface.API
             )
             job.image_id, job.failure = result.image_id, result.failure
+            if result.failure:
+                job.failed = failed_step("".join(job.log), job.dockerfile)
+            else:
+                job.image_bytes = await self._bytes_of(job.image_id)
             job.end("failed" if result.failure else "done", clock.now())
         except DS01Error as exc:
             job.failure = str(exc)
+            job.failed = failed_step("".join(job.log), job.dockerfile)
             job.end("failed", clock.now())
         except asyncio.CancelledError:
             job.end("cancelled", clock.now())
@@ -189,6 +209,17 @@ class Builds:
             if job.ended_at is None:
                 job.failure = " ".join(OUR_FAULT)
                 job.end("failed", clock.now())
+
+    async def _bytes_of(self, reference: str) -> int | None:
+        """How large an image is; `None` where there is none, or the engine does not answer."""
+        if not reference:
+            return None
+        try:
+            answer = await self._api.engine.ask("GET", image_path(reference, "json"))
+        except DS01Error:
+            return None
+        size = answer.value.get("Size") if answer.ok and isinstance(answer.value, dict) else None
+        return int(size) if size is not None else None
 
     def _own(self, ask: Ask) -> _Job:
         job = self._jobs.get(ask.parts["build"])
@@ -213,6 +244,12 @@ def caller_of(platform: Platform, requester: Requester) -> Caller:
     account = requester.account or platform.accounts.lookup(requester.user)
     uid = account.uid if account else _NO_UID
     return Caller(uid, 0, requester.user, account)
+
+
+def failed_step(log: str, dockerfile: str) -> Step | None:
+    """The instruction that a build which failed began last, where its log tells."""
+    told = _STEP.findall(log)
+    return step_of(told[-1], steps(dockerfile)) if told else None
 
 
 def packed(wanted: m.BuildRequest) -> bytes:

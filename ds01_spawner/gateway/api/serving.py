@@ -15,6 +15,7 @@ from ds01_spawner.gateway.api.creating import Creating
 from ds01_spawner.gateway.api.gpus import Gpus
 from ds01_spawner.gateway.api.handler import Served
 from ds01_spawner.gateway.api.history import History
+from ds01_spawner.gateway.api.image_details import ImageDetails
 from ds01_spawner.gateway.api.images import Images
 from ds01_spawner.gateway.api.keys import Keys
 from ds01_spawner.gateway.api.me import Me
@@ -48,6 +49,7 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
         Gpus(api),
         queue,
         Images(api),
+        ImageDetails(api),
         builds,
         History(api),
         Policies(api),

@@ -15,6 +15,7 @@ from ds01_spawner.domain.errors import InvalidRequest, NotFound
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.api import builds
 from ds01_spawner.gateway.docker.build.handler import BuildResult
+from ds01_spawner.gateway.wire.call import Answer
 from fakes.api_lab import ApiLab, api_lab
 from fakes.builder import FakeBuilder
 
@@ -166,3 +167,29 @@ def test_no_file_of_a_build_leaves_its_folder(files: dict[str, str]) -> None:
             assert member.isfile()
             assert not member.name.startswith("/")
             assert ".." not in member.name.split("/")
+
+
+async def test_a_build_tells_sizes_and_keeps_its_recipe(lab: ApiLab, builder: FakeBuilder) -> None:
+    sizes = {"ds01-alice/thesis:latest": 5, "sha256:abc": 7}
+    for reference, size in sizes.items():
+        lab.link.answers[f"GET /images/{reference}/json"] = Answer(200, {"Size": size})
+    begun = await lab.ask("alice", "POST", "/images/builds", {**WANTED, "recipe": "r"})
+    builder.may_end.set()
+    told = await lab.ask("alice", "GET", f"/images/builds/{begun.body['id']}/events")
+    end = _blocks(told.body)[-1][1]
+    assert (end["previous_size_bytes"], end["size_bytes"], end["failed_step"]) == (5, 7, None)
+    assert builder.asked[0][2].labels == {"ds01.recipe": "r"}
+
+
+async def test_a_build_that_fails_names_the_step_and_its_line(
+    lab: ApiLab, builder: FakeBuilder
+) -> None:
+    builder.lines = (b'{"stream": "Step 1/2 : FROM x\\n"}\n{"stream": "Step 2/2 : RUN a  b\\n"}\n',)
+    builder.result = BuildResult("", "it returned 1")
+    builder.may_end.set()
+    wanted = {"name": "t", "dockerfile": "FROM x\n\n# why\nRUN a \\\n    b\n"}
+    begun = await lab.ask("alice", "POST", "/images/builds", wanted)
+    told = await lab.ask("alice", "GET", f"/images/builds/{begun.body['id']}/events")
+    end = _blocks(told.body)[-1][1]
+    assert (end["state"], end["failed_step"], end["failed_line"]) == ("failed", "RUN a b", 4)
+    assert end["size_bytes"] is None

@@ -79,7 +79,7 @@ async def test_what_is_not_in_the_table_does_not_exist(lab: ApiLab) -> None:
 async def test_other_methods_are_told_which_there_are(lab: ApiLab, method: str) -> None:
     told = await lab.ask("alice", method, "/containers")
     assert told.status == 405
-    assert told.headers["Allow"] == "GET"
+    assert told.headers["Allow"] == "GET, POST"
 
 
 @pytest.mark.parametrize(
