@@ -1,0 +1,61 @@
+"""The image of a project: whether it is as its Dockerfile says, and its container."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ds01_cli.image.context import files_for
+from ds01_cli.image.making import own_image
+from ds01_cli.image.places import Place
+from ds01_spawner.client import Client
+from ds01_spawner.client import models as m
+from ds01_spawner.domain.errors import NotFound
+from ds01_spawner.recipes.project import Project
+
+
+def place_of(folder: Path, project: Project) -> tuple[Place, str]:
+    """Where a project's Dockerfile is, and its text.
+
+    Raises:
+        NotFound: It has none.
+        InvalidRequest: It cannot be read.
+    """
+    place = Place(folder, folder.name)
+    text = place.read()
+    if text is None:
+        raise NotFound(
+            f"{project.name} has no Dockerfile.",
+            f"Make one: ds01 image create --project {folder}",
+        )
+    return place, text
+
+
+def need_of(client: Client, folder: Path, project: Project) -> str:
+    """Why the project's image has to be built; empty where it is as the files are.
+
+    What a build reads is compared with when the image was made.
+
+    Raises:
+        NotFound: The project has no Dockerfile.
+        InvalidRequest: What it reads cannot be read.
+    """
+    place, text = place_of(folder, project)
+    image = own_image(client, project.image_name)
+    if image is None or not image.present:
+        return "not built yet"
+    if image.created_at is None:
+        return ""
+    read = [place.dockerfile, *(folder / name for name in files_for(folder, text))]
+    newer = [path.name for path in read if _changed(path) > image.created_at]
+    return f"older than {newer[0]}" if newer else ""
+
+
+def container_of(client: Client, project: Project) -> m.Container | None:
+    """The project's container, or `None`."""
+    try:
+        return client.container(project.name)
+    except NotFound:
+        return None
+
+
+def _changed(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)

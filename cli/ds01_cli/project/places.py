@@ -1,0 +1,114 @@
+"""Where projects are: each is a folder with a `pyproject.toml` that has a table `[tool.ds01]`."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ds01_spawner.domain.errors import DS01Error, InvalidRequest, NotFound
+from ds01_spawner.domain.names import shown
+from ds01_spawner.recipes.project import SETTINGS, Project, read_settings
+
+USUAL = "projects"
+_MOST_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A project and its folder.
+
+    Attributes:
+        folder: Where it is, without links.
+        project: What its settings say; `None` where they cannot be read.
+        problem: Why they cannot.
+    """
+
+    folder: Path
+    project: Project | None
+    problem: str = ""
+
+    @property
+    def shown(self) -> str:
+        """Its folder, as a person would type it."""
+        return shown_path(self.folder)
+
+
+def usual_folder() -> Path:
+    """Where projects are made."""
+    return Path.home() / USUAL
+
+
+def shown_path(path: Path) -> str:
+    """A path as a person would type it."""
+    try:
+        return f"~/{path.relative_to(Path.home().resolve())}"
+    except ValueError:
+        return str(path)
+
+
+def find(name: str | None) -> tuple[Path, Project]:
+    """A project by its name or folder; without one, that of the folder in which one is.
+
+    Raises:
+        NotFound: There is none.
+        InvalidRequest: Its settings cannot be read.
+    """
+    if name is None:
+        here = Path.cwd().resolve()
+        folder = next((each for each in (here, *here.parents) if _is_project(each)), None)
+        if folder is None:
+            raise NotFound(
+                "You are not in a project's folder.",
+                "Say which project: ds01 project list shows them.",
+            )
+    else:
+        folder = Path(name).expanduser()
+        if os.sep not in name and not _is_project(folder):
+            folder = usual_folder() / name
+        if not folder.is_dir():
+            raise NotFound(
+                f"There is no project {shown(name)}.",
+                f"Begin it: ds01 project init {name}; ds01 project list shows those that are.",
+            )
+        folder = folder.resolve()
+    return folder, _read(folder)
+
+
+def every() -> Iterator[Found]:
+    """The projects in the usual folder, by name."""
+    usual = usual_folder()
+    folders = sorted(usual.iterdir()) if usual.is_dir() else []
+    for folder in folders:
+        if not _is_project(folder):
+            continue
+        resolved = folder.resolve()
+        try:
+            yield Found(resolved, _read(resolved))
+        except DS01Error as exc:
+            yield Found(resolved, None, exc.message)
+
+
+def _is_project(folder: Path) -> bool:
+    try:
+        return (folder / SETTINGS).is_file() and "[tool.ds01" in _text(folder)
+    except InvalidRequest:
+        return True
+
+
+def _read(folder: Path) -> Project:
+    if not (folder / SETTINGS).is_file():
+        raise InvalidRequest(
+            f"{shown_path(folder)} has no {SETTINGS}: it is no project of ds01.",
+            "Begin one: ds01 project init NAME.",
+        )
+    return read_settings(_text(folder), folder.name)
+
+
+def _text(folder: Path) -> str:
+    path = folder / SETTINGS
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise InvalidRequest(f"{shown_path(path)} is larger than 1 MiB.", "Shorten it.")
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InvalidRequest(f"{shown_path(path)} cannot be read: {exc}.") from exc
