@@ -40,6 +40,7 @@ IMAGE_OWNER = "ds01.image.owner"
 labels, and those of a build's steps would pass for containers that somebody runs."""
 
 IMAGE_RECIPE = "ds01.recipe"
+IMAGE_SOURCE = "ds01.source"
 """What an image was built from, as whoever built it said; on images only."""
 
 WISH_GPU = "ds01.gpu"

@@ -1,6 +1,5 @@
 """The image of a project: whether it is as its Dockerfile says, and its container."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ds01_cli.image.context import files_for
@@ -10,6 +9,7 @@ from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import NotFound
 from ds01_spawner.recipes.project import Project
+from ds01_spawner.recipes.source import source_digest
 
 
 def place_of(folder: Path, project: Project) -> tuple[Place, str]:
@@ -32,21 +32,16 @@ def place_of(folder: Path, project: Project) -> tuple[Place, str]:
 def need_of(client: Client, folder: Path, project: Project) -> str:
     """Why the project's image has to be built; empty where it is as the files are.
 
-    What a build reads is compared with when the image was made.
-
     Raises:
         NotFound: The project has no Dockerfile.
         InvalidRequest: What it reads cannot be read.
     """
     place, text = place_of(folder, project)
-    image = own_image(client, project.image_name)
-    if image is None or not image.present:
+    if own_image(client, project.image_name) is None:
         return "not built yet"
-    if image.created_at is None:
-        return ""
-    read = [place.dockerfile, *(folder / name for name in files_for(folder, text))]
-    newer = [path.name for path in read if _changed(path) > image.created_at]
-    return f"older than {newer[0]}" if newer else ""
+    built = client.image(project.image_name).source
+    now = source_digest(text, files_for(place.folder, text))
+    return "" if built == now else "not of the files that are here now"
 
 
 def container_of(client: Client, project: Project) -> m.Container | None:
@@ -55,7 +50,3 @@ def container_of(client: Client, project: Project) -> m.Container | None:
         return client.container(project.name)
     except NotFound:
         return None
-
-
-def _changed(path: Path) -> datetime:
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC)

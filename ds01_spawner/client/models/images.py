@@ -24,6 +24,9 @@ class ImageDetail(Image):
     """The newest first."""
     recipe: str | None
     """What it was built from, as `BuildRequest.recipe` said; `null` where nothing did."""
+    source: str | None = None
+    """Digest of the Dockerfile and of what it copied (`recipes.source`), where it was built through
+    the API."""
     labels: dict[str, str]
     used_by: tuple[str, ...]
     """One's own containers that are made of it."""

@@ -25,7 +25,7 @@ from ds01_spawner.domain.errors import (
     NotFound,
     Unavailable,
 )
-from ds01_spawner.domain.labels import IMAGE_RECIPE, Interface
+from ds01_spawner.domain.labels import IMAGE_RECIPE, IMAGE_SOURCE, Interface
 from ds01_spawner.domain.names import shown
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask, Stream, StreamEvent
 from ds01_spawner.gateway.api.requester import Requester
@@ -34,6 +34,7 @@ from ds01_spawner.gateway.docker.images.lookup import image_path
 from ds01_spawner.gateway.docker.reading.image_names import own_reference
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.recipes.dockerfile_reading import Step, step_of, steps
+from ds01_spawner.recipes.source import source_digest
 
 MOST_OF_ONE = 3
 """Builds of one person that have not ended; they are done one after the other."""
@@ -141,7 +142,7 @@ class Builds:
             build_args=dict(wanted.build_args),
             no_cache=wanted.no_cache,
             pull=wanted.pull,
-            labels={} if wanted.recipe is None else {IMAGE_RECIPE: wanted.recipe},
+            labels=_marks(wanted),
         )
         job.task = asyncio.create_task(self._build(job, caller, options, context))
         return job.view
@@ -250,6 +251,12 @@ def failed_step(log: str, dockerfile: str) -> Step | None:
     """The instruction that a build which failed began last, where its log tells."""
     told = _STEP.findall(log)
     return step_of(told[-1], steps(dockerfile)) if told else None
+
+
+def _marks(wanted: m.BuildRequest) -> dict[str, str]:
+    """What tells later of what an image was built."""
+    marks = {IMAGE_SOURCE: source_digest(wanted.dockerfile, wanted.files)}
+    return marks if wanted.recipe is None else {**marks, IMAGE_RECIPE: wanted.recipe}
 
 
 def packed(wanted: m.BuildRequest) -> bytes:

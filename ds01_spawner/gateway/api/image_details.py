@@ -9,7 +9,13 @@ from typing import Any
 from ds01_spawner.client import models as m
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.errors import DS01Error, Forbidden, NotFound
-from ds01_spawner.domain.labels import IMAGE_RECIPE, RESERVED_LABELS, Interface, name_of
+from ds01_spawner.domain.labels import (
+    IMAGE_RECIPE,
+    IMAGE_SOURCE,
+    RESERVED_LABELS,
+    Interface,
+    name_of,
+)
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.names import shown
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
@@ -82,6 +88,7 @@ class ImageDetails:
             created_at=_moment(found.get("Created")),
             layers=tuple(map(_layer, checked(history).value or ())),
             recipe=marks.get(IMAGE_RECIPE),
+            source=marks.get(IMAGE_SOURCE),
             labels=_shown_labels(marks),
             used_by=self._users(caller, using.get(image_id, ())),
         )

@@ -70,7 +70,7 @@ def test_no_git_and_a_dev_container(home: Path) -> None:
 
 @pytest.mark.usefixtures("api")
 def test_without_git_it_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(init.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda _: None)
     done = invoke("project init", "leaves")
     assert done.exit_code == 0
     assert "git is not installed here" in done.stderr

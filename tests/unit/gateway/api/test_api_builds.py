@@ -16,6 +16,7 @@ from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.api import builds
 from ds01_spawner.gateway.docker.build.handler import BuildResult
 from ds01_spawner.gateway.wire.call import Answer
+from ds01_spawner.recipes.source import source_digest
 from fakes.api_lab import ApiLab, api_lab
 from fakes.builder import FakeBuilder
 
@@ -178,7 +179,10 @@ async def test_a_build_tells_sizes_and_keeps_its_recipe(lab: ApiLab, builder: Fa
     told = await lab.ask("alice", "GET", f"/images/builds/{begun.body['id']}/events")
     end = _blocks(told.body)[-1][1]
     assert (end["previous_size_bytes"], end["size_bytes"], end["failed_step"]) == (5, 7, None)
-    assert builder.asked[0][2].labels == {"ds01.recipe": "r"}
+    assert builder.asked[0][2].labels == {
+        "ds01.recipe": "r",
+        "ds01.source": source_digest(WANTED["dockerfile"], WANTED.get("files", {})),
+    }
 
 
 async def test_a_build_that_fails_names_the_step_and_its_line(
