@@ -3,8 +3,10 @@
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -44,6 +46,18 @@ def say(*lines: str) -> None:
         out.print(line)
 
 
+def say_below(label: str, text: str) -> None:
+    """Print `text` after `label`, folded beside it where a terminal is narrower."""
+    out = console()
+    if not out.is_terminal:
+        out.print(f"{label}{text}")
+        return
+    below = " " * len(label)
+    width = max(out.width, len(label) + _NARROWEST)
+    for line in textwrap.wrap(text, width, initial_indent=label, subsequent_indent=below):
+        out.print(line, soft_wrap=True)
+
+
 def note(*lines: str) -> None:
     """Print what is beside the matter, on stderr."""
     out = console(stderr=True)
@@ -66,8 +80,9 @@ def table(
 ) -> None:
     """Print rows below their heads.
 
-    On a terminal that is too narrow each row is a block of lines, `head: cell`, so that nothing is
-    cut. Cells are shown without control characters.
+    On a terminal that is too narrow the widest cells are folded, and on one that is narrower still
+    each row is a block of lines, `head: cell`, so that nothing is cut. Cells are shown without
+    control characters.
 
     Args:
         heads: Of the columns.
@@ -86,13 +101,16 @@ def table(
     if not cells:
         say(empty)
         return
-    lines = _aligned([list(heads), *cells], {heads.index(each) for each in right})
     out = console()
-    if out.is_terminal and max(map(_width, lines)) > max(out.width, _NARROWEST):
+    lines: list[Sequence[str]] = [heads, *cells]
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    if out.is_terminal and not _fit(widths, out.width):
         _print_blocks(out, heads, cells)
         return
-    for place, line in enumerate(lines):
-        out.print(line, style="" if place else "bold", soft_wrap=True)
+    figures = {heads.index(each) for each in right}
+    for place, line_cells in enumerate(lines):
+        for line in _folded(line_cells, widths, figures):
+            out.print(line, style="" if place else "bold", soft_wrap=True)
 
 
 def bar(used: float, allowed: float, width: int = 20) -> str:
@@ -129,19 +147,32 @@ def _print_blocks(out: "Console", heads: Sequence[str], rows: Iterable[Sequence[
                 out.print(f"{head}: {cell}" if head else cell)
 
 
-def _aligned(rows: Sequence[Sequence[str]], right: Iterable[int]) -> list[str]:
+def _fit(widths: list[int], room: int) -> bool:
+    """Whether columns of `widths` fit; the widest is made narrower where that is enough."""
+    over = sum(widths) + _BETWEEN * (len(widths) - 1) - room
+    if over <= 0:
+        return True
+    widest = widths.index(max(widths))
+    if widths[widest] - over < _NARROWEST:
+        return False
+    widths[widest] -= over
+    return True
+
+
+def _folded(row: Sequence[str], widths: Sequence[int], figures: set[int]) -> Iterable[str]:
+    """The lines of one row."""
     from rich.cells import set_cell_size  # noqa: PLC0415 - only where something is printed
 
-    figures = set(right)
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
+    parts = [
+        [cell] if _width(cell) <= width else textwrap.wrap(cell, width)
+        for cell, width in zip(row, widths, strict=True)
+    ]
+    for texts in zip_longest(*parts, fillvalue=""):
         cells = [
-            " " * (width - _width(cell)) + cell if place in figures else set_cell_size(cell, width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            " " * (width - _width(text)) + text if place in figures else set_cell_size(text, width)
+            for place, (text, width) in enumerate(zip(texts, widths, strict=True))
         ]
-        lines.append((" " * _BETWEEN).join(cells).rstrip())
-    return lines
+        yield (" " * _BETWEEN).join(cells).rstrip()
 
 
 def _width(text: str) -> int:

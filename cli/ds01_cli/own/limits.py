@@ -52,14 +52,14 @@ def sentences(limits: "Mapping[str, LimitValue]") -> Iterable[str]:
         return None if found is None or found.value is None else found.words
 
     parts = [
-        f"{words(key)} {noun}"
-        for key, noun in (
-            ("max_gpu_slots_per_container", "GPU slots"),
-            ("max_cpus", "CPUs"),
-            ("memory", "memory"),
-            ("pids_limit", "processes"),
+        f"{found} {one if found == '1' else many}"
+        for key, one, many in (
+            ("max_gpu_slots_per_container", "GPU slot", "GPU slots"),
+            ("max_cpus", "CPU", "CPUs"),
+            ("memory", "memory", "memory"),
+            ("pids_limit", "process", "processes"),
         )
-        if words(key) is not None
+        if (found := words(key)) is not None
     ]
     if parts:
         yield f"One container has at most: {', '.join(parts)}."
@@ -76,4 +76,4 @@ def sentences(limits: "Mapping[str, LimitValue]") -> Iterable[str]:
 
 
 def _figure(limit: str, figure: float) -> str:
-    return size(round(figure)) if limit in _BYTES else f"{figure:g}"
+    return size(round(figure)) if limit in _BYTES else f"{round(figure, 2):g}"

@@ -60,8 +60,8 @@ def _show(found: "Iterable[Reason]") -> None:
         out.print(each.what)
         if each.rule is not None:
             value = "" if each.value is None else f" = {each.value}"
-            out.print(f"  rule:   {each.rule}{value}")
+            printing.say_below("  rule:   ", f"{each.rule}{value}")
         if each.where is not None:
-            out.print(f"  set by: {each.where}")
+            printing.say_below("  set by: ", each.where)
         if each.next_step:
-            out.print(f"  next:   {each.next_step}")
+            printing.say_below("  next:   ", each.next_step)

@@ -61,6 +61,33 @@ def test_a_narrow_terminal_gets_blocks_instead_of_cut_cells(
     assert max(map(len, lines)) <= 30
 
 
+def test_the_widest_cells_are_folded_where_a_terminal_is_too_narrow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = Terminal()
+    monkeypatch.setattr(sys, "stdout", shown)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    printing.table(["NAME", "WHY"], [["thesis", "it waits until a slot is free for it"]])
+    assert [line.rstrip() for line in shown.plain().splitlines()] == [
+        "NAME    WHY",
+        "thesis  it waits until a slot is free",
+        "        for it",
+    ]
+
+
+def test_sentences_are_folded_beside_their_label(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printing.say_below("next: ", "wait until a slot is free")
+    assert capsys.readouterr().out == "next: wait until a slot is free\n"
+    shown = Terminal()
+    monkeypatch.setattr(sys, "stdout", shown)
+    monkeypatch.setenv("COLUMNS", "27")
+    printing.say_below("next: ", "wait until a slot is free")
+    assert shown.plain().splitlines() == ["next: wait until a slot is", "      free"]
+
+
 def test_no_colour_when_piped_or_unwanted(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = Terminal()
     monkeypatch.setattr(sys, "stdout", shown)

@@ -14,7 +14,7 @@ GB = 1024**3
     ("usage", "shown"),
     [
         (Usage(limit="max_gpu_slots", used=1, allowed=2), "1 of 2"),
-        (Usage(limit="max_gpu_equivalents", used=0.4286, allowed=1), "0.4286 of 1"),
+        (Usage(limit="max_gpu_equivalents", used=0.4286, allowed=1), "0.43 of 1"),
         (Usage(limit="storage", used=12 * GB, allowed=100 * GB), "12 GB of 100 GB"),
         (Usage(limit="storage", used=None, allowed=100 * GB), "not known of 100 GB"),
         (Usage(limit="aggregate.pids", used=12, allowed=None), "12 (no limit)"),
@@ -58,6 +58,8 @@ def test_one_container_and_its_end_are_told_in_sentences() -> None:
         sentences(
             {
                 "max_cpus": limit(8, "8"),
+                "max_gpu_slots_per_container": limit(1, "1"),
+                "pids_limit": limit(1, "1"),
                 "memory": limit(None, "unlimited"),
                 "allow_full_gpu": limit(value=False, words="false"),
                 "idle_timeout": limit(7200, "2h"),
@@ -66,7 +68,7 @@ def test_one_container_and_its_end_are_told_in_sentences() -> None:
         )
     )
     assert said == [
-        "One container has at most: 8 CPUs.",
+        "One container has at most: 1 GPU slot, 8 CPUs, 1 process.",
         "Whole GPUs are not for you; parts of one (MIG) are.",
         "A container that nobody uses stops after 2h.",
         "Every container stops 24h after its first start.",
