@@ -1,0 +1,171 @@
+"""`ds01 image create` as a person types it, with real packages: needs an index of them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from integration.gateway.gateway_process import Gateway, engine_docker, eventually
+from integration.gateway.people import Done, Person
+
+BASE = "ds01/base:bookworm"
+LEAST = ("--no-jupyter", "--no-data-science")
+SECONDS = 900
+
+pytestmark = [
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(
+        subprocess.run(
+            ["docker", "image", "inspect", BASE], capture_output=True, check=False
+        ).returncode
+        != 0,
+        reason=f"needs {BASE}: script/bootstrap",
+    ),
+]
+
+
+class Program:
+    """`ds01`, typed by somebody on the server."""
+
+    def __init__(self, person: Person) -> None:
+        self.person = person
+        self.home = Path(person.account.home)
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        account = self.person.account
+        groups = ",".join(map(str, os.getgrouplist(account.name, account.gid)))
+        # The interpreter may be where only root may look; the gateway sees the person's uid.
+        reads = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+        return subprocess.Popen(
+            [
+                *("setpriv", f"--reuid={account.uid}", f"--regid={account.gid}"),
+                *(f"--groups={groups}", *reads),
+                *(sys.executable, "-m", "ds01_cli.main", *arguments),
+            ],
+            cwd=account.home,
+            env={
+                "HOME": account.home,
+                "PATH": "/usr/bin:/bin",
+                "DS01_GATEWAY_SOCKET": str(self.person.socket),
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str) -> Done:
+        process = self.begin(*arguments)
+        out, err = process.communicate(timeout=SECONDS)
+        return Done(process.returncode, out, err)
+
+    def done(self, *arguments: str) -> str:
+        done = self.run(*arguments)
+        assert done.code == 0, done.err + done.out
+        return done.out
+
+    def dockerfile(self, name: str) -> Path:
+        return self.home / "ds01-images" / name / "Dockerfile"
+
+
+@pytest.fixture
+def ds01(alice: Person) -> Iterator[Program]:
+    yield Program(alice)
+    mark = f"ds01-{alice.name}/"
+    for each in engine_docker("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines():
+        if each.startswith(mark) and alice.mark in each:
+            engine_docker("image", "rm", each, check=False)
+    for folder in (Path(alice.account.home) / "ds01-images").glob(f"*{alice.mark}*"):
+        (folder / "Dockerfile").unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def python_in(image: str, program: str) -> str:
+    return engine_docker("run", "--rm", "--user", "54321:54321", "--cap-drop", "ALL", image,
+                         "python", "-c", program)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("framework", "program", "printed"),
+    [
+        (
+            "cpu",
+            "import numpy; print(numpy.__version__ < '3', numpy.__version__ >= '1.26')",
+            "True True",
+        ),
+        (
+            "jax-cpu",
+            "import jax; print(jax.numpy.arange(3).sum(), jax.devices()[0].platform)",
+            "3 cpu",
+        ),
+    ],
+)
+def test_a_framework_is_built_and_works_for_whoever_starts_it(
+    gateway: Gateway, ds01: Program, framework: str, program: str, printed: str
+) -> None:
+    name = ds01.person.named(f"real-{framework}")
+    pins = ("--pip", "numpy>=1.26,<3")
+    told = json.loads(
+        ds01.done("image", "create", name, "--framework", framework, *LEAST, *pins, "--json")
+    )
+    assert told["build"]["state"] == "done"
+    assert told["build"]["size_bytes"] > 100 * 1024**2
+    reference = told["build"]["name"]
+    assert python_in(reference, program) == printed
+    _nothing_of_the_server_is_left(reference)
+    assert "numpy" in engine_docker("run", "--rm", reference, "cat", "/opt/ds01/packages.txt")
+    assert f"{name} " in ds01.done("image", "list", "--own")
+    assert "CPU only" in ds01.done("image", "show", name)
+    events = gateway.events("image.build", ds01.person.name)
+    assert (events[-1]["outcome"], events[-1]["interface"]) == ("ok", "api")
+
+
+def _nothing_of_the_server_is_left(reference: str) -> None:
+    history = engine_docker("history", "--no-trunc", reference)
+    assert "/run/host" not in history
+    assert "PIP_CONFIG_FILE" not in history
+    look = "ls -d /run/host; pip config list; ls /etc/ssh/ssh_host_* ; which sudo"
+    done = engine_docker("run", "--rm", reference, "sh", "-c", f"({look}) 2>/dev/null; true")
+    assert done == ""
+
+
+def test_a_failing_package_names_its_line_and_the_fix(ds01: Program) -> None:
+    name = ds01.person.named("real-failing")
+    wanted = ("--pip", "numpy", "--pip", "ds01-no-such-package-at-all")
+    done = ds01.run("image", "create", name, "--framework", "cpu", *LEAST, *wanted)
+    assert done.code == 1
+    lines = ds01.dockerfile(name).read_text().splitlines()
+    line = next(n for n, each in enumerate(lines, 1) if "'ds01-no-such-package-at-all'" in each)
+    assert f"Line {line} of ~/ds01-images/{name}/Dockerfile" in done.err
+    assert "pip finds no package called ds01-no-such-package-at-all" in done.err
+    assert "Is it spelled as on https://pypi.org?" in done.err
+    assert name not in ds01.done("image", "list", "--own")
+
+
+def test_cancelling_leaves_nothing(gateway: Gateway, ds01: Program) -> None:
+    name = ds01.person.named("real-cancelled")
+    before = set(engine_docker("ps", "-aq").split())
+    process = ds01.begin(
+        *("image", "create", name, "--framework", "cpu", "--pip", "matplotlib", "--verbose")
+    )
+    assert process.stderr is not None
+    deadline = time.monotonic() + SECONDS
+    for line in process.stderr:
+        assert time.monotonic() < deadline
+        if "Collecting" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, out + err
+    assert "Cancelled: nothing was built." in out
+    assert not ds01.dockerfile(name).exists()
+    assert name not in ds01.done("image", "list", "--own")
+    eventually(lambda: not set(engine_docker("ps", "-aq").split()) - before)
+    assert gateway.events("image.build", ds01.person.name)[-1]["reason"] == "cancelled"
