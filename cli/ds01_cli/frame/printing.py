@@ -54,7 +54,9 @@ def say_below(label: str, text: str) -> None:
         return
     below = " " * len(label)
     width = max(out.width, len(label) + _NARROWEST)
-    for line in textwrap.wrap(text, width, initial_indent=label, subsequent_indent=below):
+    for line in textwrap.wrap(
+        text, width, initial_indent=label, subsequent_indent=below, break_on_hyphens=False
+    ):
         out.print(line, soft_wrap=True)
 
 
@@ -164,7 +166,7 @@ def _folded(row: Sequence[str], widths: Sequence[int], figures: set[int]) -> Ite
     from rich.cells import set_cell_size  # noqa: PLC0415 - only where something is printed
 
     parts = [
-        [cell] if _width(cell) <= width else textwrap.wrap(cell, width)
+        [cell] if _width(cell) <= width else textwrap.wrap(cell, width, break_on_hyphens=False)
         for cell, width in zip(row, widths, strict=True)
     ]
     for texts in zip_longest(*parts, fillvalue=""):

@@ -65,7 +65,7 @@ def group_help(path: str, group: Group) -> str:
     shown = {name: entry for name, entry in group.entries.items() if not is_empty(entry)}
     commands = {name: entry.help for name, entry in shown.items()}
     options = _OPTIONS if not path else {"-h, --help": _OPTIONS["-h, --help"]}
-    lines = [usage, "", *textwrap.wrap(group.help, width, initial_indent="  ")]
+    lines = [usage, "", *_rows({"": group.help}, width, 0)]
     lines += ["", "Commands:", *_rows(commands, width), "", "Options:", *_rows(options, width)]
     if not path:
         lines += ["", "Each command has --help, --info, --concepts and --guided."]
@@ -77,8 +77,8 @@ def is_empty(entry: Command | Group) -> bool:
     return isinstance(entry, Group) and not entry.entries
 
 
-def _rows(texts: Mapping[str, str], width: int) -> list[str]:
-    column = max(map(len, texts), default=0) + _BETWEEN
+def _rows(texts: Mapping[str, str], width: int, between: int = _BETWEEN) -> list[str]:
+    column = max(map(len, texts), default=0) + between
     below = " " * (_INDENT + column)
     lines: list[str] = []
     for name, text in texts.items():
