@@ -68,6 +68,8 @@ def _ran(arguments: list[str]) -> int:
     if arguments and (module := WITHOUT_FRAME.get(arguments[0])):
         code: int = importlib.import_module(module).main(arguments[1:])
         return code
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:], "--help"]
     if COMPLETING in os.environ:
         from ds01_cli.frame.completion import answer  # noqa: PLC0415 - only where a shell asks
 

@@ -49,6 +49,14 @@ def test_help_lists_every_command(flag: str, capsys: pytest.CaptureFixture[str])
         assert entry.help in out
 
 
+def test_help_may_be_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([], ["gpu"], ["gpu", "status"]):
+        assert run([*words, "--help"]) == 0
+        expected = capsys.readouterr().out
+        assert run(["help", *words]) == 0
+        assert capsys.readouterr().out == expected
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
