@@ -9,7 +9,7 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from integration.gateway.people import Person
@@ -19,15 +19,21 @@ ROWS, COLUMNS = 41, 101
 
 
 class Terminal:
-    """A terminal with `docker …` in it."""
+    """A terminal with `docker …` in it, or another program."""
 
-    def __init__(self, person: Person, *arguments: str) -> None:
+    def __init__(
+        self,
+        person: Person,
+        *arguments: str,
+        program: str = "docker",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._master, client = pty.openpty()
-        fcntl.ioctl(client, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        self.resize(ROWS, COLUMNS)
         account = person.account
         # setsid makes the terminal the session's own, so that Ctrl-C reaches the program.
         self.process = subprocess.Popen(
-            ["setsid", "--ctty", "--wait", "docker", *arguments],
+            ["setsid", "--ctty", "--wait", program, *arguments],
             stdin=client,
             stdout=client,
             stderr=client,
@@ -35,10 +41,15 @@ class Terminal:
             group=account.gid,
             extra_groups=os.getgrouplist(account.name, account.gid),
             cwd=account.home,
-            env={**person.environment, "TERM": "xterm"},
+            env={**person.environment, "TERM": "xterm", **(environment or {})},
         )
         os.close(client)
         self.seen = b""
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Give the window another size."""
+        size = struct.pack("HHHH", rows, columns, 0, 0)
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, size)
 
     @property
     def _last(self) -> str:
