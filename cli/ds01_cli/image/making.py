@@ -26,12 +26,14 @@ class Wishes:
         fresh: Whether everything is fetched anew.
         verbose: Whether all that the builder tells is printed.
         as_json: Whether the answer is for programs.
+        announces: Whether it is said what can be done with the image.
     """
 
     builds: bool = True
     fresh: bool = False
     verbose: bool = False
     as_json: bool = False
+    announces: bool = True
 
 
 def made(client: Client, name: str, place: Place, text: str, wishes: Wishes) -> None:
@@ -70,8 +72,12 @@ def made(client: Client, name: str, place: Place, text: str, wishes: Wishes) -> 
     if wishes.as_json:
         printing.print_json({"build": ended, "dockerfile": str(place.dockerfile)})
         return
+    ready = f"The image {name} is ready{said_sizes(ended)}."
+    if not wishes.announces:
+        printing.console(stderr=True).print(ready)
+        return
     printing.say(
-        f"The image {name} is ready{said_sizes(ended)}.",
+        ready,
         f"Its Dockerfile: {place.shown}",
         f"Start a container of it: ds01 container deploy --image {name}",
     )

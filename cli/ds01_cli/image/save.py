@@ -1,5 +1,6 @@
 """`ds01 image save-from`: what was installed in a container by hand goes into its image."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from ds01_spawner.client import Client
 from ds01_spawner.client.streams import STDOUT
 from ds01_spawner.domain.errors import Conflict, InvalidRequest
 from ds01_spawner.recipes.by_hand import LOOK, Change, installed
-from ds01_spawner.recipes.packages import image_name
+from ds01_spawner.recipes.packages import image_name, pip_name, pip_package
 
 _LARGEST = 4_000_000
 _OWN = "ds01-"
@@ -22,8 +23,11 @@ def save_from(  # noqa: PLR0913 - the flags of the command
     *,
     container: Annotated[str, typer.Argument(help="Where the packages were installed.")],
     image: Annotated[str | None, typer.Option(help="Into which image; else its own.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="One package to take; else all are.")
+    ] = None,
     project: Annotated[str | None, typer.Option(help="Whose Dockerfile is meant.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Take all of them; do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Say what would be added.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Print all that is told.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
@@ -31,7 +35,7 @@ def save_from(  # noqa: PLR0913 - the flags of the command
     """Put packages that you installed in a container into its image."""
     guide.tell("compare")
     with session.connect() as client:
-        changes = packages_by_hand(client, container)
+        changes = _chosen(packages_by_hand(client, container), only or ())
         if dry_run and as_json:
             printing.print_json(
                 {"packages": [{"package": each.package, "before": each.before} for each in changes]}
@@ -84,6 +88,17 @@ def image_of(client: Client, container: str) -> str:
             "Make one of your own, then say which: --image NAME.",
         )
     return name.partition(":")[0]
+
+
+def _chosen(changes: tuple[Change, ...], only: Iterable[str]) -> tuple[Change, ...]:
+    names = {pip_name(each.package): each for each in changes}
+    wanted = [pip_name(pip_package(each)) for each in only]
+    if missing := [each for each in wanted if each not in names]:
+        raise InvalidRequest(
+            f"{', '.join(missing)} was not installed by hand.",
+            f"These were: {', '.join(names) or 'none'}.",
+        )
+    return tuple(names[each] for each in wanted) if wanted else changes
 
 
 def print_changes(changes: tuple[Change, ...]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds01_spawner.domain.errors import InvalidRequest, NotFound
@@ -191,6 +191,7 @@ plausible = st.from_regex(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(anything | plausible, max_size=4), st.lists(anything | plausible, max_size=3))
 def test_no_word_of_a_person_becomes_an_instruction_or_a_command(
     pip: list[str], apt: list[str]
@@ -221,6 +222,7 @@ def test_no_word_of_a_person_becomes_an_instruction_or_a_command(
     assert not kept(text).edited
 
 
+@settings(deadline=None)
 @given(anything)
 def test_no_name_becomes_an_instruction(name: str) -> None:
     try:

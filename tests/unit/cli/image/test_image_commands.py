@@ -192,6 +192,16 @@ def test_what_was_installed_by_hand_goes_into_the_image(api: FakeApi, dockerfile
     assert "startBuild" in api.operations()
 
 
+def test_only_what_was_named_is_saved(api: FakeApi, dockerfile: Path) -> None:
+    installed(api, "numpy==2.0\nrich==14.0\n")
+    said("image save-from", "run", "--yes", "--only", "Rich")
+    recipe = kept(dockerfile.read_text()).recipe
+    assert recipe is not None
+    assert recipe.pip == ("polars", "rich==14.0")
+    with pytest.raises(InvalidRequest, match="These were: numpy, rich"):
+        invoke("image save-from", "run", "--yes", "--only", "pandas")
+
+
 def test_a_dry_run_of_saving_only_tells(api: FakeApi) -> None:
     installed(api, "numpy==2.0\n")
     found = told("image save-from", "run", "--dry-run")
