@@ -1,18 +1,29 @@
 """`ds01 container list`: what one has, and when each stops."""
 
-import json
-from typing import Annotated
+import os
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from ds01_cli.admin.caller import caller, only_administrators, open_to_caller, subject
-from ds01_cli.admin.forecast import print_forecast
-from ds01_cli.frame import guide
-from ds01_spawner.domain.notice_text import Moment
-from ds01_spawner.operations.outlook_text import forecast_facts
+from ds01_cli.frame import guide, printing, session
 
-_WIDTH = 80
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ds01_spawner.client import Client
+    from ds01_spawner.client.models import Containers
+
+_INDENT = 4
+
+
+class Format(StrEnum):
+    """How a list is printed."""
+
+    TABLE = "table"
+    SIMPLE = "simple"
+    JSON = "json"
 
 
 def list_containers(
@@ -21,20 +32,88 @@ def list_containers(
     everybody: Annotated[
         bool, typer.Option("--all", help="Everybody's; for administrators.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    form: Annotated[
+        Format, typer.Option("--format", help="table, simple (for scripts) or json.")
+    ] = Format.TABLE,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Show your containers, and when and why each stops."""
+    if everybody and user is not None:
+        raise typer.BadParameter("It cannot go with --user.", param_hint="--all")
     guide.tell("look")
-    everybody = everybody or (user is None and caller() == "root")
-    whose = None if everybody else subject(user)
-    if everybody:
-        only_administrators()
-    platform = open_to_caller()
-    found = platform.outlook.read()
-    if whose is not None:
-        found = found.of(whose)
-    if as_json:
-        typer.echo(json.dumps(forecast_facts(found), indent=2, ensure_ascii=False))
+    with session.connect() as client:
+        found, everybody = _found(client, user, everybody=everybody)
+    if as_json or form is Format.JSON:
+        printing.print_json(found)
         return
-    console = Console(width=max(_WIDTH, Console().width))
-    print_forecast(console, found, Moment(platform.clock.now(), platform.zone), owners=everybody)
+    from ds01_cli.container import outlook  # noqa: PLC0415 - only where it is printed
+
+    if user is None and not everybody:
+        reader = found.containers[0].user if found.containers else _reader(found)
+    else:
+        reader = caller()
+    rows = outlook.rows(found, outlook.Moment(printing.now(), printing.here()), reader)
+    owner = ["USER"] if everybody else []
+    heads = [*owner, *outlook.HEADS]
+    cells = [[*([row.user] if owner else []), *row.cells] for row in rows]
+    if form is Format.SIMPLE:
+        printing.table(heads, cells, style="simple")
+    elif not cells:
+        printing.say("No containers.")
+    else:
+        _print(heads, cells, [row.why for row in rows])
+    for note in found.notes:
+        printing.note(outlook.clean(note, printing.PIPED_WIDTH))
+
+
+def caller() -> str:
+    """The login name of whoever typed the command; under sudo, not root's."""
+    if os.environ.get("SUDO_USER") and _is_root():
+        return os.environ["SUDO_USER"]
+    return os.environ.get("USER") or os.environ.get("USERNAME") or ""
+
+
+def _found(client: "Client", user: str | None, *, everybody: bool) -> "tuple[Containers, bool]":
+    """The containers, and whether they are everybody's: root has none of its own."""
+    if user is None and not everybody and _is_root():
+        user = os.environ.get("SUDO_USER") or None
+        everybody = user is None
+    return client.containers(user=user, everybody=everybody), everybody
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def _reader(found: "Containers") -> str:
+    return found.gone[0].user if found.gone else ""
+
+
+def _print(heads: Sequence[str], cells: Sequence[Sequence[str]], whys: Sequence[str]) -> None:
+    """Rows; on a terminal the reason is on lines below, else at the end of the line."""
+    out = printing.console()
+    if not out.is_terminal:
+        printing.table([*heads, ""], [(*row, why) for row, why in zip(cells, whys, strict=True)])
+        return
+    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - only on a terminal
+
+    widths = [max(map(cell_len, column)) for column in zip(heads, *cells, strict=True)]
+    if sum(widths) + 2 * (len(widths) - 1) > out.width:
+        printing.table([*heads, "WHY"], [(*r, why) for r, why in zip(cells, whys, strict=True)])
+        return
+
+    def line(row: Sequence[str]) -> str:
+        sized = [set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True)]
+        return "  ".join(sized).rstrip()
+
+    out.print(line(heads), style="bold", soft_wrap=True)
+    for row, why in zip(cells, whys, strict=True):
+        out.print(line(row), soft_wrap=True)
+        _print_below(out, why)
+
+
+def _print_below(out: "Console", why: str) -> None:
+    from rich.text import Text  # noqa: PLC0415 - only on a terminal
+
+    for folded in Text(why).wrap(out, out.width - _INDENT):
+        out.print(f"{'':{_INDENT}}{folded.plain.rstrip()}", style="dim", soft_wrap=True)

@@ -80,11 +80,24 @@ class Container(Wire):
     """How many are open in it now."""
 
 
+class Gone(Wire):
+    """A container that was stopped by a rule, and has been removed since."""
+
+    name: str
+    """What its owner called it."""
+    user: str
+    container: str
+    """What the engine called it."""
+    stopped_by: StoppedByRule
+
+
 class Containers(Wire):
     """Containers at one moment."""
 
     taken_at: datetime
     containers: tuple[Container, ...]
+    gone: tuple[Gone, ...] = ()
+    """Removed lately."""
     notes: tuple[str, ...] = ()
     """Sentences on what could not be read."""
 

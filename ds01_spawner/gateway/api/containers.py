@@ -18,7 +18,13 @@ from ds01_spawner.gateway.api.hub_servers import HubServers
 from ds01_spawner.gateway.api.own_containers import again_of, found_of, is_older, own_of, runs_of
 from ds01_spawner.gateway.api.requester import subject_of
 from ds01_spawner.operations.outlook import ContainerOutlook, Forecast
-from ds01_spawner.operations.outlook_text import container_facts, sentences, stop_sentence
+from ds01_spawner.operations.outlook_text import (
+    container_facts,
+    name_of_stop,
+    sentences,
+    stop_facts,
+    stop_sentence,
+)
 
 INTERFACE = Interface.API.value
 
@@ -208,6 +214,15 @@ def shown_of(platform: Platform, forecast: Forecast) -> m.Containers:
     return m.Containers(
         taken_at=forecast.taken_at,
         containers=tuple(view(platform, each) for each in forecast.containers),
+        gone=tuple(
+            m.Gone(
+                name=name_of_stop(each),
+                user=each.user,
+                container=each.container_name,
+                stopped_by=m.StoppedByRule.model_validate(stop_facts(each)),
+            )
+            for each in forecast.gone
+        ),
         notes=forecast.notes,
     )
 

@@ -1,0 +1,80 @@
+"""`ds01 container logs`: what a container's own program printed."""
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
+
+import typer
+
+from ds01_cli.container import naming
+from ds01_cli.container.naming import LIVE, STOPPED, Json, User
+from ds01_cli.frame import completing, guide, printing, session
+
+if TYPE_CHECKING:
+    from ds01_spawner.client import Client
+
+_UNSAFE = dict.fromkeys([*range(0x20), 0x7F, *range(0x80, 0xA0)], "\ufffd")
+_KEPT = {ord(kept): kept for kept in "\n\t\r\x1b"}
+"""Programs colour what they print; the owner of the container reads it."""
+
+
+class _Follows(Protocol):
+    def follow_logs(
+        self, name: str, lines: int = 200, *, user: str | None = None
+    ) -> Iterator[Any]: ...
+
+
+def logs(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Which container; without it, the only one you have.",
+            autocompletion=completing.containers,
+        ),
+    ] = None,
+    *,
+    number: Annotated[
+        int, typer.Option("-n", "--lines", min=1, max=5000, help="How many lines at most.")
+    ] = 200,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Go on until it ends, or you press Ctrl-C.")
+    ] = False,
+    user: User = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a container's own program printed."""
+    if follow and as_json:
+        raise typer.BadParameter("It cannot go with --json.", param_hint="--follow")
+    guide.tell("look")
+    with session.connect() as client:
+        states = LIVE | STOPPED
+        chosen = naming.only(client, name, states, user=user, none="You have no container.")
+        if follow:
+            _follow(client, chosen, number, user)
+            return
+        found = client.logs(chosen, number, user=user)
+    if as_json:
+        printing.print_json(found)
+        return
+    for line in found.lines:
+        sys.stdout.write(f"{_shown(line)}\n")
+    if not found.lines:
+        printing.note(f"{chosen} printed nothing.")
+
+
+def _follow(client: "Client", name: str, number: int, user: str | None) -> None:
+    code: int | None = None
+    for event in cast("_Follows", client).follow_logs(name, number, user=user):
+        text = getattr(event, "text", None)
+        if text is None:
+            code = event.exit_code
+            continue
+        sys.stdout.write(_shown(text))
+        sys.stdout.flush()
+    if code is not None:
+        printing.note(f"{name} has ended, with exit code {code}.")
+
+
+def _shown(text: str) -> str:
+    """Colours stay for a terminal; a file gets what was printed."""
+    return text.translate(_UNSAFE | _KEPT) if sys.stdout.isatty() else text

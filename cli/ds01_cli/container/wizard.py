@@ -1,0 +1,163 @@
+"""What is asked of who makes a container: its name, its image, its GPU, its folder."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ds01_cli.container.with_framework import own_name
+from ds01_cli.frame import asking, guide
+from ds01_cli.frame.asking import Choice
+from ds01_spawner.domain.errors import InvalidRequest
+from ds01_spawner.domain.gpu import FULL_PROFILE
+from ds01_spawner.domain.names import check_name
+from ds01_spawner.domain.wording import size
+
+if TYPE_CHECKING:
+    from ds01_spawner.client import Client
+    from ds01_spawner.client.models import GpuSlot, Image, Me
+
+NO_GPU = "none"
+_HOME = "~"
+_FREE = "free"
+_NOT_THERE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What somebody chose.
+
+    Attributes:
+        name: What it is going to be called.
+        image: Of what it is made; `None` is the usual one.
+        gpu: Size of its slots.
+        workspace: The folder that becomes `/workspace`; `None` is none.
+    """
+
+    name: str
+    image: str | None
+    gpu: str
+    workspace: str | None
+
+
+def answered(
+    client: "Client",
+    name: str | None,
+    image: str | None,
+    gpu: str | None,
+    workspace: str | None,
+) -> Answers:
+    """What was said, and what is asked for the rest.
+
+    Raises:
+        BadParameter: Something has to be asked, and there is nobody to ask.
+    """
+    guide.tell("name")
+    if name is None:
+        name = _name(client)
+    guide.tell("image")
+    if image is None:
+        image = _image(client.images().images)
+    guide.tell("gpu")
+    if gpu is None:
+        gpu = _gpu(client)
+    guide.tell("workspace")
+    if workspace is None:
+        text = asking.text(
+            "Folder with your work, from your home (Enter: your whole home)",
+            "--workspace",
+            default=_HOME,
+        )
+        workspace = None if text.rstrip("/") == _HOME else text
+    return Answers(name, image, gpu, workspace)
+
+
+def _name(client: "Client") -> str:
+    asking_for = "Name of the container"
+    if not asking.can_ask():  # before the API is asked for anything
+        raise asking.NobodyToAsk(asking_for, "NAME")
+    taken = {each.name for each in client.containers().containers}
+
+    def check(text: str) -> str:
+        try:
+            name = check_name(text)
+        except InvalidRequest as exc:
+            raise ValueError(str(exc)) from exc
+        if name in taken:
+            raise ValueError(f"You have a container called {name} already. Choose another name.")
+        return name
+
+    return asking.text(asking_for, "NAME", check=check)
+
+
+def _image(images: Sequence["Image"]) -> str | None:
+    usual = next((each for each in images if each.default), None)
+    if len(images) <= 1:
+        return None
+    options = [Choice(_said(each), _said(each), _about(each)) for each in images]
+    return asking.choose("Image", options, "--image", None if usual is None else _said(usual))
+
+
+def _said(image: "Image") -> str:
+    return own_name(image) if image.own else image.key or image.reference
+
+
+def _about(image: "Image") -> str:
+    if image.own:
+        return "yours"
+    text = f"{image.title}. {image.description}".strip(". ")
+    return text if image.present else f"{text} (is fetched first, which takes a while)"
+
+
+def _gpu(client: "Client") -> str:
+    slots = client.gpus().slots
+    me = client.me()
+    options = gpu_choices(slots, allow_full=_may_have_full(me))
+    free = next((each.value for each in options if each.value != NO_GPU and _any(each)), None)
+    return asking.choose(f"GPU{_used(me)}", options, "--gpu", free or options[-1].value)
+
+
+def gpu_choices(slots: Iterable["GpuSlot"], *, allow_full: bool) -> list[Choice[str]]:
+    """Sizes that there are, the smallest first, with how many are free; and none at all."""
+    usable = [
+        each
+        for each in slots
+        if each.use == "interactive" and each.profile and each.state != _NOT_THERE
+    ]
+    count = Counter(each.profile for each in usable)
+    free = Counter(each.profile for each in usable if each.state == _FREE)
+    first = {each.profile: each for each in reversed(usable)}
+    found = sorted(first.values(), key=lambda each: (each.equivalents or 0, each.profile or ""))
+    return [
+        *(
+            Choice(
+                each.profile or "",
+                each.profile or "",
+                f"{free[each.profile]} of {count[each.profile]} free, {_memory(each)}",
+            )
+            for each in found
+            if allow_full or each.profile != FULL_PROFILE
+        ),
+        Choice(NO_GPU, NO_GPU, "no GPU: enough for tables, plots, and preparing data"),
+    ]
+
+
+def _memory(slot: "GpuSlot") -> str:
+    words = "a whole card" if slot.profile == FULL_PROFILE else "a part of a card"
+    return words if slot.memory_bytes is None else f"{words} with {size(slot.memory_bytes)}"
+
+
+def _any(choice: Choice[str]) -> bool:
+    return not choice.hint.startswith("0 ")
+
+
+def _may_have_full(me: "Me") -> bool:
+    limit = None if me.explanation is None else me.explanation.limits.get("allow_full_gpu")
+    return limit is None or limit.value is not False
+
+
+def _used(me: "Me") -> str:
+    slots = next((each for each in me.usage if each.limit == "max_gpu_slots"), None)
+    if slots is None or slots.allowed is None or slots.used is None:
+        return ""
+    return f" (you have {slots.used:g} of {slots.allowed:g} slots in use)"
