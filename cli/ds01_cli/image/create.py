@@ -1,13 +1,15 @@
 """`ds01 image create`: choices become a Dockerfile, and that an image."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from ds01_cli.frame import asking, guide, printing, session
 from ds01_cli.image.choosing import Flags, catalogue_of, recipe_of
-from ds01_cli.image.making import Wishes, check_unedited, made, own_image, put_requirements
-from ds01_cli.image.places import name_for, place_of
+from ds01_cli.image.making import Wishes, check_unedited, made, own_image, requirements_of
+from ds01_cli.image.places import DOCKERFILE, Place, name_for, place_of
 from ds01_spawner.domain.errors import Conflict, InvalidRequest
 from ds01_spawner.recipes.dockerfile import written
 from ds01_spawner.recipes.packages import apt_packages, image_name, pip_packages
@@ -70,6 +72,7 @@ def create(  # noqa: PLR0913 - the flags of the command
                     f"Change it: ds01 image update {called}; or make it anew: --overwrite.",
                 )
         catalogue = catalogue_of(client.image_options())
+        lists = requirements_of(place, requirements)
         flags = Flags(
             framework,
             use_case,
@@ -77,25 +80,35 @@ def create(  # noqa: PLR0913 - the flags of the command
             data_science,
             pip_packages(pip or ()),
             apt_packages(apt or ()),
-            put_requirements(place, requirements, dry_run=dry_run),
+            lists.names,
         )
         recipe = recipe_of(flags, catalogue)
         text = written(recipe, catalogue, called)
         if dry_run:
             _print_dry(text, called, dumped(recipe), as_json=as_json)
             return
-        place.write(text)
-        if not build:
-            printing.say(f"Wrote {place.shown}. Build it: ds01 image update {called} --rebuild")
-            return
-        try:
+        files = {**lists.written, DOCKERFILE: text}
+        with _taken_back(place, files):
+            for file, content in files.items():
+                place.write(content, file)
+            if not build:
+                printing.say(f"Wrote {place.shown}. Build it: ds01 image update {called} --rebuild")
+                return
             made(client, called, place, text, Wishes(verbose=verbose, as_json=as_json))
-        except KeyboardInterrupt:
-            if before is None:
-                place.remove(written=True)
-            else:
-                place.write(before)
-            raise
+
+
+@contextmanager
+def _taken_back(place: Place, names: Iterable[str]) -> Iterator[None]:
+    """Files of these names are as they were again, when somebody presses Ctrl-C."""
+    before = {name: place.read(name) for name in names}
+    try:
+        yield
+    except KeyboardInterrupt:
+        for name, text in before.items():
+            if text is not None:
+                place.write(text, name)
+        place.remove(name for name, text in before.items() if text is None)
+        raise
 
 
 def _print_dry(text: str, name: str, recipe: str, *, as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """What `create`, `update` and `save-from` share: a Dockerfile in its place, and a build."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ds01_cli.frame import guide, printing
@@ -97,43 +98,52 @@ def check_unedited(place: Place, text: str | None, *, overwrite: bool) -> None:
     )
 
 
-def put_requirements(place: Place, path: str | None, *, dry_run: bool = False) -> tuple[str, ...]:
-    """Names of the files that the build reads packages from, beside the Dockerfile.
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What the build reads packages from.
+
+    Attributes:
+        names: Files beside the Dockerfile.
+        written: Text of those that are not there yet.
+    """
+
+    names: tuple[str, ...] = ()
+    written: Mapping[str, str] = field(default_factory=dict)
+
+
+def requirements_of(place: Place, path: str | None) -> Requirements:
+    """The files that a build reads packages from, for what a person gave.
 
     A `requirements.txt` of the folder is read as it is. Anything else is said anew in a file
-    beside the Dockerfile.
+    beside the Dockerfile, which is for the caller to write.
 
     Args:
         place: Where the Dockerfile is.
         path: What the person gave; `None` for nothing.
-        dry_run: Whether nothing is written.
 
     Raises:
         NotFound: It is not there.
         InvalidRequest: It lists no packages that can be read.
     """
     if path is None:
-        return ()
+        return Requirements()
     given = Path(path).expanduser()
     beside = place.folder / given
     source = beside if not given.exists() and beside.exists() else given
-    text = _read(source)
-    found = listed(source.name, text)
+    found = listed(source.name, _read(source))
     printing.note(*found.notes)
     inside = source.resolve().parent == place.folder.resolve()
     if inside and source.suffix == ".txt":
         for name in found.includes:
             listed(name, _read(place.folder / name))
-        return (source.name, *found.includes)
+        return Requirements((source.name, *found.includes))
     if found.includes:
         raise InvalidRequest(
             f"{source.name} includes {found.includes[0]}, which is not in the image's folder.",
             f"Put both into {place.folder}, and give --requirements {source.name}.",
         )
     name = f"{_FROM}{source.stem}.txt"
-    if not dry_run:
-        place.write(as_text(found, source.name), name)
-    return (name,)
+    return Requirements((name,), {name: as_text(found, source.name)})
 
 
 def renew_requirements(place: Place, names: tuple[str, ...]) -> None:

@@ -1,6 +1,7 @@
 """Where the Dockerfile of an image is: in a project, or in a folder of the image's own."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,18 +39,18 @@ class Place:
         except ValueError:
             return str(self.dockerfile)
 
-    def read(self) -> str | None:
-        """Its text; `None` where there is none.
+    def read(self, name: str = DOCKERFILE) -> str | None:
+        """The text of a file in it; `None` where there is none.
 
         Raises:
             InvalidRequest: It cannot be read.
         """
         try:
-            return self.dockerfile.read_text("utf-8")
+            return (self.folder / name).read_text("utf-8")
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as exc:
-            raise InvalidRequest(f"{self.shown} cannot be read: {exc}.") from exc
+            raise InvalidRequest(f"{self.folder / name} cannot be read: {exc}.") from exc
 
     def write(self, text: str, name: str = DOCKERFILE) -> None:
         """Put a file in its place, whole or not at all.
@@ -68,19 +69,17 @@ class Place:
                 "Make room or choose another folder.",
             ) from exc
 
-    def remove(self, *, written: bool) -> None:
-        """Take back what a command wrote.
+    def remove(self, names: Iterable[str]) -> None:
+        """Take files away, and the image's own folder when nothing else is in it."""
+        for name in names:
+            (self.folder / name).unlink(missing_ok=True)
+        if self.project is None and self.folder.is_dir() and not any(self.folder.iterdir()):
+            self.folder.rmdir()
 
-        Args:
-            written: Whether the Dockerfile is the command's; without it only an empty folder goes.
-        """
-        if written:
-            self.dockerfile.unlink(missing_ok=True)
-        if self.project is None:
-            for each in self.folder.glob("requirements.from-*.txt"):
-                each.unlink()
-            if self.folder.is_dir() and not any(self.folder.iterdir()):
-                self.folder.rmdir()
+    def remove_all(self) -> None:
+        """Take away what was written for an image in a folder of its own."""
+        made = [each.name for each in self.folder.glob("requirements.from-*.txt")]
+        self.remove([DOCKERFILE, *made])
 
 
 def place_of(name: str, project: str | None) -> Place:

@@ -88,7 +88,7 @@ def _size(detail: m.ImageDetail) -> str:
 def _tell(name: str, *, with_dockerfile: bool, quiet: bool) -> None:
     place = place_of(name.removesuffix(":latest"), None)
     if with_dockerfile:
-        place.remove(written=True)
+        place.remove_all()
     if quiet:
         return
     printing.say(f"Deleted the image {name}.")

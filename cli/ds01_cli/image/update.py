@@ -7,7 +7,7 @@ import typer
 
 from ds01_cli.frame import guide, printing, session
 from ds01_cli.image.choosing import catalogue_of
-from ds01_cli.image.making import Wishes, made, put_requirements, renew_requirements
+from ds01_cli.image.making import Wishes, made, renew_requirements, requirements_of
 from ds01_cli.image.places import Place, name_for, place_of
 from ds01_spawner.client import Client
 from ds01_spawner.domain.errors import Conflict, NotFound
@@ -144,8 +144,10 @@ def _text(  # noqa: PLR0913 - what, where, how
     catalogue = catalogue_of(client.image_options())
     changed = _changed(recipe or _of_image(client, name), changes, catalogue)
     if changes.requirements is not None:
-        names = put_requirements(place, changes.requirements, dry_run=dry_run)
-        changed = replace(changed, requirements=names)
+        lists = requirements_of(place, changes.requirements)
+        changed = replace(changed, requirements=lists.names)
+        for file, content in () if dry_run else lists.written.items():
+            place.write(content, file)
     elif not dry_run:
         renew_requirements(place, changed.requirements)
     return written(changed, catalogue, name)

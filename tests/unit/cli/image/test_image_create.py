@@ -180,6 +180,20 @@ def test_cancelling_leaves_nothing(api: FakeApi, home: Path, before: bool) -> No
     assert before or not any((home / "ds01-images").iterdir())
 
 
+def test_cancelling_leaves_a_project_as_it_was(api: FakeApi, home: Path) -> None:
+    project = home / "projects" / "thesis"
+    project.mkdir(parents=True)
+    (project / "environment.yml").write_text("dependencies: [numpy]\n")
+
+    def interrupted(_asked: Asked) -> m.Build:
+        raise KeyboardInterrupt
+
+    api.answers["followBuild"] = interrupted
+    invoke("image create", "--project", "thesis", "--framework", "cpu", "-r", "environment.yml")
+    assert "requirements.from-environment.txt" in api.body("startBuild").files
+    assert [each.name for each in project.iterdir()] == ["environment.yml"]
+
+
 def test_a_refusal_of_the_server_is_told(api: FakeApi) -> None:
     api.refuses["startBuild"] = QuotaExceeded(
         "Your storage is full.", "Make room.", limit="storage", used=1, asked=1, allowed=1
