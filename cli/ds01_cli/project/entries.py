@@ -10,6 +10,11 @@ PROJECT = Group(
             "init",
             "Begin a project: its folders, its Dockerfile, and a git repository.",
         ),
+        "launch": Command(
+            "ds01_cli.project.launch",
+            "launch",
+            "Start a project's container; build its image first where that is needed.",
+        ),
         "list": Command(
             "ds01_cli.project.listing",
             "list_projects",
