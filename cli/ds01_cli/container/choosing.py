@@ -16,7 +16,7 @@ from ds01_spawner.client import Client, places
 from ds01_spawner.client.models import CreateRequest
 from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.domain.names import check_name, check_project
-from ds01_spawner.domain.request import GpuKind, GpuRequest
+from ds01_spawner.domain.request import MAX_SLOTS_PER_REQUEST, GpuKind, GpuRequest
 from ds01_spawner.domain.units import parse_duration
 
 T = TypeVar("T")
@@ -116,6 +116,11 @@ def gpu_of(flags: Flags) -> tuple[str | None, int]:
                 param_hint="--cpu-only",
             )
         return NO_GPU, 0
+    if flags.num_gpus is not None and not 0 <= flags.num_gpus <= MAX_SLOTS_PER_REQUEST:
+        raise typer.BadParameter(
+            f"{flags.num_gpus} GPU slots cannot be given. Ask for 1 to {MAX_SLOTS_PER_REQUEST}.",
+            param_hint="--num-gpus",
+        )
     if flags.num_gpus == 0:
         return NO_GPU, 0
     count = flags.num_gpus or 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ds01_cli.container import naming, terminal
-from ds01_cli.container.naming import RunningName, User
+from ds01_cli.container.naming import AnyName, RunningName, User
 from ds01_cli.frame import completing, guide, printing, session, waiting
 from ds01_spawner.domain.errors import Conflict
 
@@ -37,13 +37,7 @@ def attach(name: RunningName = None, *, user: User = None) -> None:
 
 
 def run(
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            help="Which container; without it, the only one you have.",
-            autocompletion=completing.containers,
-        ),
-    ] = None,
+    name: AnyName = None,
     command: Annotated[
         list[str] | None, typer.Argument(help="What to run, after --; without it, a shell.")
     ] = None,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
 import typer
 
 from ds01_cli.container import naming
-from ds01_cli.container.naming import LIVE, STOPPED, Json, User
-from ds01_cli.frame import completing, guide, printing, session
+from ds01_cli.container.naming import LIVE, STOPPED, AnyName, Json, User
+from ds01_cli.frame import guide, printing, session
 
 if TYPE_CHECKING:
     from ds01_spawner.client import Client
@@ -25,13 +25,7 @@ class _Follows(Protocol):
 
 
 def logs(
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            help="Which container; without it, the only one you have.",
-            autocompletion=completing.containers,
-        ),
-    ] = None,
+    name: AnyName = None,
     *,
     number: Annotated[
         int, typer.Option("-n", "--lines", min=1, max=5000, help="How many lines at most.")

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 LIVE = frozenset({"running", "paused", "restarting"})
 STOPPED = frozenset({"created", "exited", "dead"})
 
-Name = Annotated[
+AnyName = Annotated[
     str | None,
     typer.Argument(
-        help="Which container; without it, you are asked.", autocompletion=completing.containers
+        help="Which container; without it, the only one you have.",
+        autocompletion=completing.containers,
     ),
 ]
 RunningName = Annotated[

@@ -36,7 +36,7 @@ Variables = Annotated[
 ]
 CpuOnly = Annotated[bool, typer.Option("--cpu-only", help="Without a GPU.")]
 NumGpus = Annotated[
-    int | None, typer.Option("--num-gpus", min=0, max=64, help="How many GPU slots; usually 1.")
+    int | None, typer.Option("--num-gpus", metavar="N", help="How many GPU slots; usually 1.")
 ]
 Gpu = Annotated[
     str | None,

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ds01_cli.container import naming
-from ds01_cli.container.naming import LIVE, STOPPED, Json, Name, User
+from ds01_cli.container.naming import LIVE, STOPPED, AnyName, Json, User
 from ds01_cli.frame import guide, printing, session
 from ds01_spawner.domain.wording import clean
 
@@ -22,7 +22,7 @@ _DOORS = {
 }
 
 
-def show(name: Name = None, *, user: User = None, as_json: Json = False) -> None:
+def show(name: AnyName = None, *, user: User = None, as_json: Json = False) -> None:
     """Show everything about one container."""
     guide.tell("look")
     with session.connect() as client:
