@@ -62,7 +62,7 @@ def text(
         NobodyToAsk: There is no terminal; it is a usage error.
     """
     _must_ask(question, flag)
-    suffix = "" if default is None else f" [{default}]"
+    suffix = f" [{default}]" if default else ""
     while True:
         answer = _read(f"{question}{suffix}: ") or default
         if answer is None:
