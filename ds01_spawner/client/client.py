@@ -12,7 +12,7 @@ from ds01_spawner.client.asking import DEED_SECONDS, Asking
 from ds01_spawner.client.docker_stream import on_socket
 from ds01_spawner.client.streams import Session, Wanted
 from ds01_spawner.client.web_stream import behind_hub
-from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.errors import InvalidRequest, Unavailable
 from ds01_spawner.domain.units import format_duration
 
 
@@ -142,7 +142,10 @@ class Client(Asking):
             workdir: Where it begins; `None` for where the container does.
             user: Whose container, for administrators on the server's socket.
         """
-        wanted = Wanted(tuple(command), tty, size, dict(environment or {}), workdir)
+        if not command:
+            raise InvalidRequest("No command is given.", "Give one after the container's name.")
+        known = size if size is not None and min(size) > 0 else None
+        wanted = Wanted(tuple(command), tty, known, dict(environment or {}), workdir)
         if self._socket is None:
             return behind_hub(self._http, name, wanted)
         return on_socket(self._http, self._socket, self.container(name, user=user).id, wanted)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import ValidationError
 
-from ds01_spawner.client.models import Problem
+from ds01_spawner.client.models import ExecRequest, Problem
 from ds01_spawner.client.problems import MEDIA_TYPE, Unreachable, error_by_status, error_of
 from ds01_spawner.client.streams import Session, Wanted
 from ds01_spawner.domain.errors import DS01Error, Unavailable
@@ -18,6 +18,7 @@ from ds01_spawner.domain.errors import DS01Error, Unavailable
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
+PIECE_BYTES = 64 * 1024
 _BEGIN_SECONDS = 60.0
 
 
@@ -46,11 +47,13 @@ def behind_hub(http: httpx.Client, name: str, wanted: Wanted) -> Session:
             open_timeout=_BEGIN_SECONDS,
             compression=None,
             max_size=None,
+            ping_interval=None,  # who is held back answers late, and is not dead
         )
     except InvalidStatus as exc:
         raise _refusal(exc.response.status_code, exc.response.headers, exc.response.body) from exc
     except (OSError, TimeoutError, WebSocketException) as exc:
         raise Unreachable(f"The API at {base} cannot be reached: {exc}.", "Try again.") from exc
+    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     session = _WebSession(connection)
     session.begin(wanted)
     return session
@@ -66,15 +69,15 @@ class _WebSession(Session):
     def begin(self, wanted: Wanted) -> None:
         """Run it; that it cannot be is told by `read`."""
         rows, columns = wanted.size or (None, None)
-        said = {
-            "command": list(wanted.command),
-            "tty": wanted.tty,
-            "rows": rows,
-            "cols": columns,
-            "environment": dict(wanted.environment),
-            "workdir": wanted.workdir,
-        }
-        self._say({key: value for key, value in said.items() if value is not None})
+        request = ExecRequest(
+            command=wanted.command,
+            tty=wanted.tty,
+            rows=rows,
+            cols=columns,
+            environment=dict(wanted.environment),
+            workdir=wanted.workdir,
+        )
+        self._send(request.model_dump_json(exclude_none=True))
         first = self._next()  # says that it runs, or why it does not
         if first is not None and first != "{}":
             self._code = _ended(first)
@@ -92,7 +95,8 @@ class _WebSession(Session):
         return None
 
     def write(self, data: bytes) -> None:
-        self._send(data)
+        for begin in range(0, len(data), PIECE_BYTES):
+            self._send(data[begin : begin + PIECE_BYTES])
 
     def end_input(self) -> None:
         self._say({"end_input": True})

@@ -18,6 +18,7 @@ from ds01_spawner.client.models.images import (
 from ds01_spawner.client.models.making import (
     ContainerStats,
     CreateRequest,
+    ExecRequest,
     Place,
     Plan,
     RemoveQuery,
@@ -97,6 +98,7 @@ __all__ = [
     "End",
     "Events",
     "EventsQuery",
+    "ExecRequest",
     "Exempted",
     "ExtendRequest",
     "Extended",

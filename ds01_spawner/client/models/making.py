@@ -50,6 +50,24 @@ class CreateRequest(Wire):
     image's user."""
 
 
+class ExecRequest(Wire):
+    """A command to run in a container: the first message of the websocket."""
+
+    command: Annotated[
+        tuple[Annotated[str, Field(max_length=131_072)], ...],
+        Field(min_length=1, max_length=2000),
+    ]
+    tty: bool = False
+    """Whether it gets a terminal; its output is one stream then."""
+    rows: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    cols: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    environment: Annotated[
+        dict[FileName, Annotated[str, Field(max_length=32_768)]], Field(max_length=200)
+    ] = Field(default_factory=dict)
+    workdir: Folder | None = None
+    """Where it begins; without, where the container does."""
+
+
 class Place(Wire):
     """Where somebody stands who waits for a GPU."""
 

@@ -25,6 +25,8 @@ _ONLY = {
     Role.MANAGER: "Only managers and administrators may do this.",
     Role.ADMIN: "Only administrators may do this.",
 }
+MOST_SESSIONS = 50
+MOST_SESSIONS_OF_ALL = 1000
 _KEY = re.compile(r"[!-~]{1,128}")
 
 Authenticate = Callable[[RequestHandler], Awaitable[Requester | None]]
@@ -41,6 +43,7 @@ class Served:
         streams: The same, of routes that answer with events.
         rates: How often somebody may ask.
         listeners: How many streams somebody has.
+        sessions: How many commands and tunnels.
     """
 
     api: Api
@@ -48,6 +51,9 @@ class Served:
     streams: Mapping[str, Stream]
     rates: Rates = field(default_factory=Rates)
     listeners: Listeners = field(default_factory=Listeners)
+    sessions: Listeners = field(
+        default_factory=lambda: Listeners(MOST_SESSIONS, MOST_SESSIONS_OF_ALL, "sessions")
+    )
 
 
 class ApiHandler(PlainHandler):

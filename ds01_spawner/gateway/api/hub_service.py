@@ -9,6 +9,8 @@ from tornado.web import Application, HTTPError, RequestHandler
 
 from ds01_spawner.domain.errors import Forbidden, Unavailable
 from ds01_spawner.gateway.api.application import application
+from ds01_spawner.gateway.api.exec_handler import ExecHandler
+from ds01_spawner.gateway.api.execs import ApiExecs
 from ds01_spawner.gateway.api.handler import ApiHandler, Served
 from ds01_spawner.gateway.api.requester import Requester, by_hub
 from ds01_spawner.gateway.api.tunnel import Tunnels
@@ -71,10 +73,15 @@ def hub_application(
     class Tunneling(HubOAuthenticated, TunnelHandler):  # type: ignore[misc]
         hub_auth = auth
 
+    class Executing(HubOAuthenticated, ExecHandler):  # type: ignore[misc]
+        hub_auth = auth
+
     async def hub(handler: RequestHandler) -> Requester | None:
         return await _by_hub(auth, handler)
 
     tunneling = {"served": served, "authenticate": hub, "tunnels": tunnels or Tunnels(served.api)}
+
+    executing = {"served": served, "authenticate": hub, "execs": ApiExecs(served.api)}
 
     prefix = auth.base_url.rstrip("/")
     return application(
@@ -86,6 +93,7 @@ def hub_application(
             (f"{prefix}/oauth_callback", Callback),
             (f"{prefix}/login", Login),
             (f"{prefix}/api/ssh/tunnel/([^/]+)", Tunneling, tunneling),
+            (f"{prefix}/api/containers/([^/]+)/exec", Executing, executing),
         ],
         settings={
             "cookie_secret": cookie_secret,

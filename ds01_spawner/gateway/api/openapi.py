@@ -10,7 +10,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from ds01_spawner import __version__
-from ds01_spawner.client.models import Problem, Wire
+from ds01_spawner.client.models import ExecRequest, Problem, Wire
 from ds01_spawner.client.problems import MEDIA_TYPE
 from ds01_spawner.gateway.api.reading import LONGEST_PART
 from ds01_spawner.gateway.api.routes import EVERY_STATUS, ROUTES, Route
@@ -48,6 +48,16 @@ _TUNNEL: dict[str, Any] = {
     },
     "x-minimum-role": "student",
 }
+_EXEC: dict[str, Any] = {
+    **_TUNNEL,
+    "operationId": "runCommand",
+    "summary": "A websocket to a command that is run in your container.",
+    "description": "The first message is text, an ExecRequest. Then binary messages are input; "
+    'text ones {"resize": [rows, columns]} or {"end_input": true}. Back come {} when it runs, binary '
+    'messages whose first byte is 1 for output and 2 for errors, and last {"exit": code} or a '
+    "Problem. To close it does not end the command. Needs a token, no cookie.",
+    "x-first-message": {"$ref": "#/components/schemas/ExecRequest"},
+}
 _ABOUT = """\
 What a person has and may do on this server, for programs. Errors are problem documents (RFC 9457)
 with a sentence on what to do next. Lists that grow come in pages: give `next` as `cursor`.
@@ -72,6 +82,7 @@ def description(prefix: str, *, by_token: bool) -> dict[str, Any]:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     if by_token:
         paths["/ssh/tunnel/{name}"] = {"get": _TUNNEL}
+        paths["/containers/{name}/exec"] = {"get": _EXEC}
     return {
         "openapi": "3.1.0",
         "info": {"title": "DS01", "version": __version__, "description": _ABOUT},
@@ -79,7 +90,7 @@ def description(prefix: str, *, by_token: bool) -> dict[str, Any]:
         "security": [{"token": []}] if by_token else [],
         "paths": paths,
         "components": {
-            "schemas": _schemas(ROUTES),
+            "schemas": _schemas(ROUTES, {ExecRequest} if by_token else set()),
             "responses": {str(status): _problem(status) for status in _WORDS},
             "securitySchemes": _SCHEMES if by_token else {},
         },
@@ -174,8 +185,8 @@ def _headers(route: Route) -> Iterable[dict[str, Any]]:
         }
 
 
-def _schemas(routes: Iterable[Route]) -> Mapping[str, Any]:
-    sent = {route.body for route in routes if route.body is not None}
+def _schemas(routes: Iterable[Route], more: set[type[Wire]]) -> Mapping[str, Any]:
+    sent = {route.body for route in routes if route.body is not None} | more
     told = {route.answer for route in routes if route.answer is not None} | {Problem}
     told |= {model for route in routes for _, model in route.stream}
     inputs: list[tuple[type[Wire], Any]] = [(model, "validation") for model in sent]

@@ -25,7 +25,10 @@ _RETRY_SECONDS = 5
 class Listeners:
     """How many streams are open, and whose."""
 
-    def __init__(self, each: int = MOST_OF_ONE, every: int = MOST_OF_ALL) -> None:
+    def __init__(
+        self, each: int = MOST_OF_ONE, every: int = MOST_OF_ALL, what: str = "event streams"
+    ) -> None:
+        self._what = what
         self._each = each
         self._every = every
         self._open: Counter[str] = Counter()
@@ -39,7 +42,7 @@ class Listeners:
         """
         if self._open[user] >= self._each or self._open.total() >= self._every:
             raise TooManyRequests(
-                f"You listen to {self._open[user]} event streams; {self._each} are the most.",
+                f"You have {self._open[user]} {self._what} open; {self._each} are the most.",
                 "Close one.",
                 retry_after_seconds=_RETRY_SECONDS,
             )

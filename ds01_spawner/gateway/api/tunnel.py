@@ -5,10 +5,8 @@ the websocket carries as binary messages is what `ssh` says to it, and what it a
 decides who gets in, and nothing of it can be read here.
 """
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,25 +14,17 @@ from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import NotFound, Unavailable
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.api.ask import Api
+from ds01_spawner.gateway.api.raw_exec import STDERR, RawExec, raw_exec
 from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.api.ssh import SshDoor
 from ds01_spawner.gateway.docker.options.exec import exec_user
 from ds01_spawner.gateway.identity import Caller
-from ds01_spawner.gateway.wire.body import RequestBody
-from ds01_spawner.gateway.wire.call import Call
-from ds01_spawner.gateway.wire.head import RequestHead
-from ds01_spawner.gateway.wire.line import Line
-from ds01_spawner.gateway.wire.reply import WireReply
 from ds01_spawner.operations.audit import in_request
 
-PIECE_BYTES = 64 * 1024
-_HEAD_BYTES = 8
-_STDERR = 2
 _NO_PROGRAM = b"OCI runtime exec failed"
 """What the engine says in the program's place when there is no such program."""
 
 _MOST_WORDS = 2000
-_BEGIN = RequestHead("POST", "/", (), 0, keep_alive=False, chunks_understood=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,57 +96,16 @@ class Tunnels:
     @asynccontextmanager
     async def opened(self, prepared: Prepared) -> AsyncIterator["Tunnel"]:
         """The tunnel, while it lasts."""
-        here, there = socket.socketpair()
-        for end in (here, there):
-            end.settimeout(0)
-        running = asyncio.ensure_future(self._run(prepared, there))
-        reader, writer = await asyncio.open_connection(sock=here)
-        try:
-            yield Tunnel(prepared.access.name, reader, writer)
-        finally:
-            writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
-            running.cancel()
-            await asyncio.wait([running])
-            there.close()
-
-    async def _run(self, prepared: Prepared, there: socket.socket) -> None:
-        line = Line(there)
-        body = RequestBody(line, _BEGIN, 1.0)
-        call = Call(
-            id=prepared.exec_id[:12],
-            caller=prepared.caller,
-            method="POST",
-            version="",
-            parts={},
-            query={},
-            headers={},
-            body=body,
-            upgrade="tcp",
-            gone=asyncio.Event(),
-        )
-        try:
-            await self._api.engine.hijack(
-                call,
-                WireReply(line, _BEGIN, body),
-                f"/exec/{prepared.exec_id}/start",
-                body={"Detach": False, "Tty": False},
-            )
-        finally:
-            with suppress(OSError):
-                there.shutdown(socket.SHUT_RDWR)
+        async with raw_exec(self._api.engine, prepared.caller, prepared.exec_id) as process:
+            yield Tunnel(prepared.access.name, process)
 
 
 class Tunnel:
     """Bytes to and from a server."""
 
-    def __init__(
-        self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def __init__(self, name: str, process: RawExec) -> None:
         self._name = name
-        self._reader = reader
-        self._writer = writer
+        self._process = process
         self._words = ""
 
     async def begin(self) -> None:
@@ -166,17 +115,12 @@ class Tunnel:
             NotFound: The image has no SSH server, or the container has just ended.
             Unavailable: The engine does not answer.
         """
-        try:
-            head = await self._reader.readuntil(b"\r\n\r\n")
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as exc:
-            raise Unavailable("The container engine does not answer.", "Try again.") from exc
-        if not head.startswith(b"HTTP/1.1 101"):
+        if await self._process.begin() is not None:
             raise self._none()
 
     async def send(self, data: bytes) -> None:
         """Say something to the server; returns when more may be said."""
-        self._writer.write(data)
-        await self._writer.drain()
+        await self._process.send(data)
 
     async def parts(self) -> AsyncIterator[bytes]:
         """What the server says, until it ends.
@@ -185,24 +129,14 @@ class Tunnel:
             NotFound: The image has no SSH server.
         """
         said = False
-        try:
-            while True:
-                head = await self._reader.readexactly(_HEAD_BYTES)
-                size = int.from_bytes(head[4:], "big")
-                while size:
-                    part = await self._reader.read(min(size, PIECE_BYTES))
-                    if not part:
-                        return
-                    size -= len(part)
-                    if head[0] == _STDERR:
-                        self._words = (self._words + part.decode(errors="replace"))[:_MOST_WORDS]
-                    elif not said and part.startswith(_NO_PROGRAM):
-                        raise self._none()
-                    else:
-                        said = True
-                        yield part
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return
+        async for stream, part in self._process.parts():
+            if stream == STDERR:
+                self._words = (self._words + part.decode(errors="replace"))[:_MOST_WORDS]
+            elif not said and part.startswith(_NO_PROGRAM):
+                raise self._none()
+            else:
+                said = True
+                yield part
 
     def _none(self) -> NotFound:
         return NotFound(

@@ -95,7 +95,7 @@ class TunnelHandler(WebSocketHandler):
         assert self._tunnel is not None  # noqa: S101 - made before
         code, reason = 1000, ""
         try:
-            with self._served.listeners.one_more(self._user):
+            with self._served.sessions.one_more(self._user):
                 async with self._tunnels.opened(self._prepared) as tunnel:
                     await tunnel.begin()
                     self._tunnel.set_result(tunnel)

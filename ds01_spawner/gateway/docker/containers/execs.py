@@ -63,7 +63,7 @@ class Execs:
         """What is to be run; the log has the program's name, its arguments may be secret."""
         found = await self._owned.made_here(call.caller, call.parts["id"])
         await self._check(call.caller, found)
-        _check_few(found, call.parts["id"])
+        check_few(found, call.parts["id"])
         self._rates.take(call.caller.user)
         content = await call.body.read(_BODY_BYTES)
         body = exec_payload(content, found, call.caller.person)
@@ -138,7 +138,12 @@ class Execs:
             raise _no_such_exec(call.parts["id"]) from exc
 
 
-def _check_few(container: Mapping[str, Any], ref: str) -> None:
+def check_few(container: Mapping[str, Any], ref: str) -> None:
+    """Return when one more command may be run in an inspected container.
+
+    Raises:
+        QuotaExceeded: Too many were, lately.
+    """
     if (count := len(container.get("ExecIDs") or ())) >= MOST_EXECS:
         raise QuotaExceeded(
             f"{ref} has {count} of {MOST_EXECS} commands of docker exec.",
