@@ -17,6 +17,19 @@ _ERRORS: dict[int, type[DS01Error]] = {
 _NO_CAPACITY = "no-capacity"
 
 
+SSH = b"SSH-"
+"""What an SSH server says first (RFC 4253, section 4.2)."""
+
+_MOST_WORDS = 300
+
+
+def not_ssh(name: str, said: bytes) -> bytes:
+    """A line for what comes in place of an SSH server: the engine's or the kernel's words."""
+    words = " ".join(said.decode(errors="replace").split())
+    shown = "".join(char for char in words if char.isprintable())[:_MOST_WORDS]
+    return f"ds01: No SSH server can be started in {name}. What came instead: {shown}\n".encode()
+
+
 def refusal(status: int, body: bytes) -> DS01Error | None:
     """The error of an answer in the API's own words; `None` where they are not the API's."""
     try:

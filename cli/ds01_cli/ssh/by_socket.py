@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from ds01_cli.ssh.answers import refusal
+from ds01_cli.ssh.answers import SSH, not_ssh, refusal
 from ds01_cli.ssh.pump import MESSAGES, OUTPUT, Opened
 from ds01_spawner.domain.errors import DS01Error, Unavailable
 
@@ -17,7 +17,6 @@ _HEAD = 8
 _STREAMS = {1: OUTPUT, 2: MESSAGES}
 _SWITCHED, _OK, _MULTIPLE = 101, 200, 300
 _MOST_HEAD_BYTES = 64 * 1024
-_NO_PROGRAM = b"OCI runtime exec failed"
 
 
 def opened(path: str, name: str) -> Opened:
@@ -45,8 +44,8 @@ def opened(path: str, name: str) -> Opened:
             " systemctl status ds01-gateway.",
         ) from exc
     talk.sock.settimeout(None)
-    line = DockerLine(talk.sock, name)
-    return Opened(line, early, tuple(access["host_keys"]), bool(access["started"]))
+    line = DockerLine(talk.sock, name, early)
+    return Opened(line, tuple(access["host_keys"]), bool(access["started"]))
 
 
 class DockerLine:
@@ -55,8 +54,9 @@ class DockerLine:
     https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach
     """
 
-    def __init__(self, sock: socket.socket, name: str) -> None:
+    def __init__(self, sock: socket.socket, name: str, early: bytes = b"") -> None:
         self.sock = sock
+        self._received = early
         self.is_over = False
         self._name = name
         self._data = bytearray()
@@ -67,6 +67,11 @@ class DockerLine:
     def said(self, data: bytes) -> bytes:
         """As it is."""
         return data
+
+    def early(self) -> Iterator[tuple[int, bytes]]:
+        """What came with the answer that began the stream."""
+        if self._received:
+            yield from self.heard(self._received)
 
     def heard(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """What has come of each frame."""
@@ -86,11 +91,12 @@ class DockerLine:
             yield self._checked(part)
 
     def _checked(self, part: bytes) -> tuple[int, bytes]:
-        """A part, or where there is no such program a sentence in place of the engine's words."""
+        """A part, or where the engine speaks in the program's place a sentence."""
+        if self._stream != OUTPUT:
+            return self._stream, part
         is_first, self._is_first = self._is_first, False
-        if is_first and part.startswith(_NO_PROGRAM):
-            words = f"ds01: The image of {self._name} has no shell, so SSH cannot be offered.\n"
-            return MESSAGES, words.encode()
+        if is_first and not part.startswith(SSH):
+            return MESSAGES, not_ssh(self._name, part)
         return self._stream, part
 
     def answer(self) -> bytes:

@@ -2,17 +2,17 @@
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import quote, urlsplit
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Response
-from websockets.protocol import State
+from websockets.protocol import Event, State
 from websockets.uri import parse_uri
 
-from ds01_cli.ssh.answers import refusal
+from ds01_cli.ssh.answers import SSH, not_ssh, refusal
 from ds01_cli.ssh.pump import MESSAGES, OUTPUT, Opened
 from ds01_spawner.client.places import LOGIN, SERVICE_PATH, Place
 from ds01_spawner.domain.errors import DS01Error, Unavailable
@@ -31,8 +31,8 @@ def opened(place: Place, name: str) -> Opened:
     Raises:
         DS01Error: There is none; says why.
     """
-    scheme, _, rest = place.address.partition("://")
-    address = f"{_SECURE[scheme]}://{rest}ssh/tunnel/{quote(name, safe='')}"
+    scheme, _, below = place.address.partition("://")
+    address = f"{_SECURE[scheme]}://{below}ssh/tunnel/{quote(name, safe='')}"
     sock = _connected(place)
     sock.settimeout(_ANSWER_SECONDS)
     protocol = ClientProtocol(parse_uri(address), max_size=_MOST_BYTES)
@@ -43,7 +43,7 @@ def opened(place: Place, name: str) -> Opened:
     try:
         for data in protocol.data_to_send():
             sock.sendall(data)
-        response = _response(sock, protocol)
+        response, rest = _response(sock, protocol)
     except OSError as exc:
         raise _unreachable(place) from exc
     error = protocol.handshake_exc
@@ -52,14 +52,19 @@ def opened(place: Place, name: str) -> Opened:
     keys = tuple(response.headers.get_all("DS01-SSH-Host-Key"))
     started = response.headers.get("DS01-SSH-Started") == "1"
     sock.settimeout(None)
-    return Opened(WebSocketLine(sock, protocol), b"", keys, started)
+    return Opened(WebSocketLine(sock, protocol, name, rest), keys, started)
 
 
 class WebSocketLine:
     """Binary messages are what the server says and hears; a text message is its last words."""
 
-    def __init__(self, sock: socket.socket, protocol: ClientProtocol) -> None:
+    def __init__(
+        self, sock: socket.socket, protocol: ClientProtocol, name: str, received: Sequence[Event]
+    ) -> None:
         self.sock = sock
+        self._received = received
+        self._name = name
+        self._is_first = True
         self._protocol = protocol
         self._kind = Opcode.BINARY
 
@@ -80,7 +85,14 @@ class WebSocketLine:
             self._protocol.receive_data(data)
         else:
             self._protocol.receive_eof()
-        for event in self._protocol.events_received():
+        yield from self._of_all(self._protocol.events_received())
+
+    def early(self) -> Iterator[tuple[int, bytes]]:
+        """What came with the answer that made it a websocket."""
+        return self._of_all(self._received)
+
+    def _of_all(self, events: Sequence[Event]) -> Iterator[tuple[int, bytes]]:
+        for event in events:
             if isinstance(event, Frame):
                 yield from self._of(event)
 
@@ -90,7 +102,12 @@ class WebSocketLine:
         if frame.opcode in {Opcode.BINARY, Opcode.TEXT, Opcode.CONT}:
             is_words = self._kind is Opcode.TEXT
             content = bytes(frame.data)
-            yield (MESSAGES, content.rstrip() + b"\n") if is_words else (OUTPUT, content)
+            if is_words:
+                yield MESSAGES, content.rstrip() + b"\n"
+                return
+            is_first, self._is_first = self._is_first, False
+            wrong = is_first and not content.startswith(SSH)
+            yield (MESSAGES, not_ssh(self._name, content)) if wrong else (OUTPUT, content)
         elif frame.opcode is Opcode.CLOSE:
             close = self._protocol.close_rcvd
             if close is not None and close.code != CloseCode.NORMAL_CLOSURE and close.reason:
@@ -126,24 +143,29 @@ def _connected(place: Place) -> socket.socket:
     return sock
 
 
-def _response(sock: socket.socket, protocol: ClientProtocol) -> Response | None:
+def _response(
+    sock: socket.socket, protocol: ClientProtocol
+) -> tuple[Response | None, Sequence[Event]]:
+    """The answer to the handshake, if there is one, and what came behind it."""
     while True:
         data = sock.recv(4096)
         if data:
             protocol.receive_data(data)
         else:
             protocol.receive_eof()
-        for event in protocol.events_received():
-            if isinstance(event, Response):
-                return event
+        events = protocol.events_received()
+        if events and isinstance(events[0], Response):
+            return events[0], events[1:]
         if not data:
-            return None
+            return None, ()
 
 
 def _refused(place: Place, error: Exception | None, response: Response | None) -> DS01Error:
     hub = place.address.removesuffix(SERVICE_PATH)
     if response is None:
-        return _unreachable(place)
+        return Unavailable(
+            f"The hub {hub} answers, but its gateway does not.", "Try again in a minute."
+        )
     if not isinstance(error, InvalidStatus):
         return Unavailable(
             f"Something between here and {hub} does not pass websockets on.",

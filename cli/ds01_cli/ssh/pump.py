@@ -32,6 +32,10 @@ class Line(Protocol):
         """What is sent so that the program reads `data`."""
         ...
 
+    def early(self) -> Iterable[tuple[int, bytes]]:
+        """What had been received already when it was opened."""
+        ...
+
     def heard(self, data: bytes) -> Iterable[tuple[int, bytes]]:
         """What the program wrote, with its stream; `data` was received, `b""` is its end."""
         ...
@@ -56,20 +60,18 @@ class Opened:
 
     Attributes:
         line: The connection.
-        early: What was received of it already.
         host_keys: What its SSH server must show.
         started: Whether the container was started for it.
     """
 
     line: Line
-    early: bytes
     host_keys: tuple[str, ...]
     started: bool
 
 
 def pump(opened: Opened) -> int:
     """Carry bytes until one side ends; returns 1 where the program had to say why, else 0."""
-    return _Pump(opened.line).run(opened.early)
+    return _Pump(opened.line).run()
 
 
 class _Pump:
@@ -81,10 +83,9 @@ class _Pump:
         self._deadline: float | None = None
         self._code = 0
 
-    def run(self, early: bytes) -> int:
+    def run(self) -> int:
         self._sock.setblocking(False)  # noqa: FBT003 - its only argument
-        if early:
-            self._take(early)
+        self._show(self._line.early())
         while not self._line.is_over and not self._is_late():
             readers: list[int | socket.socket] = [self._sock]
             if self._input is not None and len(self._waiting) < MOST_WAITING:
@@ -125,10 +126,10 @@ class _Pump:
             if _must_wait(exc):
                 return
             data = b""
-        self._take(data)
+        self._show(self._line.heard(data))
 
-    def _take(self, data: bytes) -> None:
-        for stream, part in self._line.heard(data):
+    def _show(self, parts: Iterable[tuple[int, bytes]]) -> None:
+        for stream, part in parts:
             if stream == OUTPUT:
                 _write_all(part)
             else:

@@ -35,5 +35,7 @@ if ! export -p >"$kept/$$" || ! mv -f "$kept/$$" "$kept/environment"; then
 fi
 umask 022
 
-exec "$sshd" -i -e -f "$folder/sshd_config" \
+# Not exec: sshd -i closes its standard input, so that the platform would take it for a health check.
+"$sshd" -i -e -f "$folder/sshd_config" \
     -o "ForceCommand=/bin/sh $folder/session.sh $kept/environment"
+exit "$?"

@@ -37,8 +37,8 @@ def connected(
         session.communicate()
 
 
-def said_by(address: object, family: int = socket.AF_INET) -> bytes:
-    with socket.socket(family) as client:
+def said_by(address: tuple[str, int]) -> bytes:
+    with socket.socket() as client:
         client.settimeout(20)
         client.connect(address)
         return client.recv(100)

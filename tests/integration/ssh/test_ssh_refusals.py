@@ -1,9 +1,13 @@
 """Why there is no connection: one clear line each; and what starts when somebody connects."""
 
+import json
 import secrets
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import requests
 
 from integration.gateway.gateway_process import engine_docker, eventually
 from integration.ssh.house import BASE_IMAGE, SSH_IMAGE, House, Seat
@@ -30,18 +34,23 @@ def test_what_does_not_exist_and_what_is_anothers_are_the_same(
     assert f"no container called '{host.removesuffix('.ds01')}'" in bob.refused(host)
 
 
-def test_a_key_of_somebody_else_opens_nothing(way: Seat, host: str, bob: Seat) -> None:
-    folder = way.folder / secrets.token_hex(4)
-    folder.mkdir()
-    shutil.copy(bob.folder / "settings/id_ed25519", folder / "key")
+def with_key(seat: Seat, key: Path) -> Seat:
+    """The same seat, with another private key."""
+    folder = seat.folder / secrets.token_hex(4)
+    (folder / "settings").mkdir(parents=True)
+    text = Path(seat.config).read_text()
+    mine = f"{seat.folder}/settings/id_ed25519"
+    assert mine in text
+    (folder / "settings/ssh_config").write_text(text.replace(mine, f"{folder}/key"))
+    shutil.copy(key, folder / "key")
     (folder / "key").chmod(0o600)
-    shutil.chown(folder / "key", way.person.account.uid)
-    done = way.ssh(host, options=f"-i {folder}/key -o IdentityFile={folder}/key -F none")
-    assert done.code == 255
-    done = way.shell(
-        f"sed s,IdentityFile.*,'IdentityFile {folder}/key', {way.config} > {folder.parent}/c"
-        f" && ssh -F {folder.parent}/c {host} true"
-    )
+    shutil.chown(folder / "key", seat.person.account.uid)
+    shutil.copytree(seat.folder / "bin", folder / "bin")
+    return replace(seat, folder=folder)
+
+
+def test_a_key_of_somebody_else_opens_nothing(way: Seat, host: str, bob: Seat) -> None:
+    done = with_key(way, bob.folder / "settings/id_ed25519").ssh(host)
     assert done.code == 255
     assert "Permission denied (publickey)" in done.err
 
@@ -50,19 +59,11 @@ def test_keys_in_the_home_open_nothing(way: Seat, host: str, bob: Seat) -> None:
     home = way.person.account.home
     public = (bob.folder / "settings/id_ed25519.pub").read_text().strip()
     way.shell(f"mkdir -p {home}/.ssh && echo '{public}' > {home}/.ssh/authorized_keys")
-    folder = way.folder / secrets.token_hex(4)
-    folder.mkdir()
-    shutil.copy(bob.folder / "settings/id_ed25519", folder / "key")
-    (folder / "key").chmod(0o600)
-    shutil.chown(folder / "key", way.person.account.uid)
     try:
-        done = way.shell(
-            f"sed s,IdentityFile.*,'IdentityFile {folder}/key', {way.config} > {home}/.ssh/test"
-            f" && ssh -F {home}/.ssh/test {host} true"
-        )
+        done = with_key(way, bob.folder / "settings/id_ed25519").ssh(host)
         assert (done.code, "Permission denied" in done.err) == (255, True)
     finally:
-        way.shell(f"rm -f {home}/.ssh/authorized_keys {home}/.ssh/test")
+        way.shell(f"rm -f {home}/.ssh/authorized_keys")
 
 
 def test_another_host_key_than_the_platform_says_is_refused(way: Seat, host: str) -> None:
@@ -72,12 +73,9 @@ def test_another_host_key_than_the_platform_says_is_refused(way: Seat, host: str
 
 
 def test_without_a_key_one_is_told_how_to_add_it(way: Seat, host: str) -> None:
-    way.shell("python3 - <<'E'\nE\n")
     keys = way.person.shell(
         f"curl -s --unix-socket {way.person.socket} http://ds01/ds01/ssh-keys"
     ).out
-    import json  # noqa: PLC0415
-
     found = json.loads(keys)["keys"]
     for each in found:
         _curl(way, f"-X DELETE http://ds01/ds01/ssh-keys/{each['id']}")
@@ -161,8 +159,6 @@ def test_one_from_before_is_said_to_be(house: House, way: Seat) -> None:
 def test_a_wrong_token_and_one_that_has_expired_are_said_to_be(
     house: House, elsewhere: Seat, host: str
 ) -> None:
-    from dataclasses import replace  # noqa: PLC0415
-
     variables = {**elsewhere.variables, "DS01_TOKEN": "wrong"}
     said = replace(elsewhere, variables=variables).refused(host)
     assert "does not accept your token: it has expired, or was revoked. Get another on" in said
@@ -170,8 +166,6 @@ def test_a_wrong_token_and_one_that_has_expired_are_said_to_be(
     expired = replace(elsewhere, variables={**elsewhere.variables, "DS01_TOKEN": token})
 
     def is_over() -> bool:
-        import requests  # noqa: PLC0415
-
         headers = {"Authorization": f"token {token}"}
         return not requests.get(f"{house.url}/hub/api/user", headers=headers, timeout=10).ok
 
@@ -180,7 +174,10 @@ def test_a_wrong_token_and_one_that_has_expired_are_said_to_be(
 
 
 def test_nothing_in_the_folder_can_be_changed_from_inside(way: Seat, host: str) -> None:
-    script = "cd /run/ds01/ssh && for f in *; do test -w $f && echo $f; done; touch x && echo x; rm -f start.sh && echo rm"
+    script = (
+        "cd /run/ds01/ssh && for f in *; do test -w $f && echo $f; done;"
+        " touch x && echo x; rm -f start.sh && echo rm"
+    )
     done = way.ssh(host, script)
     assert done.out == ""
     listed = way.ssh(host, "stat -c '%u %a %n' /run/ds01/ssh /run/ds01/ssh/*").out
@@ -216,7 +213,7 @@ def test_a_gateway_that_is_down_is_said_to_be(house: House, way: Seat, host: str
     house.gateway.stop()
     try:
         said = way.refused(host)
-        assert "gateway does not answer" in said or "its gateway does not" in said
+        assert "gateway does not" in said
     finally:
         house.gateway.start()
     assert eventually(lambda: way.ssh(host).code == 0)
