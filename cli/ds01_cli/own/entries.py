@@ -5,6 +5,11 @@ from collections.abc import Mapping
 from ds01_cli.frame.table import Command
 
 OWN: Mapping[str, Command] = {
+    "user-setup": Command(
+        "ds01_cli.own.user_setup",
+        "user_setup",
+        "Set yourself up: folders, SSH key, VS Code, a first container, first steps.",
+    ),
     "check-limits": Command(
         "ds01_cli.own.check_limits", "check_limits", "Show what you may use, and what you do use."
     ),

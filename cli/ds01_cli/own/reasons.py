@@ -142,6 +142,8 @@ def _was_allowed(event: AuditEvent) -> str | None:
 
 
 def _after_refusal(event: AuditEvent, key: str | None) -> str:
+    if key is not None and not event.details.get("used"):
+        return "Ask for less, or leave it out; ds01 check-limits -v shows what you may have."
     if key is not None:
         return (
             "Free some of it (ds01 container list, ds01 container retire NAME);"
@@ -255,7 +257,8 @@ def _limit(facts: Facts, key: str | None) -> LimitValue | None:
 
 
 def _own(resource: str) -> str:
-    return resource.partition(SEPARATOR)[0]
+    """What its owner calls a container; empty where it is something else, such as an address."""
+    return "" if "/" in resource else resource.partition(SEPARATOR)[0]
 
 
 def _clock(facts: Facts, moment: datetime) -> str:

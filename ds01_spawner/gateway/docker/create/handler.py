@@ -18,9 +18,11 @@ from ds01_spawner.domain.errors import (
     Forbidden,
     NoCapacity,
     QuotaExceeded,
+    Refused,
     Unavailable,
 )
 from ds01_spawner.domain.grant import NOTICES
+from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.domain.request import GpuRequest, LaunchRequest
@@ -97,7 +99,11 @@ class Creating:
         Raises:
             DS01Error: It was not made, and nothing of it is left.
         """
-        looked = await self.look(caller, content, query, asks)
+        try:
+            looked = await self.look(caller, content, query, asks)
+        except (Forbidden, QuotaExceeded) as exc:
+            await self._told(caller, query, asks, exc)
+            raise
         request, asked = looked.request, looked.asked
         grant, waited = await self._granted(request, asked, looked.limits, asks.on_queued)
         asks.on_granted(grant)
@@ -111,6 +117,14 @@ class Creating:
             *await self._joined(caller, asked, container_id),
         )
         return Made(container_id, request.name, warnings)
+
+    async def _told(self, caller: Caller, query: Query, asks: Asks, error: Refused) -> None:
+        """Write down what was refused before admission was asked, which writes down the rest."""
+        names = query.get("name") or ("",)
+        interface = asks.interface or Interface.DOCKER
+        request = LaunchRequest(user=caller.user, name=names[0], interface=interface, image="")
+        with suppress(DS01Error):  # the refusal itself is what counts
+            await self._run(caller, lambda each: each.audit.refusal(request, error))
 
     async def look(
         self, caller: Caller, content: bytes, query: Query, asks: Asks = DOCKER

@@ -172,6 +172,20 @@ def test_a_refusal_without_a_limit_says_what_to_do(action: str, words: str) -> N
     assert words in reason.next_step
 
 
+def test_a_limit_of_one_container_is_not_filled_by_others() -> None:
+    details = {"limit": "max_gpu_slots", "used": 0, "asked": 4, "allowed": 2}
+    reason = one(*found(events=(REFUSED.model_copy(update={"details": details}),)))
+    assert reason.next_step.startswith("Ask for less")
+
+
+def test_a_refusal_that_is_about_no_container_has_no_name() -> None:
+    refused = event("request.reject", "POST /containers/create", outcome="refused", reason="No.")
+    assert one(*found(events=(refused,))).what == (
+        "A request was refused at 11:00 through docker. No."
+    )
+    assert found("POST ", events=(refused,)) == ()
+
+
 def test_refusals_are_told_once_and_only_the_latest() -> None:
     same = REFUSED.model_copy(update={"ts": NOW - 2 * HOUR})
     others = tuple(
