@@ -27,6 +27,7 @@ from ds01_spawner.gateway.api.reading import body_of, query_of
 from ds01_spawner.gateway.api.routes import ROUTES, Route
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8"
 Events = Sequence[tuple[str, Wire] | DS01Error]
 
 
@@ -248,6 +249,25 @@ class FakeApi:
 
     def _cancel_build(self, _asked: Asked) -> m.Build:
         return build(self.body("startBuild").name, user=self.user, state="cancelled")
+
+    def _get_ssh(self, _asked: Asked) -> m.SshIdentity:
+        home = f"/home/{self.user}"
+        keys = len(self.keys)
+        return m.SshIdentity(user=self.user, home=home, host_keys=(HOST_KEY,), keys=keys)
+
+    def _add_ssh_key(self, asked: Asked) -> m.SshKey:
+        kind, key, comment = asked.body.key.split()
+        added = m.SshKey(
+            id=key[-8:],
+            fingerprint=f"SHA256:{key[-8:]}",
+            type=kind,
+            bits=None,
+            comment=comment,
+            key=asked.body.key,
+            added_at=NOW,
+        )
+        self.keys.append(added)
+        return added
 
     def _list_ssh_keys(self, _asked: Asked) -> m.SshKeys:
         return m.SshKeys(keys=tuple(self.keys))

@@ -5,12 +5,9 @@ from pathlib import Path
 import pytest
 
 from ds01_cli.own import user_setup
-from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import DS01Error, NoCapacity
 from fakes.api_app import FakeApi
 from fakes.program import invoke, said
-
-HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8"
 
 
 @pytest.fixture
@@ -25,7 +22,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def api(home: Path, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     assert home.is_dir()
     api = FakeApi()
-    api.answers["getSsh"] = lambda _: m.Ssh(user="alice", host_keys=(HOST_KEY,))
     monkeypatch.setattr("ds01_cli.frame.session.connect", api.connect)
     return api
 
@@ -93,7 +89,13 @@ def test_guided_explains_each_step(api: FakeApi) -> None:
     assert api.user
     done = invoke("user-setup", "--guided", stdin="y\ny\n")
     assert done.exit_code == 0, done.output
-    for words in ("your folders", "public half", "NAME.ds01", "machine of your own", "That is all"):
+    for words in (
+        "Everything in your home",
+        "public half",
+        "NAME.ds01",
+        "machine of your own",
+        "That is all",
+    ):
         assert words in done.output
 
 
