@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ds01_cli.container import naming
 from ds01_cli.frame import guide, printing, session
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def _found(client: "Client", user: str | None, *, everybody: bool) -> "tuple[Con
     if user is None and not everybody and _is_root():
         user = os.environ.get("SUDO_USER") or None
         everybody = user is None
+    naming.check_everybodys(client, everybody=everybody)
     return client.containers(user=user, everybody=everybody), everybody
 
 

@@ -7,7 +7,7 @@ import typer
 
 from ds01_cli.frame import asking, completing
 from ds01_cli.frame.asking import Choice
-from ds01_spawner.domain.errors import NotFound
+from ds01_spawner.domain.errors import Forbidden, NotFound
 from ds01_spawner.domain.names import SEPARATOR
 
 if TYPE_CHECKING:
@@ -124,6 +124,21 @@ def _chosen(found: Sequence["Container"]) -> str:
 def _hint(container: "Container") -> str:
     gpu = f", GPU {', '.join(container.gpu_slots)}" if container.gpu_slots else ""
     return f"{words(container.state)}{gpu}"
+
+
+def check_everybodys(client: "Client", *, everybody: bool) -> None:
+    """Return to those who may look at everybody's; others would get their own without a word.
+
+    Raises:
+        Forbidden: It is somebody else.
+    """
+    from ds01_spawner.client.models import Role  # noqa: PLC0415 - help does without pydantic
+
+    if everybody and client.me().role is Role.STUDENT:
+        raise Forbidden(
+            "Everybody's containers are for lab managers and administrators.",
+            "For your own, leave out --all.",
+        )
 
 
 def words(state: str) -> str:

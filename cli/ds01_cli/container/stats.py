@@ -49,6 +49,7 @@ def stats(  # noqa: PLR0913 - the flags of the command
     one = None if name is None else naming.meant(name)
     guide.tell("look")
     with session.connect() as client:
+        naming.check_everybodys(client, everybody=everybody)
         if not watch:
             found = filters.of(client.stats(one, user=user, everybody=everybody))
             _check_there(found, one)
