@@ -31,6 +31,7 @@ _OWN = "gateway"
 _IDENTIFYING = 16
 _CARING = 4
 
+HUB_URL_VARIABLE = "DS01_HUB_URL"
 CARE_SECONDS = 60.0
 CLOSING_SECONDS = 5.0
 
@@ -79,6 +80,7 @@ class Gateway:
             hub,
             self._docker.builds,
             self._docker.creating,
+            hub_url_from(settings.hub_environment or {}),
         )
         self._served = served_by(api)
 
@@ -147,6 +149,14 @@ class Gateway:
         cleared = self._platform.binds.clear_unclaimed(self._platform.engine.containers())
         if cleared:
             _LOG.info("%d stages that belong to no container were cleared", len(cleared))
+
+
+def hub_url_from(environment: Mapping[str, str]) -> str | None:
+    """Where people reach the hub in a browser, ending in `/`; `None` where nothing says so."""
+    url = environment.get(HUB_URL_VARIABLE)
+    if not url:  # the hub's own word, for services that it manages
+        url = environment.get("JUPYTERHUB_PUBLIC_HUB_URL", "").rstrip("/").removesuffix("/hub")
+    return f"{url.rstrip('/')}/" if url else None
 
 
 def _hub_server(served: Served, environment: Mapping[str, str], platform: Platform) -> HTTPServer:

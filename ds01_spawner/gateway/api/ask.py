@@ -62,6 +62,7 @@ class Api:
         hub: Starts and stops its servers; `None` where no hub is known.
         builds: Builds images; `None` where none are built.
         creating: Makes containers; `None` where none are made.
+        hub_url: Where people reach the hub in a browser; `None` where nobody said.
     """
 
     platform: Platform
@@ -70,6 +71,7 @@ class Api:
     hub: HubClient | None = None
     builds: Builder | None = None
     creating: Creator | None = None
+    hub_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,11 @@ class Me:
 
     async def me(self, ask: Ask) -> m.Me:
         """Who asks, what they may use, and what they have."""
-        return await ask.run(self._api, lambda platform: _me(platform, ask.requester))
+        url = self._api.hub_url
+        return await ask.run(self._api, lambda platform: _me(platform, ask.requester, url))
 
 
-def _me(platform: Platform, requester: Requester) -> m.Me:
+def _me(platform: Platform, requester: Requester, hub_url: str | None) -> m.Me:
     user = requester.user
     situation = platform.admission.current()
     try:
@@ -55,6 +56,7 @@ def _me(platform: Platform, requester: Requester) -> m.Me:
         ),
         notices=tuple(map(notice_view, notices_of(platform, user, NOTICES_OF)[:MOST_NOTICES])),
         notes=tuple(notes),
+        hub_url=hub_url,
     )
 
 

@@ -53,9 +53,9 @@ _EXEC: dict[str, Any] = {
     "operationId": "runCommand",
     "summary": "A websocket to a command that is run in your container.",
     "description": "The first message is text, an ExecRequest. Then binary messages are input; "
-    'text ones {"resize": [rows, columns]} or {"end_input": true}. Back come {} when it runs, binary '
-    'messages whose first byte is 1 for output and 2 for errors, and last {"exit": code} or a '
-    "Problem. To close it does not end the command. Needs a token, no cookie.",
+    'text ones {"resize": [rows, columns]} or {"end_input": true}. Back come {} when it runs, '
+    'binary messages whose first byte is 1 for output and 2 for errors, and last {"exit": code} '
+    "or a Problem. To close it does not end the command. Needs a token, no cookie.",
     "x-first-message": {"$ref": "#/components/schemas/ExecRequest"},
 }
 _ABOUT = """\

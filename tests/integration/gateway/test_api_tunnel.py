@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from tornado.httpclient import HTTPClientError, HTTPRequest
@@ -11,6 +11,8 @@ from tornado.netutil import bind_sockets
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from ds01_spawner.adapters.docker_engine import DEFAULT_SOCKET
+from ds01_spawner.client import on_socket
+from ds01_spawner.domain.errors import Conflict
 from ds01_spawner.gateway.api.application import http_server
 from ds01_spawner.gateway.api.ask import Api
 from ds01_spawner.gateway.api.hub_service import hub_application
@@ -23,6 +25,8 @@ from integration.gateway.people import Person
 from stubs.hub_users import hub_users, model
 
 pytestmark = pytest.mark.timeout(120)
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB6HSU5PATOV+dkU6E6SY+WTP38GHY1Awr+69C+ZSI3r laptop"
 
 
 @pytest.fixture
@@ -56,12 +60,27 @@ async def connected(url: str, token: str = "a", **headers: str) -> WebSocketClie
 
 
 @pytest.fixture
-def container(alice: Person, tiny_image: str) -> str:
+def container(alice: Person, tiny_image: str) -> Iterator[str]:
     name = alice.named("tunnel")
     alice.try_docker("rm", "-f", name)
     script = "trap exit TERM; while :; do sleep 0.2; done"
     alice.docker("run", "-d", "--name", name, tiny_image, "sh", "-c", script)
-    return name
+    added = alice.run(lambda: _give_key(alice))
+    yield name
+    if added:
+        alice.run(lambda: _take_key(alice, added))
+
+
+def _give_key(person: Person) -> str:
+    """The id of a key that is added: nothing is opened for who has none; empty where one was."""
+    with on_socket(person.socket) as client, suppress(Conflict):
+        return client.add_ssh_key(KEY).id
+    return ""
+
+
+def _take_key(person: Person, key: str) -> None:
+    with on_socket(person.socket) as client:
+        client.remove_ssh_key(key)
 
 
 async def test_bytes_go_both_ways_whole_and_the_server_ends_with_the_connection(
@@ -107,7 +126,7 @@ async def test_the_server_runs_as_the_person(
 
 @pytest.mark.parametrize(
     ("command", "words"),
-    [(("/usr/sbin/sshd", "-i"), "openssh-server"), (("sh", "-c", "echo no keys >&2"), "no keys")],
+    [(("/usr/sbin/sshd", "-i"), "no shell"), (("sh", "-c", "echo no keys >&2"), "no keys")],
 )
 async def test_a_server_that_does_not_start_says_why(
     gateway: Gateway, hub: str, container: str, command: tuple[str, ...], words: str
@@ -138,14 +157,15 @@ async def test_nobody_else_gets_in(  # noqa: PLR0917 - fixtures are arguments
         assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-async def test_a_container_that_does_not_run_is_told_to_be_started(
+async def test_a_container_that_does_not_run_is_started_by_connecting(
     gateway: Gateway, alice: Person, hub: str, container: str
 ) -> None:
     alice.docker("stop", container)
     async with service(gateway, hub, ("cat",)) as url:
-        with pytest.raises(HTTPClientError) as caught:
-            await connected(f"{url}/{container}")
-    assert caught.value.code == 409
+        socket = await connected(f"{url}/{container}")
+        await socket.write_message(b"x", binary=True)
+        assert await asyncio.wait_for(socket.read_message(), 20) == b"x"
+        socket.close()
 
 
 async def test_the_container_ends_the_tunnel(
