@@ -77,6 +77,10 @@ class Launcher:
         self._audit = audit
         self._engine_has_gpu_driver = True
 
+    def expect_no_gpu_driver(self) -> None:
+        """Ask the engine for no GPU devices any more: it has said that it hands none out."""
+        self._engine_has_gpu_driver = False
+
     def ensure_image(self, reference: str) -> None:
         """Fetch an image that is not here yet. Before admission, so that no slot waits for it.
 
@@ -172,7 +176,7 @@ class Launcher:
         except DeviceDriverMissing:
             if not grant.simulated:
                 raise
-            self._engine_has_gpu_driver = False
+            self.expect_no_gpu_driver()
             self._engine.remove(container_id)
             spec = without_device_requests(spec)
             container_id = self._create(request, grant, spec, progress)

@@ -14,7 +14,13 @@ from typing import Any
 
 from ds01_spawner.client import models as m
 from ds01_spawner.composition import Platform
-from ds01_spawner.domain.errors import DS01Error, NotFound, Unavailable
+from ds01_spawner.domain.errors import (
+    DeviceDriverMissing,
+    DS01Error,
+    Forbidden,
+    NotFound,
+    Unavailable,
+)
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask, Stream, StreamEvent
 from ds01_spawner.gateway.api.builds import caller_of
 from ds01_spawner.gateway.api.containers import view
@@ -25,8 +31,12 @@ from ds01_spawner.gateway.api.wanted_image import WantedImage
 from ds01_spawner.gateway.docker.create.asks import Asks, Made
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.identity import Caller
-from ds01_spawner.operations.admission import Queued
+from ds01_spawner.gateway.rates import Rate, Rates
+from ds01_spawner.operations.admission import Grant, Queued
 from ds01_spawner.operations.audit import in_request
+
+REFUSALS = Rate(burst=60, per_second=1)
+"""How many refusals of one person are in the log; the others are told to them alone."""
 
 _UNDO_PAUSES = (0.0, 1.0, 5.0, 20.0)
 """Seconds before each try to undo what nobody waits for."""
@@ -45,6 +55,7 @@ class _Job:
         abandoned: Whether nobody waits for it any more.
         container_id: The engine's, once it is made.
         place: What was last told of the queue.
+        is_simulated: Whether its GPU slots are.
     """
 
     told: "asyncio.Queue[StreamEvent | None]" = field(default_factory=asyncio.Queue)
@@ -53,6 +64,7 @@ class _Job:
     abandoned: bool = False
     container_id: str = ""
     place: tuple[int, int, str] | None = None
+    is_simulated: bool = False
 
     def tell(self, name: str, value: m.Place | m.Step) -> None:
         """Have something sent."""
@@ -75,9 +87,9 @@ class _Job:
             ),
         )
 
-    def grant(self) -> None:
+    def grant(self, grant: Grant) -> None:
         """From now on it is made, whoever waits."""
-        self.granted = True
+        self.granted, self.is_simulated = True, grant.simulated
         self.tell("step", m.Step(name="create", text="Making the container."))
 
 
@@ -87,6 +99,7 @@ class Creating:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._planning = Planning(api)
+        self._refusals = Rates(REFUSALS)
         self._undoing: set[asyncio.Task[None]] = set()
 
     def handlers(self) -> Mapping[str, Answer]:
@@ -113,11 +126,30 @@ class Creating:
                 self._abandon(ask, job, task)
 
     async def _made(self, ask: Ask, job: _Job) -> m.Container:
-        with in_request(ask.id, ask.requester.user):
+        with in_request(ask.id, ask.requester.user) as request:
             try:
                 return await self._make(ask, job)
             except DS01Error as exc:
+                if isinstance(exc, Forbidden) and not request.refusal_told:
+                    await self._tell(ask, exc)
                 raise in_own_words(exc, ask) from exc
+
+    async def _tell(self, ask: Ask, error: Forbidden) -> None:
+        """Log what was tried and is nobody's to do; so often a minute that no log is filled."""
+
+        def write(platform: Platform) -> None:
+            platform.audit.write(
+                "request.reject",
+                user=ask.requester.user,
+                resource=(ask.sent(m.CreateRequest).name or "")[:64],
+                interface=interface_of(ask).value,
+                outcome="refused",
+                reason=str(error),
+            )
+
+        with suppress(DS01Error):  # the refusal itself is what counts
+            self._refusals.take(ask.requester.user)
+            await ask.run(self._api, write)
 
     async def _make(self, ask: Ask, job: _Job) -> m.Container:
         if self._api.creating is None:
@@ -136,16 +168,29 @@ class Creating:
             interface=interface_of(ask),
             hub_groups=requester.hub_groups,
             on_queued=job.queued,
-            on_granted=lambda _grant: job.grant(),
+            on_granted=job.grant,
         )
         query = {} if wanted.name is None else {"name": [wanted.name]}
-        made = await self._api.creating.make(caller, content, query, asks)
-        job.container_id = made.id
+
+        async def once() -> m.Container:
+            assert self._api.creating is not None  # noqa: S101 - looked at above
+            made = await self._api.creating.make(caller, content, query, asks)
+            job.container_id = made.id
+            try:
+                return await self._started(ask, job, wanted, made)
+            except BaseException:
+                await self._undo(ask, made.id)
+                raise
+
         try:
-            return await self._started(ask, job, wanted, made)
-        except BaseException:
-            await self._undo(ask, made.id)
-            raise
+            return await once()
+        except DeviceDriverMissing:
+            if not job.is_simulated or job.abandoned:
+                raise
+        # Simulated slots need no driver: from now on, this process asks the engine for none.
+        self._api.platform.launcher.expect_no_gpu_driver()
+        job.granted = False
+        return await once()
 
     async def _image(self, ask: Ask, caller: Caller, wanted: m.CreateRequest, job: _Job) -> str:
         """What the image is called; it is here, or it is fetched."""

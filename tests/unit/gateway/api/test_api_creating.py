@@ -2,6 +2,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.person import UnixAccount
+from ds01_spawner.gateway.wire.call import Answer
 from fakes.api_lab import ApiLab, Told, api_lab
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(60)]
@@ -232,3 +234,41 @@ async def test_waiting_that_is_over_says_so(lab: ApiLab) -> None:
     assert (name, problem["type"]) == ("problem", "urn:ds01:problem:capacity")
     assert "became free in 1s" in problem["detail"]
     assert _nothing_is_left(lab)
+
+
+async def test_what_is_forbidden_is_in_the_log_once(lab: ApiLab) -> None:
+    told = await lab.ask("alice", "POST", "/containers", {"name": "x", "image": "nonsense"}, CLI)
+    assert told.status == 403
+    event = lab.events("request.reject")[-1]
+    assert (event["user"], event["interface"], event["resource"]) == ("alice", "cli", "x")
+    assert event["details"]["request_id"] == told.headers["X-Request-Id"]
+    quota = {"gpus": 3, "gpu": "mig"}
+    lab.creator.may_make.set()
+    await lab.ask("alice", "POST", "/containers", quota)
+    assert len(lab.events("request.reject")) == 1
+    assert len(lab.events("quota.reject")) == 1
+
+
+async def test_an_image_that_is_missing_is_fetched_first(lab: ApiLab) -> None:
+    lab.creator.may_make.set()
+    lab.link.answers["GET /images/ds01/starter:latest/json"] = Answer(404, None)
+    lab.lab.engine.registry.add("ds01/starter:latest")
+    told = await lab.ask("alice", "POST", "/containers", {"image": "starter"})
+    steps = [value["name"] for name, value in _events(told) if name == "step"]
+    assert steps == ["image", "create", "start"]
+    assert "ds01/starter:latest" in lab.lab.engine.images
+    plan = await lab.ask("alice", "POST", "/containers/plan", {"name": "b", "image": "starter"})
+    assert "fetched first" in plan.body["sentences"][0]
+
+
+@pytest.mark.parametrize(("source", "last"), [("simulated", "end"), ("nvml", "problem")])
+async def test_only_a_simulated_gpu_needs_no_driver_of_the_engine(
+    lab: ApiLab, source: str, last: str
+) -> None:
+    lab.creator.may_make.set()
+    lab.lab.engine.has_device_driver = False
+    lab.lab.probe.present = replace(lab.lab.probe.present, source=source)
+    for name in ("first", "second"):
+        told = await lab.ask("alice", "POST", "/containers", {"name": name, "gpu": "mig"})
+        assert _events(told)[-1][0] == last, told.body
+    assert len(lab.lab.engine.containers()) == (2 if last == "end" else 0)
