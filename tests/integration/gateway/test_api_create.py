@@ -12,7 +12,7 @@ import pytest
 from ds01_spawner.client import Client, on_socket
 from ds01_spawner.client import models as m
 from ds01_spawner.client.problems import error_of, problem_of
-from ds01_spawner.domain.errors import Conflict, DS01Error, InvalidRequest, NoCapacity
+from ds01_spawner.domain.errors import Conflict, DS01Error, InvalidRequest, NoCapacity, NotFound
 from integration.gateway.gateway_process import Gateway, engine_docker, eventually
 from integration.gateway.people import Person
 
@@ -233,3 +233,24 @@ def _raised(person: Person, deed: Callable[[Client], object]) -> None:
     problem = person.run(within)
     if problem is not None:
         raise error_of(problem)
+
+
+def test_what_images_are_made_of_and_which_nobody_needs(alice: Person, tiny_image: str) -> None:
+    options = asks(alice, Client.image_options)
+    assert {each.key for each in options.use_cases} >= {"cv", "custom"}
+    assert options.bases
+    name = alice.named("unused")
+    for text in ("one", "two"):  # the first loses its name to the second
+        alice.docker("build", "-q", "-t", name, "-", stdin=f"FROM {tiny_image}\nLABEL a={text}\n")
+    dry = asks(alice, lambda client: client.prune_images(dry_run=True))
+    assert dry.dry_run
+    assert dry.images
+    assert f"{name}:latest" not in dry.images
+    named = asks(alice, lambda client: client.prune_images(unused=True, dry_run=True))
+    assert f"{name}:latest" in named.images
+    gone = asks(alice, Client.prune_images)
+    assert set(dry.images) <= set(gone.images)
+    assert asks(alice, lambda client: client.image(name)).own
+    asks(alice, lambda client: client.prune_images(unused=True))
+    with pytest.raises(NotFound):
+        _raised(alice, lambda client: client.image(name))
