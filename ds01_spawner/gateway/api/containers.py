@@ -15,7 +15,13 @@ from ds01_spawner.domain.units import parse_duration
 from ds01_spawner.domain.work import RuleStop
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.hub_servers import HubServers
-from ds01_spawner.gateway.api.own_containers import again_of, found_of, is_older, own_of, runs_of
+from ds01_spawner.gateway.api.own_containers import (
+    again_of,
+    container_named,
+    is_older,
+    proven,
+    runs_of,
+)
 from ds01_spawner.gateway.api.requester import subject_of
 from ds01_spawner.operations.outlook import ContainerOutlook, Forecast
 from ds01_spawner.operations.outlook_text import (
@@ -62,7 +68,8 @@ class Containers:
         """One container."""
         user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.MANAGER)
         return await ask.run(
-            self._api, lambda platform: view(platform, found_of(platform, user, ask))
+            self._api,
+            lambda platform: view(platform, container_named(platform, user, ask.parts["name"])),
         )
 
     async def start(self, ask: Ask) -> m.Container:
@@ -70,8 +77,8 @@ class Containers:
         user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.ADMIN)
 
         def start(platform: Platform) -> m.Container:
-            found = found_of(platform, user, ask)
-            container = own_of(platform, found)
+            found = container_named(platform, user, ask.parts["name"])
+            container = proven(platform, found)
             if labels.origin_of(container.labels) is not Interface.HUB:
                 platform.starts.start(container.id, user)
             elif not container.state.is_live:
@@ -85,8 +92,8 @@ class Containers:
         user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.ADMIN)
 
         def stop(platform: Platform) -> m.Container:
-            found = found_of(platform, user, ask)
-            container = own_of(platform, found)
+            found = container_named(platform, user, ask.parts["name"])
+            container = proven(platform, found)
             self._stop(platform, container)
             again = again_of(platform, container)
             if again is None:
@@ -100,8 +107,8 @@ class Containers:
         user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.ADMIN)
 
         def retire(platform: Platform) -> m.Removed:
-            found = found_of(platform, user, ask)
-            return self._gone(platform, found, own_of(platform, found))
+            found = container_named(platform, user, ask.parts["name"])
+            return self._gone(platform, found, proven(platform, found))
 
         return await ask.run(self._api, retire)
 
@@ -111,8 +118,8 @@ class Containers:
         user = subject_of(ask.requester, query.user, Role.ADMIN)
 
         def remove(platform: Platform) -> m.Removed:
-            found = found_of(platform, user, ask)
-            container = own_of(platform, found)
+            found = container_named(platform, user, ask.parts["name"])
+            container = proven(platform, found)
             if container.state.is_live and not query.force:
                 raise Conflict(
                     f"{found.name} is {container.state.value}.",
@@ -127,8 +134,8 @@ class Containers:
         user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.ADMIN)
 
         def restart(platform: Platform) -> m.Container:
-            found = found_of(platform, user, ask)
-            container = own_of(platform, found)
+            found = container_named(platform, user, ask.parts["name"])
+            container = proven(platform, found)
             if labels.origin_of(container.labels) is Interface.HUB:
                 self._stop(platform, container)
                 self._servers.start(container)
@@ -167,8 +174,8 @@ class Containers:
         user = subject_of(ask.requester, query.user, Role.ADMIN)
 
         def logs(platform: Platform) -> m.Logs:
-            found = found_of(platform, user, ask)
-            text = platform.engine.logs(own_of(platform, found).id, query.lines)
+            found = container_named(platform, user, ask.parts["name"])
+            text = platform.engine.logs(proven(platform, found).id, query.lines)
             return m.Logs(name=found.name, lines=tuple(text.splitlines()[-query.lines :]))
 
         return await ask.run(self._api, logs)

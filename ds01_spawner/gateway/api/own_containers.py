@@ -5,14 +5,17 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import NotFound
 from ds01_spawner.domain.names import shown
-from ds01_spawner.gateway.api.ask import Ask
 from ds01_spawner.gateway.docker.containers.lookup import owner
 from ds01_spawner.operations.outlook import ContainerOutlook
 
 
-def found_of(platform: Platform, user: str, ask: Ask) -> ContainerOutlook:
-    """The person's container of that name: what they call it, or what the engine does."""
-    wanted = ask.parts["name"]
+def container_named(platform: Platform, user: str, wanted: str) -> ContainerOutlook:
+    """The person's container of that name: what they call it, or what the engine does.
+
+    Raises:
+        NotFound: They have none.
+        Unavailable: Engine, ledger or policy cannot be read.
+    """
     mine = platform.outlook.read().of(user).containers
     found = [each for each in mine if wanted in {each.name, each.container_name}]
     if not found:
@@ -24,10 +27,14 @@ def found_of(platform: Platform, user: str, ask: Ask) -> ContainerOutlook:
     return found[0]
 
 
-def own_of(platform: Platform, found: ContainerOutlook) -> Container:
+def proven(platform: Platform, found: ContainerOutlook) -> Container:
     """The container as the engine has it now, if its labels prove whose it is.
 
     What the platform did not make may bear anybody's name: images bring labels along.
+
+    Raises:
+        NotFound: It is gone, or they do not.
+        Unavailable: The engine does not answer.
     """
     container = platform.engine.container(found.container_id)
     if container is None:

@@ -11,7 +11,7 @@ from ds01_spawner.domain.errors import Conflict, Forbidden, NotFound
 from ds01_spawner.domain.labels import MANAGED
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.containers import INTERFACE, view
-from ds01_spawner.gateway.api.own_containers import again_of, found_of, own_of
+from ds01_spawner.gateway.api.own_containers import again_of, container_named, proven
 from ds01_spawner.gateway.api.requester import subject_of
 from ds01_spawner.gateway.wire.engine_answers import checked
 from ds01_spawner.operations.outlook import ContainerOutlook
@@ -43,8 +43,8 @@ class Pausing:
         user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.ADMIN)
 
         def find(platform: Platform) -> tuple[ContainerOutlook, Container]:
-            found = found_of(platform, user, ask)
-            return found, own_of(platform, found)
+            found = container_named(platform, user, ask.parts["name"])
+            return found, proven(platform, found)
 
         def record(platform: Platform) -> None:
             platform.audit.write(
