@@ -17,6 +17,7 @@ from collections.abc import Iterable
 
 from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.domain.names import shown
+from ds01_spawner.recipes import ssh_server
 from ds01_spawner.recipes.catalogue import NO_USE_CASE, Catalogue
 from ds01_spawner.recipes.packages import apt_packages, image_name, pip_packages
 from ds01_spawner.recipes.recipe import Recipe, dumped
@@ -110,9 +111,9 @@ class _Writer:
     def _tools(self) -> Iterable[str]:
         yield "# Tools that every image has: Python, a shell's usual programs, and what SSH needs."
         after = (
-            "rm -f /etc/ssh/ssh_host_*",
+            *ssh_server.DEEDS,
             "install -d -m 1777 /workspace /home/ds01",
-            f"printf 'PATH={ENVIRONMENT}/bin:$PATH\\n' > /etc/profile.d/ds01.sh",
+            f"echo '{ssh_server.profile(f'{ENVIRONMENT}/bin:$PATH')}' > /etc/profile.d/ds01.sh",
         )
         yield from _apt_run(self._catalogue.tools, after)
 

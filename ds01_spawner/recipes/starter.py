@@ -4,6 +4,7 @@ It needs no container registry: everything comes from Debian's and Python's pack
 base image that the installation makes.
 """
 
+from ds01_spawner.recipes import ssh_server
 from ds01_spawner.recipes.catalogue import NO_USE_CASE, Catalogue, Framework, UseCase
 
 BASE = "ds01/base:bookworm"
@@ -128,7 +129,7 @@ STARTER = Catalogue(
     data_science=("matplotlib", "pandas", "scikit-learn", "scipy", "seaborn"),
     use_cases=_USE_CASES,
     tools=(
-        *("ca-certificates", "curl", "git", "less", "nano", "openssh-server", "procps"),
-        *("python3", "python3-venv", "rsync"),
+        *("ca-certificates", "curl", "git", "less", "nano", "procps", "python3", "python3-venv"),
+        *ssh_server.PACKAGES,
     ),
 )

@@ -2,7 +2,7 @@
 # Written by ds01 image create. Change it as you like: ds01 sees that you did, builds
 # what you wrote, and writes over it only when you say --overwrite.
 # ds01-recipe: {"framework": "jax-cpu", "use_case": "audio", "pip": ["numpy>=1.26,<3", "tomli; python_version < \"3.11\"", "gymnasium[mujoco]"], "apt": ["g++"], "requirements": ["requirements.txt", "base.txt"]}
-# ds01-hash: 4c2609538a58918402ab9a76d472bee6
+# ds01-hash: 64f3483db52cde579285c8184ef6626c
 
 FROM ds01/base:bookworm
 # Tools that every image has: Python, a shell's usual programs, and what SSH needs.
@@ -13,16 +13,20 @@ RUN apt-get update \
       'git' \
       'less' \
       'nano' \
-      'openssh-server' \
       'procps' \
       'python3' \
       'python3-venv' \
+      'libnss-extrausers' \
+      'openssh-server' \
       'rsync' \
  && apt-get clean \
  && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log \
  && rm -f /etc/ssh/ssh_host_* \
+ && sed -i -E 's/^(passwd|group):.*/\1: extrausers files/' /etc/nsswitch.conf \
+ && mkdir -p /var/lib/extrausers \
+ && ln -sf /run/ds01/ssh/passwd /run/ds01/ssh/group /var/lib/extrausers/ \
  && install -d -m 1777 /workspace /home/ds01 \
- && printf 'PATH=/opt/ds01/bin:$PATH\n' > /etc/profile.d/ds01.sh
+ && echo 'PATH=${DS01_PATH:-/opt/ds01/bin:$PATH}' > /etc/profile.d/ds01.sh
 # The Python environment that all packages go into; it sees those of the base.
 RUN python3 -m venv --system-site-packages /opt/ds01 \
  && { python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; echo /opt/ds01/notices; } \

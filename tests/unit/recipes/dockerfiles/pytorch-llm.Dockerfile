@@ -2,7 +2,7 @@
 # Written by ds01 image create. Change it as you like: ds01 sees that you did, builds
 # what you wrote, and writes over it only when you say --overwrite.
 # ds01-recipe: {"framework": "pytorch", "use_case": "llm"}
-# ds01-hash: 031583b8a71e767bdde0dad1977f6e88
+# ds01-hash: dcc6934ab4adebfbd5ea763930a6f763
 
 FROM ds01/base:bookworm
 # Tools that every image has: Python, a shell's usual programs, and what SSH needs.
@@ -13,16 +13,20 @@ RUN apt-get update \
       'git' \
       'less' \
       'nano' \
-      'openssh-server' \
       'procps' \
       'python3' \
       'python3-venv' \
+      'libnss-extrausers' \
+      'openssh-server' \
       'rsync' \
  && apt-get clean \
  && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log \
  && rm -f /etc/ssh/ssh_host_* \
+ && sed -i -E 's/^(passwd|group):.*/\1: extrausers files/' /etc/nsswitch.conf \
+ && mkdir -p /var/lib/extrausers \
+ && ln -sf /run/ds01/ssh/passwd /run/ds01/ssh/group /var/lib/extrausers/ \
  && install -d -m 1777 /workspace /home/ds01 \
- && printf 'PATH=/opt/ds01/bin:$PATH\n' > /etc/profile.d/ds01.sh
+ && echo 'PATH=${DS01_PATH:-/opt/ds01/bin:$PATH}' > /etc/profile.d/ds01.sh
 # The Python environment that all packages go into; it sees those of the base.
 RUN python3 -m venv --system-site-packages /opt/ds01 \
  && { python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; echo /opt/ds01/notices; } \
