@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from ds01_cli.ssh.pump import MESSAGES, OUTPUT
 from ds01_spawner.domain.errors import DS01Error, Forbidden, NoCapacity, NotFound, Unavailable
 
 _ERRORS: dict[int, type[DS01Error]] = {
@@ -23,11 +24,33 @@ SSH = b"SSH-"
 _MOST_WORDS = 300
 
 
-def not_ssh(name: str, said: bytes) -> bytes:
-    """A line for what comes in place of an SSH server: the engine's or the kernel's words."""
-    words = " ".join(said.decode(errors="replace").split())
-    shown = "".join(char for char in words if char.isprintable())[:_MOST_WORDS]
-    return f"ds01: No SSH server can be started in {name}. What came instead: {shown}\n".encode()
+class Greeting:
+    """Looks whether it is an SSH server that speaks first.
+
+    Args:
+        name: The container.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._held = b""
+        self._is_ssh: bool | None = None
+
+    def checked(self, data: bytes) -> tuple[int, bytes]:
+        """What of `data` is passed on, and where to; in place of others' words, a line."""
+        if self._is_ssh is not None:
+            return OUTPUT, data if self._is_ssh else b""
+        self._held += data
+        if len(self._held) < len(SSH) and SSH.startswith(self._held):
+            return OUTPUT, b""
+        self._is_ssh = self._held.startswith(SSH)
+        return (OUTPUT, self._held) if self._is_ssh else (MESSAGES, self._line())
+
+    def _line(self) -> bytes:
+        words = " ".join(self._held.decode(errors="replace").split())
+        shown = "".join(char for char in words if char.isprintable())[:_MOST_WORDS]
+        said = f"No SSH server can be started in {self._name}. What came instead: {shown}"
+        return f"ds01: {said}\n".encode()
 
 
 def refusal(status: int, body: bytes) -> DS01Error | None:

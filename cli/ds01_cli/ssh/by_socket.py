@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from ds01_cli.ssh.answers import SSH, not_ssh, refusal
+from ds01_cli.ssh.answers import Greeting, refusal
 from ds01_cli.ssh.pump import MESSAGES, OUTPUT, Opened
 from ds01_spawner.domain.errors import DS01Error, Unavailable
 
@@ -37,7 +37,7 @@ def opened(path: str, name: str) -> Opened:
         }
         made = talk.ask("POST", f"/containers/{quote(access['name'], safe='')}/exec", body)
         early = talk.switch(f"/exec/{made['Id']}/start", {"Detach": False, "Tty": False})
-    except (OSError, KeyError, ValueError) as exc:
+    except (OSError, LookupError, TypeError, ValueError) as exc:
         raise Unavailable(
             f"The gateway does not answer on {path}.",
             "Try again in a minute; if it stays so, tell your administrator:"
@@ -58,11 +58,10 @@ class DockerLine:
         self.sock = sock
         self._received = early
         self.is_over = False
-        self._name = name
         self._data = bytearray()
         self._left = 0
         self._stream = OUTPUT
-        self._is_first = True
+        self._greeting = Greeting(name)
 
     def said(self, data: bytes) -> bytes:
         """As it is."""
@@ -92,12 +91,7 @@ class DockerLine:
 
     def _checked(self, part: bytes) -> tuple[int, bytes]:
         """A part, or where the engine speaks in the program's place a sentence."""
-        if self._stream != OUTPUT:
-            return self._stream, part
-        is_first, self._is_first = self._is_first, False
-        if is_first and not part.startswith(SSH):
-            return MESSAGES, not_ssh(self._name, part)
-        return self._stream, part
+        return self._greeting.checked(part) if self._stream == OUTPUT else (self._stream, part)
 
     def answer(self) -> bytes:
         """Nothing."""

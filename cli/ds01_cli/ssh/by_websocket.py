@@ -12,10 +12,10 @@ from websockets.http11 import Response
 from websockets.protocol import Event, State
 from websockets.uri import parse_uri
 
-from ds01_cli.ssh.answers import SSH, not_ssh, refusal
-from ds01_cli.ssh.pump import MESSAGES, OUTPUT, Opened
+from ds01_cli.ssh.answers import Greeting, refusal
+from ds01_cli.ssh.pump import MESSAGES, Opened
 from ds01_spawner.client.places import LOGIN, SERVICE_PATH, Place
-from ds01_spawner.domain.errors import DS01Error, Unavailable
+from ds01_spawner.domain.errors import DS01Error, Forbidden, Unavailable
 
 _CONNECT_SECONDS = 20.0
 _ANSWER_SECONDS = 120.0
@@ -63,8 +63,7 @@ class WebSocketLine:
     ) -> None:
         self.sock = sock
         self._received = received
-        self._name = name
-        self._is_first = True
+        self._greeting = Greeting(name)
         self._protocol = protocol
         self._kind = Opcode.BINARY
 
@@ -105,9 +104,7 @@ class WebSocketLine:
             if is_words:
                 yield MESSAGES, content.rstrip() + b"\n"
                 return
-            is_first, self._is_first = self._is_first, False
-            wrong = is_first and not content.startswith(SSH)
-            yield (MESSAGES, not_ssh(self._name, content)) if wrong else (OUTPUT, content)
+            yield self._greeting.checked(content)
         elif frame.opcode is Opcode.CLOSE:
             close = self._protocol.close_rcvd
             if close is not None and close.code != CloseCode.NORMAL_CLOSURE and close.reason:
@@ -173,7 +170,7 @@ def _refused(place: Place, error: Exception | None, response: Response | None) -
         )
     status = response.status_code
     if status == _UNAUTHENTICATED:
-        return DS01Error(
+        return Forbidden(
             f"The hub {hub} does not accept your token: it has expired, or was revoked.",
             f"Log in again: ds01 login {hub}"
             if place.origin == LOGIN

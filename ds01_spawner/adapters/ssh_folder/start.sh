@@ -26,12 +26,14 @@ entry=${entry#*:*:}
 # there may be tokens in it. All sessions of a container have the same.
 kept=/dev/shm/ds01-ssh-$uid-${DS01_CONTAINER:-$(hostname)}
 umask 077
-mkdir "$kept" 2>/dev/null
+[ -d "$kept" ] || mkdir "$kept" 2>/dev/null
 # shellcheck disable=SC3067 # dash, bash and busybox all know -O
 [ -d "$kept" ] && [ -O "$kept" ] && [ ! -L "$kept" ] || refuse "$kept is not yours, or cannot be made: is /dev/shm full?"
-if ! export -p >"$kept/$$" || ! mv -f "$kept/$$" "$kept/environment"; then
-    rm -f "$kept/$$"
-    refuse "The environment cannot be kept in $kept: is /dev/shm full?"
+if [ ! -f "$kept/environment" ]; then
+    if ! export -p >"$kept/$$" || ! mv -f "$kept/$$" "$kept/environment"; then
+        rm -f "$kept/$$"
+        refuse "The environment cannot be kept in $kept: is /dev/shm full?"
+    fi
 fi
 umask 022
 
