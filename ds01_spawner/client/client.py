@@ -276,7 +276,7 @@ class Client(Asking):
 
     def ssh_access(self, name: str) -> m.SshAccess:
         """Make a container ready for an SSH connection; may start it."""
-        return self._get(f"{_of(name)}/ssh", m.SshAccess)
+        return self._post(f"{_of(name)}/ssh", m.SshAccess)
 
     def people(self) -> Iterator[m.Person]:
         """Everybody the platform knows, by name; pages are fetched as they are needed."""

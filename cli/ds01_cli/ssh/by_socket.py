@@ -27,7 +27,7 @@ def opened(path: str, name: str) -> Opened:
     """
     talk = _Talk(path)
     try:
-        access = talk.ask("GET", f"/ds01/containers/{quote(name, safe='')}/ssh")
+        access = talk.ask("POST", f"/ds01/containers/{quote(name, safe='')}/ssh")
         body = {
             "AttachStdin": True,
             "AttachStdout": True,

@@ -108,7 +108,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET",    "/ssh-keys",                    "listSshKeys",      _S, m.SshKeys,        "Your SSH public keys, as you left them here."),
     Route("POST",   "/ssh-keys",                    "addSshKey",        _S, m.SshKey,         "Add an SSH public key.", body=m.SshKeyRequest, status=201, errors=(409,), cost=5, repeatable=True),
     Route("GET",    "/ssh",                         "getSsh",           _S, m.SshIdentity,    "Who you are in your containers, and by which key they are known."),
-    Route("GET",    "/containers/{name}/ssh",       "getSshAccess",     _S, m.SshAccess,      "Make a container ready for an SSH connection; one that is stopped is started where the policy says so.", errors=(404, 409), cost=3),
+    Route("POST",   "/containers/{name}/ssh",       "getSshAccess",     _S, m.SshAccess,      "Make a container ready for an SSH connection; one that is stopped is started where the policy says so.", errors=(404, 409), cost=3),
     Route("DELETE", "/ssh-keys/{key}",              "removeSshKey",     _S, m.Removed,        "Remove an SSH key.", errors=(404,), cost=5),
 
     Route("GET",    "/admin/people",                "listPeople",       _M, m.People,         "Everybody the platform knows, and what they have.", m.PageQuery, cost=5),

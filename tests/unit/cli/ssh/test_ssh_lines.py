@@ -125,7 +125,7 @@ def test_three_requests_on_one_connection_lead_into_a_container(tmp_path: Path) 
         assert (opened.host_keys, opened.started) == (("ssh-ed25519 AAAA",), True)
         opened.line.sock.close()
     assert asked == [
-        "GET /ds01/containers/thesis/ssh HTTP/1.1",
+        "POST /ds01/containers/thesis/ssh HTTP/1.1",
         "POST /containers/thesis/exec HTTP/1.1",
         "POST /exec/e1/start HTTP/1.1",
     ]

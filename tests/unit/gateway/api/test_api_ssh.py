@@ -31,7 +31,7 @@ def add_key(lab: ApiLab, user: str = "alice") -> None:
 async def test_a_container_that_runs_is_made_ready(tmp_path: Path) -> None:
     async with api_lab(tmp_path) as lab:
         stands(lab)
-        told = await lab.ask("alice", "GET", "/containers/thesis/ssh")
+        told = await lab.ask("alice", "POST", "/containers/thesis/ssh")
     assert told.status == 200, told.body
     assert told.body == {
         "name": "thesis",
@@ -55,7 +55,7 @@ async def test_nobody_else_gets_in_whatever_their_role(tmp_path: Path, user: str
     async with api_lab(tmp_path) as lab:
         stands(lab)
         add_key(lab, user)
-        told = await lab.ask(user, "GET", "/containers/thesis/ssh")
+        told = await lab.ask(user, "POST", "/containers/thesis/ssh")
     assert told.status == 404
     assert told.body["detail"] == "There is no container called 'thesis'."
 
@@ -63,10 +63,10 @@ async def test_nobody_else_gets_in_whatever_their_role(tmp_path: Path, user: str
 async def test_capitals_are_found_where_there_is_one(tmp_path: Path) -> None:
     async with api_lab(tmp_path) as lab:
         stands(lab, "Thesis")
-        told = await lab.ask("alice", "GET", "/containers/thesis/ssh")
+        told = await lab.ask("alice", "POST", "/containers/thesis/ssh")
         assert told.body["name"] == "Thesis"
         stands(lab, "THESIS")
-        told = await lab.ask("alice", "GET", "/containers/thesis/ssh")
+        told = await lab.ask("alice", "POST", "/containers/thesis/ssh")
     assert (told.status, told.body["next_step"]) == (404, "There are: THESIS, Thesis.")
 
 
@@ -85,7 +85,7 @@ async def test_one_that_cannot_be_entered_says_why(
 ) -> None:
     async with api_lab(tmp_path) as lab:
         stands(lab, **more)
-        told = await lab.ask("alice", "GET", "/containers/thesis/ssh")
+        told = await lab.ask("alice", "POST", "/containers/thesis/ssh")
     assert (told.status, words in told.body["detail"]) == (status, True), told.body
 
 
@@ -94,7 +94,7 @@ async def test_without_a_key_it_is_not_started(tmp_path: Path) -> None:
         stands(lab, status="exited")
         with lab.lab.ledger.transaction() as transaction:
             transaction.remove_ssh_key("alice", "id")
-        told = await lab.ask("alice", "GET", "/containers/thesis/ssh")
+        told = await lab.ask("alice", "POST", "/containers/thesis/ssh")
     assert (told.status, told.body["detail"]) == (409, "No SSH key of yours is known here.")
 
 
@@ -102,7 +102,7 @@ async def test_a_policy_may_leave_starting_to_people(tmp_path: Path) -> None:
     async with api_lab(tmp_path) as lab:
         stands(lab, status="exited")
         lab.lab.policy.edit(f"{POLICY}\npolicies: {{start_on_connect: false}}\n")
-        told = await lab.ask("alice", "GET", "/containers/thesis/ssh")
+        told = await lab.ask("alice", "POST", "/containers/thesis/ssh")
     assert told.status == 409
     assert told.body["next_step"] == "Start it first: ds01 container start thesis"
 
@@ -121,7 +121,7 @@ async def test_a_stopped_one_is_started_within_the_limits(tmp_path: Path) -> Non
             return True
 
         lab.api.platform.starts.start = started  # type: ignore[method-assign]
-        told = await lab.ask("alice", "GET", "/containers/thesis/ssh")
+        told = await lab.ask("alice", "POST", "/containers/thesis/ssh")
     assert (told.status, told.body["started"]) == (200, True), told.body
 
 
@@ -129,7 +129,7 @@ async def test_one_that_ends_at_once_says_where_to_look(tmp_path: Path) -> None:
     async with api_lab(tmp_path) as lab:
         stands(lab, status="exited")
         lab.api.platform.starts.start = lambda *_: True  # type: ignore[method-assign]
-        told = await lab.ask("alice", "GET", "/containers/thesis/ssh")
+        told = await lab.ask("alice", "POST", "/containers/thesis/ssh")
     assert (told.status, told.body["detail"]) == (409, "thesis was started, and ended at once.")
 
 
@@ -148,7 +148,7 @@ async def test_a_server_of_the_hub_is_started_by_the_hub(tmp_path: Path) -> None
             found["State"] = {"Status": "running", "Running": True}
 
         lab.hub.start = start  # type: ignore[method-assign]
-        told = await lab.ask("alice", "GET", "/containers/jupyter/ssh")
+        told = await lab.ask("alice", "POST", "/containers/jupyter/ssh")
     assert (told.status, told.body["started"]) == (200, True), told.body
     assert asked == [("alice", "")]
 
@@ -156,5 +156,5 @@ async def test_a_server_of_the_hub_is_started_by_the_hub(tmp_path: Path) -> None
 async def test_an_engine_that_is_down_is_told(tmp_path: Path) -> None:
     async with api_lab(tmp_path) as lab:
         lab.link.answers["GET /containers/thesis._.alice/json"] = Answer(500, {"message": "x"})
-        told = await lab.ask("alice", "GET", "/containers/thesis/ssh")
+        told = await lab.ask("alice", "POST", "/containers/thesis/ssh")
     assert told.status == 503
