@@ -19,8 +19,10 @@ from ds01_spawner.client import Client, behind_hub
 from ds01_spawner.client import models as m
 from ds01_spawner.client.problems import Unauthenticated
 from ds01_spawner.domain.errors import Forbidden
+from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.gateway.api.hub_service import hub_application
 from fakes.api_lab import ApiLab, api_lab_beside
+from integration.gateway.gateway_process import eventually
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -230,3 +232,21 @@ def test_the_log_is_searched_through_the_hub(hub: RealHub) -> None:
         for queue in client.follow_queue():
             assert queue.tickets == ()
             break
+
+
+def test_who_goes_away_from_the_hub_leaves_the_queue_and_no_container(hub: RealHub) -> None:
+    lab = hub.lab.lab
+    lab.accounts.people["alice"] = UnixAccount("alice", 1001, 1001, "/home/alice")
+    hub.lab.waiting("zoe")
+
+    class EnoughError(Exception):
+        pass
+
+    def leave(_place: m.Place) -> None:
+        raise EnoughError
+
+    wanted = m.CreateRequest(name="far", gpu="mig", wait="5m")
+    with hub.client("alice") as client, pytest.raises(EnoughError):
+        client.create(wanted, on_place=leave)
+    eventually(lambda: "alice" not in {each.user for each in lab.admission.current().tickets})
+    assert not [each for each in lab.engine.containers() if each.name == "far._.alice"]
