@@ -33,4 +33,7 @@ def tell(step: str) -> None:
 
     pages.print_markdown(handbook.page(command).steps[step])
     if sys.stdin.isatty() and sys.stdout.isatty():
-        input("Press Enter to go on, Ctrl-C to stop. ")
+        try:
+            input("Press Enter to go on, Ctrl-C to stop. ")
+        except EOFError as exc:
+            raise KeyboardInterrupt from exc
