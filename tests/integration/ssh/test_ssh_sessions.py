@@ -2,12 +2,15 @@
 
 import re
 import secrets
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from integration.gateway.gateway_process import eventually
-from integration.ssh.house import House, Seat
+from ds01_spawner.domain.names import user_slug
+from integration.gateway.gateway_process import engine_docker, eventually
+from integration.ssh.house import SSH_IMAGE, House, Seat
 
 pytestmark = pytest.mark.timeout(240)
 MEGABYTES = 3
@@ -56,8 +59,8 @@ def test_a_shell_has_a_terminal_of_the_right_size(way: Seat, host: str) -> None:
         terminal.resize(50, 120)
         terminal.type("sleep 0.5; stty size\r")
         terminal.wait_for("50 120")
-        terminal.type("sleep 100\r")
-        terminal.wait_for("sleep 100")
+        terminal.type("sh -c 'echo be''gun; exec sleep 100'\r")
+        terminal.wait_for("begun")
         terminal.type("\x03")
         terminal.type("exit 5\r")
         assert terminal.end() == 5
@@ -154,3 +157,32 @@ def test_a_session_counts_as_activity(house: House, way: Seat, host: str) -> Non
         assert platform.activity.samples([container])[container.id].sessions == 1
     finally:
         session.communicate(timeout=20)
+
+
+def test_somebody_whom_only_the_hub_knows_gets_in(house: House, elsewhere: Seat) -> None:
+    user, name = "zoë@example.org", f"hub-{secrets.token_hex(2)}"
+    folder = elsewhere.folder / secrets.token_hex(4)
+    folder.mkdir(mode=0o755)
+    (folder / "bin").symlink_to(elsewhere.folder / "bin")
+    shutil.chown(folder, elsewhere.person.account.uid)
+    variables = {"DS01_URL": house.url, "DS01_TOKEN": house.token_of(user)}
+    zoe = replace(elsewhere, folder=folder, variables=variables)
+    assert zoe.shell("ds01 ssh-config --no-include").code == 0
+    notices = house.gateway.platform.notice_board.folder(user)
+    engine_docker(
+        *("run", "-d", "--init", "--name", f"{name}._.{user_slug(user)}", "--user", "1000:1000"),
+        *(
+            "--cap-drop",
+            "ALL",
+            "--security-opt",
+            "no-new-privileges",
+            "-v",
+            f"{notices}:/run/ds01:ro",
+        ),
+        *("--label", "ds01.managed=true", "--label", f"ds01.user={user}"),
+        *("--label", f"ds01.instance={house.gateway.instance}", "--label", f"ds01.name={name}"),
+        *("--label", "ds01.interface=api", "--label", "ds01.created_at=2026-01-01T00:00:00Z"),
+        *("-e", f"DS01_CONTAINER={name}", "-e", "JUPYTERHUB_USER=zoe", SSH_IMAGE, "sleep", "600"),
+    )
+    done = zoe.ssh(f"{name}.ds01", "id -u; whoami; echo $JUPYTERHUB_USER; pwd")
+    assert done.out.split() == ["1000", user_slug(user), "zoe", "/home/jovyan"], done
