@@ -10,8 +10,10 @@ from datetime import timedelta, tzinfo
 from functools import cached_property
 from pathlib import Path
 
+from ds01_spawner.adapters.account_keeper import ShadowTools
 from ds01_spawner.adapters.accounts import UnixAccounts
-from ds01_spawner.adapters.activity import KernelActivity, KernelProcesses
+from ds01_spawner.adapters.activity import KernelActivity, KernelProcesses, KernelUsage
+from ds01_spawner.adapters.address_files import AddressFiles
 from ds01_spawner.adapters.block_device import disk_of
 from ds01_spawner.adapters.build_settings import read_build_settings
 from ds01_spawner.adapters.cgroups import open_cgroups
@@ -38,6 +40,7 @@ from ds01_spawner.adapters.isolation import (
 from ds01_spawner.adapters.jupyter_servers import DirectJupyterServers
 from ds01_spawner.adapters.keep_alive_files import WorkspaceKeepAliveFiles
 from ds01_spawner.adapters.ledger import SqliteLedger
+from ds01_spawner.adapters.membership_files import MembershipFiles
 from ds01_spawner.adapters.notice_board import FileNoticeBoard
 from ds01_spawner.adapters.personal_paths.paths import UnixPaths
 from ds01_spawner.adapters.policy_files import PolicyFiles
@@ -77,6 +80,9 @@ from ds01_spawner.operations.notify import Outbox
 from ds01_spawner.operations.observe import Observer
 from ds01_spawner.operations.outlook import Outlook
 from ds01_spawner.operations.pass_record import PassRecord
+from ds01_spawner.operations.people import People
+from ds01_spawner.operations.people_list import Register
+from ds01_spawner.operations.people_removal import Departures
 from ds01_spawner.operations.readiness import Readiness
 from ds01_spawner.operations.readmission import Readmission
 from ds01_spawner.operations.reconcile import Reconciler
@@ -254,6 +260,11 @@ class Platform:
     def activity(self) -> KernelActivity:
         """What the kernel counts for containers."""
         return KernelActivity(self.engine.info(), self.engine)
+
+    @cached_property
+    def usage(self) -> KernelUsage:
+        """What containers use."""
+        return KernelUsage(self.engine.info(), self.engine)
 
     @cached_property
     def processes(self) -> KernelProcesses:
@@ -510,6 +521,43 @@ class Platform:
     def telling(self) -> Telling:
         """What the lifecycle tells people."""
         return Telling(policy=self.policy, outbox=self.outbox, audit=self.audit, zone=self.zone)
+
+    @cached_property
+    def people(self) -> People:
+        """Adds people."""
+        return People(
+            accounts=ShadowTools(),
+            memberships=MembershipFiles(self.directories.config),
+            addresses=AddressFiles(self.directories.config),
+            policy=self.policy,
+            audit=self.audit,
+        )
+
+    @cached_property
+    def register(self) -> Register:
+        """Lists people."""
+        return Register(
+            accounts=ShadowTools(), policy=self.policy, engine=self.engine, ledger=self.ledger
+        )
+
+    def departures(self, hub: HubClient | None) -> Departures:
+        """Removes people.
+
+        Args:
+            hub: Told of their servers; without it, it finds out by itself that they stopped.
+        """
+        return Departures(
+            accounts=ShadowTools(),
+            memberships=MembershipFiles(self.directories.config),
+            addresses=AddressFiles(self.directories.config),
+            things=self.engine,
+            engine=self.engine,
+            ledger=self.ledger,
+            servers=self.servers,
+            hub=hub,
+            audit=self.audit,
+            instance=self.instance,
+        )
 
     def lifecycle(self, hub: HubClient | None) -> Lifecycle:
         """Looks at containers and says what is due; one for each who looks again and again.

@@ -48,20 +48,40 @@ def replace_text(path: Path, text: str) -> Path:
     target = path.resolve(strict=True)
     backup = _free_name(target)
     shutil.copy2(target, backup)
+    put_text(target, text)
+    return backup
+
+
+def put_text(path: Path, text: str, new_mode: int = 0o644) -> None:
+    """Put `text` in place of what is in a file, or in a new one, at once.
+
+    A reader sees the old text or the new one. Owner and mode stay; a symbolic link stays a link.
+
+    Args:
+        path: The file.
+        text: What is to be in it.
+        new_mode: Of a file that is not there yet.
+
+    Raises:
+        OSError: It cannot be written; then nothing has changed.
+    """
+    target = path.resolve()
     handle, draft = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
-        shutil.copymode(target, draft)
-        owner = target.stat()
-        os.chown(draft, owner.st_uid, owner.st_gid)
+        if target.exists():
+            shutil.copymode(target, draft)
+            owner = target.stat()
+            os.chown(draft, owner.st_uid, owner.st_gid)
+        else:
+            Path(draft).chmod(new_mode)
         Path(draft).replace(target)
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
-    return backup
 
 
 def _free_name(path: Path) -> Path:

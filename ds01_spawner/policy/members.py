@@ -46,6 +46,45 @@ def read_members(file: MembersFile) -> dict[str, int]:
     return members
 
 
+def with_member(file: MembersFile, user: str, remark: str = "") -> str:
+    """The text of a members file with `user` in it; everything else stays as it is.
+
+    Args:
+        file: The file before.
+        user: Who is to be in it.
+        remark: What stands behind the name, as a comment.
+
+    Raises:
+        PolicyError: A line is not one name.
+        InvalidRequest: The name cannot stand in such a file.
+    """
+    if user in read_members(file):
+        return file.text
+    text = file.text if not file.text or file.text.endswith("\n") else f"{file.text}\n"
+    remark = " ".join(remark.split())
+    added = f"{text}{user}  # {remark}\n" if remark else f"{text}{user}\n"
+    try:
+        understood = read_members(MembersFile(file.group, file.path, added))
+    except PolicyError:
+        understood = {}
+    if user not in understood:
+        raise InvalidRequest(
+            f"{user!r} cannot stand in {file.path}.",
+            "Write it below members in resource-limits.yaml, in quotes.",
+        )
+    return added
+
+
+def without_member(file: MembersFile, user: str) -> str:
+    """The text of a members file without the lines of `user`."""
+    kept = [
+        line
+        for line in file.text.splitlines(keepends=True)
+        if _COMMENT.sub("", line.removeprefix("\ufeff").rstrip("\r\n")).strip() != user
+    ]
+    return "".join(kept)
+
+
 def _fault(name: str) -> str:
     if any(char.isspace() for char in name):
         return f"expected one name a line; found {name!r}"

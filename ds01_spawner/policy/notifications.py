@@ -53,6 +53,12 @@ def is_address(text: str) -> bool:
     return _ADDRESS.fullmatch(text) is not None and text[1:].count("@") <= 1
 
 
+def is_blank(text: str) -> bool:
+    """Whether a file holds nothing but comments."""
+    lines = text.removeprefix("\ufeff").splitlines()
+    return all(not line.strip() or line.lstrip().startswith("#") for line in lines)
+
+
 def _url(value: object) -> str:
     text = text_of(value, "expected an apprise address").strip()
     if fault := url_fault(text):
@@ -306,6 +312,8 @@ def parse_addresses(text: str, path: str) -> dict[str, str]:
     Raises:
         PolicyError: It names file, line and person.
     """
+    if is_blank(text):
+        return {}
     document = read_document(text, path)
     problems = []
     addresses: dict[str, str] = {}

@@ -23,10 +23,12 @@ from ds01_spawner.adapters.docker_engine.layers import layers_of, leads_to
 from ds01_spawner.adapters.docker_engine.networks import ensure_network, list_bridges
 from ds01_spawner.adapters.docker_engine.payload import container_payload, unset_by_image
 from ds01_spawner.adapters.docker_engine.pulling import pull_image
+from ds01_spawner.adapters.docker_engine.things import remove_thing, things_of
 from ds01_spawner.domain.closed_places import check_image_volumes
 from ds01_spawner.domain.container import Container, ContainerSpec
 from ds01_spawner.domain.errors import Conflict, Forbidden, NotFound, Unavailable
 from ds01_spawner.domain.labels import IMAGE_OWNER, RESERVED_LABELS
+from ds01_spawner.domain.people import Thing
 from ds01_spawner.ports import EngineInfo
 from ds01_spawner.ports.isolation import Bridge
 
@@ -161,6 +163,14 @@ class DockerEngine:
     def bridges(self) -> tuple[Bridge, ...]:
         """Every bridge network of the engine."""
         return list_bridges(self._connection)
+
+    def things_of(self, user: str) -> tuple[Thing, ...]:
+        """Volumes, images and networks that are the person's."""
+        return things_of(self._connection, user)
+
+    def remove_thing(self, thing: Thing) -> None:
+        """Remove one; one that is gone is removed."""
+        remove_thing(self._connection, thing)
 
     def create(self, spec: ContainerSpec) -> str:
         """Make a container and return its id."""
