@@ -267,6 +267,11 @@ class Platform:
         return KernelUsage(self.engine.info(), self.engine)
 
     @cached_property
+    def usage(self) -> KernelUsage:
+        """What containers use."""
+        return KernelUsage(self.engine.info(), self.engine)
+
+    @cached_property
     def processes(self) -> KernelProcesses:
         """The processes of running containers."""
         return KernelProcesses(self.engine.info(), self.engine)

@@ -48,6 +48,7 @@ from fakes.lab import Lab
 from fakes.lifecycle_lab import LifecycleLab
 from fakes.policy import FakePolicy
 from fakes.ssh_folder import FakeSshFolder
+from fakes.usage import FakeUsage
 
 IMAGES = """
 images:
@@ -92,6 +93,7 @@ class ApiLab:
     url: str = ""
     hub: FakeHub = field(default_factory=FakeHub)
     link: FakeEngineLink = field(default_factory=FakeEngineLink)
+    usage: FakeUsage = field(default_factory=FakeUsage)
     ssh_folder: FakeSshFolder = field(default_factory=FakeSshFolder)
 
     def __post_init__(self) -> None:
@@ -119,6 +121,7 @@ class ApiLab:
             directories=SimpleNamespace(config=self.config, events=self.log),
             reconciler=lambda _hub: self.reconciler,
             build_catalogue=STARTER,
+            usage=self.usage,
             disk_room=DiskRoom(lambda: "/"),
             stillness=Stillness(),
             binds=Binds(self.lab.paths, FakeStage()),

@@ -1,4 +1,4 @@
-"""What running containers use: the engine's counters, the GPU driver's, at one moment and on.
+"""What running containers use: the kernel's counters, the GPU driver's, at one moment and on.
 
 `docker stats` takes one to two seconds for its two readings. Here, the one before is remembered.
 """
@@ -6,6 +6,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from ds01_spawner.client import models as m
 from ds01_spawner.client.models import Role
@@ -16,8 +17,9 @@ from ds01_spawner.domain.gpu import SlotActivity
 from ds01_spawner.domain.names import shown
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask, Stream, StreamEvent
 from ds01_spawner.gateway.api.requester import subject_of
-from ds01_spawner.gateway.api.usage_figures import Reading, figures, reading_of
+from ds01_spawner.gateway.api.usage_figures import Reading, figures
 from ds01_spawner.operations.outlook import ContainerOutlook
+from ds01_spawner.ports.usage import ContainerUsage
 
 LOOK_SECONDS = 2.0
 FIRST_GAP_SECONDS = 0.25
@@ -27,9 +29,6 @@ _FRESH_SECONDS = 30.0
 """How old the reading before may be."""
 
 _SHORTEST_GAP = 0.1
-_AT_ONCE = 8
-"""How many containers the engine is asked about at one time."""
-
 _COUNTED = frozenset({ContainerState.RUNNING, ContainerState.PAUSED})
 
 
@@ -50,7 +49,6 @@ class Stats:
         self._look_seconds = look_seconds
         self._monotonic = monotonic
         self._known: dict[str, _Pair] = {}
-        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     def handlers(self) -> Mapping[str, Answer]:
         """By the operation of their route."""
@@ -65,16 +63,16 @@ class Stats:
         chosen, activity = await self._chosen(ask)
         live = [each for each in chosen if each.state in _COUNTED]
         if any(self._is_new(each.container_id) for each in live):
-            await self._read(live)
+            await self._read(ask.requester.user, live)
             await asyncio.sleep(FIRST_GAP_SECONDS)
-        return await self._shown(chosen, activity)
+        return await self._shown(ask, chosen, activity)
 
     async def follow(self, ask: Ask) -> AsyncIterator[StreamEvent]:
         """One after the other."""
         yield StreamEvent("stats", await self.now(ask))
         while not ask.gone.is_set():
             await asyncio.sleep(self._look_seconds)
-            yield StreamEvent("stats", await self._shown(*await self._chosen(ask)))
+            yield StreamEvent("stats", await self._shown(ask, *await self._chosen(ask)))
 
     def _is_new(self, container_id: str) -> bool:
         """Whether nothing was read of it lately."""
@@ -108,9 +106,13 @@ class Stats:
         return await ask.run(self._api, look)
 
     async def _shown(
-        self, chosen: Sequence[ContainerOutlook], activity: Mapping[str, SlotActivity]
+        self,
+        ask: Ask,
+        chosen: Sequence[ContainerOutlook],
+        activity: Mapping[str, SlotActivity],
     ) -> m.Stats:
-        read = await self._read(each for each in chosen if each.state in _COUNTED)
+        live = [each for each in chosen if each.state in _COUNTED]
+        read = await self._read(ask.requester.user, live)
         return m.Stats(
             taken_at=self._api.platform.clock.now(),
             containers=tuple(
@@ -128,34 +130,31 @@ class Stats:
             ),
         )
 
-    async def _read(self, live: Iterable[ContainerOutlook]) -> Mapping[str, _Pair]:
-        """The newest reading of each, and the one before."""
-        found = await asyncio.gather(*(self._one(each.container_id) for each in live))
-        read = {key: pair for key, pair in found if pair is not None}
+    async def _read(self, user: str, live: Iterable[ContainerOutlook]) -> Mapping[str, _Pair]:
+        """The newest reading of each, and the one before; nothing of what the kernel hides."""
         now = self._monotonic()
+        wanted = {each.container_id for each in live}
+        fresh = {key: pair for key, pair in self._known.items() if now - pair[0].at < _SHORTEST_GAP}
+        if stale := wanted - fresh.keys():
+            platform = self._api.platform
+            used = await self._api.threads.run(user, lambda: _used(platform, stale))
+            now = self._monotonic()
+            for key, usage in used.items():
+                before = self._known.get(key)
+                self._known[key] = Reading(now, usage), before[0] if before else None
         self._known = {
-            key: pair
-            for key, pair in {**self._known, **read}.items()
-            if now - pair[0].at < _FRESH_SECONDS
+            key: pair for key, pair in self._known.items() if now - pair[0].at < _FRESH_SECONDS
         }
-        return read
+        return {key: pair for key, pair in self._known.items() if key in wanted}
 
-    async def _one(self, container_id: str) -> tuple[str, _Pair | None]:
-        """What the engine counts; of one that is gone, or where it does not answer, nothing."""
-        async with self._turns:
-            known = self._known.get(container_id)
-            if known is not None and self._monotonic() - known[0].at < _SHORTEST_GAP:
-                return container_id, known
-            query = {"stream": ["0"], "one-shot": ["1"]}
-            try:
-                path = f"/containers/{container_id}/stats"
-                answer = await self._api.engine.ask("GET", path, query)
-            except DS01Error:
-                return container_id, None
-        if not answer.ok or not isinstance(answer.value, Mapping):
-            return container_id, None
-        newest = reading_of(answer.value, self._monotonic())
-        return container_id, (newest, known[0] if known is not None else None)
+
+def _used(platform: Platform, wanted: AbstractSet[str]) -> Mapping[str, ContainerUsage]:
+    """What the kernel counts for these; nothing where the engine does not say where they are."""
+    try:
+        containers = [each for each in platform.engine.containers() if each.id in wanted]
+        return platform.usage.usage(containers)
+    except DS01Error:
+        return {}
 
 
 def _activity(platform: Platform) -> Mapping[str, SlotActivity]:

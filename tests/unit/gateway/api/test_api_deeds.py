@@ -1,16 +1,12 @@
 import pytest
 
-from ds01_spawner.domain.errors import Conflict
 from ds01_spawner.gateway.wire.call import Answer
+from ds01_spawner.ports.usage import ContainerUsage
 from fakes.api_lab import ApiLab
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(60)]
 
-COUNTED = {
-    "cpu_stats": {"cpu_usage": {"total_usage": 10**9}},
-    "memory_stats": {"usage": 1000, "limit": 2000, "stats": {}},
-    "pids_stats": {"current": 3},
-}
+USED = ContainerUsage(1.0, 1000, 2000, 3)
 
 
 def _deeds(lab: ApiLab) -> list[str]:
@@ -89,7 +85,7 @@ async def test_figures_of_what_runs(lab: ApiLab) -> None:
     container_id = lab.container("alice", gpu="mig")
     lab.lab.create("alice", "none", name="later")
     lab.container("bob")
-    lab.link.answers[f"GET /containers/{container_id}/stats"] = Answer(200, COUNTED)
+    lab.usage.used[container_id] = USED
     told = await lab.ask("alice", "GET", "/containers/stats")
     found = {each["name"]: each for each in told.body["containers"]}
     assert found.keys() == {"run", "later"}
@@ -104,8 +100,7 @@ async def test_figures_of_what_runs(lab: ApiLab) -> None:
     assert {each["user"] for each in everybody.body["containers"]} == {"alice", "bob"}
 
 
-async def test_figures_that_the_engine_does_not_tell_are_unknown(lab: ApiLab) -> None:
-    container_id = lab.container("alice")
-    lab.link.answers[f"GET /containers/{container_id}/stats"] = Conflict("gone")
+async def test_figures_that_the_kernel_does_not_tell_are_unknown(lab: ApiLab) -> None:
+    lab.container("alice")
     told = await lab.ask("alice", "GET", "/containers/stats")
     assert told.body["containers"][0]["cpu_percent"] is None
