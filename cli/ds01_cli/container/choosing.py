@@ -91,7 +91,7 @@ def wanted(client: Client, flags: Flags) -> CreateRequest:
         name=name,
         image=image,
         gpus=count,
-        gpu=size,
+        gpu=None if size == NO_GPU else size,
         wait=wait_of(flags.wait),
         workspace=folder(workspace or _project_folder(flags.project)),
         data=folder(flags.data),
