@@ -5,7 +5,7 @@ import os
 
 from ds01_cli.admin.caller import only_administrators, open_to_caller
 from ds01_spawner.composition import STATE_VARIABLE, Directories, Platform
-from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.errors import Forbidden, Unavailable
 
 
 def open_to_administrator() -> Platform:
@@ -25,6 +25,20 @@ def open_to_administrator() -> Platform:
     only_administrators()
     _check_policy(platform)
     return platform
+
+
+def open_to_root(what: str) -> Platform:
+    """As `open_to_administrator`, for root alone.
+
+    Args:
+        what: What is for root, as a sentence begins: `People's accounts are`.
+
+    Raises:
+        Forbidden: It was not root who asked.
+    """
+    if os.geteuid() != 0:
+        raise Forbidden(f"{what} for root.", "Try it with sudo.")
+    return open_to_administrator()
 
 
 def _check_policy(platform: Platform) -> None:

@@ -14,9 +14,28 @@ ALIASES = Group(
     },
 )
 
+USER = Group(
+    "Add and remove people, and list them.",
+    {
+        "add": Command(
+            "ds01_cli.admin.user_add", "add", "Add somebody: account, home, group, address."
+        ),
+        "remove": Command(
+            "ds01_cli.admin.user_remove",
+            "remove",
+            "Remove somebody; their files stay unless you say otherwise.",
+        ),
+        "import": Command(
+            "ds01_cli.admin.user_import", "import_list", "Add everybody in a list, such as a class."
+        ),
+        "list": Command("ds01_cli.admin.user_list", "list_people", "List everybody known here."),
+    },
+)
+
 ADMIN = Group(
     "Look after the platform.",
     {
+        "user": USER,
         "lifecycle": Command(
             "ds01_cli.admin.lifecycle",
             "lifecycle",
