@@ -71,6 +71,7 @@ class TunnelHandler(WebSocketHandler):
 
     def open(self, *_args: str, **_kwargs: str) -> None:
         """Begin to pass on what is said."""
+        self.set_nodelay(True)
         self._tunnel = asyncio.get_running_loop().create_future()
         self._pumping = asyncio.ensure_future(self._pump())
 

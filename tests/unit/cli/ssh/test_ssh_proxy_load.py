@@ -21,7 +21,7 @@ print([name for name in {HEAVY} if name in sys.modules])
 def test_through_the_hub_it_loads_websockets_and_not_the_client() -> None:
     code = f"""
 import sys
-import ds01_cli.ssh.proxy, ds01_cli.ssh.by_websocket
+import ds01_cli.ssh.proxy, ds01_cli.ssh.by_websocket, ds01_cli.ssh.websocket_line
 print([name for name in {HEAVY[:5]} + ("asyncio",) if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
