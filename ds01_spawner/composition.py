@@ -49,7 +49,7 @@ from ds01_spawner.domain.errors import Forbidden, NotFound, Unavailable
 from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.grant import Site
 from ds01_spawner.domain.limits import Limits
-from ds01_spawner.domain.names import user_slug
+from ds01_spawner.domain.names import cgroup_top, user_slug
 from ds01_spawner.domain.repair import GRACE
 from ds01_spawner.domain.strategies import STRATEGIES
 from ds01_spawner.operations.admission import Admission, Rules
@@ -137,6 +137,14 @@ class Directories:
         )
 
     @property
+    def is_main(self) -> bool:
+        """Whether this is the machine's own installation: the one in /var/lib/ds01.
+
+        There is one such folder, so that of several installations on one engine no two can be it.
+        """
+        return self.state.resolve() == _DEFAULT_STATE.resolve()
+
+    @property
     def ledger(self) -> Path:
         """The ledger's file."""
         return self.state / "ledger.sqlite"
@@ -219,7 +227,8 @@ class Platform:
     @cached_property
     def cgroups(self) -> Cgroups:
         """Per-person cgroups."""
-        return open_cgroups(self.engine.info())
+        top = cgroup_top(self.instance, is_main=self.directories.is_main)
+        return open_cgroups(self.engine.info(), top=top)
 
     @cached_property
     def activity(self) -> KernelActivity:
@@ -259,7 +268,11 @@ class Platform:
     @cached_property
     def site(self) -> Site:
         """What containers' descriptions take from this installation."""
-        return Site(instance=self.instance, io_device=disk_of(Path(self.engine.info().data_root)))
+        return Site(
+            instance=self.instance,
+            is_main=self.directories.is_main,
+            io_device=disk_of(Path(self.engine.info().data_root)),
+        )
 
     @cached_property
     def admission(self) -> Admission:
@@ -360,6 +373,7 @@ class Platform:
             config=IsolationFile(self.directories.config).current,
             audit=self.audit,
             instance=self.instance,
+            is_main=self.directories.is_main,
             ports=remembered_ports(
                 self.directories.state / "hub-ports",
                 (*hub_ports(os.environ), *hub_ports(beside)),
@@ -422,6 +436,7 @@ class Platform:
             audit=self.audit,
             post=self.outbox.post,
             instance=self.instance,
+            is_main=self.directories.is_main,
             zone=self.zone,
         )
 

@@ -33,11 +33,14 @@ class Site:
 
     Attributes:
         instance: Id of this installation.
+        is_main: Whether it is the machine's own: containers from before there were such ids, and
+            those of the older `aime.mlc`, are its to decide about, and no other's.
         io_device: Block device that I/O limits are for, or `None`.
         use_device_requests: Whether the engine hands out GPUs; otherwise by environment alone.
     """
 
     instance: str
+    is_main: bool = False
     io_device: str | None = None
     use_device_requests: bool = True
 

@@ -249,10 +249,7 @@ class Hub:
         for person in self._people:
             docker("volume", "rm", names.home_volume(person), check=False)
             docker("network", "rm", names.network_name(person), check=False)
-        cgroups = self.platform.cgroups
-        for group in {group for group, _ in cgroups.people()}:
-            for person in self._people:
-                cgroups.remove(group, person)
+        self.platform.cgroups.take_down()
 
 
 @dataclass(frozen=True)

@@ -193,6 +193,7 @@ class Lab:
             config=lambda: parse_isolation(text, "isolation.yaml"),
             audit=Audit(FakeClock(), self.events, "gateway"),
             instance=self.instance,
+            is_main=True,
             ports=(HostPort(port),),
         )
 

@@ -223,6 +223,7 @@ async def image_lab(
         threads.close()
         platform.engine.close()
         await asyncio.to_thread(_remove, lab)
+        platform.cgroups.take_down()
 
 
 async def _serving(person: Person, dispatch: Any) -> tuple[Server, asyncio.Task[None]]:
