@@ -109,7 +109,7 @@ def test_the_engine_copies_nothing_into_a_container_with_groups(
         finally:
             alice.docker("rm", "-f", name)
     assert stopped.code != 0
-    assert "is stopped and has" in stopped.err
+    assert "does not run, and nothing is copied there" in stopped.err
     assert running.code != 0
 
 
