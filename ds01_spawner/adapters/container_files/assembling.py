@@ -84,14 +84,15 @@ def assemble(
     sys.meta_path.clear()
     _change_root()
     for tree, target in trees:
-        with suppress(FileExistsError, NotADirectoryError, PermissionError, FileNotFoundError):
+        with suppress(OSError):  # in a volume that is only read, there is no place for another
             os.makedirs(target, 0o755)
-        _checked(
-            _LIBC.syscall(
-                *(_MOVE_MOUNT, tree, b"", _AT_FDCWD, os.fsencode(target)),
-                _MOVE_EMPTY_PATH | _MOVE_FOLLOW,
+        with suppress(FileNotFoundError, NotADirectoryError):
+            _checked(
+                _LIBC.syscall(
+                    *(_MOVE_MOUNT, tree, b"", _AT_FDCWD, os.fsencode(target)),
+                    _MOVE_EMPTY_PATH | _MOVE_FOLLOW,
+                )
             )
-        )
         os.close(tree)
     # Folders for volumes were made in memory; what the person writes is not to be.
     _mount("none", "/", None, _REMOUNT | _BIND | _RDONLY | _CLOSED)
