@@ -73,7 +73,8 @@ class Images:
         found = await asyncio.gather(
             *(self._images.image(call.caller, each, rights) for each in named[:MOST_NAMES])
         )
-        every = await self._images.everything(intermediate=True)
+        is_all = flag(call, "all")
+        every = await self._images.everything(intermediate=True) if named or is_all else []
         made = {str(each["Id"]): float(each.get("Created") or 0) for each in every}
         moments = {
             name: made.get(str(image["Id"]), 0.0)
@@ -83,7 +84,7 @@ class Images:
             moment(each, self._door.platform.clock.now()) for each in filters.get("until", ())
         ]
         wanted = image_filters(filters, moments, min(untils, default=None))
-        if not flag(call, "all"):
+        if not is_all:
             every = await self._images.everything()
         views = (wanted.view(each, rights) for each in every)
         return [each for each in views if each is not None]
