@@ -44,8 +44,9 @@ from ds01_spawner.adapters.staged_binds import KernelBindStage
 from ds01_spawner.adapters.storage.meter import HomeMeter
 from ds01_spawner.adapters.system_clock import SystemClock
 from ds01_spawner.adapters.system_zone import SystemZone
+from ds01_spawner.adapters.text_files import read_text
 from ds01_spawner.adapters.volume_folders import EngineVolumeFolders
-from ds01_spawner.domain.errors import Forbidden, NotFound, Unavailable
+from ds01_spawner.domain.errors import Forbidden, NotFound, PolicyError, Unavailable
 from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.grant import Site
 from ds01_spawner.domain.limits import Limits
@@ -196,13 +197,13 @@ class Platform:
     def gpu_config(self) -> GpuConfig:
         """`gpu-config.yaml`; read once."""
         path = self.directories.config / "gpu-config.yaml"
-        return parse_gpu_config(_read(path), str(path)) if path.exists() else GpuConfig()
+        return parse_gpu_config(read_text(path), str(path)) if path.exists() else GpuConfig()
 
     @cached_property
     def images(self) -> ImageCatalogue:
         """`images.yaml`; read once."""
         path = self.directories.config / "images.yaml"
-        return parse_images(_read(path), str(path))
+        return parse_images(read_text(path), str(path))
 
     @cached_property
     def probe(self) -> GpuProbe:
@@ -306,6 +307,7 @@ class Platform:
             aggregates=self.aggregates,
             succession=self.succession,
             audit=self.audit,
+            roots=self.engine,
         )
 
     @cached_property
@@ -590,7 +592,13 @@ class Platform:
             with suppress(FileExistsError):
                 path.hardlink_to(draft)
             draft.unlink()
-        return _read(path).strip()
+        try:
+            kept = read_text(path).strip()
+        except PolicyError as exc:
+            raise Unavailable(str(exc), "Restore the file.") from exc
+        if not kept:
+            raise Unavailable(f"{path} is empty.", "Restore the file.")
+        return kept
 
     def _check_storage(self, user: str, limits: Limits) -> None:
         self.storage.check(user, limits)
@@ -638,10 +646,3 @@ def open_platform(directories: Directories | None = None, *, actor: str) -> Plat
         actor: Name of the program, as events call it.
     """
     return Platform(directories or Directories.from_environment(), actor)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise Unavailable(f"{path} cannot be read: {exc}.", "Restore the file.") from exc
