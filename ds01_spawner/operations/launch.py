@@ -25,6 +25,7 @@ from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.mount_places import check_places, places_of
 from ds01_spawner.operations.succession import Heritage, Succession
+from ds01_spawner.policy.image_references import without_namespace
 from ds01_spawner.ports import ContainerRoots, Engine
 
 SETTLE_TIME = timedelta(seconds=30)
@@ -126,6 +127,7 @@ class Launcher:
         try:
             container_id = self._make(request, grant, spec, progress)
         except DS01Error as exc:
+            exc.message = without_namespace(exc.message, request.user)
             self.undo(request, grant, spec.name)
             if not isinstance(exc, Abandoned):
                 self._tell(request, "container.start", spec.name, str(exc))
@@ -158,6 +160,7 @@ class Launcher:
                 spec = without_device_requests(spec)
             return self._created(request, grant, spec)
         except DS01Error as exc:
+            exc.message = without_namespace(exc.message, request.user)
             self.undo(request, grant, spec.name)
             self._tell(request, "container.create", spec.name, str(exc))
             raise

@@ -40,12 +40,12 @@ from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.images.lookup import OwnImages
 from ds01_spawner.gateway.docker.images.progress_lines import Progress, line_of
 from ds01_spawner.gateway.docker.images.pull import Pull
-from ds01_spawner.gateway.docker.images.view import without_namespace
 from ds01_spawner.gateway.docker.networks.lookup import OwnNetworks
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Answer, Call, Handler, Reply
 from ds01_spawner.gateway.wire.engine_answers import checked
 from ds01_spawner.operations.build_place import KEEP_EVERY, BuildPlace
+from ds01_spawner.policy.image_references import without_namespace
 
 MOST_AT_ONCE = 16
 """Builds of everybody together; others wait. Of one person there is one at a time, in the person's

@@ -14,7 +14,6 @@ from ds01_spawner.gateway.docker.images.view import (
     image_filters,
     image_history,
     inspected_image,
-    without_namespace,
 )
 from ds01_spawner.gateway.docker.reading.filters import parse_filters
 from ds01_spawner.gateway.docker.reading.image_names import (
@@ -26,7 +25,7 @@ from ds01_spawner.gateway.docker.reading.parameters import flag
 from ds01_spawner.gateway.docker.reading.prune_filters import moment
 from ds01_spawner.gateway.wire.call import Call, Handler, Query, Reply
 from ds01_spawner.gateway.wire.engine_answers import checked
-from ds01_spawner.policy.image_references import split_reference
+from ds01_spawner.policy.image_references import split_reference, without_namespace
 
 MOST_NAMES = 64
 _LOGIN = "x-registry-auth"

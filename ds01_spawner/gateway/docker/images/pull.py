@@ -14,10 +14,9 @@ from ds01_spawner.gateway.docker.images.images import registry_login, wanted_ref
 from ds01_spawner.gateway.docker.images.lookup import OwnImages
 from ds01_spawner.gateway.docker.images.progress_lines import Progress, line_of
 from ds01_spawner.gateway.docker.images.rights import ImageRights
-from ds01_spawner.gateway.docker.images.view import without_namespace
 from ds01_spawner.gateway.docker.reading.image_names import engine_reference
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
-from ds01_spawner.policy.image_references import split_reference
+from ds01_spawner.policy.image_references import split_reference, without_namespace
 
 LARGEST_IMPORT = 64 * 1024**3
 _LOOK_EVERY = 256 * 1024**2

@@ -14,7 +14,6 @@ from ds01_spawner.gateway.docker.images.view import (
     freed_bytes,
     is_prunable,
     removed_images,
-    without_namespace,
 )
 from ds01_spawner.gateway.docker.reading.filters import Filters, has_label, parse_filters
 from ds01_spawner.gateway.docker.reading.image_names import candidates, shown_image
@@ -23,7 +22,7 @@ from ds01_spawner.gateway.docker.reading.prune_filters import check_prune_filter
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 from ds01_spawner.gateway.wire.engine_answers import checked
 from ds01_spawner.gateway.wire.turns import Turns
-from ds01_spawner.policy.image_references import split_reference
+from ds01_spawner.policy.image_references import split_reference, without_namespace
 
 Steps = list[dict[str, str]]
 _SECONDS = 600.0

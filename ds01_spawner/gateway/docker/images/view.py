@@ -14,7 +14,7 @@ from ds01_spawner.domain.names import shown
 from ds01_spawner.gateway.docker.images.rights import ImageRights, labels_of, tagged
 from ds01_spawner.gateway.docker.reading.filters import Filters, has_label
 from ds01_spawner.gateway.docker.reading.image_names import shown_image
-from ds01_spawner.policy.image_references import own_repository, split_reference
+from ds01_spawner.policy.image_references import split_reference, without_namespace
 
 _KNOWN = frozenset({"before", "dangling", "label", "reference", "since", "until"})
 _TRUE = frozenset({"true", "1"})
@@ -124,12 +124,6 @@ def in_own_words(value: Any, user: str) -> Any:
     if isinstance(value, Mapping) and isinstance(value.get("message"), str):
         return {**value, "message": without_namespace(value["message"], user)}
     return value
-
-
-def without_namespace(text: str, user: str) -> str:
-    """A sentence of the engine's in which images are called what the person calls them."""
-    namespace = f"{own_repository(user)}/"
-    return text.replace(f"docker.io/{namespace}", "").replace(namespace, "")
 
 
 def freed_bytes(deleted: Sequence[str], every: Sequence[Mapping[str, Any]]) -> int:
