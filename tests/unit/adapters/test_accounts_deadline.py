@@ -46,7 +46,8 @@ def accounts(directory: Directory) -> UnixAccounts:
 
 def eventually(ask: Callable[[], object]) -> None:
     """Until it does not raise any more, within the patience."""
-    over, ends = threading.Event(), threading.Timer(PATIENCE_SECONDS, over.set)
+    over = threading.Event()
+    ends = threading.Timer(PATIENCE_SECONDS, over.set)
     ends.start()
     try:
         while True:
