@@ -114,8 +114,11 @@ def test_nor_while_a_container_with_the_same_volume_runs(scene: Scene) -> None:
             *("create", "--name", rests, "-v", f"{volume}:/a", "-v", f"{rests}:/a/x/y"),
             *(scene.image, "true"),
         )
-        told = person.refused("cp", f"{rests}:/a", "-")
-        assert_understood(told, "volume")
+        done = person.try_docker("cp", f"{rests}:/a", "-")
+        if done.code:
+            assert_understood(done.err, "volume")
+        # For a copy of its own the engine would have made the second volume's folder in the first.
+        assert person.docker("exec", runs, "find", "/a") == "/a"
         person.docker("rm", "-f", runs, rests)
         person.docker("volume", "rm", volume, rests)
 
@@ -279,7 +282,8 @@ def test_storms_of_creates_and_removals_leave_nothing(scene: Scene) -> None:
         person.try_docker("rm", "-f", name)
 
     platform = scene.gateway.platform
-    alive = set(engine_docker("ps", "-aq", "--no-trunc").split())
+    mine = f"label=ds01.instance={scene.gateway.instance}"
+    alive = engine_docker("ps", "-aq", "--no-trunc", "--filter", mine).split()
     keys = {
         found["Config"]["Labels"].get("ds01.binds", "")
         for found in (engine(f"/containers/{each}/json") for each in alive)
