@@ -290,7 +290,6 @@ class Platform:
             rules=Rules(
                 strategy=STRATEGIES[self.gpu_config.strategy],
                 resolve_image=self._resolve_image,
-                is_catalogued=self._is_catalogued,
                 may_pull=self._may_pull,
                 site=self.site,
                 excluded_gpus=self._excluded_gpus,
@@ -615,9 +614,6 @@ class Platform:
         if default is None:
             raise Forbidden("No image is offered to you.", "Ask the administrator for one.")
         return default.reference
-
-    def _is_catalogued(self, reference: str) -> bool:
-        return self.images.is_catalogued(reference)
 
     def _may_pull(self, reference: str) -> bool:
         return self.images.entry(reference) is not None or self.images.is_pullable(reference)

@@ -26,7 +26,7 @@ from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.domain.request import GpuRequest, LaunchRequest
 from ds01_spawner.gateway.docker.create.admission import Granting, refused_now, told_of_wait
 from ds01_spawner.gateway.docker.create.listing_size import check_container_fits
-from ds01_spawner.gateway.docker.create.spec import Found, dressed, groups_warning
+from ds01_spawner.gateway.docker.create.spec import Found, dressed
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.images.rights import ImageRights
 from ds01_spawner.gateway.docker.lookups import Lookups
@@ -96,10 +96,8 @@ class Creating:
         grant, waited = await self._granted(request, asked, limits)
         request = replace(request, image=grant.spec.image)
         container_id = await self._made(request, grant, asked, account, found)
-        without = groups_warning(grant.spec, asked, account)
         warnings = [
             *asked.warnings,
-            *filter(None, (without,)),
             *waited,
             *await self._joined(caller, asked, container_id),
         ]
