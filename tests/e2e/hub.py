@@ -246,9 +246,9 @@ class Hub:
         if not (self.state / "instance-id").exists():
             return
         self.empty()
-        for person in self._people:
-            docker("volume", "rm", names.home_volume(person), check=False)
-            docker("network", "rm", names.network_name(person), check=False)
+        people = sorted(set(self._people))
+        docker("volume", "rm", *map(names.home_volume, people), check=False)
+        docker("network", "rm", *map(names.network_name, people), check=False)
         self.platform.cgroups.take_down()
 
 
