@@ -97,6 +97,15 @@ class Client:
         """The last lines of a container's output."""
         return self._get(f"{_of(name)}/logs", m.Logs, lines=lines, user=user)
 
+    def follow_logs(
+        self, name: str, lines: int = 200, *, user: str | None = None
+    ) -> Iterator[m.LogText | m.LogEnd]:
+        """The last lines of a container's output, then what it says, and how it ends."""
+        models: dict[str, type[m.LogText | m.LogEnd]] = {"log": m.LogText, "end": m.LogEnd}
+        for event in self._events(f"{_of(name)}/logs/events", models, lines=lines, user=user):
+            if not isinstance(event, m.LogText) or event.text:
+                yield event
+
     def gpus(self) -> m.Gpus:
         """Every GPU slot."""
         return self._get("/gpus", m.Gpus)
@@ -255,10 +264,11 @@ class Client:
         except ValidationError as exc:
             raise _not_understood(answer) from exc
 
-    def _events(self, path: str, models: Mapping[str, type[M]]) -> Iterator[M]:
+    def _events(self, path: str, models: Mapping[str, type[M]], **query: object) -> Iterator[M]:
         timeout = httpx.Timeout(READ_SECONDS, read=SILENCE_SECONDS)
+        asked = self._http.stream("GET", _below(path), params=_said(query), timeout=timeout)
         try:
-            with self._http.stream("GET", _below(path), timeout=timeout) as answer:
+            with asked as answer:
                 if answer.status_code != httpx.codes.OK:
                     answer.read()
                     _check(answer)

@@ -40,7 +40,6 @@ class Containers:
             "stopContainer": self.stop,
             "retireContainer": self.retire,
             "extendContainer": self.extend,
-            "getLogs": self.logs,
         }
 
     async def every(self, ask: Ask) -> m.Containers:
@@ -55,7 +54,8 @@ class Containers:
         """One container."""
         user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.MANAGER)
         return await ask.run(
-            self._api, lambda platform: view(platform, _found(platform, user, ask))
+            self._api,
+            lambda platform: view(platform, container_named(platform, user, ask.parts["name"])),
         )
 
     async def start(self, ask: Ask) -> m.Container:
@@ -63,8 +63,8 @@ class Containers:
         user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.ADMIN)
 
         def start(platform: Platform) -> m.Container:
-            found = _found(platform, user, ask)
-            container = _own(platform, found)
+            found = container_named(platform, user, ask.parts["name"])
+            container = proven(platform, found)
             if labels.origin_of(container.labels) is not Interface.HUB:
                 platform.starts.start(container.id, user)
             elif not container.state.is_live:
@@ -78,8 +78,8 @@ class Containers:
         user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.ADMIN)
 
         def stop(platform: Platform) -> m.Container:
-            found = _found(platform, user, ask)
-            container = _own(platform, found)
+            found = container_named(platform, user, ask.parts["name"])
+            container = proven(platform, found)
             self._stop(platform, container)
             again = _again(platform, container)
             if again is None:
@@ -93,8 +93,8 @@ class Containers:
         user = subject_of(ask.requester, ask.asked(m.OwnerQuery).user, Role.ADMIN)
 
         def retire(platform: Platform) -> m.Removed:
-            found = _found(platform, user, ask)
-            container = _own(platform, found)
+            found = container_named(platform, user, ask.parts["name"])
+            container = proven(platform, found)
             self._stop(platform, container)
             _remove(platform, container)
             left = platform.engine.container(container.id)
@@ -125,18 +125,6 @@ class Containers:
             )
 
         return await ask.run(self._api, extend)
-
-    async def logs(self, ask: Ask) -> m.Logs:
-        """The last lines of its output: its owner's, or for administrators."""
-        query = ask.asked(m.LogsQuery)
-        user = subject_of(ask.requester, query.user, Role.ADMIN)
-
-        def logs(platform: Platform) -> m.Logs:
-            found = _found(platform, user, ask)
-            text = platform.engine.logs(_own(platform, found).id, query.lines)
-            return m.Logs(name=found.name, lines=tuple(text.splitlines()[-query.lines :]))
-
-        return await ask.run(self._api, logs)
 
     def _stop(self, platform: Platform, container: Container) -> None:
         if not container.state.is_live:
@@ -192,9 +180,13 @@ def _server_name(name: str) -> str:
     return "" if name == names.DEFAULT_SERVER else name
 
 
-def _found(platform: Platform, user: str, ask: Ask) -> ContainerOutlook:
-    """The person's container of that name: what they call it, or what the engine does."""
-    wanted = ask.parts["name"]
+def container_named(platform: Platform, user: str, wanted: str) -> ContainerOutlook:
+    """The person's container of that name: what they call it, or what the engine does.
+
+    Raises:
+        NotFound: They have none.
+        Unavailable: Engine, ledger or policy cannot be read.
+    """
     mine = platform.outlook.read().of(user).containers
     found = [each for each in mine if wanted in {each.name, each.container_name}]
     if not found:
@@ -206,10 +198,14 @@ def _found(platform: Platform, user: str, ask: Ask) -> ContainerOutlook:
     return found[0]
 
 
-def _own(platform: Platform, found: ContainerOutlook) -> Container:
+def proven(platform: Platform, found: ContainerOutlook) -> Container:
     """The container as the engine has it now, if its labels prove whose it is.
 
     What the platform did not make may bear anybody's name: images bring labels along.
+
+    Raises:
+        NotFound: It is gone, or they do not.
+        Unavailable: The engine does not answer.
     """
     container = platform.engine.container(found.container_id)
     if container is None:

@@ -16,6 +16,7 @@ from ds01_spawner.gateway.api.handler import Served
 from ds01_spawner.gateway.api.history import History
 from ds01_spawner.gateway.api.images import Images
 from ds01_spawner.gateway.api.keys import Keys
+from ds01_spawner.gateway.api.logs import Logs
 from ds01_spawner.gateway.api.me import Me
 from ds01_spawner.gateway.api.policies import Policies
 from ds01_spawner.gateway.api.queue import Queue
@@ -34,10 +35,11 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
         api: What the API stands on.
         rate: How often one person may ask.
     """
-    queue, builds = Queue(api), Builds(api)
+    queue, builds, logs = Queue(api), Builds(api), Logs(api)
     groups: tuple[_Group, ...] = (
         Me(api),
         Containers(api),
+        logs,
         Gpus(api),
         queue,
         Images(api),
@@ -50,7 +52,7 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
     return Served(
         api=api,
         answers={name: answer for group in groups for name, answer in group.handlers().items()},
-        streams={**queue.streams(), **builds.streams()},
+        streams={**queue.streams(), **builds.streams(), **logs.streams()},
         rates=Rates(rate),
     )
 
