@@ -22,7 +22,7 @@ _OPAQUE = "trusted.overlay.opaque"
 
 
 def layers_of(inspected: Mapping[str, Any]) -> tuple[Path, ...]:
-    """A container's layers, the topmost first; none where the engine keeps them otherwise."""
+    """A container's layers, the topmost first; none where the engine does not say them."""
     driver = inspected.get("GraphDriver") or {}
     data = driver.get("Data") or {}
     upper, lower = data.get("UpperDir"), data.get("LowerDir")
