@@ -102,8 +102,13 @@ def image_filters(
 
 
 def inspected_image(image: Mapping[str, Any], rights: ImageRights) -> dict[str, Any]:
-    """`GET /images/{ref}/json`."""
-    seen = dict(image)
+    """`GET /images/{ref}/json`.
+
+    Engines from 25 on leave `ContainerConfig` out; docker-compose 1.29 looks there for an image's
+    volumes whenever it makes a container anew, and fails without it.
+    """
+    volumes = (image.get("Config") or {}).get("Volumes")
+    seen = {"ContainerConfig": {"Volumes": volumes}, **image}
     for key in ("RepoTags", "RepoDigests"):
         seen[key] = rights.shown(image.get(key))
     return seen
