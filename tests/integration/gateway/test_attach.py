@@ -25,7 +25,9 @@ def test_run_at_a_terminal(gateway: Gateway, alice: Person, tiny_image: str) -> 
     ):
         shell.wait_for("$")
         # The client tells the size once the shell runs, a moment after its prompt.
-        shell.type("until stty size 2>/dev/null; do sleep 0.1; done; echo done-$((40 + 2))\n")
+        shell.type(
+            "until stty size 2>&1 | grep '^[0-9]'; do sleep 0.1; done; echo done-$((40 + 2))\n"
+        )
         assert f"{ROWS} {COLUMNS}" in shell.wait_for("done-42\r\n")
         shell.type("exit 3\n")
         assert shell.end() == 3

@@ -49,7 +49,9 @@ def test_a_shell_at_a_terminal_has_its_size_and_its_exit_code(
 ) -> None:
     with nothing_left_open(gateway), terminal(alice, "exec", "-it", box, "sh") as shell:
         shell.wait_for("$")
-        shell.type("until stty size 2>/dev/null; do sleep 0.1; done; echo done-$((40 + 2))\n")
+        shell.type(
+            "until stty size 2>&1 | grep '^[0-9]'; do sleep 0.1; done; echo done-$((40 + 2))\n"
+        )
         assert f"{ROWS} {COLUMNS}" in shell.wait_for("done-42\r\n")
         shell.type("exit 7\n")
         assert shell.end() == 7
