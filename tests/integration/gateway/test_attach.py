@@ -60,6 +60,9 @@ def test_detach_keys_leave_the_container_running(
 
 def test_two_at_one_container_see_the_same(alice: Person, echo: str) -> None:
     with terminal(alice, "attach", echo) as one, terminal(alice, "attach", echo) as other:
+        for each in (other, one):
+            each.type("here\n")
+            each.wait_for("here\r\nhere\r\n")
         one.type("first\n")
         other.wait_for("first")
         other.type("second\n")
