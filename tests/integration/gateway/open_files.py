@@ -9,10 +9,6 @@ from integration.gateway.gateway_process import Gateway, eventually
 _SAMPLES = 10
 
 
-OWN = 2
-"""Where a gateway listens, and the engine's events that it follows from a moment later on."""
-
-
 def open_sockets(pid: int) -> int:
     """How many sockets a process has."""
     folder = f"/proc/{pid}/fd"
