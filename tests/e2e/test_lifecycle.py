@@ -97,7 +97,7 @@ def training_without_a_browser_survives_until_it_ends(person: Person) -> None:
     assert kinds(person) == []
     train(person.hub, person.slot(), 0.0)
     eventually(lambda: is_stopped(person), 60, what="the training has ended")
-    assert kinds(person) == TOLD
+    eventually(lambda: kinds(person) == TOLD, what="all three notices")
 
 
 def time_is_up_whatever_was_restarted(person: Person) -> None:
@@ -110,7 +110,7 @@ def time_is_up_whatever_was_restarted(person: Person) -> None:
     eventually(lambda: is_stopped(person), 60, what="its time is up")
     assert 34 <= time.monotonic() - began < 34 + 25
     assert time.monotonic() - restarted < 33, "a restart does not reset it"
-    assert kinds(person) == TOLD
+    eventually(lambda: kinds(person) == TOLD, what="all three notices")
     (stopped,) = person.hub.events("cleanup.runtime", person.name)
     assert "max_runtime" in stopped["details"]["rule"]
 
@@ -123,7 +123,7 @@ def keep_alive_postpones_and_then_ends(person: Person) -> None:
     eventually(lambda: person.hub.events("container.extend", person.name), 10)
     eventually(lambda: is_stopped(person), 90, what="the keep-alive has ended")
     assert time.monotonic() - touched > 15
-    assert kinds(person)[-2:] == TOLD[-2:]
+    eventually(lambda: kinds(person)[-2:] == TOLD[-2:], what="the last two notices")
 
 
 SCENARIOS: dict[str, Callable[[Person], None]] = {
