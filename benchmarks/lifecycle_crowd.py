@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ds01_spawner.adapters.cgroups import open_cgroups
 from ds01_spawner.composition import Directories, Platform
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import ContainerSpec, Mount
 from ds01_spawner.domain.gpu import Slot
 from ds01_spawner.domain.labels import Interface
-from ds01_spawner.domain.names import DEFAULT_SERVER, cgroup_slugs, container_name
+from ds01_spawner.domain.names import DEFAULT_SERVER, container_name
 from stubs.tiny_image import TINY_IMAGE
 
 PREFIX = "benchlife"
@@ -26,7 +25,6 @@ INTERFACES = {
 """What each person has, by what they call it; the first two have a GPU slot while there are any."""
 
 _SLEEP = ("sleep", "7200")
-_TOP = "ds01bench"
 _PORT = 8888
 _WARNED_AFTER = timedelta(hours=20)
 _LISTS = "mkdir -p /tmp/{path} && cd /tmp/{path} && echo '[]' > kernels && cp kernels terminals"
@@ -69,14 +67,12 @@ def people(count: int) -> tuple[str, ...]:
 
 
 def installation(folder: Path) -> Platform:
-    """A platform with simulated GPUs, a policy, and cgroups apart from every other's."""
+    """A platform with simulated GPUs and a policy."""
     config, state = folder / "config", folder / "state"
     config.mkdir()
     (config / "resource-limits.yaml").write_text(_POLICY)
     (config / "gpu-config.yaml").write_text(_GPU_CONFIG)
-    platform = Platform(Directories(config, state, state / "events.jsonl"), actor="benchmark")
-    vars(platform)["cgroups"] = open_cgroups(platform.engine.info(), top=_TOP)
-    return platform
+    return Platform(Directories(config, state, state / "events.jsonl"), actor="benchmark")
 
 
 @contextmanager
@@ -102,11 +98,7 @@ def crowd(platform: Platform, users: Sequence[str], homes: Path) -> Iterator[tup
         yield tuple(made)
     finally:
         remove(platform, made)
-        for user in users:
-            platform.cgroups.remove(*cgroup_slugs(GROUP, user))
-        for level in (f"{_TOP}/{GROUP}", _TOP):
-            for folder in Path("/sys/fs/cgroup").glob(f"*/{level}"):
-                folder.rmdir()
+        platform.cgroups.take_down()
 
 
 @contextmanager

@@ -49,12 +49,13 @@ from ds01_spawner.adapters.staged_binds import KernelBindStage
 from ds01_spawner.adapters.storage.meter import HomeMeter
 from ds01_spawner.adapters.system_clock import SystemClock
 from ds01_spawner.adapters.system_zone import SystemZone
+from ds01_spawner.adapters.text_files import read_text
 from ds01_spawner.adapters.volume_folders import EngineVolumeFolders
-from ds01_spawner.domain.errors import Forbidden, NotFound, Unavailable
+from ds01_spawner.domain.errors import Forbidden, NotFound, PolicyError, Unavailable
 from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.grant import Site
 from ds01_spawner.domain.limits import Limits
-from ds01_spawner.domain.names import user_slug
+from ds01_spawner.domain.names import cgroup_top, user_slug
 from ds01_spawner.domain.repair import GRACE
 from ds01_spawner.domain.strategies import STRATEGIES
 from ds01_spawner.operations.admission import Admission, Rules
@@ -149,6 +150,14 @@ class Directories:
         )
 
     @property
+    def is_main(self) -> bool:
+        """Whether this is the machine's own installation: the one in /var/lib/ds01.
+
+        There is one such folder, so that of several installations on one engine no two can be it.
+        """
+        return self.state.resolve() == _DEFAULT_STATE.resolve()
+
+    @property
     def ledger(self) -> Path:
         """The ledger's file."""
         return self.state / "ledger.sqlite"
@@ -200,13 +209,13 @@ class Platform:
     def gpu_config(self) -> GpuConfig:
         """`gpu-config.yaml`; read once."""
         path = self.directories.config / "gpu-config.yaml"
-        return parse_gpu_config(_read(path), str(path)) if path.exists() else GpuConfig()
+        return parse_gpu_config(read_text(path), str(path)) if path.exists() else GpuConfig()
 
     @cached_property
     def images(self) -> ImageCatalogue:
         """`images.yaml`; read once."""
         path = self.directories.config / "images.yaml"
-        return parse_images(_read(path), str(path))
+        return parse_images(read_text(path), str(path))
 
     @cached_property
     def build_settings(self) -> Mapping[str, bytes]:
@@ -228,7 +237,7 @@ class Platform:
         """What people are offered to make images of; read once."""
         section, aime = self.images.build, Rows(())
         if section.aime is not None:
-            aime = read_rows(_read(Path(section.aime.file)), section.aime.architecture)
+            aime = read_rows(read_text(Path(section.aime.file)), section.aime.architecture)
         return build_catalogue(section, aime, host_settings=bool(self.build_settings))
 
     @cached_property
@@ -254,17 +263,13 @@ class Platform:
     @cached_property
     def cgroups(self) -> Cgroups:
         """Per-person cgroups."""
-        return open_cgroups(self.engine.info())
+        top = cgroup_top(self.instance, is_main=self.directories.is_main)
+        return open_cgroups(self.engine.info(), top=top)
 
     @cached_property
     def activity(self) -> KernelActivity:
         """What the kernel counts for containers."""
         return KernelActivity(self.engine.info(), self.engine)
-
-    @cached_property
-    def usage(self) -> KernelUsage:
-        """What containers use."""
-        return KernelUsage(self.engine.info(), self.engine)
 
     @cached_property
     def usage(self) -> KernelUsage:
@@ -310,7 +315,11 @@ class Platform:
     @cached_property
     def site(self) -> Site:
         """What containers' descriptions take from this installation."""
-        return Site(instance=self.instance, io_device=disk_of(Path(self.engine.info().data_root)))
+        return Site(
+            instance=self.instance,
+            is_main=self.directories.is_main,
+            io_device=disk_of(Path(self.engine.info().data_root)),
+        )
 
     @cached_property
     def admission(self) -> Admission:
@@ -327,7 +336,6 @@ class Platform:
             rules=Rules(
                 strategy=STRATEGIES[self.gpu_config.strategy],
                 resolve_image=self._resolve_image,
-                is_catalogued=self._is_catalogued,
                 may_pull=self._may_pull,
                 site=self.site,
                 excluded_gpus=self._excluded_gpus,
@@ -344,6 +352,7 @@ class Platform:
             aggregates=self.aggregates,
             succession=self.succession,
             audit=self.audit,
+            roots=self.engine,
         )
 
     @cached_property
@@ -411,6 +420,7 @@ class Platform:
             config=IsolationFile(self.directories.config).current,
             audit=self.audit,
             instance=self.instance,
+            is_main=self.directories.is_main,
             ports=remembered_ports(
                 self.directories.state / "hub-ports",
                 (*hub_ports(os.environ), *hub_ports(beside)),
@@ -473,6 +483,7 @@ class Platform:
             audit=self.audit,
             post=self.outbox.post,
             instance=self.instance,
+            is_main=self.directories.is_main,
             zone=self.zone,
         )
 
@@ -663,7 +674,13 @@ class Platform:
             with suppress(FileExistsError):
                 path.hardlink_to(draft)
             draft.unlink()
-        return _read(path).strip()
+        try:
+            kept = read_text(path).strip()
+        except PolicyError as exc:
+            raise Unavailable(str(exc), "Restore the file.") from exc
+        if not kept:
+            raise Unavailable(f"{path} is empty.", "Restore the file.")
+        return kept
 
     def _check_storage(self, user: str, limits: Limits) -> None:
         self.storage.check(user, limits)
@@ -680,9 +697,6 @@ class Platform:
         if default is None:
             raise Forbidden("No image is offered to you.", "Ask the administrator for one.")
         return default.reference
-
-    def _is_catalogued(self, reference: str) -> bool:
-        return self.images.is_catalogued(reference)
 
     def _may_pull(self, reference: str) -> bool:
         catalogue = self.images
@@ -716,10 +730,3 @@ def open_platform(directories: Directories | None = None, *, actor: str) -> Plat
         actor: Name of the program, as events call it.
     """
     return Platform(directories or Directories.from_environment(), actor)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise Unavailable(f"{path} cannot be read: {exc}.", "Restore the file.") from exc

@@ -10,10 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ds01_spawner.adapters.hang_guard import KeyedGuard
 from ds01_spawner.domain.errors import Forbidden, Unavailable
 from ds01_spawner.domain.person import UnixAccount
 
 FIRST_PERSON_ID = 1000
+DEADLINE_SECONDS = 10.0
+_MOST_HANGING = 32
 _NOBODY_ID = 65534
 _OUTSIDE_ONLY = frozenset(
     {
@@ -65,10 +68,23 @@ SYSTEM = NameService(pwd.getpwnam, _failure_number, os.getgrouplist, grp.getgrgi
 
 
 class UnixAccounts:
-    """The `Accounts` port."""
+    """The `Accounts` port. Many threads may use it.
 
-    def __init__(self, names: NameService = SYSTEM) -> None:
+    A directory server that hangs (LDAP, SSSD), or a home on a file server that does, is not waited
+    for longer than the deadline, whoever asks.
+    """
+
+    def __init__(
+        self, names: NameService = SYSTEM, *, deadline_seconds: float = DEADLINE_SECONDS
+    ) -> None:
         self._names = names
+        self._guard = KeyedGuard(
+            "The directory of accounts, or a home directory,",
+            deadline_seconds,
+            _MOST_HANGING,
+            "Try again in a minute; if it stays, the administrator should look at SSSD or LDAP"
+            " (getent passwd) and at the file server.",
+        )
 
     def lookup(self, user: str) -> UnixAccount | None:
         """The account whose login name is exactly `user`, or `None`.
@@ -80,6 +96,9 @@ class UnixAccounts:
             Forbidden: It is a system account, or its home cannot be a person's home.
             Unavailable: The name service or the home directory cannot be read now.
         """
+        return self._guard.run(f"name {user}", lambda: self._looked_up(user))
+
+    def _looked_up(self, user: str) -> UnixAccount | None:
         entry = self._entry(user)
         if entry is None:
             return None
@@ -111,6 +130,9 @@ class UnixAccounts:
         Raises:
             Unavailable: The name service cannot be read now.
         """
+        return self._guard.run(f"uid {uid}", lambda: self._login_name(uid))
+
+    def _login_name(self, uid: int) -> str | None:
         try:
             return self._names.by_uid(uid).pw_name
         except KeyError:

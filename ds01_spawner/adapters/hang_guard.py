@@ -66,6 +66,62 @@ class HangGuard:
         )
 
 
+class KeyedGuard:
+    """Runs calls side by side, each in a thread of its own, and stops waiting at a deadline.
+
+    A call that hangs keeps its thread. Until it returns, calls with its key fail at once, and so
+    does every call while `most` hang: threads do not pile up beyond what callers began together.
+
+    Args:
+        what: What is asked, at the beginning of a sentence.
+        deadline_seconds: How long each call may take.
+        most: How many may hang.
+        next_step: What to do about it.
+    """
+
+    def __init__(self, what: str, deadline_seconds: float, most: int, next_step: str) -> None:
+        self._what = what
+        self._deadline_seconds = deadline_seconds
+        self._most = most
+        self._next_step = next_step
+        self._lock = threading.Lock()
+        self._late: dict[object, str] = {}
+
+    def run(self, key: str, call: Callable[[], T]) -> T:
+        """What `call` returns or raises.
+
+        Raises:
+            Unavailable: It did not return in time, or earlier ones still have not.
+        """
+        with self._lock:
+            if len(self._late) >= self._most or key in self._late.values():
+                raise self._unavailable()
+        outcome: Future[T] = Future()
+        thread = threading.Thread(
+            target=_settle, args=(call, outcome), name=f"ds01 {self._what}", daemon=True
+        )
+        thread.start()
+        try:
+            return outcome.result(timeout=self._deadline_seconds)
+        except TimeoutError:
+            if outcome.done():
+                raise
+            hanging = object()
+            with self._lock:
+                self._late[hanging] = key
+            outcome.add_done_callback(lambda _done: self._returned(hanging))
+            raise self._unavailable() from None
+
+    def _returned(self, hanging: object) -> None:
+        with self._lock:
+            del self._late[hanging]
+
+    def _unavailable(self) -> Unavailable:
+        return Unavailable(
+            f"{self._what} has not answered for {self._deadline_seconds:g} s.", self._next_step
+        )
+
+
 class GuardedCalls(Generic[T]):
     """Makes calls one after the other in one thread, and leaves it at the first that hangs.
 

@@ -1,4 +1,4 @@
-"""Configuration files: read whole, and replaced at once."""
+"""Small files of text, configuration above all: read whole, and replaced at once."""
 
 import itertools
 import os

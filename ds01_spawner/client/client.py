@@ -171,6 +171,15 @@ class Client(Asking):
         """The last lines of a container's output."""
         return self._get(f"{_of(name)}/logs", m.Logs, lines=lines, user=user)
 
+    def follow_logs(
+        self, name: str, lines: int = 200, *, user: str | None = None
+    ) -> Iterator[m.LogText | m.LogEnd]:
+        """The last lines of a container's output, then what it says, and how it ends."""
+        models: dict[str, type[m.LogText | m.LogEnd]] = {"log": m.LogText, "end": m.LogEnd}
+        for event in self._events(f"{_of(name)}/logs/events", models, lines=lines, user=user):
+            if not isinstance(event, m.LogText) or event.text:
+                yield event
+
     def gpus(self) -> m.Gpus:
         """Every GPU slot."""
         return self._get("/gpus", m.Gpus)

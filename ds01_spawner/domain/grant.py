@@ -33,11 +33,14 @@ class Site:
 
     Attributes:
         instance: Id of this installation.
+        is_main: Whether it is the machine's own: containers from before there were such ids, and
+            those of the older `aime.mlc`, are its to decide about, and no other's.
         io_device: Block device that I/O limits are for, or `None`.
         use_device_requests: Whether the engine hands out GPUs; otherwise by environment alone.
     """
 
     instance: str
+    is_main: bool = False
     io_device: str | None = None
     use_device_requests: bool = True
 
@@ -52,8 +55,6 @@ class Placement:
         slots: Slots granted.
         simulated: Whether the slots are simulated.
         notices: Host folder with what the person is told, or `None` without one.
-        catalogued: Whether the image is the administrator's choice (`images.yaml`), so that its
-            /etc/group is no person's work.
         granted_at: When.
     """
 
@@ -62,7 +63,6 @@ class Placement:
     slots: tuple[Slot, ...] = ()
     simulated: bool = False
     notices: str | None = None
-    catalogued: bool = False
     granted_at: datetime = field(kw_only=True)
 
 
@@ -79,7 +79,7 @@ def container_spec(
         cgroup_parent=placement.cgroup_parent,
         network=names.network_name(request.user),
         user=f"{account.uid}:{account.gid}" if account else IMAGE_USER,
-        group_add=_groups(account, placement),
+        group_add=groups_of(account) if account else (),
         cpus=least(limits.max_cpus, limits.aggregate.cpus),
         memory_bytes=limits.memory_bytes,
         memory_swap_bytes=_memory_swap(limits),
@@ -115,20 +115,19 @@ def without_device_requests(spec: ContainerSpec) -> ContainerSpec:
 
 
 def groups_of(account: UnixAccount) -> tuple[int, ...]:
-    """The person's groups beside the primary one, which `User` says as a number."""
-    return tuple(gid for gid in account.group_ids if gid != account.gid)
+    """The person's groups beside the primary one, which `User` says as a number.
 
-
-def _groups(account: UnixAccount | None, placement: Placement) -> tuple[int, ...]:
-    """What the engine is told to add; only to containers that have folders of the host.
-
-    It looks each of them up in the container's own /etc/group, by name before number: a line
-    `2000:x:42:` there makes group 2000 the server's group 42. So there are none in images that
-    people make, and none where the engine may copy files in as root (`docker cp`), which it never
-    does with folders of the host.
+    The engine looks each of them up in the /etc/group of the container's own files, by name before
+    number: a line `2000:x:42:` there makes group 2000 the server's group 42. The primary one it
+    looks up in the same file at the same moments, so these open nothing that it would not open;
+    what keeps either from being another is that a container with folders of the server is made
+    only of an image that calls no group so, in a file that nobody in the container may change
+    (`adapters.docker_engine.image_groups`), that the file is masked for what the runtime looks up
+    once more (`group_file`), and that `docker cp` writes nothing to it. Without such folders,
+    where the engine may copy files in as root, a container has none of them.
     https://github.com/moby/moby/blob/v20.10.24/daemon/oci_linux.go#L172
     """
-    return groups_of(account) if account and placement.catalogued else ()
+    return tuple(gid for gid in account.group_ids if gid != account.gid)
 
 
 def _labels(

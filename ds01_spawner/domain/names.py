@@ -26,6 +26,7 @@ _DIGEST = 16
 _SLUG_LENGTH = 40
 _PLAIN_USER = re.compile(r"^[a-z0-9](?:[a-z0-9_-]{0,38}[a-z0-9])?\Z")
 _PLAIN_CGROUP = re.compile(r"^[a-z0-9_]{1,40}\Z")
+_CGROUP_TOP = "ds01"
 _CGROUP_FILES = frozenset({"tasks", "notify_on_release", "release_agent"})
 NO_GROUP = "no.group"
 """The cgroup level of people without a group; no slug has this form."""
@@ -129,6 +130,15 @@ def cgroup_slug(name: str) -> str:
 def cgroup_slugs(group: str | None, user: str) -> tuple[str, str]:
     """The two levels, group and person, of a person's cgroup."""
     return NO_GROUP if group is None else cgroup_slug(group), cgroup_slug(user)
+
+
+def cgroup_top(instance: str, *, is_main: bool) -> str:
+    """The cgroup that those of all people of an installation lie in; without a hyphen.
+
+    The main installation's has the plain name; each other has one of its own, so that no two bound
+    the same person in the same place.
+    """
+    return _CGROUP_TOP if is_main else f"{_CGROUP_TOP}_{cgroup_slug(instance)}"
 
 
 def container_name(name: str, user: str) -> str:

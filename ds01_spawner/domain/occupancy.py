@@ -68,6 +68,7 @@ class Occupancy:
     Attributes:
         uses: One entry a slot, in the order people read them.
         containers: (user, engine name) of everything that counts as running or about to run.
+        starting: Those of them that are promised a place and do not run yet.
         conflicts: Sentences about slots that more than one container has.
         excluded_gpus: Cards (UUID) that are never given through this door, such as those for batch
             work; what somebody has on them still counts against their limits.
@@ -78,6 +79,7 @@ class Occupancy:
     containers: tuple[tuple[str, str], ...]
     conflicts: tuple[str, ...] = ()
     excluded_gpus: frozenset[str] = frozenset()
+    starting: frozenset[tuple[str, str]] = frozenset()
     slots: tuple[Slot, ...] = field(init=False, repr=False, compare=False)
     _of: Mapping[str, tuple[SlotUse, ...]] = field(init=False, repr=False, compare=False)
 
@@ -112,8 +114,10 @@ class Occupancy:
             else use
             for use in self.uses
         )
-        containers = dict.fromkeys([*self.containers, (user, container)])
-        return replace(self, uses=uses, containers=tuple(containers))
+        key = user, container
+        containers = tuple(dict.fromkeys([*self.containers, key]))
+        starting = self.starting if key in self.containers else self.starting | {key}
+        return replace(self, uses=uses, containers=containers, starting=starting)
 
     def of(self, user: str) -> tuple[SlotUse, ...]:
         """What a person has: through any door, and on a card that cannot be read just now, too."""
@@ -162,6 +166,7 @@ def occupancy(
         if container.name in promised and container.state is not ContainerState.CREATED
     }
     running: dict[tuple[str, str], None] = {}
+    starting: set[tuple[str, str]] = set()
     for container in snapshot.containers:
         owner = labels.owner_of(container.labels)
         if container.state.is_live and owner is not None:
@@ -171,8 +176,10 @@ def occupancy(
     for reservation in reservations:
         if reservation.created_at == shown.get(reservation.container_name):
             continue  # the engine shows the container it was for: labels are the truth now
-        if not reservation.container_name.startswith(BUILD):
-            running[reservation.user, reservation.container_name] = None
+        key = reservation.user, reservation.container_name
+        if key not in running and not reservation.container_name.startswith(BUILD):
+            running[key] = None
+            starting.add(key)
         for uuid in reservation.gpu_uuids:
             slot = slots.get(uuid)
             if slot is not None:
@@ -195,6 +202,7 @@ def occupancy(
         containers=tuple(running),
         conflicts=tuple(_conflicts(claims)),
         excluded_gpus=excluded_gpus,
+        starting=frozenset(starting),
     )
 
 

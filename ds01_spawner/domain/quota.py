@@ -111,9 +111,18 @@ def _check_containers(asker: Asker, occupancy: Occupancy) -> Refused | None:
     names = [name for name in occupancy.containers_of(asker.user) if name != asker.container_name]
     if allowed is None or len(names) < allowed:
         return None
+    if not names:
+        next_step = "Ask an administrator to raise max_containers_per_user."
+    elif occupancy.starting.isdisjoint((asker.user, name) for name in names):
+        next_step = "Stop one first."
+    else:
+        next_step = (
+            "Stop one, or wait a few minutes: what is not started by then gives its place up."
+        )
     return QuotaExceeded(
-        f"{len(names)} of {allowed} containers are running{_listed(names)}.",
-        "Stop one first." if names else "Ask an administrator to raise max_containers_per_user.",
+        f"{len(names)} of {allowed} containers are {doing(names, asker.user, occupancy)}"
+        f"{_listed(names)}.",
+        next_step,
         limit="max_containers_per_user",
         used=len(names),
         asked=1,
@@ -226,6 +235,12 @@ def _stop_one(held: Sequence[SlotUse]) -> str:
     name = own_name(stopped.container or "?")
     until = f" until {stopped.until:%H:%M} UTC" if stopped.until is not None else ""
     return f"{name} has stopped and keeps its GPU{until}: start that one again, or delete it."
+
+
+def doing(containers: Iterable[str], user: str, occupancy: Occupancy) -> str:
+    """What these of a person's containers do: all run, or some are only promised a place."""
+    promised = any((user, name) in occupancy.starting for name in containers)
+    return "running or about to start" if promised else "running"
 
 
 def own_name(container: str) -> str:

@@ -1,5 +1,7 @@
-"""Gives back what containers that are gone still have, however they went: promises, stages.
+"""What the engine tells of containers: their ends go into the log, and what they had goes back.
 
+An end is an event once, whether somebody stopped the container or it came by itself, as with
+`docker run --rm`. Promises and stages of what is gone are given back, however it went.
 A promise outlives a container's start by half a minute, longer than any reading of the engine that
 misses it. With `--rm` the engine itself removes the container, perhaps a second after its start.
 """
@@ -17,7 +19,9 @@ from ds01_spawner.domain.bind import binds_of
 from ds01_spawner.domain.container import Container, ContainerState
 from ds01_spawner.domain.errors import DS01Error
 from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.event_cursor import EventCursor
 
+_END, _REMOVAL = "die", "destroy"
 _OWN = "gateway"
 """Whose turn in the threads this takes."""
 
@@ -34,6 +38,7 @@ class RemovedContainers:
     Args:
         door: The platform, and the way to the engine.
         instance: Id of this installation.
+        cursor: Up to when ends are in the log.
         pause_seconds: From a lost connection to the next try.
         now: The time, in seconds since 1970.
     """
@@ -42,15 +47,17 @@ class RemovedContainers:
         self,
         door: Door,
         instance: str,
+        cursor: EventCursor | None = None,
         *,
         pause_seconds: float = PAUSE_SECONDS,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._door = door
         self._now = now
+        self._cursor = cursor or EventCursor()
         self._filters = {
             "type": ["container"],
-            "event": ["destroy"],
+            "event": [_END, _REMOVAL],
             "label": [f"{labels.INSTANCE}={instance}"],
         }
         self._pause_seconds = pause_seconds
@@ -67,13 +74,44 @@ class RemovedContainers:
             await asyncio.sleep(self._pause_seconds)
 
     async def follow(self) -> None:
-        """Give back what is promised for each container that goes, until the engine ends this."""
-        since = int(self._now()) - BACK_SECONDS
-        query = {"filters": [json.dumps(self._filters)], "since": [str(since)]}
+        """Do what is to do for each container that ends or goes, until the engine ends this."""
+        since = self._cursor.since(self._now(), BACK_SECONDS)
+        query = {"filters": [json.dumps(self._filters)], "since": [since]}
         async for event in self._door.engine.stream("GET", "/events", query):
-            container = removed_container(event)
-            if container is not None:
+            container = told_container(event)
+            if container is None:
+                continue
+            if event.get("Action") == _END:
+                await self._record_end(container, event)
+            else:
                 await self._forget(container)
+
+    async def _record_end(self, container: Container, event: Mapping[str, Any]) -> None:
+        moment = int(event.get("timeNano") or 0)
+        if not self._cursor.is_new(moment):
+            return
+        code = str(event["Actor"]["Attributes"].get("exitCode") or "")
+        details: dict[str, object] = {
+            "id": container.id,
+            "ended_at": datetime.fromtimestamp(moment / 10**9, UTC).isoformat(),
+            **({"exit_code": int(code)} if code.isdecimal() else {}),
+        }
+        audit = self._door.platform.audit
+
+        def write() -> None:
+            audit.write(
+                "container.exit",
+                user=labels.owner_of(container.labels),
+                resource=container.name,
+                interface=labels.origin_of(container.labels).value,
+                details=details,
+            )
+            self._cursor.move(moment)
+
+        try:
+            await self._door.threads.run(_OWN, write)
+        except DS01Error as exc:
+            _LOG.error("The end of %s is not in the log: %s", container.name, exc)
 
     async def _forget(self, container: Container) -> None:
         platform = self._door.platform
@@ -91,7 +129,7 @@ class RemovedContainers:
             _LOG.warning("What %s had is given back later: %s", container.name, exc)
 
 
-def removed_container(event: Any) -> Container | None:
+def told_container(event: Any) -> Container | None:
     """The container that an event of the engine's is about, as far as it tells; else `None`."""
     actor = event.get("Actor") if isinstance(event, Mapping) else None
     if not isinstance(actor, Mapping) or not isinstance(actor.get("Attributes"), Mapping):

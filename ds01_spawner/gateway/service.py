@@ -17,6 +17,7 @@ from ds01_spawner.gateway.api.handler import Served
 from ds01_spawner.gateway.api.serving import served_by, socket_application
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.handlers import docker_door
+from ds01_spawner.gateway.event_cursor import EventCursor
 from ds01_spawner.gateway.identity import ADMIN_GROUP, Caller, Identification
 from ds01_spawner.gateway.removed_containers import RemovedContainers
 from ds01_spawner.gateway.wire.engine_link import UnixEngineLink
@@ -103,7 +104,10 @@ class Gateway:
         )
         beside = None if api is None else self._hub_server(api)
         caring = asyncio.ensure_future(self._care())
-        removed = asyncio.ensure_future(RemovedContainers(own, self._platform.instance).watch())
+        cursor = EventCursor(self._platform.directories.state / "engine-events")
+        removed = asyncio.ensure_future(
+            RemovedContainers(own, self._platform.instance, cursor).watch()
+        )
         serving = asyncio.ensure_future(server.serve())
         ready()
         try:

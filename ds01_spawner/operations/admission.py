@@ -100,7 +100,6 @@ class Rules:
         resolve_image: The engine's reference for what somebody asked to start (empty: the
             default), called with user, their policy group and the text; raises `Forbidden` or
             `InvalidRequest` unless they may start it.
-        is_catalogued: Whether the engine's reference is an entry of the administrator's catalogue.
         may_pull: Whether an image that is not here may be fetched from its registry. Not a person's
             own: anybody could register that name in public.
         site: What containers' descriptions take from the installation.
@@ -113,7 +112,6 @@ class Rules:
     resolve_image: Callable[[str, str | None, str], str]
     may_pull: Callable[[str], bool]
     site: Site
-    is_catalogued: Callable[[str], bool] = lambda _reference: False
     excluded_gpus: Callable[[Inventory], frozenset[str]] = lambda _inventory: frozenset()
     check_storage: Callable[[str, Limits], None] = lambda _user, _limits: None
 
@@ -410,7 +408,6 @@ class Admission:
             slots=slots,
             simulated=simulated,
             notices=self._board.folder(request.user),
-            catalogued=self.rules.is_catalogued(request.image),
             granted_at=now,
         )
         spec = container_spec(request, limits, placement, self.rules.site)

@@ -54,6 +54,7 @@ class Isolation:
         config: Reads the configuration.
         audit: Where changes and troubles are written.
         instance: Id of this installation.
+        is_main: Whether networks that tell no maker are its own.
         ports: Ports of the host that containers need whatever the configuration says.
     """
 
@@ -66,6 +67,7 @@ class Isolation:
         config: Callable[[], IsolationConfig],
         audit: Audit,
         instance: str,
+        is_main: bool,
         ports: Sequence[HostPort] = (),
     ) -> None:
         self._bridges = bridges
@@ -74,6 +76,7 @@ class Isolation:
         self._read_config = config
         self._audit = audit
         self._instance = instance
+        self._is_main = is_main
         self._ports = tuple(ports)
         self._config = IsolationConfig()
         self._interfaces: tuple[str, ...] = ()
@@ -142,7 +145,9 @@ class Isolation:
         except PolicyError as exc:
             troubles.append(f"The last good isolation.yaml stays in force: {exc}")
         try:
-            self._interfaces = other_interfaces(self._bridges.bridges(), self._instance)
+            self._interfaces = other_interfaces(
+                self._bridges.bridges(), self._instance, is_main=self._is_main
+            )
         except DS01Error as exc:
             troubles.append(f"Older networks may be outside the fence: {exc}")
         config = self._config
@@ -190,11 +195,12 @@ class Isolation:
         self._troubles = troubles
 
 
-def other_interfaces(bridges: Sequence[Bridge], instance: str) -> tuple[str, ...]:
+def other_interfaces(bridges: Sequence[Bridge], instance: str, *, is_main: bool) -> tuple[str, ...]:
     """Interfaces of an installation's bridges that are not called as the rules expect.
 
     Networks from before interfaces had such names, and those of an installation whose id was lost
     with its state folder: a bridge is one's own by its label or by a container of one's own on it.
+    One that tells nothing is the main installation's: another's rules would cut it off.
     """
     prefix = bridge_prefix(instance)
     return tuple(
@@ -203,15 +209,15 @@ def other_interfaces(bridges: Sequence[Bridge], instance: str) -> tuple[str, ...
             for bridge in bridges
             if not bridge.interface.startswith(prefix)
             and _INTERFACE.match(bridge.interface)
-            and _is_own(bridge, instance)
+            and _is_own(bridge, instance, is_main=is_main)
         )
     )
 
 
-def _is_own(bridge: Bridge, instance: str) -> bool:
+def _is_own(bridge: Bridge, instance: str, *, is_main: bool) -> bool:
     if bridge.labels.get(labels.MANAGED) != "true":
         return False
     maker = bridge.labels.get(labels.INSTANCE)
     if maker == instance or instance in bridge.instances:
         return True
-    return maker is None and not bridge.instances
+    return is_main and maker is None and not bridge.instances

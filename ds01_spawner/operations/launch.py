@@ -23,8 +23,10 @@ from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.operations.admission import Admission, Grant
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.mount_places import check_places, places_of
 from ds01_spawner.operations.succession import Heritage, Succession
-from ds01_spawner.ports import Engine
+from ds01_spawner.policy.image_references import without_namespace
+from ds01_spawner.ports import ContainerRoots, Engine
 
 SETTLE_TIME = timedelta(seconds=30)
 """A reservation outlives the start by this, longer than any snapshot that misses the container."""
@@ -59,9 +61,18 @@ class Progress:
 
 
 class Launcher:
-    """Makes containers. Safe to use from many threads and processes."""
+    """Makes containers. Safe to use from many threads and processes.
 
-    def __init__(
+    Args:
+        admission: What grants.
+        engine: Where containers are made.
+        aggregates: Bounds of each person.
+        succession: What an older container leaves.
+        audit: The log.
+        roots: Where paths in a container lead; without it, all are taken for plain.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts it stands on
         self,
         *,
         admission: Admission,
@@ -69,12 +80,14 @@ class Launcher:
         aggregates: Aggregates,
         succession: Succession,
         audit: Audit,
+        roots: ContainerRoots | None = None,
     ) -> None:
         self._admission = admission
         self._engine = engine
         self._aggregates = aggregates
         self._succession = succession
         self._audit = audit
+        self._roots = roots
         self._engine_has_gpu_driver = True
 
     def expect_no_gpu_driver(self) -> None:
@@ -111,12 +124,14 @@ class Launcher:
         Raises:
             Abandoned: The door gave up.
             Conflict: The person runs a container of that name through another door.
+            Forbidden: Its image would have something made in a folder of the server.
             NoCapacity: It took so long that the reservation lapsed.
             Unavailable: A part does not answer, or did not do what it was told.
         """
         try:
             container_id = self._make(request, grant, spec, progress)
         except DS01Error as exc:
+            exc.message = without_namespace(exc.message, request.user)
             self.undo(request, grant, spec.name)
             if not isinstance(exc, Abandoned):
                 self._tell(request, "container.start", spec.name, str(exc))
@@ -149,6 +164,7 @@ class Launcher:
                 spec = without_device_requests(spec)
             return self._created(request, grant, spec)
         except DS01Error as exc:
+            exc.message = without_namespace(exc.message, request.user)
             self.undo(request, grant, spec.name)
             self._tell(request, "container.create", spec.name, str(exc))
             raise
@@ -244,7 +260,12 @@ class Launcher:
         self, request: LaunchRequest, grant: Grant, spec: ContainerSpec, progress: Progress
     ) -> str:
         _check(progress)
-        return self._created(request, grant, spec)
+        container_id = self._created(request, grant, spec)
+        container = self._engine.container(container_id) if self._roots is not None else None
+        if self._roots is not None and container is not None:
+            led = self._roots.leads_to(container_id, places_of(container))
+            check_places(container, spec, led)
+        return container_id
 
     def _created(self, request: LaunchRequest, grant: Grant, spec: ContainerSpec) -> str:
         self._admission.renew(grant)

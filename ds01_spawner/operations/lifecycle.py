@@ -113,8 +113,10 @@ class Lifecycle:
             self._engine.containers() if situation is None else situation.snapshot.containers
         )
         sources = self._sources(mark, situation, troubles)
-        instance = self._admission.rules.site.instance
-        ours = [each for each in containers if is_subject(each, instance)]
+        site = self._admission.rules.site
+        ours = [
+            each for each in containers if is_subject(each, site.instance, is_main=site.is_main)
+        ]
         policies = {each.id: _policies(policy, each) for each in ours}
         self._echoes.keep_only(each.id for each in containers)
         checks = self._checks.all(
@@ -194,12 +196,14 @@ class Lifecycle:
         now: datetime,
     ) -> tuple[Subject, ...]:
         """Everything that decides about these containers, as this look found it."""
+        site = self._admission.rules.site
         return subjects(
             containers,
             memory,
             policy,
             exemptions=policy.exemptions,
-            instance=self._admission.rules.site.instance,
+            instance=site.instance,
+            is_main=site.is_main,
             demand=0.0 if situation is None else gpu_demand(situation.occupancy),
             now=now,
             findings={key: check.findings for key, check in checks.items()},

@@ -10,7 +10,7 @@ from ds01_spawner.domain.errors import QuotaExceeded
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.occupancy import Occupancy, Snapshot
 from ds01_spawner.domain.queue import Standing, serve
-from ds01_spawner.domain.quota import Asker, check_quota
+from ds01_spawner.domain.quota import Asker, check_quota, doing
 from ds01_spawner.domain.request import GpuKind
 from ds01_spawner.domain.strategies import Strategy
 
@@ -70,7 +70,8 @@ def check_waiting(situation: Situation, ticket: Ticket) -> None:
     if allowed is None or used < allowed:
         return
     raise QuotaExceeded(
-        f"{len(running)} of {allowed} containers are running and {len(waiting - running)} more "
+        f"{len(running)} of {allowed} containers are "
+        f"{doing(running, ticket.user, situation.occupancy)} and {len(waiting - running)} more "
         "wait for a GPU.",
         "Stop or cancel one first.",
         limit="max_containers_per_user",

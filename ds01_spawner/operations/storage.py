@@ -105,6 +105,7 @@ class Storage:
         audit: The log.
         post: Puts a notice where it is delivered from, such as `Outbox.post`.
         instance: Id of this installation.
+        is_main: Whether what tells no maker is its own.
         zone: Where the readers of notices are.
     """
 
@@ -120,6 +121,7 @@ class Storage:
         audit: Audit,
         post: Callable[[LedgerTransaction, Notice], None],
         instance: str,
+        is_main: bool,
         zone: tzinfo = UTC,
     ) -> None:
         self._clock = clock
@@ -131,6 +133,7 @@ class Storage:
         self._audit = audit
         self._post = post
         self._instance = instance
+        self._is_main = is_main
         self._zone = zone
         self._tried: dict[str, datetime] = {}
         self._failed: dict[str, datetime] = {}
@@ -198,7 +201,7 @@ class Storage:
         people = {user: _Person(user, known=use) for user, use in uses.items()}
         for container in containers:
             user = labels.owner_of(container.labels) or ""
-            if is_subject(container, self._instance):
+            if is_subject(container, self._instance, is_main=self._is_main):
                 live = container.state.is_live or (user in people and people[user].live)
                 groups = labels.groups_of(container.labels)
                 people[user] = _Person(user, groups, present=True, live=live, known=uses.get(user))

@@ -47,13 +47,15 @@ class Memory:
         )
 
 
-def is_subject(container: Container, instance: str) -> bool:
+def is_subject(container: Container, instance: str, *, is_main: bool) -> bool:
     """Whether the lifecycle of this installation is responsible for a container.
 
-    It has an owner, and no other installation made it. What nobody owns is left alone.
+    It has an owner, and this installation made it; what tells no maker is the main one's. What
+    nobody owns is left alone.
     """
     marks = container.labels
-    return labels.owner_of(marks) is not None and marks.get(labels.INSTANCE, instance) == instance
+    maker = marks.get(labels.INSTANCE)
+    return labels.owner_of(marks) is not None and (is_main if maker is None else maker == instance)
 
 
 def first_track(container: Container) -> Track:
@@ -84,6 +86,7 @@ def subjects(  # noqa: PLR0913 - the facts of one moment
     *,
     exemptions: Sequence[Exemption],
     instance: str,
+    is_main: bool,
     demand: float,
     now: datetime,
     findings: Mapping[str, tuple[Finding, ...]] = MappingProxyType({}),
@@ -96,6 +99,7 @@ def subjects(  # noqa: PLR0913 - the facts of one moment
         policy: The policy in force.
         exemptions: All of them; those in force are chosen here.
         instance: Id of this installation.
+        is_main: Whether what tells no maker is its own.
         demand: Share of the GPU capacity in use, see `gpu_demand`.
         now: The moment.
         findings: What a check found, by container id.
@@ -111,7 +115,7 @@ def subjects(  # noqa: PLR0913 - the facts of one moment
         warnings[warning.container_id].append(warning)
     found = []
     for container in containers:
-        if not is_subject(container, instance):
+        if not is_subject(container, instance, is_main=is_main):
             continue
         marks = container.labels
         user = labels.owner_of(marks) or ""

@@ -23,6 +23,7 @@ class View:
         policy: The policy in force.
         containers: Every container of the engine.
         instance: Id of this installation.
+        is_main: Whether what tells no maker is its own.
         demand: Share of the GPU capacity in use; none where the driver does not answer.
         held: Slots that are kept for a stopped container, by its engine name.
         profiles: What each slot is, by its id: `full`, or a MIG profile.
@@ -32,6 +33,7 @@ class View:
     policy: Policy
     containers: Sequence[Container]
     instance: str
+    is_main: bool
     demand: float = 0.0
     held: Mapping[str, frozenset[str]] = field(default_factory=dict)
     profiles: Mapping[str, str] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class View:
             self.policy,
             exemptions=self.policy.exemptions,
             instance=self.instance,
+            is_main=self.is_main,
             demand=self.demand,
             now=now,
         )
@@ -72,15 +75,17 @@ class Survey:
         Raises:
             Unavailable: Engine, ledger or policy cannot be read.
         """
-        policy, instance = self._policy.current(), self._admission.rules.site.instance
+        policy, site = self._policy.current(), self._admission.rules.site
         try:
             situation = self._admission.current()
         except Unavailable as exc:
-            return View(policy, tuple(self._engine.containers()), instance, notes=(str(exc),))
+            containers = tuple(self._engine.containers())
+            return View(policy, containers, site.instance, site.is_main, notes=(str(exc),))
         return View(
             policy=policy,
             containers=tuple(situation.snapshot.containers),
-            instance=instance,
+            instance=site.instance,
+            is_main=site.is_main,
             demand=gpu_demand(situation.occupancy),
             held=held_slots(situation.occupancy),
             profiles={

@@ -114,3 +114,9 @@ def matches(pattern: str, reference: str) -> bool:
     return len(wanted) == len(found) and all(
         part in {_ANY, actual} for part, actual in zip(wanted, found, strict=True)
     )
+
+
+def without_namespace(text: str, user: str) -> str:
+    """A sentence in which a person's own images are called what the person calls them."""
+    namespace = f"{own_repository(user)}/"
+    return text.replace(f"docker.io/{namespace}", "").replace(namespace, "")

@@ -102,10 +102,6 @@ class ImageCatalogue(Section):
             return None
         return next((each for each in self.images.values() if each.reference == wanted), None)
 
-    def is_catalogued(self, reference: str) -> bool:
-        """Whether a canonical reference is an entry: not a person's own, nor merely fetched."""
-        return any(each.reference == reference for each in self.images.values())
-
     def offered_to(self, group: str | None) -> dict[str, ImageEntry]:
         """What people of this policy group may start, by key, in the order of the form."""
         return {key: each for key, each in self.images.items() if each.offered_to(group)}

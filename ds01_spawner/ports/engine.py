@@ -92,7 +92,10 @@ class Engine(Protocol):
         ...
 
     def stop(self, container_id: str, grace: timedelta) -> None:
-        """SIGTERM, then SIGKILL after `grace`; returns when it has stopped. Gone is stopped."""
+        """SIGTERM, then SIGKILL after `grace`; returns when it has stopped. Gone is stopped.
+
+        A list may call it running for a few milliseconds more (seen with Docker 26).
+        """
         ...
 
     def remove(self, container_id: str) -> None:

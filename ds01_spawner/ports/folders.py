@@ -125,7 +125,7 @@ class ContainerRoots(Protocol):
 
         Raises:
             Forbidden: One leads nowhere.
-            Unavailable: The engine does not answer.
+            Unavailable: The engine does not answer, or nobody can look into its containers.
         """
         ...
 

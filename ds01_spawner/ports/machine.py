@@ -54,12 +54,13 @@ class GpuProbe(Protocol):
 
 
 class Cgroups(Protocol):
-    """Per-person cgroups: `ds01` → group → person."""
+    """Per-person cgroups: the installation's top → group → person."""
 
     def parent(self, group: str | None, user: str) -> str:
         """The cgroup parent of a person's containers, in the form the engine's driver wants.
 
-        `/ds01/student/alice` under cgroupfs, `ds01-student-alice.slice` under systemd.
+        `/ds01/student/alice` under cgroupfs, `ds01-student-alice.slice` under systemd, where the
+        top is `ds01`.
         """
         ...
 
@@ -89,6 +90,13 @@ class Cgroups(Protocol):
         """Remove a person's cgroup, named as `people` does, if nothing runs in it; whether it went.
 
         Not while a container of theirs may be starting: the caller sees to that.
+        """
+        ...
+
+    def take_down(self) -> bool:
+        """Remove everything below the top, and the top, but what has something in it; if all went.
+
+        Not while anything may be starting: the caller sees to that.
         """
         ...
 

@@ -67,10 +67,18 @@ listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 listener.bind((sys.argv[2], int(sys.argv[1])))' "$1" "${2-127.0.0.1}" 2>/dev/null
 }
 
-# demo_name NAME: with the port behind it where the plain name is somebody else: a demo never works
-# in the home of a real account, nor with the containers of another demo.
+# lab_state: a file that is there when the machine has an installation of its own.
+lab_state() { printf '/var/lib/ds01/instance-id\n'; }
+
+# engine_knows NAME: somebody of this name has, or had, containers of some installation.
+engine_knows() {
+    docker volume inspect "ds01-home-$1" >/dev/null 2>&1 || docker network inspect "ds01-$1" >/dev/null 2>&1
+}
+
+# demo_name NAME: with the port behind it where the plain name is, or may become, somebody else: a
+# demo never works in the home of a real account, nor with what people of another installation have.
 demo_name() {
-    if [ -n "$SECOND_DEMO" ] || getent passwd "$1" >/dev/null; then
+    if [ -n "$SECOND_DEMO" ] || [ -e "$(lab_state)" ] || getent passwd "$1" >/dev/null || engine_knows "$1"; then
         printf '%s-%s\n' "$1" "$PORT"
     else
         printf '%s\n' "$1"
@@ -131,6 +139,7 @@ launch_hub() {
     address=$(engine_address) || return 1
     api_port=$(cat "$STATE/ports/hub")
     DS01_DEMO=$STATE DS01_STATE_DIR=$STATE DS01_CONFIG_DIR=$STATE/config DS01_DEMO_PORT=$PORT \
+        DS01_RUN_DIR=$(demo_run) \
         DS01_DEMO_HUB_ADDRESS=$address DS01_DEMO_HUB_PORT=$api_port \
         DS01_DEMO_PROXY_PORT=$(cat "$STATE/ports/proxy") PATH=$ROOT/.venv/bin:$PATH \
         GATEWAY_TOKEN=$(cat "$STATE/gateway-token") GATEWAY_URL=$(gateway_url "$address") \
@@ -260,9 +269,7 @@ remove_things() {
     "$ROOT/.venv/bin/python" - <<'PYTHON' || printf 'cgroups of people stay: they are empty\n'
 from ds01_spawner.composition import open_platform
 
-cgroups = open_platform(actor="demo").cgroups
-for group, person in cgroups.people():
-    cgroups.remove(group, person)
+raise SystemExit(not open_platform(actor="demo").cgroups.take_down())
 PYTHON
 }
 

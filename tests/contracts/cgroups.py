@@ -69,6 +69,16 @@ class CgroupsContract:
         assert alice.limits == BOUNDED
         assert bob.limits == AggregateLimits(pids=50)
 
+    def test_everything_can_be_taken_down_and_made_again(self, cgroups: Cgroups) -> None:
+        cgroups.ensure("student", "alice", BOUNDED)
+        cgroups.ensure(None, "bob", BOUNDED)
+
+        assert cgroups.take_down()
+        assert cgroups.people() == ()
+        assert cgroups.take_down()
+        cgroups.ensure("student", "alice", BOUNDED)
+        assert cgroups.people() == (("student", "alice"),)
+
     def test_lists_everyone_by_slug(self, cgroups: Cgroups) -> None:
         cgroups.ensure("student", "alice", AggregateLimits())
         cgroups.ensure(None, "Bob-Lee@uni.example", AggregateLimits())

@@ -1,6 +1,7 @@
 """What every `Engine` does, the fake and the real one."""
 
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,6 +17,7 @@ from ds01_spawner.ports import Engine
 
 UUID = "GPU-00000000-0000-0000-0000-00000000c0de"
 NO_GRACE = timedelta(0)
+LIST_SECONDS = 5.0
 
 
 class EngineContract:
@@ -104,7 +106,7 @@ class EngineContract:
         engine.start(container_id)
         engine.stop(container_id, NO_GRACE)
 
-        listed = _listed(engine, container_id)
+        listed = _listed_ended(engine, container_id)
         assert listed.state is ContainerState.EXITED
         assert listed.finished_at is not None
         assert listed.exit_code in {137, 143}
@@ -267,6 +269,14 @@ class EngineContract:
 
 def _listed(engine: Engine, container_id: str) -> Container:
     return next(one for one in engine.containers() if one.id == container_id)
+
+
+def _listed_ended(engine: Engine, container_id: str) -> Container:
+    """As the list has it once it is no more running there, which Docker 26 takes a moment for."""
+    deadline = time.monotonic() + LIST_SECONDS
+    while (listed := _listed(engine, container_id)).state.is_live and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return listed
 
 
 def _inspected(engine: Engine, container_id: str) -> Container:

@@ -71,6 +71,13 @@ class EngineLinkContract:
 
         assert values == [{"n": 1}, {"n": 2}]
 
+    async def test_an_answer_may_be_had_as_it_comes(self, link: EngineLink, script: Script) -> None:
+        script("GET /events", Answer(200, [{"n": 1}, {"n": 2}]))
+
+        parts = [each async for each in link.parts("GET", "/events")]
+
+        assert b"".join(parts) == b'{"n": 1}\n{"n": 2}\n'
+
     @pytest.mark.parametrize(
         ("status", "error"),
         [(400, InvalidRequest), (404, NotFound), (409, Conflict), (500, Unavailable)],
@@ -82,3 +89,5 @@ class EngineLinkContract:
 
         with pytest.raises(error, match="the engine's words"):
             [each async for each in link.stream("GET", "/events")]
+        with pytest.raises(error, match="the engine's words"):
+            [each async for each in link.parts("GET", "/events")]

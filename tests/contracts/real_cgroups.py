@@ -105,6 +105,7 @@ class RealCgroupsContract(CgroupsContract):
         use_memory("student", "alice", 1024)
 
         assert not cgroups.remove("student", "alice")
+        assert not cgroups.take_down()
         usage = cgroups.usage("student", "alice")
         assert usage is not None
         assert usage.limits == BOUNDED

@@ -21,7 +21,7 @@ def test_container_is_what_the_policy_says(hub: Hub) -> None:
     assert host["CpuQuota"] / host["CpuPeriod"] == limits["max_cpus"]
     assert host["PidsLimit"] == limits["pids_limit"]
     assert host["ShmSize"] == limits["shm_size"]
-    assert host["CgroupParent"] == f"/ds01/{explained['group']}/{_cgroup(person.name)}"
+    assert host["CgroupParent"] == hub.platform.cgroups.parent(explained["group"], person.name)
     assert [(each["Driver"], each["DeviceIDs"]) for each in host["DeviceRequests"]] == [
         ("nvidia", [slot["uuid"]])
     ]
@@ -86,10 +86,6 @@ def test_container_without_a_gpu_gets_none(hub: Hub) -> None:
     assert not made["HostConfig"]["DeviceRequests"]
     assert "NVIDIA_VISIBLE_DEVICES=void" in made["Config"]["Env"]
     assert labels.GPU_UUIDS not in made["Config"]["Labels"]
-
-
-def _cgroup(name: str) -> str:
-    return names.cgroup_slug(name)
 
 
 def _notices(hub: Hub, user: str) -> str:

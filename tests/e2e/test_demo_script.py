@@ -53,30 +53,7 @@ def processes_of(state: Path) -> list[str]:
     return found
 
 
-def test_starts_says_how_to_log_in_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    port = free_port()
-    place = ("--port", str(port), "--state", str(state))
-    try:
-        first = demo(*place)
-        assert first.returncode == 0, first.stdout + first.stderr
-        assert f"DS01 runs:   http://127.0.0.1:{port}\n" in first.stdout
-        assert (state / "password").read_text().strip() in first.stdout
-        assert "alice" in first.stdout
-        assert f"script/demo --stop --state {state}" in first.stdout
-        assert "version" in answer(f"http://127.0.0.1:{port}/hub/api/")
-
-        second = demo(*place)
-        assert second.stdout.startswith("The demo already runs.")
-        assert f"http://127.0.0.1:{port}" in second.stdout
-    finally:
-        stopped = demo("--stop", "--state", str(state))
-    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
-    assert not state.exists()
-    assert processes_of(state) == []
-
-
-def test_the_socket_outlives_the_hub_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_says_how_to_log_in_outlives_the_hub_and_leaves_nothing_behind(tmp_path: Path) -> None:
     state, port = tmp_path / "state", free_port()
     run = Path(f"/run/ds01-demo-{port}")
     place = ("--port", str(port), "--state", str(state))
@@ -85,7 +62,15 @@ def test_the_socket_outlives_the_hub_and_leaves_nothing_behind(tmp_path: Path) -
     try:
         first = demo(*place)
         assert first.returncode == 0, first.stdout + first.stderr
+        assert f"DS01 runs:   http://127.0.0.1:{port}\n" in first.stdout
+        assert (state / "password").read_text().strip() in first.stdout
+        assert "alice" in first.stdout
+        assert f"script/demo --stop --state {state}" in first.stdout
         assert f"DOCKER_HOST={carol.host}\n" in first.stdout
+        assert "version" in answer(f"http://127.0.0.1:{port}/hub/api/")
+        second = demo(*place)
+        assert second.stdout.startswith("The demo already runs.")
+        assert f"http://127.0.0.1:{port}" in second.stdout
         described = answer(f"http://127.0.0.1:{port}/services/ds01/api/openapi.json")
         assert described["openapi"] == "3.1.0"
         carol.docker("volume", "create", mine)
@@ -111,6 +96,7 @@ def test_the_socket_outlives_the_hub_and_leaves_nothing_behind(tmp_path: Path) -
         if state.exists():
             stopped = demo("--stop", "--state", str(state))
     assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+    assert not state.exists()
     assert not run.exists()
     assert str(run) not in Path("/proc/self/mountinfo").read_text()
     assert f"DS01-FORWARD-{tag}" not in packet_rules()

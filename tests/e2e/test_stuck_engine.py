@@ -10,7 +10,8 @@ import requests
 from e2e.hub import Hub, Person, eventually
 from integration.engine_proxy import Mode
 
-PROMPT_SECONDS = 1.0
+PROMPT_SECONDS = 4.0
+"""An engine that does not answer is waited for ten."""
 
 
 @pytest.fixture(

@@ -88,6 +88,10 @@ class FakeCgroups:
         self._bounds.pop(key, None)
         return True
 
+    def take_down(self) -> bool:
+        gone = [self.remove(*each) for each in self.people()]
+        return all(gone)
+
     def oom_kills(self, since: OomMark | None) -> tuple[OomMark, Sequence[OomKill]]:
         self._answer()
         mark = OomMark("boot", len(self._kills), {})

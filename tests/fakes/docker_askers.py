@@ -54,9 +54,7 @@ def asked(
     return asked_container(json.dumps(value).encode(), query or {"name": ["web"]}, ALICE, limits)
 
 
-def granted(
-    wanted: AskedContainer, limits: Limits = LIMITS, slots: int = 0, *, catalogued: bool = True
-) -> ContainerSpec:
+def granted(wanted: AskedContainer, limits: Limits = LIMITS, slots: int = 0) -> ContainerSpec:
     """What alice is granted, before anything that she asked for is on it."""
     request = LaunchRequest(
         user="alice",
@@ -71,7 +69,6 @@ def granted(
         cgroup_parent="/ds01/student/alice",
         slots=tuple(SLOTS.values())[:slots],
         notices=NOTICES,
-        catalogued=catalogued,
         granted_at=EPOCH,
     )
     return container_spec(request, limits, placement, Site("here", io_device="/dev/sda"))

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
+from ds01_spawner.adapters.volume_folders import EngineVolumeFolders
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import DS01Error
@@ -86,6 +88,7 @@ class FakePlatform:
         self.starts = FakeStarts()
         self.stillness = Stillness()
         self.disk_room = DiskRoom(lambda: "/")
+        self.volume_folders = EngineVolumeFolders(lambda: Path("/var/lib/docker"))
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """The gateway's way to the engine, answering from what a test put there."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -99,6 +99,13 @@ class FakeEngineLink:
         answer = self._answer(Asked(method, path, query or {}, None, version))
         for value in checked(answer).value or ():
             yield value
+
+    async def parts(
+        self, method: str, path: str, query: Query | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        answer = self._answer(Asked(method, path, query or {}))
+        for value in checked(answer).value or ():
+            yield value if isinstance(value, bytes) else json.dumps(value).encode() + b"\n"
 
     def deeds(self) -> list[str]:
         """What was asked that may change something, as `POST /path`."""

@@ -115,7 +115,7 @@ class Lab:
                 strategy=STRATEGIES[self.strategy],
                 resolve_image=self.resolve_image,
                 may_pull=lambda _reference: True,
-                site=Site(instance="here"),
+                site=Site(instance="here", is_main=True),
                 excluded_gpus=lambda _inventory: self.excluded,
             ),
         )

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,9 +85,15 @@ class LabContainer:
 
     def run(self, script: str, user: str = "jovyan") -> str:
         """What a shell script prints in the container."""
-        result = self.container.exec_run(["bash", "-c", script], user=user)
-        assert isinstance(result.output, bytes)
-        return result.output.decode().strip()
+        # Not by docker-py: it loses what comes together with the head of the answer.
+        done = subprocess.run(
+            ["docker", "exec", "--user", user, str(self.container.id), "bash", "-c", script],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return done.stdout.strip()
 
     def wait(self) -> Self:
         deadline = time.monotonic() + PATIENCE_SECONDS

@@ -19,11 +19,13 @@ from ds01_spawner.adapters.jupyter_servers import LONGEST_START, DirectJupyterSe
 from ds01_spawner.domain.activity import JupyterSample
 from ds01_spawner.domain.container import Container
 from e2e.conftest import new_hub, running_hub
-from e2e.hub import Hub, Person, eventually
+from e2e.hub import Hub, Person, docker, eventually
 
 __all__ = ["new_hub", "running_hub"]  # fixtures
 
 TOKEN = "JUPYTERHUB_API_TOKEN"
+OVER = "/tmp/over"
+WORKS = f"import os, time\nwhile not os.path.exists({OVER!r}): time.sleep(0.1)"
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,9 @@ async def test_a_cell_that_computes_silently_is_busy_with_or_without_a_browser(
 ) -> None:
     kernel = alice.ask("POST", "api/kernels", name="python3")["id"]
     browser = await alice.connect(f"api/kernels/{kernel}/channels")
-    await browser.write_message(execute("import time; time.sleep(8)"))
+    await browser.write_message(execute(WORKS))
+    while json.loads(str(await browser.read_message()))["msg_type"] != "execute_input":
+        pass  # A kernel that starts is busy, too.
     eventually(lambda: alice.sample().busy_kernels, what="the cell runs")
     sample = alice.sample()
     assert sample.busy_kernels == 1
@@ -135,6 +139,7 @@ async def test_a_cell_that_computes_silently_is_busy_with_or_without_a_browser(
     browser.close()
     eventually(lambda: alice.sample().connections == 0, what="the browser is gone")
     assert alice.sample().busy_kernels == 1
+    docker("exec", alice.person.container(), "touch", OVER)
     eventually(lambda: alice.sample().busy_kernels == 0, what="the cell has ended")
     quiet = alice.sample()
     assert quiet.kernels_active_at is not None

@@ -53,9 +53,15 @@ class Server:
         return json.loads(content)
 
     def output(self, *command: str) -> str:
-        result = self.container.exec_run(list(command))
-        assert isinstance(result.output, bytes)
-        return result.output.decode().strip()
+        # Not by docker-py: it loses what comes together with the head of the answer.
+        done = subprocess.run(
+            ["docker", "exec", str(self.container.id), *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return done.stdout.strip()
 
     async def run_in_kernel(self, code: str) -> str:
         kernel = self.json("POST", "/api/kernels", {"name": "python3"})["id"]

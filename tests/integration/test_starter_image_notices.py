@@ -18,6 +18,8 @@ KEEP_FILE = "/home/jovyan/.keep-alive.jupyter"
 EXTENSION = Path(__file__).parents[2] / "hub_config/images/starter/notices/labextension"
 NOW = datetime(2026, 3, 1, 14, 23, tzinfo=UTC)
 IMPORT_MICROSECONDS = 20_000
+TRIES = 5
+"""What is quick once is quick; a busy machine makes it slow now and then."""
 
 
 @pytest.fixture(scope="module")
@@ -166,11 +168,12 @@ def test_banner_is_bounded_and_cannot_steer_the_terminal(lab: LabContainer) -> N
 
 def test_costs_the_start_next_to_nothing(lab: LabContainer) -> None:
     base = "import jupyter_server.serverapp, jupyterlab.labapp, ds01_notices"
-    costs = []
-    for _ in range(3):
+
+    def cost() -> int:
         timed = lab.run(f"python3 -s -X importtime -c '{base}' 2>&1 | grep ' ds01_notices$'")
-        costs.append(int(timed.split("|")[1]))
-    assert min(costs) < IMPORT_MICROSECONDS
+        return int(timed.split("|")[1])
+
+    assert any(cost() < IMPORT_MICROSECONDS for _ in range(TRIES))
     verbose = lab.run(f"python3 -B -v -c '{base}' 2>&1")
     assert "ds01_notices" in verbose
     assert re.findall(r"# code object from (/\S+ds01_notices\.py)$", verbose, re.MULTILINE) == []

@@ -85,6 +85,8 @@ def run_folder() -> Iterator[Path]:
     finally:
         for key in frozenset(stage.keys()):
             stage.clear(key)
+        for each in [each for each in folder.glob("*") if not each.is_dir()]:
+            each.unlink()
         for each in (folder / "binds", folder):
             with suppress(FileNotFoundError):
                 each.rmdir()

@@ -7,7 +7,7 @@ from ds01_spawner.adapters.cgroups.hierarchy import Hierarchy, refused_access
 
 
 class CgroupfsDriver:
-    """`/ds01/<group>/<user>`."""
+    """`/<top>/<group>/<user>`."""
 
     def __init__(self, hierarchy: Hierarchy, top: str) -> None:
         self._hierarchy = hierarchy
@@ -34,6 +34,13 @@ class CgroupfsDriver:
                 }
             )
         )
+
+    def levels(self) -> Sequence[str]:
+        """First-level cgroups below the top, in any tree, and the top."""
+        files = self._hierarchy.files
+        tops = self._hierarchy.directories(self._top)
+        groups = sorted({group for top in tops for group in files.children(top)})
+        return (*(f"{self._top}/{group}" for group in groups), self._top)
 
     def owner(self, path: str) -> tuple[str, str] | None:
         """From the first three levels."""

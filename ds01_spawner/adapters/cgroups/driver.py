@@ -21,6 +21,10 @@ class Driver(Protocol):
         """(group slug, user slug) of every cgroup of a person."""
         ...
 
+    def levels(self) -> Sequence[str]:
+        """Paths of what people's cgroups lie in, from those of groups up to the top."""
+        ...
+
     def owner(self, path: str) -> tuple[str, str] | None:
         """Whose cgroup a kernel path is or lies in, or `None` when it is no person's."""
         ...

@@ -99,6 +99,16 @@ class PersonCgroups:
         except OSError as exc:
             raise refused_access(exc.filename or path, exc) from exc
 
+    def take_down(self) -> bool:
+        """Remove every cgroup up to the top, but those with something in them; whether all went."""
+        for group, user in self.people():
+            self.remove(group, user)
+        try:
+            gone = [self._driver.discard(path) for path in self._driver.levels()]
+        except OSError as exc:
+            raise refused_access(exc.filename or "cgroup.procs", exc) from exc
+        return all(gone)
+
     def oom_kills(self, since: OomMark | None) -> tuple[OomMark, Sequence[OomKill]]:
         """Kills since the mark, from the kernel log, or else from the kernel's counters."""
         boot_id = _BOOT_ID.read_text(encoding="ascii").strip()

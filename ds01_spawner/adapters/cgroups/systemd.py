@@ -18,7 +18,7 @@ Systemctl = Callable[[Sequence[str]], None]
 
 
 class SystemdDriver:
-    """`ds01.slice` → `ds01-<group>.slice` → `ds01-<group>-<user>.slice`."""
+    """`<top>.slice` → `<top>-<group>.slice` → `<top>-<group>-<user>.slice`."""
 
     def __init__(self, hierarchy: Hierarchy, top: str, systemctl: Systemctl) -> None:
         self._hierarchy = hierarchy
@@ -45,6 +45,14 @@ class SystemdDriver:
             for leaf in files.children(directory / middle)
         )
         return tuple(sorted({owner for owner in owners if owner is not None}))
+
+    def levels(self) -> Sequence[str]:
+        """Second-level slices below the top, and the top."""
+        top = f"{self._top}{SUFFIX}"
+        tops = self._hierarchy.directories(top)
+        below = sorted({each for place in tops for each in self._hierarchy.files.children(place)})
+        groups = (f"{top}/{each}" for each in below if each.endswith(SUFFIX))
+        return (*groups, top)
 
     def owner(self, path: str) -> tuple[str, str] | None:
         """From the name of the third slice."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, BinaryIO
 
+from ds01_spawner.adapters.container_files.assembling import assemble
 from ds01_spawner.adapters.container_files.entering import NotThatContainer, enter
 from ds01_spawner.adapters.container_files.packing import check_readable, pack
 from ds01_spawner.adapters.container_files.places import absolute_path, place_of, told
@@ -36,7 +37,7 @@ def main(source: BinaryIO, out: BinaryIO) -> None:
     os.nice(_NICENESS)
     command = json.loads(source.readline(LONGEST_COMMAND))
     try:
-        enter(command["pid"], command["container"], command["user"])
+        _go_in(command)
         _COMMANDS[command["ask"]](command, source, out)
     except NotThatContainer:
         _say(out, {"gone": True})
@@ -49,6 +50,19 @@ def main(source: BinaryIO, out: BinaryIO) -> None:
     except OSError as exc:
         what = exc.filename if isinstance(exc.filename, str) else command["path"]
         _say(out, {"errno": exc.errno, "what": what})
+
+
+def _go_in(command: Mapping[str, Any]) -> None:
+    if command["layers"]:
+        assemble(
+            command["layers"],
+            command["volumes"],
+            command["user"],
+            command["image_user"],
+            writable=command["ask"] == "put",
+        )
+    else:
+        enter(command["pid"], command["container"], command["user"])
 
 
 def _stat(command: Mapping[str, Any], _: BinaryIO, out: BinaryIO) -> None:

@@ -23,6 +23,7 @@ from ds01_spawner.adapters.docker_engine.layers import layers_of, leads_to
 from ds01_spawner.adapters.docker_engine.networks import ensure_network, list_bridges
 from ds01_spawner.adapters.docker_engine.payload import container_payload, unset_by_image
 from ds01_spawner.adapters.docker_engine.pulling import pull_image
+from ds01_spawner.adapters.docker_engine.snapshots import snapshot_layers
 from ds01_spawner.adapters.docker_engine.things import remove_thing, things_of
 from ds01_spawner.domain.closed_places import check_image_volumes
 from ds01_spawner.domain.container import Container, ContainerSpec
@@ -125,9 +126,12 @@ class DockerEngine:
         return addresses_of(inspected.get("NetworkSettings")).get(network)
 
     def leads_to(self, container_id: str, paths: Collection[str]) -> Mapping[str, str]:
-        """As the port says; where the engine does not tell its layers, links are not known of."""
-        layers = layers_of(self._inspect(container_id) or {})
-        return {path: leads_to(layers, path) if layers else path for path in paths}
+        """As the port says; one that is gone leads nowhere else."""
+        inspected = self._inspect(container_id)
+        if inspected is None or not paths:
+            return {path: path for path in paths}
+        layers = layers_of(inspected) or snapshot_layers(inspected, self.said())
+        return {path: leads_to(layers, path) for path in paths}
 
     def environment(self, container_id: str, names: Collection[str]) -> Mapping[str, str]:
         """The environment variables of these names that it was made with."""

@@ -10,6 +10,7 @@ somebody removes that from the other side (tried: `rm` on the server), so nothin
 https://github.com/opencontainers/runc/blob/v1.1.5/libcontainer/init_linux.go (setupUser)
 """
 
+import errno
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,12 @@ MASKED_PATHS = (
 """What the engine masks when it is told nothing, of any version, and the file.
 
 https://github.com/moby/moby/blob/v28.0.0/oci/defaults.go
+"""
+
+_HAS_ENDED = frozenset({errno.ENOENT, errno.ESRCH, errno.EINVAL})
+"""What the mounts of a process are read with then; the last until its parent has looked.
+
+https://github.com/torvalds/linux/blob/v6.12/fs/proc_namespace.c (mounts_open_common)
 """
 
 _MASK = "/null"
@@ -74,8 +81,10 @@ def check_group_file(inspected: Mapping[str, Any]) -> None:
         return
     try:
         table = Path(f"/proc/{pid}/mountinfo").read_bytes().decode("utf-8", "surrogateescape")
-    except (FileNotFoundError, ProcessLookupError):  # it has ended
-        return
+    except OSError as exc:
+        if exc.errno in _HAS_ENDED:
+            return
+        raise
     if not is_sound(table.split("\n")):
         raise Forbidden(
             "Something is mounted at /etc or /etc/group of this container, where groups are looked "

@@ -22,7 +22,7 @@ _OPAQUE = "trusted.overlay.opaque"
 
 
 def layers_of(inspected: Mapping[str, Any]) -> tuple[Path, ...]:
-    """A container's layers, the topmost first; none where the engine keeps them otherwise."""
+    """A container's layers, the topmost first; none where the engine does not say them."""
     driver = inspected.get("GraphDriver") or {}
     data = driver.get("Data") or {}
     upper, lower = data.get("UpperDir"), data.get("LowerDir")
@@ -41,19 +41,35 @@ def leads_to(layers: Sequence[Path], path: str) -> str:
     Raises:
         Forbidden: It leads through more links than the kernel follows.
     """
+    return walked(layers, path)[-1]
+
+
+def walked(layers: Sequence[Path], path: str) -> tuple[str, ...]:
+    """Every place on the way along an absolute path, from `/` to where it leads.
+
+    Args:
+        layers: The topmost first.
+        path: Absolute, in the container.
+
+    Raises:
+        Forbidden: It leads through more links than the kernel follows.
+    """
     names: list[str] = []
     folders = [tuple(layers)]
+    places = ["/"]
     left = _parts(path)
     links = 0
     while left:
         name = left.pop()
         if name == "..":
             names, folders = names[:-1], folders[: max(1, len(folders) - 1)]
+            places.append("/" + "/".join(names))
             continue
         below, link = _entry(folders[-1], name)
         if link is None:
             names.append(name)
             folders.append(below)
+            places.append("/" + "/".join(names))
             continue
         links += 1
         if links > _MOST_LINKS:
@@ -64,7 +80,8 @@ def leads_to(layers: Sequence[Path], path: str) -> str:
         if link.startswith("/"):
             names, folders = [], folders[:1]
         left += _parts(link)
-    return "/" + "/".join(names)
+        places.append("/" + "/".join(names))
+    return tuple(places)
 
 
 def _entry(folders: Sequence[Path], name: str) -> tuple[tuple[Path, ...], str | None]:

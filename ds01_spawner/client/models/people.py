@@ -166,6 +166,7 @@ class Person(Wire):
     containers: int
     """How many exist, running or not."""
     running: int
+    """How many run, or are about to start."""
     gpu_slots: int
     """How many they hold."""
     storage_bytes: int | None

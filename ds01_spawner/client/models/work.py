@@ -109,6 +109,20 @@ class Logs(Wire):
     lines: tuple[str, ...]
 
 
+class LogText(Wire):
+    """More of a container's output; empty at the begin."""
+
+    text: str
+
+
+class LogEnd(Wire):
+    """The output of a container has ended."""
+
+    name: str
+    exit_code: int | None
+    """`null` where it is gone, or runs on."""
+
+
 class GpuSlot(Wire):
     """One slot: a whole GPU, or one MIG instance."""
 

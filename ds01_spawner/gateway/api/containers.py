@@ -53,7 +53,6 @@ class Containers:
             "retireContainer": self.retire,
             "removeContainer": self.remove,
             "extendContainer": self.extend,
-            "getLogs": self.logs,
         }
 
     async def every(self, ask: Ask) -> m.Containers:
@@ -167,18 +166,6 @@ class Containers:
             )
 
         return await ask.run(self._api, extend)
-
-    async def logs(self, ask: Ask) -> m.Logs:
-        """The last lines of its output: its owner's, or for administrators."""
-        query = ask.asked(m.LogsQuery)
-        user = subject_of(ask.requester, query.user, Role.ADMIN)
-
-        def logs(platform: Platform) -> m.Logs:
-            found = container_named(platform, user, ask.parts["name"])
-            text = platform.engine.logs(proven(platform, found).id, query.lines)
-            return m.Logs(name=found.name, lines=tuple(text.splitlines()[-query.lines :]))
-
-        return await ask.run(self._api, logs)
 
     def _gone(self, platform: Platform, found: ContainerOutlook, container: Container) -> m.Removed:
         """It is stopped and removed."""

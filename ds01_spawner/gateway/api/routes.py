@@ -84,6 +84,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST",   "/containers/{name}/retire",    "retireContainer",  _S, m.Removed,        "Stop a container and remove it: its GPU is free at once.", m.OwnerQuery, errors=(404, 409), cost=5, repeatable=True),
     Route("POST",   "/containers/{name}/extend",    "extendContainer",  _S, m.Extended,       "Keep a container running although nobody uses it.", m.OwnerQuery, m.ExtendRequest, errors=(404, 409), cost=5, repeatable=True),
     Route("GET",    "/containers/{name}/logs",      "getLogs",          _S, m.Logs,           "The last lines of a container's output.", m.LogsQuery, errors=(404,), cost=3),
+    Route("GET",    "/containers/{name}/logs/events", "followLogs",     _S, None,             "A container's output: the last lines, and what comes.", m.LogsQuery, errors=(404,), cost=3, stream=(("log", m.LogText), ("end", m.LogEnd), ("problem", m.Problem))),
 
     Route("GET",    "/gpus",                        "listGpus",         _S, m.Gpus,           "Every GPU slot, and which are yours."),
     Route("GET",    "/queue",                       "listQueue",        _S, m.Queue,          "Your places in the GPU queue; all of them for managers.", m.ContainersQuery),

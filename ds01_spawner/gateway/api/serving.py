@@ -18,6 +18,7 @@ from ds01_spawner.gateway.api.history import History
 from ds01_spawner.gateway.api.image_details import ImageDetails
 from ds01_spawner.gateway.api.images import Images
 from ds01_spawner.gateway.api.keys import Keys
+from ds01_spawner.gateway.api.logs import Logs
 from ds01_spawner.gateway.api.me import Me
 from ds01_spawner.gateway.api.pausing import Pausing
 from ds01_spawner.gateway.api.policies import Policies
@@ -40,9 +41,11 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
         rate: How often one person may ask.
     """
     queue, builds, creating, stats = Queue(api), Builds(api), Creating(api), Stats(api)
+    logs = Logs(api)
     groups: tuple[_Group, ...] = (
         Me(api),
         Containers(api),
+        logs,
         creating,
         Pausing(api),
         stats,
@@ -60,7 +63,13 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
     return Served(
         api=api,
         answers={name: answer for group in groups for name, answer in group.handlers().items()},
-        streams={**queue.streams(), **builds.streams(), **creating.streams(), **stats.streams()},
+        streams={
+            **queue.streams(),
+            **builds.streams(),
+            **creating.streams(),
+            **stats.streams(),
+            **logs.streams(),
+        },
         rates=Rates(rate),
     )
 

@@ -13,6 +13,7 @@ from ds01_spawner.gateway.endpoints import ENDPOINTS
 from ds01_spawner.gateway.rates import Rate, Rates
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 from ds01_spawner.operations.audit import in_request
+from ds01_spawner.policy.image_references import without_namespace
 
 _LOG = logging.getLogger(__name__)
 _HARMLESS = frozenset(
@@ -99,8 +100,9 @@ class Dispatch:
                 )
             try:
                 await handler(call, reply)
-            except Forbidden as exc:
-                if not request.refusal_told:
+            except DS01Error as exc:
+                exc.message = without_namespace(exc.message, call.caller.user)
+                if isinstance(exc, Forbidden) and not request.refusal_told:
                     await self._tell(str(endpoint), call, exc)
                 raise
 

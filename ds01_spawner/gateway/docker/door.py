@@ -1,13 +1,24 @@
 """What the handlers of the Docker door stand on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import EngineLink
 from ds01_spawner.gateway.wire.threads import Threads
+from ds01_spawner.gateway.wire.turns import Turns
+
+REMOVALS_EACH, REMOVALS = 4, 8
+"""How many containers are removed at a time, of one person and of all.
+
+Engine 20.10 deadlocked for good when about 50 were removed at once; `docker rm` sends 50.
+"""
+
+
+def _removals() -> Turns:
+    return Turns(REMOVALS_EACH, REMOVALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +29,13 @@ class Door:
         platform: Everything that may block: only within `threads`.
         engine: The engine, on the event loop.
         threads: Runs what may block, a few at a time for each person.
+        removals: In which containers are removed.
     """
 
     platform: Platform
     engine: EngineLink
     threads: Threads
+    removals: Turns = field(default_factory=_removals)
 
     async def check_room(self, caller: Caller) -> None:
         """Return when the engine's disk has room for something more.

@@ -1,7 +1,7 @@
 """One request, parsed once, and the answer to it: what handlers see of the wire."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -207,6 +207,12 @@ class EngineLink(Protocol):
         self, method: str, path: str, query: Query | None = None, *, version: str = ""
     ) -> AsyncIterator[Any]:
         """The JSON values of an endless answer, such as events; closed with the iterator."""
+        ...
+
+    def parts(
+        self, method: str, path: str, query: Query | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """An endless answer as it comes, such as logs; closed with the iterator."""
         ...
 
 

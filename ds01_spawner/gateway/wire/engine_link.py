@@ -144,6 +144,17 @@ class UnixEngineLink:
                 for line in lines.of(part):
                     yield json.loads(line)
 
+    async def parts(
+        self, method: str, path: str, query: Query | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """See `EngineLink`."""
+        question = _question(method, _target("", path, query))
+        async with asked(self._socket, question, self._pipes) as answer:
+            if answer.head.status >= _ERROR:
+                checked(Answer(answer.head.status, await answer.value()))
+            while part := await answer.part():
+                yield part
+
     async def _stream_or_hand_on(self, answer: Upstream, call: Call, reply: Reply) -> int:
         if not answer.is_raw:
             return await _hand_on(answer, reply, self._pipes)

@@ -15,7 +15,7 @@ from ds01_spawner.adapters.docker_engine import DockerEngine
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import Unavailable
 
-_BOUND_SECONDS = 60
+_BOUND_SECONDS = 180
 _SLICE = "ds01activity-student-alice.slice"
 _NAME = "activity._.alice"
 _SHARED = "shared._.alice"

@@ -42,8 +42,17 @@ def journal() -> str:
 
 
 def docker(*arguments: str, stdin: str = "") -> str:
+    """The output of `docker …`, asked again where it is told to: the engine is emulated, too."""
+    bound = time.monotonic() + _BOUND_SECONDS
+    while "Try again" in (done := _try_docker(*arguments, stdin=stdin)).stderr:
+        assert time.monotonic() < bound, f"{done.stderr}\n{journal()}"
+    assert done.returncode == 0, f"{done.stderr}\n{journal()}"
+    return done.stdout.strip()
+
+
+def _try_docker(*arguments: str, stdin: str) -> subprocess.CompletedProcess[str]:
     account = pwd.getpwnam(_PERSON)
-    done = subprocess.run(
+    return subprocess.run(
         ["docker", *arguments],
         input=stdin,
         capture_output=True,
@@ -56,8 +65,6 @@ def docker(*arguments: str, stdin: str = "") -> str:
         cwd=account.pw_dir,
         env={"HOME": account.pw_dir, "PATH": "/usr/bin:/bin", "DOCKER_HOST": f"unix://{_SOCKET}"},
     )
-    assert done.returncode == 0, f"{done.stderr}\n{journal()}"
-    return done.stdout.strip()
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -151,7 +151,7 @@ def assert_bounded(scene: Scene, found: dict[str, Any]) -> None:
     assert not host["CapAdd"]
     assert host["SecurityOpt"] == ["no-new-privileges"]
     assert host["CgroupParent"] == labels["ds01.cgroup_parent"]
-    assert host["CgroupParent"].startswith("/ds01/student/")
+    assert host["CgroupParent"] == scene.gateway.platform.cgroups.parent("student", account.name)
     assert host["Runtime"] == "runc"
     for field in ("PidMode", "UTSMode", "UsernsMode", "Cgroup", "VolumeDriver"):
         assert host[field] == "", field

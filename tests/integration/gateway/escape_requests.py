@@ -90,6 +90,7 @@ REQUESTS: tuple[tuple[str, str, str, Any, int, str], ...] = (
     ("import-file", "POST", "/images/create?fromSrc=file%3A%2F%2F%2Fetc%2Fshadow&repo={mine}", None, 403, "fetched by the server"),
     ("import-label", "POST", "/images/create?fromSrc=-&repo={mine}&changes=LABEL%20ds01.image.owner%3D{victim}", _EMPTY_TAR, 403, "platform's own"),
     ("pull-unlisted", "POST", "/images/create?fromImage=evil.example.org%2Fx&tag=latest", None, 403, "may not be fetched"),
+    ("pull-buildkit", "POST", "/images/create?fromImage=moby%2Fbuildkit&tag=buildx-stable-1", None, 403, "DOCKER_BUILDKIT=0"),
     ("pull-internal", "POST", "/images/create?fromImage=169.254.169.254%2Fx&tag=latest", None, 403, "may not be fetched"),
     ("pull-by-form", "POST", "/images/create?fromImage=x", b"fromImage={image}", 403, "may not be fetched"),
     ("search", "GET", "/images/search?term=x", None, 403, "Searching"),

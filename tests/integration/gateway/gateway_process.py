@@ -197,7 +197,7 @@ class Gateway:
             engine_docker("rm", "-f", "-v", each, check=False)
 
     def remove_rest(self) -> None:
-        """Remove volumes and networks that were made through it, and its rules for packets."""
+        """Remove volumes and networks that were made through it, its rules for packets, cgroups."""
         if not (self.state / "instance-id").exists():
             return
         mark = f"label=ds01.instance={self.instance}"
@@ -207,6 +207,7 @@ class Gateway:
             if not engine_docker("ps", "-aq", "--filter", f"network={network}"):
                 engine_docker("network", "rm", network, check=False)
         self.platform.isolation.take_down()
+        self.platform.cgroups.take_down()
 
 
 @contextmanager

@@ -221,8 +221,9 @@ async def image_lab(
             await server.close()
             await asyncio.wait([task])
         threads.close()
-        platform.engine.close()
         await asyncio.to_thread(_remove, lab)
+        platform.cgroups.take_down()
+        platform.engine.close()
 
 
 async def _serving(person: Person, dispatch: Any) -> tuple[Server, asyncio.Task[None]]:

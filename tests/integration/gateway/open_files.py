@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 from integration.gateway.gateway_process import Gateway, eventually
 
+_SAMPLES = 10
+
 
 def open_sockets(pid: int) -> int:
     """How many sockets a process has."""
@@ -19,13 +21,25 @@ def open_sockets(pid: int) -> int:
     return found
 
 
+def _steady(pid: int) -> int:
+    """How many sockets it has when that has not changed for half a second: it has just begun."""
+    found: list[int] = []
+
+    def is_steady() -> bool:
+        found.append(open_sockets(pid))
+        return len(found) >= _SAMPLES and len(set(found[-_SAMPLES:])) == 1
+
+    eventually(is_steady, what="the number of open sockets stays")
+    return found[-1]
+
+
 @contextmanager
 def nothing_left_open(gateway: Gateway) -> Iterator[None]:
     """Afterwards the gateway has no more sockets than before: both sides of each stream are gone.
 
     Nobody else uses the gateway meanwhile.
     """
-    before = open_sockets(gateway.pid)
+    before = _steady(gateway.pid)
     yield
     eventually(
         lambda: open_sockets(gateway.pid) <= before, what=f"no more than {before} sockets are open"

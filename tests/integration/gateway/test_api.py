@@ -108,6 +108,19 @@ def test_root_looks_after_everybody(gateway: Gateway, alice: Person, tiny_image:
     assert event["details"]["by"] == "root"
 
 
+def test_output_is_followed_as_it_comes_until_the_end(alice: Person, tiny_image: str) -> None:
+    name = alice.named("says")
+    script = "echo first; sleep 1; echo oops >&2; exit 3"
+    alice.docker("run", "-d", "--name", name, tiny_image, "sh", "-c", script)
+    told = asks(alice, lambda client: list(client.follow_logs(name)))
+    alice.docker("rm", name)
+    assert told == [
+        m.LogText(text="first\n"),
+        m.LogText(text="oops\n"),
+        m.LogEnd(name=name, exit_code=3),
+    ]
+
+
 def test_an_image_is_built_followed_used_and_deleted(
     gateway: Gateway, alice: Person, tiny_image: str
 ) -> None:

@@ -412,31 +412,48 @@ async def test_what_has_no_folders_of_the_host_and_does_not_run_is_the_engines(l
     assert relayed == [f"{verb} /containers/{container}/archive" for verb in ("PUT", "GET")]
 
 
-async def test_with_folders_of_the_host_it_must_run(lab: Lab, folder: Path) -> None:
+async def test_with_folders_of_the_host_the_engine_copies_nothing(lab: Lab, folder: Path) -> None:
     container = lab.container(Bind(str(folder), "/work"))
     output("docker", "kill", container)
-    for method in ("HEAD", "GET"):
-        with pytest.raises(Conflict, match="is stopped and has volumes or folders mounted"):
-            await lab.ask(method, container, "/tmp")
+    inside = await lab.ask("GET", container, "/tmp/x")
+    assert [name for name, *_ in listing(inside.content)][:2] == ["x", "x/a"]
+    with pytest.raises(Conflict, match="of the server"):
+        await lab.ask("GET", container, "/work")
     with pytest.raises(Conflict, match=f"docker start {container}, then copy"):
         await lab.put(container, "/tmp", packed(("a", b"1")))
     assert not [each for each in lab.link.asked if each.endswith("/archive")]
 
 
-async def test_with_a_volume_it_must_run(lab: Lab) -> None:
+async def test_with_a_volume_in_another_the_engine_copies_nothing(lab: Lab) -> None:
     """The engine mounted a nested volume over any folder of the host that a link led to."""
     container = lab.container(more="-v /data -v /data/nested")
     output("docker", "kill", container)
     for method in ("HEAD", "GET"):
-        with pytest.raises(Conflict, match="is stopped and has volumes or folders mounted"):
-            await lab.ask(method, container, "/tmp")
+        assert told(await lab.ask(method, container, "/data/nested"))["name"] == "nested"
     with pytest.raises(Conflict):
         await lab.put(container, "/tmp", packed(("a", b"1")))
+    await lab.put(container, "/data/nested", packed(("a", b"1")))
     assert not [each for each in lab.link.asked if each.endswith("/archive")]
 
     output("docker", "start", container)
 
-    assert (await lab.ask("GET", container, "/etc/hostname")).content
+    assert (await lab.ask("GET", container, "/data/nested/a")).content
+
+
+@pytest.mark.parametrize(("user", "shown"), [("0:0", (0, 0)), ("4711:4712", (4711, 4712))])
+async def test_what_ended_is_copied_out_of_as_whom_it_ran(
+    lab: Lab, user: str, shown: tuple[int, int]
+) -> None:
+    script = "umask 077; mkdir /tmp/own; echo 1 > /tmp/own/a; : > /tmp/ready; exec sleep 300"
+    container = lab.container(script=script, user=user, more="-v /data -v /data/nested")
+    lab.wait_ready(container)
+    output("docker", "kill", container)
+
+    out = await lab.ask("GET", container, "/tmp/own")
+
+    assert [(each[0], each[3:5]) for each in listing(out.content)] == [
+        (name, shown) for name in ("own", "own/a")
+    ]
 
 
 @pytest.mark.parametrize(("user", "shown"), [("0:0", (0, 0)), ("4711:4712", (4711, 4712))])

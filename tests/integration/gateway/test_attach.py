@@ -25,7 +25,9 @@ def test_run_at_a_terminal(gateway: Gateway, alice: Person, tiny_image: str) -> 
     ):
         shell.wait_for("$")
         # The client tells the size once the shell runs, a moment after its prompt.
-        shell.type("until stty size 2>/dev/null; do sleep 0.1; done; echo done-$((40 + 2))\n")
+        shell.type(
+            "until stty size 2>&1 | grep '^[0-9]'; do sleep 0.1; done; echo done-$((40 + 2))\n"
+        )
         assert f"{ROWS} {COLUMNS}" in shell.wait_for("done-42\r\n")
         shell.type("exit 3\n")
         assert shell.end() == 3
@@ -58,6 +60,9 @@ def test_detach_keys_leave_the_container_running(
 
 def test_two_at_one_container_see_the_same(alice: Person, echo: str) -> None:
     with terminal(alice, "attach", echo) as one, terminal(alice, "attach", echo) as other:
+        for each in (other, one):
+            each.type("here\n")
+            each.wait_for("here\r\nhere\r\n")
         one.type("first\n")
         other.wait_for("first")
         other.type("second\n")

@@ -43,7 +43,7 @@ async def test_steps_run_within_the_persons_bounds(lab: ImageLab) -> None:
         *("--memory", "32m", "--ulimit", "nofile=99:99"),
     )
     assert done.code == 0, done.err
-    assert f":/ds01/student/{lab.alice.user}/" in done.out
+    assert f":{lab.platform.cgroups.parent('student', lab.alice.user)}/" in done.out
     assert "\n99\n" in done.out
     assert "CapEff:\t00000000a80425fb" in done.out
     assert "docker0" not in done.out
@@ -89,7 +89,7 @@ async def test_a_cgroup_of_ones_choice_is_dropped(lab: ImageLab) -> None:
     )
     assert done.code == 0, done.err
     assert "elsewhere" not in done.out
-    assert f"/ds01/student/{lab.alice.user}/" in done.out
+    assert f":{lab.platform.cgroups.parent('student', lab.alice.user)}/" in done.out
 
 
 async def test_nobody_builds_on_what_is_somebody_elses(lab: ImageLab) -> None:

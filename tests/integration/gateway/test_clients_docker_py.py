@@ -15,6 +15,9 @@ from integration.gateway.gateway_process import engine_docker
 from integration.gateway.people import Person
 from integration.unix_people import ALICE
 
+SOON = "sleep 0.5"
+"""docker-py loses what comes together with the head of an answer, whoever answers."""
+
 ECHO = "echo begin; while read line; do echo got $line; done; sleep 600"
 
 
@@ -103,9 +106,9 @@ def test_commands_by_output_stream_and_socket(alice: Person, name: str) -> None:
     def deed() -> None:
         client = client_of(alice)
         box = client.containers.get(name)
-        done = box.exec_run(["sh", "-c", "echo $A; pwd; echo err >&2; exit 5"], demux=True)
+        done = box.exec_run(["sh", "-c", f"{SOON}; echo $A; pwd; echo err >&2; exit 5"], demux=True)
         assert (done.exit_code, done.output) == (5, (b"1\n/data\n", b"err\n"))
-        parts = box.exec_run(["sh", "-c", "echo 1; sleep 0.1; echo 2"], stream=True).output
+        parts = box.exec_run(["sh", "-c", f"{SOON}; echo 1; sleep 0.1; echo 2"], stream=True).output
         assert b"".join(parts) == b"1\n2\n"
         made = client.api.exec_create(box.id, ["cat"], stdin=True)
         stream = client.api.exec_start(made, socket=True)

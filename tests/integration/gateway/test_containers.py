@@ -5,6 +5,7 @@ import json
 import tarfile
 from collections.abc import Iterator
 from io import BytesIO
+from typing import Any
 
 import pytest
 
@@ -247,6 +248,21 @@ def test_a_run_that_ends_by_itself_frees_its_slot(
         5,
         what="the slot is free",
     )
+
+
+def test_the_end_of_a_run_is_in_the_log_once_with_its_code(
+    alice: Person, gateway: Gateway, tiny_image: str
+) -> None:
+    name = alice.named("ends")
+    done = alice.try_docker("run", "--rm", "--name", name, tiny_image, "sh", "-c", "exit 3")
+    assert done.code == 3
+
+    def told() -> list[dict[str, Any]]:
+        every = gateway.events("container.exit", ALICE)
+        return [each for each in every if each["resource"].startswith(name)]
+
+    (event,) = eventually(told)
+    assert event["details"]["exit_code"] == 3
 
 
 def test_a_container_that_was_renamed_before_its_start_keeps_its_slot(

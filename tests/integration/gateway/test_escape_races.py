@@ -22,7 +22,7 @@ from integration.unix_people import own_folder
 
 _EXCHANGE = 2
 _HERE = -100
-SWAPPING_SECONDS = 6.0
+SWAPPING_SECONDS, MOST_SWAPPING_SECONDS = 5.0, 60.0
 LAST_SLOT_ROUNDS = 20
 
 
@@ -51,10 +51,11 @@ def test_a_link_swapped_between_check_and_start_shows_nothing_forbidden(scene: S
             f" && ln -s {folder}/race/own race/link && ln -s {theirs} race/other"
         )
         seen: list[Done] = []
-        end = time.monotonic() + SWAPPING_SECONDS
+        begin = time.monotonic()
         with attempted(scene) as name, swapping(folder / "race/link", folder / "race/other"):
             command = ("-v", f"{folder}/race/link:/work", scene.image, "cat", "/work/secret")
-            while time.monotonic() < end:
+            while not _both(seen) or time.monotonic() - begin < SWAPPING_SECONDS:
+                assert time.monotonic() - begin < MOST_SWAPPING_SECONDS, seen
                 seen.append(person.try_docker("run", "--rm", *command))
                 made = person.try_docker("create", "--name", name, *command)
                 seen += [person.try_docker("start", "-a", name) for _ in range(2) if not made.code]
@@ -62,10 +63,13 @@ def test_a_link_swapped_between_check_and_start_shows_nothing_forbidden(scene: S
 
     outcomes = {each.out.strip() for each in seen}
     assert outcomes <= {"own", ""}, outcomes
-    assert "own" in outcomes
     refused = [each.err for each in seen if each.code]
-    assert refused
     assert all("You may not use" in each or "not" in each for each in refused), refused
+
+
+def _both(seen: list[Done]) -> bool:
+    """Whether the link has been found at either of its ends."""
+    return any(each.code for each in seen) and any(each.out for each in seen)
 
 
 def test_docker_cp_mounts_no_volume_over_folders_of_the_host(scene: Scene) -> None:
@@ -110,8 +114,11 @@ def test_nor_while_a_container_with_the_same_volume_runs(scene: Scene) -> None:
             *("create", "--name", rests, "-v", f"{volume}:/a", "-v", f"{rests}:/a/x/y"),
             *(scene.image, "true"),
         )
-        told = person.refused("cp", f"{rests}:/a", "-")
-        assert_understood(told, "volume")
+        done = person.try_docker("cp", f"{rests}:/a", "-")
+        if done.code:
+            assert_understood(done.err, "volume")
+        # For a copy of its own the engine would have made the second volume's folder in the first.
+        assert person.docker("exec", runs, "find", "/a") == "/a"
         person.docker("rm", "-f", runs, rests)
         person.docker("volume", "rm", volume, rests)
 
@@ -275,7 +282,8 @@ def test_storms_of_creates_and_removals_leave_nothing(scene: Scene) -> None:
         person.try_docker("rm", "-f", name)
 
     platform = scene.gateway.platform
-    alive = set(engine_docker("ps", "-aq", "--no-trunc").split())
+    mine = f"label=ds01.instance={scene.gateway.instance}"
+    alive = engine_docker("ps", "-aq", "--no-trunc", "--filter", mine).split()
     keys = {
         found["Config"]["Labels"].get("ds01.binds", "")
         for found in (engine(f"/containers/{each}/json") for each in alive)

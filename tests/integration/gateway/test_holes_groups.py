@@ -67,20 +67,59 @@ def test_an_image_that_calls_groups_by_numbers_gets_no_folders(alice: Person, fo
     assert "calls a group" in told
 
 
-def test_an_own_image_with_folders_has_no_groups_but_the_persons_main_one(
-    alice: Person, own_image: str
+def test_an_own_image_with_folders_has_the_persons_groups_and_no_others(
+    alice: Person, own_image: str, shared: Path
 ) -> None:
-    done = alice.try_docker("run", "--rm", "-v", "/etc:/data:ro", own_image, "id", "-G")
-    assert (done.code, done.out.split()) == (0, [str(alice.account.gid)])
+    done = alice.try_docker(
+        *("run", "--rm", "-v", f"{shared}:/project", own_image, "sh", "-c"),
+        "id -G; touch /project/made",
+    )
+    assert (done.code, done.err) == (0, "")
+    assert sorted(map(int, done.out.split())) == sorted(alice.account.group_ids)
+    assert (shared / "made").exists()
 
 
-def test_its_owner_is_told_which_groups_are_missing(alice: Person, own_image: str) -> None:
-    name = alice.named("told")
-    done = alice.try_docker("create", "--name", name, "-v", "/etc:/data:ro", own_image, "true")
-    alice.docker("rm", name)
-    assert done.code == 0
-    assert "are not in this container" in done.err
-    assert str(alice.account.gid) not in done.err
+def test_what_an_own_image_calls_a_group_by_its_name_opens_nothing(
+    alice: Person, tiny_image: str
+) -> None:
+    """Neither at the start nor for a command, and not at the next start either."""
+    image, name = alice.named("named"), alice.named("c")
+    lines = f"shadow:x:{SHADOW}:{alice.name},{alice.account.uid}\\n"
+    built(alice, image, tiny_image, group=lines)
+    mine = sorted(alice.account.group_ids)
+    try:
+        alice.docker(
+            *("create", "--name", name, "-v", "/etc:/data:ro", image, "sh", "-c"),
+            "id -G; echo x >> /etc/group; mv /etc /old; cat /data/shadow; exec sleep 60",
+        )
+        for _ in range(2):
+            alice.docker("start", name)
+            assert sorted(map(int, alice.docker("exec", name, "id", "-G").split())) == mine
+            assert alice.try_docker("exec", name, "cat", "/data/shadow").code != 0
+            alice.docker("kill", name)
+        printed = alice.docker("logs", name)
+        assert sorted(map(int, printed.splitlines()[0].split())) == mine
+        assert "root:" not in printed
+    finally:
+        alice.docker("rm", "-f", name)
+        alice.docker("rmi", "-f", image)
+
+
+@pytest.mark.parametrize(
+    "run",
+    ["chmod 777 /etc", "chmod 666 /etc/group", "mv /etc/group /g && ln -s /g /etc/group"],
+)
+def test_an_image_whose_group_file_others_may_change_gets_no_folders(
+    alice: Person, tiny_image: str, run: str
+) -> None:
+    image = alice.named("open")
+    with own_folder(alice.account) as context:
+        text = f"FROM {tiny_image}\nRUN touch /etc/group && {run}\n"
+        alice.run(lambda: (context / "Dockerfile").write_text(text))
+        alice.docker("build", "-q", "-t", image, str(context))
+    told = alice.refused("run", "--rm", "-v", "/etc:/data:ro", image, "id")
+    alice.docker("rmi", "-f", image)
+    assert "could take the place of groups" in told
 
 
 def test_a_catalogue_image_with_folders_lets_one_into_a_projects_folder(
@@ -109,7 +148,7 @@ def test_the_engine_copies_nothing_into_a_container_with_groups(
         finally:
             alice.docker("rm", "-f", name)
     assert stopped.code != 0
-    assert "is stopped and has" in stopped.err
+    assert "does not run, and nothing is copied there" in stopped.err
     assert running.code != 0
 
 

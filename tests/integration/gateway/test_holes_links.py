@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from ds01_spawner.domain.container import ContainerSpec, Mount
+from ds01_spawner.domain.errors import Forbidden
+from ds01_spawner.operations.mount_places import check_places, places_of
+from integration.gateway.gateway_process import Gateway, engine_docker
 from integration.gateway.people import Person
 from integration.unix_people import own_folder
 
@@ -96,6 +100,40 @@ def test_a_link_to_the_file_of_groups_is_refused(alice: Person, linked: str, scr
             *(linked, "true"),
         )
     assert "leads to '/etc/group'" in told
+
+
+@pytest.mark.parametrize("volume", ["", "VOLUME /x/bob/new"])
+def test_an_image_of_a_server_of_the_hub_leads_into_no_folder_either(
+    alice: Person, gateway: Gateway, tiny_image: str, scratch: Path, volume: str
+) -> None:
+    """A launch looks at what was made, before it is started."""
+    image, name = alice.named("hubs"), f"{alice.named('hub')}._.{alice.name}"
+    home = alice.account.home
+    link = "RUN ln -s /data /x" if volume else "RUN rm -rf /home && ln -s /data/bob /home"
+    with own_folder(alice.account) as context:
+        text = f"FROM {tiny_image}\n{link}\n{volume}\n"
+        alice.run(lambda: (context / "Dockerfile").write_text(text))
+        alice.docker("build", "-q", "-t", image, str(context))
+    spec = ContainerSpec(
+        name=name,
+        image=f"ds01-{alice.name}/{image}",
+        labels={},
+        cgroup_parent="/ds01-test",
+        command=("true",),
+        network="none",
+        working_dir=home,
+        mounts=(Mount("bind", home, home), Mount("bind", str(scratch), "/data")),
+    )
+    engine = gateway.platform.engine
+    try:
+        made = engine.container(engine.create(spec))
+        assert made is not None
+        led = engine.leads_to(made.id, places_of(made))
+        with pytest.raises(Forbidden, match="where an image has nothing made"):
+            check_places(made, spec, led)
+    finally:
+        engine_docker("rm", "-f", "-v", name, check=False)
+        alice.docker("rmi", "-f", image)
 
 
 def test_nothing_begins_where_a_link_leads_to_what_the_runtime_left_open(

@@ -51,6 +51,11 @@ def worker(doomed: Gateway, person: Person, folder: Path, tiny_image: str) -> It
     doomed.remove_containers()
 
 
+def ticks(folder: Path) -> int:
+    """How often the worker has ticked; the file is empty while it is written."""
+    return int(eventually((folder / "ticks").read_text))
+
+
 def slots(gateway: Gateway) -> list[str]:
     """What is alice's, promised or held."""
     return sorted(use.slot.uuid for use in gateway.platform.admission.current().occupancy.of(ALICE))
@@ -101,8 +106,8 @@ def test_what_runs_lives_on_and_clients_come_back_to_a_correct_view(
         for each in streams:
             each.wait(10)
     assert "docker.sock" in person.refused("ps")
-    told = int((folder / "ticks").read_text())
-    eventually(lambda: int((folder / "ticks").read_text()) > told + 3, what="it works on")
+    told = ticks(folder)
+    eventually(lambda: ticks(folder) > told + 3, what="it works on")
 
     doomed.start()
 

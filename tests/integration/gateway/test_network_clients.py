@@ -159,9 +159,9 @@ def test_a_compose_project_comes_up_finds_itself_and_goes(clean: Person, project
     for host in ("db", "store", "database"):
         found = compose(clean, project, "exec", "-T", "web", "nc", "-w", "2", host, "8000")
         assert "hello" in found.out, found.err
-    assert compose(clean, project, "up", "-d", "--force-recreate").code == 0
+    assert compose(clean, project, "up", "-d", "--force-recreate", "-t", "0").code == 0
 
-    down = compose(clean, project, "down")
+    down = compose(clean, project, "down", "-t", "0")
     assert down.code == 0, down.err
     names = clean.docker("network", "ls", "--format", "{{.Name}}")
     assert project.name not in names

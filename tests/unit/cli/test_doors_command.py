@@ -37,6 +37,7 @@ def groups(monkeypatch: pytest.MonkeyPatch) -> FakeGroups:
         config=IsolationConfig,
         audit=audit,
         instance="here",
+        is_main=True,
     )
     machine = Machine(
         found, FakeNodes(), FakeEngineSetup(), FakeSystemFiles(), FakeGateway(), isolation

@@ -32,6 +32,7 @@ from ds01_spawner.domain.errors import (
 )
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.gateway.identity import Caller
+from ds01_spawner.gateway.wire.call import Answer
 from fakes.api_lab import POLICY, ApiLab
 from fakes.api_socket import Peer, api_socket
 from fakes.calls import BOB, ROOT
@@ -90,6 +91,17 @@ def test_a_container_through_its_whole_life(client: Client, lab: ApiLab) -> None
     assert client.logs("run", 5).lines == ("hello",)
     assert client.retire("run").name == "run"
     assert client.containers().containers == ()
+
+
+def test_what_a_container_says_is_followed(client: Client, lab: ApiLab) -> None:
+    container_id = lab.container("alice")
+    lab.link.answers[f"GET /containers/{container_id}/logs"] = Answer(
+        200, [b"\x01\0\0\0\0\0\0\x04one\n"]
+    )
+    log, end = client.follow_logs("run", 5)
+    assert (log, end) == (m.LogText(text="one\n"), m.LogEnd(name="run", exit_code=None))
+    with pytest.raises(NotFound, match="There is no container called 'nothing'"):
+        list(client.follow_logs("nothing"))
 
 
 def test_what_is_refused_is_the_platforms_own_error(client: Client, lab: ApiLab) -> None:

@@ -136,18 +136,18 @@ def test_the_whole_description_for_somebody_whom_the_hub_alone_knows() -> None:
     }
 
 
-def test_an_image_that_is_not_the_administrators_never_gets_groups_by_name() -> None:
+def test_the_main_group_is_not_among_those_that_are_added() -> None:
     request = LaunchRequest("alice", "jupyter", Interface.HUB, "ds01-alice/own:latest")
     placement = Placement(ALICE, "/ds01/student/alice", granted_at=EPOCH)
 
     spec = container_spec(request, UNLIMITED, placement, Site("here"))
 
-    assert (spec.user, spec.group_add) == ("1001:1002", ())
+    assert (spec.user, spec.group_add) == ("1001:1002", tuple(set(ALICE.group_ids) - {1002}))
 
 
 def test_the_whole_description_for_somebody_with_a_unix_account_and_no_limits() -> None:
     request = LaunchRequest("alice", "jupyter", Interface.CLI, "image")
-    placement = Placement(ALICE, "ds01-no.group-alice.slice", catalogued=True, granted_at=EPOCH)
+    placement = Placement(ALICE, "ds01-no.group-alice.slice", granted_at=EPOCH)
     assert asdict(container_spec(request, UNLIMITED, placement, Site("here"))) == {
         "name": "jupyter._.alice",
         "image": "image",

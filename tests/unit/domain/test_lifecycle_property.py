@@ -439,6 +439,21 @@ steps = st.one_of(
 )
 PLAIN = Edited(10 * MINUTE, None, LifecyclePolicy(startup_grace=NONE, min_warning_lead=5 * MINUTE))
 BRIEF = replace(PLAIN, idle_timeout=None, max_runtime=10 * MINUTE)
+TOLD_EARLY = Edited(
+    MINUTE / 2,
+    None,
+    LifecyclePolicy(
+        idle_detection_window=1,
+        startup_grace=NONE,
+        keep_alive_max=30 * MINUTE,
+        min_warning_lead=20 * MINUTE,
+    ),
+)
+AT_ONCE = Edited(
+    None,
+    None,
+    replace(TOLD_EARLY.policies, keep_alive_max=None, min_warning_lead=NONE),
+)
 histories = st.lists(steps, max_size=25)
 thorough = settings(
     max_examples=HISTORIES, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -467,6 +482,16 @@ def settled(lab: Lab, policy: Edited) -> None:
     lab.live(policy)
 
 
+def announced(lab: Lab, rule: Rule) -> timedelta:
+    """How long the last warning still holds: whatever is edited, nobody is stopped before."""
+    ends = [
+        at + (each.deadline - each.sent_at)
+        for at, each in lab.truth.told
+        if each.rule is rule and each.level is Level.FINAL
+    ]
+    return max(ends, default=lab.real) - lab.real
+
+
 @given(edits, histories)
 @example(replace(PLAIN, idle_timeout=30 * MINUTE), [Passes(4), Away(300 * MINUTE), Passes(30)]).via(
     "time that nobody saw"
@@ -488,6 +513,12 @@ def test_whatever_happens_a_stop_is_announced_and_stops_nothing_that_works(
 
 @given(edits, histories, edits, st.booleans())
 @example(policy=PLAIN, history=[], last=PLAIN, touched=True).via("a keep-alive every minute")
+@example(
+    policy=TOLD_EARLY,
+    history=[Passes(1), Asked(90 * MINUTE), Passes(11)],
+    last=AT_ONCE,
+    touched=False,
+).via("told of a later end than the edited policy has")
 @thorough
 def test_what_nobody_uses_is_stopped_in_the_end_however_often_it_is_kept(
     policy: Edited, history: list[Step], last: Edited, touched: bool
@@ -497,18 +528,19 @@ def test_what_nobody_uses_is_stopped_in_the_end_however_often_it_is_kept(
     longest = last.policies.keep_alive_max or NONE
     kept = replace(last.policies, keep_alive_max=longest)
     settled(lab, replace(last, idle_timeout=timeout, policies=kept))
-    patience = (
-        kept.startup_grace
-        + timeout
-        + longest
-        + kept.min_warning_lead
-        + (kept.idle_detection_window + 4) * MINUTE
-    )
+    span = kept.startup_grace + timeout + longest + kept.min_warning_lead
+    span += kept.idle_detection_window * MINUTE
+    patience = max(span, announced(lab, Rule.IDLE)) + 4 * MINUTE
     for gone_on in until_stopped(lab, Passes(1, touched=touched)):
         assert gone_on <= patience
 
 
 @given(edits, histories, edits)
+@example(
+    policy=replace(TOLD_EARLY, max_runtime=60 * MINUTE),
+    history=[Passes(42, WORKING)],
+    last=replace(AT_ONCE, max_runtime=MINUTE / 2),
+).via("told of a later end than the edited policy has")
 @thorough
 def test_what_runs_too_long_is_stopped_however_busy(
     policy: Edited, history: list[Step], last: Edited
@@ -516,6 +548,7 @@ def test_what_runs_too_long_is_stopped_however_busy(
     lab = lived(policy, history)
     longest = last.max_runtime or 60 * MINUTE
     settled(lab, replace(last, max_runtime=longest))
-    patience = longest + last.policies.min_warning_lead + 4 * MINUTE
+    span = longest + last.policies.min_warning_lead
+    patience = max(span, announced(lab, Rule.RUNTIME)) + 4 * MINUTE
     for gone_on in until_stopped(lab, Passes(1, WORKING)):
         assert gone_on <= patience

@@ -135,6 +135,15 @@ def test_an_impossible_project_name_is_refused_with_an_example(project: str) -> 
     )
 
 
+def test_each_installation_but_the_main_one_has_a_top_of_its_own_for_cgroups() -> None:
+    tops = [names.cgroup_top(each, is_main=False) for each in ("0123456789ab", "ab", "my-lab")]
+
+    assert names.cgroup_top("0123456789ab", is_main=True) == "ds01"
+    assert tops[:2] == ["ds01_0123456789ab", "ds01_ab"]
+    assert not any("-" in top for top in tops)
+    assert len({"ds01", *tops}) == 4
+
+
 def test_possible_names_are_kept() -> None:
     assert names.check_name("thesis-run") == "thesis-run"
     assert names.check_project("Thesis_2026.v1") == "Thesis_2026.v1"

@@ -200,6 +200,16 @@ def test_a_reservation_without_a_gpu_is_a_place_among_the_persons_containers() -
     found = see(reservations=[reservation("alice")])
     assert taken(found) == {}
     assert found.containers_of("alice") == ("jupyter._.alice",)
+    assert found.starting == {("alice", "jupyter._.alice")}
+
+
+def test_what_runs_already_is_not_about_to_start() -> None:
+    found = see([container("alice")], [reservation("alice"), reservation("bob")])
+    assert found.containers_of("alice") == ("jupyter._.alice",)
+    assert found.starting == {("bob", "jupyter._.bob")}
+    again = found.with_reserved((), "alice", "jupyter._.alice")
+    assert again.starting == found.starting
+    assert again.with_reserved((), "eve", "run").starting == {*found.starting, ("eve", "run")}
 
 
 @pytest.mark.parametrize("state", [*LIVE, *STOPPED, ContainerState.REMOVING])

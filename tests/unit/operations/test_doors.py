@@ -50,6 +50,7 @@ class Lab:
             config=IsolationConfig,
             audit=audit,
             instance="here",
+            is_main=True,
         )
         machine = Machine(self.groups, self.nodes, self.engine, self.files, self.gateway, isolation)
         self.doors = Doors(machine=machine, records=self.records, clock=FakeClock(), audit=audit)

@@ -32,6 +32,7 @@ class Lab:
             config=self._read,
             audit=Audit(FakeClock(), self.events, "gateway"),
             instance=HERE,
+            is_main=True,
             ports=(HostPort(4321),),
         )
 
@@ -185,4 +186,9 @@ def test_what_the_log_did_not_take_is_said_the_next_time(lab: Lab, stuck: bool) 
     ],
 )
 def test_an_older_bridge_is_ones_own_by_label_or_container(found: Bridge, own: bool) -> None:
-    assert bool(other_interfaces([found], HERE)) is own
+    assert bool(other_interfaces([found], HERE, is_main=True)) is own
+
+
+def test_an_older_bridge_that_tells_nothing_is_left_to_the_main_installation() -> None:
+    older, own = bridge("br-0123456789ab"), bridge("br-ab0123456789", HERE)
+    assert other_interfaces([older, own], HERE, is_main=False) == ("br-ab0123456789",)

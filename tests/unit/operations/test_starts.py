@@ -152,6 +152,21 @@ def test_containers_are_counted_at_each_start() -> None:
         lab.starts.start(first, "alice")
 
 
+def test_one_that_was_made_and_not_started_is_counted_and_not_said_to_run() -> None:
+    lab = Lab()
+    started(lab, gpu="none", name="a")
+    for name in ("b", "c"):
+        lab.create("alice", "none", name=name)
+    with pytest.raises(QuotaExceeded) as caught:
+        lab.create("alice", "none", name="d")
+    assert str(caught.value) == (
+        "3 of 3 containers are running or about to start (a, b, c). "
+        "Stop one, or wait a few minutes: what is not started by then gives its place up."
+    )
+    lab.wait(RESERVATION_LIFETIME.total_seconds())
+    assert lab.create("alice", "none", name="d")
+
+
 def test_a_container_of_somebody_else_is_not_found(lab: Lab) -> None:
     made = lab.create("alice")
     with pytest.raises(NotFound, match="No such container"):

@@ -39,6 +39,7 @@ class StorageLab(Lab):
             audit=self.audit,
             post=self._post,
             instance="here",
+            is_main=True,
         )
         self.admission.rules = replace(self.admission.rules, check_storage=self.storage.check)
 

@@ -30,7 +30,13 @@ container_types:
 
 
 def made(*containers: Container, memory: Memory | None = None, **facts: Any) -> tuple[Subject, ...]:
-    known: dict[str, Any] = {"exemptions": (), "instance": "here", "demand": 0.0, "now": EPOCH}
+    known: dict[str, Any] = {
+        "exemptions": (),
+        "instance": "here",
+        "is_main": True,
+        "demand": 0.0,
+        "now": EPOCH,
+    }
     policy = load_policy(POLICY, "resource-limits.yaml").policy
     return subjects(containers, memory or Memory(), policy, **(known | facts))
 
@@ -63,6 +69,21 @@ def test_what_has_an_owner_is_decided_about_and_only_our_own_removed(
 )
 def test_what_is_not_ours_to_decide_is_left_alone(given: Container) -> None:
     assert made(given) == ()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        container(),
+        foreign_container(marks={labels.LEGACY_USER: "alice"}),
+        foreign_container(marks={labels.USER: "alice"}),
+    ],
+    ids=["made before instances", "aime.mlc", "labels of ours, forged"],
+)
+def test_what_tells_no_maker_is_left_to_the_main_installation(given: Container) -> None:
+    assert made(given, is_main=False) == ()
+    assert made(given, is_main=True) != ()
+    assert made(container(extra=HERE), is_main=False) != ()
 
 
 def test_limits_are_those_of_the_group_it_was_made_in_and_of_its_origin() -> None:

@@ -8,7 +8,6 @@ docs/decisions/007-no-buildkit.md says why it is not BuildKit.
 import asyncio
 import contextlib
 import json
-import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -34,18 +33,19 @@ from ds01_spawner.gateway.docker.build.output import (
     Words,
     failure_line,
 )
+from ds01_spawner.gateway.docker.build.place import held_place
 from ds01_spawner.gateway.docker.dockerfile.parsing import parse_dockerfile
 from ds01_spawner.gateway.docker.dockerfile.plan import plan_build
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.images.lookup import OwnImages
 from ds01_spawner.gateway.docker.images.progress_lines import Progress, line_of
 from ds01_spawner.gateway.docker.images.pull import Pull
-from ds01_spawner.gateway.docker.images.view import without_namespace
 from ds01_spawner.gateway.docker.networks.lookup import OwnNetworks
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Answer, Call, Handler, Reply
 from ds01_spawner.gateway.wire.engine_answers import checked
-from ds01_spawner.operations.build_place import KEEP_EVERY, BuildPlace
+from ds01_spawner.operations.build_place import BuildPlace
+from ds01_spawner.policy.image_references import without_namespace
 from ds01_spawner.recipes.dockerfile import HOST_FOLDER
 
 MOST_AT_ONCE = 16
@@ -55,8 +55,6 @@ cgroup: the load is bounded by that, and no few people can keep everybody waitin
 LONGEST_SECONDS = 4 * 3600
 _PIECE = 1024**2
 _T = TypeVar("_T")
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +175,7 @@ class Builds:
             if self._slots.locked():
                 waiting = f"{MOST_AT_ONCE} builds are going on; yours begins when one has ended.\n"
                 await on_output(line_of({"stream": waiting}))
-            async with self._slots, self._place(job) as place:
+            async with self._slots, held_place(self._door, job) as place:
                 return await self._run(job, context, place, record)
 
     async def _run(
@@ -264,29 +262,6 @@ class Builds:
         chunks = context.chunks(dockerfile, added)
         while chunk := await self._in_thread(job, lambda: next(chunks, b"")):
             yield chunk
-
-    @contextlib.asynccontextmanager
-    async def _place(self, job: BuildJob) -> AsyncIterator[BuildPlace]:
-        places, user = self._door.platform.build_places, job.caller.user
-        limits = job.rights.limits
-        place = await self._in_thread(job, lambda: places.begin(user, limits))
-        keeping = asyncio.create_task(self._keep(job, place))
-        try:
-            yield place
-        finally:
-            keeping.cancel()
-            ending = self._in_thread(job, lambda: places.end(place))
-            with contextlib.suppress(Unavailable):  # then it lapses by itself
-                await asyncio.shield(asyncio.ensure_future(ending))
-
-    async def _keep(self, job: BuildJob, place: BuildPlace) -> None:
-        places = self._door.platform.build_places
-        while True:
-            await asyncio.sleep(KEEP_EVERY.total_seconds())
-            try:
-                await self._in_thread(job, lambda: places.keep(place))
-            except Unavailable as exc:
-                _log.warning("the place of a build of %s is not kept: %s", place.user, exc)
 
     async def _in_thread(self, job: BuildJob, deed: Callable[[], _T]) -> _T:
         return await self._door.threads.run(job.caller.user, deed)

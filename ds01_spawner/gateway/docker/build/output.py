@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ds01_spawner.gateway.docker.images.progress_lines import line_of
-from ds01_spawner.gateway.docker.images.view import without_namespace
 from ds01_spawner.gateway.wire.call import Reply
+from ds01_spawner.policy.image_references import without_namespace
 
 OnOutput = Callable[[bytes], Awaitable[None]]
 """Takes lines of the build's JSON, whole ones, as Docker's clients read them."""

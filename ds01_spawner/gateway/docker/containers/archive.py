@@ -1,27 +1,27 @@
-"""`docker cp`: files of one's own containers.
-
-The engine copies as root, and mounts what a container has wherever the paths lead at that moment.
-Who can change a folder on the way, in a volume or from within, has something mounted over any
-folder of the host. So it copies only where nothing is mounted and nothing runs; what runs is copied
-from within by a process of the container's user (`adapters.container_files`), the rest by nobody.
-"""
+"""`docker cp`: files of one's own containers."""
 
 import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from enum import StrEnum
 from typing import Any
 from weakref import WeakValueDictionary
 
-from ds01_spawner.domain import labels
+from ds01_spawner.adapters.docker_engine.inspection import inspected_container
 from ds01_spawner.domain.errors import Conflict, InvalidRequest
-from ds01_spawner.domain.grant import NOTICES
 from ds01_spawner.domain.wording import clean
 from ds01_spawner.gateway.docker.containers.archive_process import Copying, Visit, copying
+from ds01_spawner.gateway.docker.containers.archive_way import (
+    Ground,
+    Way,
+    ground_of,
+    refusal,
+    volumes_of,
+    way_of,
+)
 from ds01_spawner.gateway.docker.containers.deeds import ContainerDeeds, Deed
-from ds01_spawner.gateway.docker.containers.lookup import Owned, labels_of
+from ds01_spawner.gateway.docker.containers.lookup import Owned
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.options.exec import runs_as
 from ds01_spawner.gateway.docker.reading.parameters import flag
@@ -34,34 +34,8 @@ _LONGEST_PATH = 200
 _EACH = 4
 """How many copies of one person run at a time; the others wait their turn."""
 
-
-class Way(StrEnum):
-    """Who copies."""
-
-    ENGINE = "engine"
-    INSIDE = "inside"
-    NOBODY = "nobody"
-
-
-def way_of(inspected: Mapping[str, Any]) -> Way:
-    """Who copies from and to a container, by its inspect JSON. Pure.
-
-    The folder with notices changes nothing: nobody writes there. What docker did not make, its
-    maker starts without a look at copies (`Stillness`).
-    """
-    state = inspected.get("State") or {}
-    if state.get("Restarting"):
-        return Way.NOBODY
-    if state.get("Running"):
-        return Way.INSIDE if state.get("Pid") else Way.NOBODY
-    is_dockers = labels.origin_of(labels_of(inspected)) in labels.DOCKER_DOORS
-    has_only_notices = all(_is_notices(mount) for mount in inspected.get("Mounts") or ())
-    return Way.ENGINE if is_dockers and has_only_notices else Way.NOBODY
-
-
-def _is_notices(mount: Mapping[str, Any]) -> bool:
-    is_there = mount.get("Type") == "bind" and mount.get("Destination") == NOTICES
-    return is_there and mount.get("RW") is False
+NOWHERE = Ground()
+"""For what runs: its layers do not matter."""
 
 
 class Archive:
@@ -73,6 +47,7 @@ class Archive:
         self._owned = owned
         self._deeds = ContainerDeeds(door)
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._alone: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def handlers(self) -> Mapping[str, Handler]:
         """By endpoint."""
@@ -84,41 +59,35 @@ class Archive:
 
     async def stat(self, call: Call, reply: Reply) -> None:
         """What is at a path."""
-        found = await self._found(call)
-        if way_of(found) is Way.ENGINE:
-            async with self._still(call, found):
-                await self._relay(call, reply, found)
-            return
-        async with self._inside(call, found, "stat") as copy:
-            await reply.empty(200, _headers(copy))
+        async with self._going(call, "stat") as (found, visit):
+            if visit is None:
+                return await self._relay(call, reply, found)
+            async with self._visiting(call, visit) as copy:
+                return await reply.empty(200, _headers(copy))
 
     async def get(self, call: Call, reply: Reply) -> None:
         """A file or a folder, as an archive."""
-        found = await self._found(call)
-        if way_of(found) is Way.ENGINE:
-            async with self._still(call, found):
+        async with self._going(call, "get") as (found, visit):
+            if visit is None:
                 await self._record(call, found, "out")
-                await self._relay(call, reply, found)
-            return
-        async with self._inside(call, found, "get") as copy:
-            await self._record(call, found, "out")
-            await reply.begin(200, {**_headers(copy), "Content-Type": _TAR})
-            async for part in copy.archive():
-                await reply.write(part)
-            await reply.finish()
+                return await self._relay(call, reply, found)
+            async with self._visiting(call, visit) as copy:
+                await self._record(call, found, "out")
+                await reply.begin(200, {**_headers(copy), "Content-Type": _TAR})
+                async for part in copy.archive():
+                    await reply.write(part)
+                return await reply.finish()
 
     async def put(self, call: Call, reply: Reply) -> None:
         """An archive, made files in a folder."""
-        found = await self._found(call)
-        if way_of(found) is Way.ENGINE:
-            async with self._still(call, found):
+        async with self._going(call, "put") as (found, visit):
+            if visit is None:
                 await self._record(call, found, "in")
-                await self._relay(call, reply, found, stream=call.body.chunks())
-            return
-        async with self._inside(call, found, "put") as copy:
-            await self._record(call, found, "in")
-            await copy.send(call.body.chunks())
-        await reply.empty(200)
+                return await self._relay(call, reply, found, stream=call.body.chunks())
+            async with self._visiting(call, visit) as copy:
+                await self._record(call, found, "in")
+                await copy.send(call.body.chunks())
+            return await reply.empty(200)
 
     async def _record(self, call: Call, found: Mapping[str, Any], direction: str) -> None:
         """Into the log before it is done: what of it arrives is the client's affair."""
@@ -146,52 +115,83 @@ class Archive:
         )
 
     @asynccontextmanager
-    async def _still(self, call: Call, found: Mapping[str, Any]) -> AsyncIterator[None]:
-        """While the engine copies, the container does not begin to run."""
-        key, stillness = str(found["Id"]), self._door.platform.stillness
-        await self._door.threads.run(
-            call.caller.user,
-            lambda: stillness.begin_copy(key),
-            lambda _: stillness.end_copy(key),
-        )
-        try:
-            again = await self._owned.made_here(call.caller, key)
-            if way_of(again) is not Way.ENGINE:
-                raise Conflict(f"{call.parts['id']} has just been started.", "Copy again.")
-            yield
-        finally:
-            stillness.end_copy(key)
+    async def _going(
+        self, call: Call, ask: str
+    ) -> AsyncIterator[tuple[Mapping[str, Any], Visit | None]]:
+        """The container, and the visit that copies; without one, the engine does."""
+        found = await self._found(call)
+        if _runs(found):
+            yield found, await self._visit(call, found, NOWHERE, ask)
+            return
+        async with self._still(call, found) as again:
+            ground = await self._door.threads.run(
+                call.caller.user, lambda: ground_of(again, call.first("path"))
+            )
+            yield again, await self._visit(call, again, ground, ask)
 
     @asynccontextmanager
-    async def _inside(
-        self, call: Call, found: Mapping[str, Any], ask: str
-    ) -> AsyncIterator[Copying]:
-        ref = call.parts["id"]
-        if way_of(found) is Way.NOBODY:
-            if (found.get("State") or {}).get("Restarting"):
-                raise Conflict(f"{ref} is just being restarted.", "Copy again in a moment.")
-            raise Conflict(
-                f"{ref} is stopped and has volumes or folders mounted.",
-                f"docker start {ref}, then copy.",
+    async def _still(
+        self, call: Call, found: Mapping[str, Any]
+    ) -> AsyncIterator[Mapping[str, Any]]:
+        """While files are copied, the container does not begin to run, and no other copy begins.
+
+        Another one could make links where this one has looked already.
+        """
+        key, stillness = str(found["Id"]), self._door.platform.stillness
+        alone = self._alone.get(key)
+        if alone is None:
+            alone = self._alone[key] = asyncio.Lock()
+        async with alone:
+            await self._door.threads.run(
+                call.caller.user,
+                lambda: stillness.begin_copy(key),
+                lambda _: stillness.end_copy(key),
             )
-        visit = visit_of(
-            call.caller,
-            found,
-            ask,
-            call.first("path"),
-            keep_kinds=flag(call, "noOverwriteDirNonDir"),
-        )
+            try:
+                again = await self._owned.made_here(call.caller, key)
+                if _runs(again):
+                    raise Conflict(f"{call.parts['id']} has just been started.", "Copy again.")
+                yield again
+            finally:
+                stillness.end_copy(key)
+
+    async def _visit(
+        self, call: Call, found: Mapping[str, Any], ground: Ground, ask: str
+    ) -> Visit | None:
+        """The visit that copies; without one, the engine does."""
+        is_put, caller = ask == "put", call.caller
+        way = way_of(found, ground, is_put=is_put)
+        if way is Way.NOBODY:
+            raise refusal(found, ground, call.parts["id"], is_put=is_put)
+        if way is Way.ENGINE:
+            return None
+        if way is Way.BESIDE and is_put:
+            # Not started yet, its volumes are still the image's.
+            account, volumes = caller.person, self._door.platform.volume_folders
+            container = inspected_container(found)
+            await self._door.threads.run(caller.user, lambda: volumes.hand_over(account, container))
+        keep_kinds = flag(call, "noOverwriteDirNonDir")
+        return visit_of(caller, found, ask, call.first("path"), ground, keep_kinds=keep_kinds)
+
+    @asynccontextmanager
+    async def _visiting(self, call: Call, visit: Visit) -> AsyncIterator[Copying]:
         turn = self._turns.get(call.caller.user)
         if turn is None:
             turn = self._turns[call.caller.user] = asyncio.Semaphore(_EACH)
-        async with turn, copying(visit, ref) as copy:
+        async with turn, copying(visit, call.parts["id"]) as copy:
             yield copy
 
 
-def visit_of(
-    caller: Caller, found: Mapping[str, Any], ask: str, path: str, *, keep_kinds: bool = False
+def visit_of(  # noqa: PLR0913 - what a visit is made of
+    caller: Caller,
+    found: Mapping[str, Any],
+    ask: str,
+    path: str,
+    ground: Ground = NOWHERE,
+    *,
+    keep_kinds: bool = False,
 ) -> Visit:
-    """What the process is told about a running container of the caller's. Pure.
+    """What the process is told about a container of the caller's. Pure.
 
     Where the image says who runs, nothing of the host's is mounted, and it is whoever runs there.
 
@@ -199,15 +199,23 @@ def visit_of(
         Forbidden: The caller has no account to be in there.
     """
     account = caller.person
-    is_own = runs_as(account, str((found.get("Config") or {}).get("User") or ""))
+    user = str((found.get("Config") or {}).get("User") or "")
     return Visit(
         ask=ask,
         path=path,
-        pid=int(found["State"]["Pid"]),
+        pid=int(found["State"].get("Pid") or 0),
         container=str(found["Id"]),
-        user=(account.uid, account.gid, account.group_ids) if is_own else None,
+        user=(account.uid, account.gid, account.group_ids) if runs_as(account, user) else None,
         keep_kinds=keep_kinds,
+        layers=tuple(map(str, ground.layers)),
+        volumes=volumes_of(found) if ground.layers else (),
+        image_user=user if ground.layers else "",
     )
+
+
+def _runs(inspected: Mapping[str, Any]) -> bool:
+    state = inspected.get("State") or {}
+    return bool(state.get("Running") or state.get("Restarting"))
 
 
 def _headers(copy: Copying) -> dict[str, str]:

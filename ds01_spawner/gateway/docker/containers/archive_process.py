@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ds01_spawner.domain.errors import (
     OUR_FAULT,
@@ -40,6 +40,20 @@ _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
+class Volume(NamedTuple):
+    """A volume of a container that does not run.
+
+    Attributes:
+        source: Where it is on the server.
+        target: Where it is in the container.
+        writable: Whether the container may write to it.
+    """
+
+    source: str
+    target: str
+    writable: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """Into which container, as whom, for what.
@@ -49,8 +63,12 @@ class Visit:
         path: Path in the container, as the client said it.
         pid: The container's first process.
         container: Full engine id.
-        user: As whom: uid, gid and all groups; `None`: as the container's first process.
+        user: As whom: uid, gid and all groups; `None`: as the container's first process, or as
+            `image_user`.
         keep_kinds: Whether a folder may not replace a file when files are put there.
+        layers: Folders of its layers, the topmost first, where it does not run; else none.
+        volumes: With layers: its volumes, outer ones first.
+        image_user: With layers: whom it would run as, by its image.
     """
 
     ask: str
@@ -59,6 +77,9 @@ class Visit:
     container: str
     user: tuple[int, int, tuple[int, ...]] | None
     keep_kinds: bool = False
+    layers: tuple[str, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    image_user: str = ""
 
 
 class Copying:
@@ -201,7 +222,7 @@ def _failure(number: int, what: str, visit: Visit, ref: str) -> DS01Error:
     if number in _NOT_ALLOWED:
         return Forbidden(
             f"You may not use {shown(what)} in {ref}: {reason}.",
-            "While a container runs, files are copied from and to it as its user.",
+            "Files are copied from and to it as its user.",
         )
     kind = InvalidRequest if number in _FULL else Unavailable
     return kind(f"{shown(what)} in {ref} cannot be copied: {reason}.")

@@ -19,6 +19,7 @@ from ds01_spawner.operations.admission import Admission
 
 _NOT_MODIFIED = 304
 _SECONDS = 60.0
+_REMOVAL = "DELETE"
 
 _T = TypeVar("_T")
 
@@ -63,7 +64,13 @@ class ContainerDeeds:
 
     async def done(self, call: Call, inspected: Mapping[str, Any], deed: Deed) -> Answer:
         """The engine's answer to it; recorded when something changed, also if the client goes."""
-        return await finished(self._done(call, inspected, deed))
+        return await finished(self._in_turn(call, inspected, deed))
+
+    async def _in_turn(self, call: Call, inspected: Mapping[str, Any], deed: Deed) -> Answer:
+        if deed.method != _REMOVAL:
+            return await self._done(call, inspected, deed)
+        async with self._door.removals.of(call.caller.user):
+            return await self._done(call, inspected, deed)
 
     async def _done(self, call: Call, inspected: Mapping[str, Any], deed: Deed) -> Answer:
         answer = await self._door.engine.ask(

@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.closed_places import check_working_dir
-from ds01_spawner.domain.container import ContainerSpec, Mount
+from ds01_spawner.domain.container import ContainerSpec
 from ds01_spawner.domain.errors import (
     Conflict,
     DS01Error,
@@ -21,22 +20,20 @@ from ds01_spawner.domain.errors import (
     Refused,
     Unavailable,
 )
-from ds01_spawner.domain.grant import NOTICES
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.domain.request import GpuRequest, LaunchRequest
 from ds01_spawner.gateway.docker.create.admission import Granting, refused_now, told_of_wait
 from ds01_spawner.gateway.docker.create.asks import DOCKER, Asks, Looked, Made, NameTaken
-from ds01_spawner.gateway.docker.create.listing_size import check_container_fits
-from ds01_spawner.gateway.docker.create.spec import Found, dressed, groups_warning
+from ds01_spawner.gateway.docker.create.finding import Finding
+from ds01_spawner.gateway.docker.create.spec import Found, dressed
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.images.rights import ImageRights
 from ds01_spawner.gateway.docker.lookups import Lookups
 from ds01_spawner.gateway.docker.options.container import AskedContainer, asked_container
 from ds01_spawner.gateway.docker.options.gpu import ALL, candidates
-from ds01_spawner.gateway.docker.options.mounts import AskedSource
-from ds01_spawner.gateway.docker.options.network import DEFAULT, NONE, endpoint_settings
+from ds01_spawner.gateway.docker.options.network import endpoint_settings
 from ds01_spawner.gateway.docker.reading.names import engine_name
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Handler, Query, Reply
@@ -49,7 +46,6 @@ MOST_CONTAINERS = 200
 """How many a person has, running or not: each takes room on the server's disk."""
 
 _T = TypeVar("_T")
-_SHARED_NETWORK = "container:"
 
 
 class Creating:
@@ -65,6 +61,7 @@ class Creating:
         self._door = door
         self._lookups = lookups
         self._granting = granting
+        self._finding = Finding(lookups)
 
     def handlers(self) -> Mapping[str, Handler]:
         """By endpoint."""
@@ -109,10 +106,8 @@ class Creating:
         asks.on_granted(grant)
         request = replace(request, image=grant.spec.image)
         container_id = await self._made(request, grant, asked, caller.person, looked.found)
-        without = groups_warning(grant.spec, asked, caller.person)
         warnings = (
             *asked.warnings,
-            *filter(None, (without,)),
             *waited,
             *await self._joined(caller, asked, container_id),
         )
@@ -158,7 +153,7 @@ class Creating:
             project=asked.project,
             hub_groups=asks.hub_groups,
         )
-        found = await self._found(caller, asked, inspected)
+        found = await self._finding.find(caller, asked, inspected)
         return Looked(request, asked, limits, found)
 
     async def _name(self, caller: Caller, asked: AskedContainer) -> str:
@@ -185,75 +180,6 @@ class Creating:
         if holder is not None:
             raise _taken(name, str(holder["Id"]))
         return name
-
-    async def _found(
-        self, caller: Caller, asked: AskedContainer, image: Mapping[str, Any]
-    ) -> Found:
-        """Everything referred to, in the engine's words.
-
-        Raises:
-            NotFound: Something is not there, or not the caller's.
-            Forbidden: Something may not be had.
-        """
-        network = await self._network(caller, asked)
-        mounts = [*await self._volumes(caller, asked)]
-        taken = {mount.target for mount in mounts} | {each.target for each in asked.mounts.binds}
-        for source in asked.mounts.sources:
-            inherited = await self._inherited(caller, source)
-            mounts += [mount for mount in inherited if mount.target not in taken]
-            taken |= {mount.target for mount in inherited}
-        config = image.get("Config") or {}
-        check_container_fits(asked, config)
-        working_dir = asked.working_dir or str(config.get("WorkingDir") or "")
-        check_working_dir(working_dir)
-        return Found(
-            mounts=tuple(mounts),
-            network=network,
-            links=await self._lookups.networks.linked(caller, asked.network.first),
-            exposed=tuple(config.get("ExposedPorts") or {}),
-            working_dir=working_dir,
-        )
-
-    async def _network(self, caller: Caller, asked: AskedContainer) -> str:
-        wish = asked.network
-        if wish.container is not None:
-            shared = await self._lookups.containers.made_here(caller, wish.container)
-            return f"{_SHARED_NETWORK}{shared['Id']}"
-        for other in wish.others:  # before anything is made
-            await self._lookups.networks.network(caller, other.network)
-        if wish.first.network in {DEFAULT, NONE}:
-            return "" if wish.first.network == DEFAULT else NONE
-        found = await self._lookups.networks.network(caller, wish.first.network)
-        return str(found["Name"])
-
-    async def _volumes(self, caller: Caller, asked: AskedContainer) -> list[Mount]:
-        mounts = []
-        for each in asked.mounts.volumes:
-            source, marks = "", each.labels
-            if each.name is not None:
-                source = await self._lookups.volumes.ensure(caller, each.name, dict(each.labels))
-            else:
-                own = labels.own_marks(caller.user, self._lookups.containers.instance)
-                marks = (*marks, *own.items())
-            mounts.append(Mount("volume", source, each.target, each.read_only, each.no_copy, marks))
-        return mounts
-
-    async def _inherited(self, caller: Caller, source: AskedSource) -> list[Mount]:
-        """What another container has mounted, without the host's folders: those are its own."""
-        found = await self._lookups.containers.made_here(caller, source.container)
-        mounts = []
-        for each in found.get("Mounts") or ():
-            target = str(each.get("Destination") or "")
-            if each.get("Type") == "volume" and each.get("Name"):
-                read_only = source.read_only or each.get("RW") is False
-                mounts.append(Mount("volume", str(each["Name"]), target, read_only))
-            elif each.get("Type") == "bind" and target != NOTICES:
-                raise Forbidden(
-                    f"--volumes-from {source.container}: that container has a folder of the server "
-                    f"at {target}, which is not handed on.",
-                    "Mount the folder itself with -v, and volumes by their names.",
-                )
-        return mounts
 
     async def _granted(
         self,

@@ -6,7 +6,7 @@ from typing import Any
 
 from ds01_spawner.domain.container import ContainerSpec, Mount
 from ds01_spawner.domain.errors import Forbidden, Unavailable
-from ds01_spawner.domain.grant import NOTICES, groups_of
+from ds01_spawner.domain.grant import NOTICES
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.gateway.docker.options.container import AskedContainer
@@ -98,23 +98,6 @@ def dressed(
         network=network,
         use_init=bool(asked.wishes.get("HostConfig", {}).get("Init")),
         wishes=_wishes(spec, asked, found, network),
-    )
-
-
-def groups_warning(spec: ContainerSpec, asked: AskedContainer, account: UnixAccount) -> str:
-    """What is told somebody whose folders will be mounted without their groups; else empty.
-
-    Args:
-        spec: What was granted.
-        asked: What the client asked for.
-        account: The person.
-    """
-    groups = groups_of(account)
-    if asked.user.is_image_user or not asked.mounts.binds or spec.group_add or not groups:
-        return ""
-    return (
-        f"Your groups ({', '.join(map(str, groups))}) are not in this container: they are only in "
-        "containers of the catalogue's images. In mounted folders it may do what you alone may."
     )
 
 

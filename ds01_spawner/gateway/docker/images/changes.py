@@ -9,7 +9,7 @@ from ds01_spawner.domain.labels import IMAGE_OWNER, RESERVED_LABELS
 from ds01_spawner.domain.names import shown, user_slug
 from ds01_spawner.gateway.docker.dockerfile.growth import Growth, check_inherited
 from ds01_spawner.gateway.docker.dockerfile.parsing import DEFAULT_ESCAPE, parse_dockerfile
-from ds01_spawner.gateway.docker.dockerfile.plan import check_instruction, check_labels
+from ds01_spawner.gateway.docker.dockerfile.rules import check_instruction, check_labels
 from ds01_spawner.gateway.docker.reading.go_json import Fields
 from ds01_spawner.gateway.docker.reading.listing_bounds import check_labels_fit
 

@@ -8,13 +8,12 @@ from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.images.changes import checked_changes, commit_config
 from ds01_spawner.gateway.docker.images.images import wanted_reference
 from ds01_spawner.gateway.docker.images.lookup import OwnImages
-from ds01_spawner.gateway.docker.images.view import without_namespace
 from ds01_spawner.gateway.docker.reading.go_json import Fields
 from ds01_spawner.gateway.docker.reading.image_names import shown_image
 from ds01_spawner.gateway.docker.reading.parameters import flag
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 from ds01_spawner.gateway.wire.engine_answers import checked
-from ds01_spawner.policy.image_references import split_reference
+from ds01_spawner.policy.image_references import split_reference, without_namespace
 
 _MOST_BYTES = 1024**2
 _SECONDS = 3600.0

@@ -14,7 +14,6 @@ from ds01_spawner.gateway.docker.images.view import (
     image_filters,
     image_history,
     inspected_image,
-    without_namespace,
 )
 from ds01_spawner.gateway.docker.reading.filters import parse_filters
 from ds01_spawner.gateway.docker.reading.image_names import (
@@ -26,7 +25,7 @@ from ds01_spawner.gateway.docker.reading.parameters import flag
 from ds01_spawner.gateway.docker.reading.prune_filters import moment
 from ds01_spawner.gateway.wire.call import Call, Handler, Query, Reply
 from ds01_spawner.gateway.wire.engine_answers import checked
-from ds01_spawner.policy.image_references import split_reference
+from ds01_spawner.policy.image_references import split_reference, without_namespace
 
 MOST_NAMES = 64
 _LOGIN = "x-registry-auth"
@@ -73,7 +72,8 @@ class Images:
         found = await asyncio.gather(
             *(self._images.image(call.caller, each, rights) for each in named[:MOST_NAMES])
         )
-        every = await self._images.everything(intermediate=True)
+        is_all = flag(call, "all")
+        every = await self._images.everything(intermediate=True) if named or is_all else []
         made = {str(each["Id"]): float(each.get("Created") or 0) for each in every}
         moments = {
             name: made.get(str(image["Id"]), 0.0)
@@ -83,7 +83,7 @@ class Images:
             moment(each, self._door.platform.clock.now()) for each in filters.get("until", ())
         ]
         wanted = image_filters(filters, moments, min(untils, default=None))
-        if not flag(call, "all"):
+        if not is_all:
             every = await self._images.everything()
         views = (wanted.view(each, rights) for each in every)
         return [each for each in views if each is not None]

@@ -6,6 +6,8 @@ from typing import Any
 from urllib.parse import quote
 
 from ds01_spawner.domain.errors import InvalidRequest, NotFound
+from ds01_spawner.domain.labels import IMAGE_OWNER
+from ds01_spawner.domain.names import user_slug
 from ds01_spawner.gateway.docker.containers.lookup import Owned, labels_of
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.images.rights import ImageRights
@@ -71,6 +73,12 @@ class OwnImages:
     async def everything(self, *, intermediate: bool = False) -> list[dict[str, Any]]:
         """The engine's list of everybody's images; not to be shown as it is."""
         query = {"all": ["1"]} if intermediate else {}
+        return list(checked(await self._engine.ask("GET", "/images/json", query)).value or ())
+
+    async def dangling(self, rights: ImageRights) -> list[dict[str, Any]]:
+        """The engine's list entries of what the person made and nobody calls anything."""
+        mark = f"{IMAGE_OWNER}={user_slug(rights.user)}"
+        query = {"filters": [encode_filters({"dangling": ["true"], "label": [mark]})]}
         return list(checked(await self._engine.ask("GET", "/images/json", query)).value or ())
 
     async def in_use(self, of: str = "") -> dict[str, list[Mapping[str, Any]]]:

@@ -14,14 +14,16 @@ from ds01_spawner.gateway.docker.images.images import registry_login, wanted_ref
 from ds01_spawner.gateway.docker.images.lookup import OwnImages
 from ds01_spawner.gateway.docker.images.progress_lines import Progress, line_of
 from ds01_spawner.gateway.docker.images.rights import ImageRights
-from ds01_spawner.gateway.docker.images.view import without_namespace
+from ds01_spawner.gateway.docker.not_offered import NO_BUILDKIT
 from ds01_spawner.gateway.docker.reading.image_names import engine_reference
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
-from ds01_spawner.policy.image_references import split_reference
+from ds01_spawner.policy.image_references import split_reference, without_namespace
 
 LARGEST_IMPORT = 64 * 1024**3
 _LOOK_EVERY = 256 * 1024**2
 _DONE = 300
+_BUILDKIT = "moby/buildkit"
+"""What `docker build` fetches where the plugin buildx is and BuildKit itself is refused."""
 
 
 class Pull:
@@ -97,9 +99,7 @@ class Pull:
         """What the catalogue offers is fetched where it is missing, and never replaced."""
         if not rights.is_shared(reference):
             await self._tell(call, "image.pull", reference, "refused", "not in pull_allowed")
-            raise Forbidden(
-                f"The image {reference} may not be fetched.", rights.catalogue.pull_choices()
-            )
+            raise pull_refusal(reference, rights.catalogue.pull_choices())
         if await self._images.inspect(reference) is None:
             await self.fetch(call, reply, reference)
             return
@@ -158,6 +158,18 @@ class Pull:
         own_words = without_namespace(reason, call.caller.user)
         note = self._door.note(call.caller, action, reference, outcome=outcome, reason=own_words)
         await asyncio.shield(note)
+
+
+def pull_refusal(reference: str, choices: str) -> Forbidden:
+    """Why an image is not fetched, for who may not know that they asked for it.
+
+    Args:
+        reference: Canonical.
+        choices: What may be fetched, as a sentence.
+    """
+    if split_reference(reference)[0] == _BUILDKIT:
+        return Forbidden(*NO_BUILDKIT)
+    return Forbidden(f"The image {reference} may not be fetched.", choices)
 
 
 def _asked(image: str, tag: str) -> str:

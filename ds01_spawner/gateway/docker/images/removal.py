@@ -1,6 +1,7 @@
 """Images that go: one's own tags, and what nothing else calls or uses."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -13,18 +14,20 @@ from ds01_spawner.gateway.docker.images.view import (
     freed_bytes,
     is_prunable,
     removed_images,
-    without_namespace,
 )
-from ds01_spawner.gateway.docker.reading.filters import has_label, parse_filters
+from ds01_spawner.gateway.docker.reading.filters import Filters, has_label, parse_filters
 from ds01_spawner.gateway.docker.reading.image_names import candidates, shown_image
 from ds01_spawner.gateway.docker.reading.parameters import flag
 from ds01_spawner.gateway.docker.reading.prune_filters import check_prune_filters
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 from ds01_spawner.gateway.wire.engine_answers import checked
-from ds01_spawner.policy.image_references import split_reference
+from ds01_spawner.gateway.wire.turns import Turns
+from ds01_spawner.policy.image_references import split_reference, without_namespace
 
 Steps = list[dict[str, str]]
 _SECONDS = 600.0
+PRUNES = 2
+"""How many prunes of images go on at a time, of different people: each asks for several lists."""
 
 
 class ImageRemoval:
@@ -41,6 +44,7 @@ class ImageRemoval:
         self._engine = door.engine
         self._images = images
         self._owned = owned
+        self._prunes = Turns(1, PRUNES)
 
     def handlers(self) -> Mapping[str, Handler]:
         """By endpoint."""
@@ -111,21 +115,14 @@ class ImageRemoval:
         filters = parse_filters(call.first("filters"))
         dangling = [each.lower() for each in filters.pop("dangling", ())]
         until = check_prune_filters(filters, self._door.platform.clock.now())
-        every = await self._images.everything(intermediate=True)
-        heads = await self._images.everything()
-        used = frozenset(await self._images.in_use())
         tagged_too = any(each in {"0", "false"} for each in dangling)
-        steps: Steps = []
-        for entry in heads:
-            marks = labels_of(entry)
-            if (
-                not is_prunable(entry, rights, used, tagged_too=tagged_too)
-                or not all(has_label(marks, each) for each in filters.get("label", ()))
-                or any(has_label(marks, each) for each in filters.get("label!", ()))
-                or (until is not None and float(entry.get("Created") or 0) >= until.timestamp())
-            ):
-                continue
-            steps += await self._pruned(rights.own_tags(entry) or [str(entry["Id"])])
+        async with self._prunes.of(rights.user):
+            found = await self._prunable(rights, tagged_too=tagged_too)
+            chosen = [each for each in found if _is_meant(each, filters, until)]
+            every = await self._images.everything(intermediate=True) if chosen else []
+            steps: Steps = []
+            for entry in chosen:
+                steps += await self._pruned(rights.own_tags(entry) or [str(entry["Id"])])
         deleted = [each["Deleted"] for each in steps if "Deleted" in each]
         if steps:
             await self._tell(call, "unused", steps)
@@ -135,6 +132,21 @@ class ImageRemoval:
                 "SpaceReclaimed": freed_bytes(deleted, every),
             }
         )
+
+    async def _prunable(self, rights: ImageRights, *, tagged_too: bool) -> list[Mapping[str, Any]]:
+        """What the person alone has and nothing uses.
+
+        The engine is asked about everybody's where there is no other way: whether a tagged image
+        has other tags too, and whether somebody's container uses it.
+        """
+        asking = self._images.everything() if tagged_too else self._images.dangling(rights)
+        mine = [
+            each
+            for each in await asking
+            if is_prunable(each, rights, frozenset(), tagged_too=tagged_too)
+        ]
+        used = frozenset(await self._images.in_use()) if mine else frozenset()
+        return [each for each in mine if str(each["Id"]) not in used]
 
     async def prune_builds(self, call: Call, reply: Reply) -> None:
         """`docker builder prune`: the classic builder keeps nothing but images."""
@@ -155,6 +167,15 @@ class ImageRemoval:
     async def _tell(self, call: Call, name: str, steps: Steps) -> None:
         details = {"deleted": sum("Deleted" in each for each in steps)}
         await self._door.note(call.caller, "image.delete", name, details=details)
+
+
+def _is_meant(entry: Mapping[str, Any], filters: Filters, until: datetime | None) -> bool:
+    marks = labels_of(entry)
+    return (
+        all(has_label(marks, each) for each in filters.get("label", ()))
+        and not any(has_label(marks, each) for each in filters.get("label!", ()))
+        and (until is None or float(entry.get("Created") or 0) < until.timestamp())
+    )
 
 
 def is_named(reference: str, text: str, user: str) -> bool:

@@ -14,7 +14,7 @@ from ds01_spawner.domain.names import shown
 from ds01_spawner.gateway.docker.images.rights import ImageRights, labels_of, tagged
 from ds01_spawner.gateway.docker.reading.filters import Filters, has_label
 from ds01_spawner.gateway.docker.reading.image_names import shown_image
-from ds01_spawner.policy.image_references import own_repository, split_reference
+from ds01_spawner.policy.image_references import split_reference, without_namespace
 
 _KNOWN = frozenset({"before", "dangling", "label", "reference", "since", "until"})
 _TRUE = frozenset({"true", "1"})
@@ -102,8 +102,13 @@ def image_filters(
 
 
 def inspected_image(image: Mapping[str, Any], rights: ImageRights) -> dict[str, Any]:
-    """`GET /images/{ref}/json`."""
-    seen = dict(image)
+    """`GET /images/{ref}/json`.
+
+    Engines from 25 on leave `ContainerConfig` out; docker-compose 1.29 looks there for an image's
+    volumes whenever it makes a container anew, and fails without it.
+    """
+    volumes = (image.get("Config") or {}).get("Volumes")
+    seen = {"ContainerConfig": {"Volumes": volumes}, **image}
     for key in ("RepoTags", "RepoDigests"):
         seen[key] = rights.shown(image.get(key))
     return seen
@@ -124,12 +129,6 @@ def in_own_words(value: Any, user: str) -> Any:
     if isinstance(value, Mapping) and isinstance(value.get("message"), str):
         return {**value, "message": without_namespace(value["message"], user)}
     return value
-
-
-def without_namespace(text: str, user: str) -> str:
-    """A sentence of the engine's in which images are called what the person calls them."""
-    namespace = f"{own_repository(user)}/"
-    return text.replace(f"docker.io/{namespace}", "").replace(namespace, "")
 
 
 def freed_bytes(deleted: Sequence[str], every: Sequence[Mapping[str, Any]]) -> int:

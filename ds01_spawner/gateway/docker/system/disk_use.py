@@ -9,9 +9,12 @@ from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.system.disk_use_view import TYPES, Things, disk_use, sizes_of
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
+from ds01_spawner.gateway.wire.turns import Turns
 
 _SECONDS = 600.0
 _REMEMBERED_SECONDS = 60.0
+_MEASURED = 4
+"""For how many people containers are measured at a time."""
 
 ImagesSeen = Callable[[Call], Awaitable[Sequence[Mapping[str, Any]]]]
 """Images as `GET /images/json` shows them to the caller."""
@@ -24,7 +27,9 @@ class DiskUse:
     """Answers `GET /system/df`: the bytes of the caller's images, containers and volumes.
 
     What volumes take the engine finds out only for everybody at once, by walking all of them, and
-    for one asker at a time. So it is asked once for all who want to know within a minute.
+    for one asker at a time; what images share, only with all of them. So it is asked once for all
+    who want to know within a minute. Containers are measured one by one: only the caller's are, and
+    each person's for one asker at a time.
 
     Args:
         door: What handlers stand on.
@@ -40,6 +45,7 @@ class DiskUse:
         self._owned = owned
         self._images = images
         self._volumes = volumes
+        self._turns = Turns(1, _MEASURED)
         self._asking: asyncio.Task[Mapping[str, Any]] | None = None
         self._asked_until = 0.0
 
@@ -50,11 +56,13 @@ class DiskUse:
     async def df(self, call: Call, reply: Reply) -> None:
         """What each of the caller's things takes; nothing of what others have."""
         wanted = [kind for kind in call.query.get("type", ()) if kind in TYPES] or list(TYPES)
-        entries, images, volumes = await asyncio.gather(
-            self._owned.listed(call.caller, query={"all": "1", "size": "1"}, version=call.version),
-            self._images(call),
-            self._volumes(call.caller),
-        )
+        async with self._turns.of(call.caller.user):
+            sized = {"size": "1"} if "container" in wanted else {}
+            entries, images, volumes = await asyncio.gather(
+                self._owned.listed(call.caller, query={"all": "1", **sized}, version=call.version),
+                self._images(call),
+                self._volumes(call.caller),
+            )
         needs_sizes = bool({"image", "volume"} & set(wanted))
         sizes = sizes_of(await self._everybodys() if needs_sizes else {})
         things = Things(call.caller.user, entries, images, volumes)

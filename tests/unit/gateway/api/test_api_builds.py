@@ -181,7 +181,7 @@ async def test_a_build_tells_sizes_and_keeps_its_recipe(lab: ApiLab, builder: Fa
     assert (end["previous_size_bytes"], end["size_bytes"], end["failed_step"]) == (5, 7, None)
     assert builder.asked[0][2].labels == {
         "ds01.recipe": "r",
-        "ds01.source": source_digest(WANTED["dockerfile"], WANTED.get("files", {})),
+        "ds01.source": source_digest(WANTED["dockerfile"], {}),
     }
 
 

@@ -48,6 +48,8 @@ TRIES = [
     Try("POST", "/containers/bobs-run/extend", 404, {}),
     Try("POST", "/containers/jupyter/extend?user=bobby", 403, {}),
     Try("GET", "/containers/bobs-run/logs", 404),
+    Try("GET", "/containers/bobs-run/logs/events", 404),
+    Try("GET", "/containers/jupyter/logs/events?user=bobby", 403),
     Try("GET", "/containers/jupyter/logs?user=bobby", 403),
     Try("GET", "/gpus", 200),
     Try("GET", "/queue", 200),

@@ -177,6 +177,28 @@ async def test_shows_the_end_of_what_a_container_said(lab: ApiLab) -> None:
     assert told.body == {"name": "run", "lines": ["two", "three"]}
 
 
+async def test_what_a_container_says_is_followed_to_its_end(lab: ApiLab) -> None:
+    container_id = lab.container("alice")
+    said = [b"\x01\0\0\0\0\0\0\x04one\n", b"\x02\0\0\0\0\0\0\x04two\n"]
+    state = {"Running": False, "ExitCode": 3}
+    path = f"/containers/{container_id}"
+    lab.link.answers[f"GET {path}/json"] = Answer(200, {"Id": container_id, "State": state})
+    lab.link.answers[f"GET {path}/logs"] = Answer(200, said)
+
+    told = await lab.ask("alice", "GET", "/containers/run/logs/events?lines=7")
+
+    assert told.status == 200
+    blocks = [block.split("\n") for block in told.body.strip().split("\n\n")]
+    assert [(kind, json.loads(data.removeprefix("data: "))) for kind, data in blocks] == [
+        ("event: log", {"text": ""}),
+        ("event: log", {"text": "one\n"}),
+        ("event: log", {"text": "two\n"}),
+        ("event: end", {"name": "run", "exit_code": 3}),
+    ]
+    asked = next(each for each in lab.link.asked if each.path.endswith("/logs"))
+    assert (asked.query["follow"], asked.query["tail"]) == (["1"], ["7"])
+
+
 async def test_a_place_in_the_queue_is_seen_and_given_up(lab: ApiLab) -> None:
     ticket = lab.waiting("alice", "thesis")
     lab.hub.add("alice", "thesis")

@@ -204,3 +204,23 @@ async def test_nobody_fills_the_log_with_refusals(house: House) -> None:
                 "POST /containers/create", a_call("POST", caller=ALICE), FakeReply()
             )
     assert 60 <= len(house.events.events) <= 70
+
+
+class Refusing(Group):
+    """Handlers that refuse an image, as the platform calls it."""
+
+    def handlers(self) -> Mapping[str, Handler]:
+        async def refuse(_call: Call, _reply: Reply) -> None:
+            raise Forbidden("The image ds01-alice/web:1 has a volume.", "Build it anew.")
+
+        return dict.fromkeys(self.names, refuse)
+
+
+async def test_an_own_image_is_called_what_its_owner_calls_it() -> None:
+    events = FakeEventLog()
+    audit = Audit(FakeClock(), events, "gateway")
+    dispatch = Dispatch(a_door(FakeEngineLink(), audit=audit), [Refusing(EVERY)])
+    with pytest.raises(Forbidden) as caught:
+        await dispatch("POST /containers/create", a_call("POST", caller=ALICE), FakeReply())
+    assert str(caught.value) == "The image web:1 has a volume. Build it anew."
+    assert events.events[0].reason == str(caught.value)

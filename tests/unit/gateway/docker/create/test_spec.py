@@ -6,8 +6,7 @@ import pytest
 from ds01_spawner.adapters.docker_engine.payload import container_payload
 from ds01_spawner.domain.container import Mount
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest, QuotaExceeded, Unavailable
-from ds01_spawner.domain.limits import Limits
-from ds01_spawner.gateway.docker.create.spec import Found, dressed, groups_warning
+from ds01_spawner.gateway.docker.create.spec import Found, dressed
 from ds01_spawner.gateway.docker.options.network import AskedEndpoint, endpoint_settings
 from fakes.docker_askers import (
     ALICE,
@@ -128,32 +127,6 @@ def test_groups_come_with_folders_of_the_host_only() -> None:
     assert made(body()).group_add == ()
     assert made(body({"Binds": ["data:/data"]})).group_add == ()
     assert made(body({"Binds": ["/srv/project:/project"]})).group_add == (2000,)
-
-
-def test_nobodys_own_image_gets_groups_and_its_owner_is_told() -> None:
-    wanted = asked(body({"Binds": ["/srv/project:/project"], "GroupAdd": ["gpu", "2000"]}))
-    spec = granted(wanted, catalogued=False)
-    found = Found((Mount("bind", "/run/ds01/binds/key/0", "/project"),))
-
-    assert dressed(spec, wanted, LIMITS, ALICE, found).group_add == ()
-    assert "Your groups (2000) are not in this container" in groups_warning(spec, wanted, ALICE)
-
-
-@pytest.mark.parametrize(
-    ("host", "limits", "catalogued"),
-    [
-        ({"Binds": ["/srv/project:/project"]}, LIMITS, True),
-        ({"Binds": ["data:/data"]}, LIMITS, False),
-        ({}, IMAGE_USER_LIMITS, False),
-    ],
-    ids=["groups given", "no folder of the host", "image user"],
-)
-def test_nothing_is_told_of_groups_that_nobody_misses(
-    host: dict[str, Any], limits: Limits, *, catalogued: bool
-) -> None:
-    wanted = asked(body(host), limits)
-    spec = granted(wanted, limits, catalogued=catalogued)
-    assert groups_warning(spec, wanted, ALICE) == ""
 
 
 def test_a_folder_of_the_host_never_reaches_an_image_user() -> None:

@@ -2,7 +2,8 @@ import pytest
 
 from ds01_spawner.domain.errors import DS01Error, Forbidden, InvalidRequest
 from ds01_spawner.gateway.docker.dockerfile.parsing import parse_dockerfile
-from ds01_spawner.gateway.docker.dockerfile.plan import Base, Plan, check_trigger, plan_build
+from ds01_spawner.gateway.docker.dockerfile.plan import Base, Plan, plan_build
+from ds01_spawner.gateway.docker.dockerfile.rules import check_trigger
 
 ID = "sha256:" + "a" * 64
 MARK = 'LABEL ds01.image.owner="alice"'

@@ -3,7 +3,8 @@ import pytest
 from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.gateway.docker.dockerfile.growth import LONGEST_INHERITED, check_inherited
 from ds01_spawner.gateway.docker.dockerfile.parsing import parse_dockerfile
-from ds01_spawner.gateway.docker.dockerfile.plan import check_trigger, plan_build
+from ds01_spawner.gateway.docker.dockerfile.plan import plan_build
+from ds01_spawner.gateway.docker.dockerfile.rules import check_trigger
 from ds01_spawner.gateway.docker.images.changes import checked_changes
 
 X = "x" * 1000

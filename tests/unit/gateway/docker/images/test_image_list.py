@@ -171,3 +171,12 @@ def test_an_image_is_started_by_its_own_name_first() -> None:
     assert ALICE.start_reference(entry("python:3")) == "python:3"
     assert ALICE.start_reference(entry(labels=MARK)) == "sha256:" + "a" * 64
     assert ALICE.start_reference(entry("ds01-bob/x:1")) is None
+
+
+def test_volumes_are_where_compose_1_looks_for_them_whatever_the_engine() -> None:
+    config: dict[str, Any] = {"Volumes": {"/data": {}}}
+    newer = entry("ds01-alice/x:1", RepoDigests=[], Config=config)
+    older = {**newer, "ContainerConfig": {"Volumes": None, "Cmd": ["sh"]}}
+
+    assert inspected_image(newer, ALICE)["ContainerConfig"] == config
+    assert inspected_image(older, ALICE)["ContainerConfig"] == older["ContainerConfig"]
