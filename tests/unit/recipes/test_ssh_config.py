@@ -21,7 +21,7 @@ def said(config: str, folder: Path, host: str) -> dict[str, str]:
     """What the real client makes of it."""
     file = folder / "config"
     file.write_text(config)
-    command = ["ssh", "-G", "-F", file, host]
+    command = ["ssh", "-G", "-F", str(file), host]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
 
