@@ -267,11 +267,6 @@ class Platform:
         return KernelUsage(self.engine.info(), self.engine)
 
     @cached_property
-    def usage(self) -> KernelUsage:
-        """What containers use."""
-        return KernelUsage(self.engine.info(), self.engine)
-
-    @cached_property
     def processes(self) -> KernelProcesses:
         """The processes of running containers."""
         return KernelProcesses(self.engine.info(), self.engine)
@@ -542,7 +537,11 @@ class Platform:
     def register(self) -> Register:
         """Lists people."""
         return Register(
-            accounts=ShadowTools(), policy=self.policy, engine=self.engine, ledger=self.ledger
+            accounts=ShadowTools(),
+            policy=self.policy,
+            engine=self.engine,
+            ledger=self.ledger,
+            instance=self.instance,
         )
 
     def departures(self, hub: HubClient | None) -> Departures:
