@@ -24,10 +24,11 @@ _SHELL = (
 )
 """Not a login shell: `/etc/profile` would take the image's own PATH away."""
 
-_MARK = "DS01_TERMINAL"
+_MARK = "TERM_SESSION_ID"
+"""As on macOS; variables that begin with DS01 are the platform's own."""
 _HANG_UP = """\
 for each in /proc/[0-9]*; do
-  grep -qs "DS01_TERMINAL=$1" "$each/environ" && grep -qs '^PPid:.0$' "$each/status" &&
+  grep -qs "TERM_SESSION_ID=$1" "$each/environ" && grep -qs '^PPid:.0$' "$each/status" &&
     kill -HUP "${each#/proc/}"
 done"""
 """Ends what was begun on a terminal: it bears the mark, and nothing in the container began it."""
