@@ -14,6 +14,7 @@ from ds01_spawner.domain.names import check_user
 from ds01_spawner.domain.people import WORKSPACE, AccountEntry, Newcomer
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.people_addresses import channel_of
+from ds01_spawner.policy.members import SUFFIX, MembersFile, with_member
 from ds01_spawner.policy.resolution import Membership, MemberSource, Policy
 from ds01_spawner.ports import PolicySource
 from ds01_spawner.ports.people import AccountKeeper, Addresses, Memberships
@@ -224,6 +225,8 @@ class People:
             return ()
         if not elsewhere and self._is_listed(policy, who):
             return ()
+        # Raises where a line of such a file cannot hold the name.
+        with_member(MembersFile(who.group, f"{who.group}{SUFFIX}", ""), who.name)
         moved = f" (was {', '.join(elsewhere)})" if elsewhere else ""
         return (Step(Deed.GROUP, f"group {who.group}{moved}"),)
 
