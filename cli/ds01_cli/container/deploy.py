@@ -32,7 +32,7 @@ def deploy(  # noqa: PLR0913 - the flags of the command
     ] = None,
     open_shell: Annotated[bool, typer.Option("--open", help="Open a shell in it then.")] = False,
     background: Annotated[
-        bool, typer.Option("--background", help="Open nothing, and do not ask.")
+        bool, typer.Option("--background", help="Open nothing; that is the usual way.")
     ] = False,
     dry_run: options.DryRun = False,
     as_json: Json = False,
