@@ -124,6 +124,80 @@ def test_somebody_comes_leaves_comes_back_and_goes_for_good(
     assert ds01(places, "remove", name, "--yes").returncode == 5
 
 
+def docker(*words: str) -> str:
+    done = subprocess.run(["docker", *words], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def belongings(name: str, tiny_image: str) -> Iterator[dict[str, str]]:
+    """A container, a volume, an image and a network of the person's, by kind."""
+    marks = ["--label", f"ds01.user={name}", "--label", "ds01.instance=people-test"]
+    made = {
+        "container": f"work._.{name}",
+        "volume": f"data._.{name}",
+        "image": f"ds01-{name}/own:latest",
+        "network": f"ds01-{name}",
+    }
+    docker("network", "create", *marks, made["network"])
+    docker("volume", "create", made["volume"])
+    docker("tag", tiny_image, made["image"])
+    container = ["--name", made["container"], *marks, "--network", made["network"]]
+    container.append("--stop-signal=KILL")
+    docker(
+        "run", "--detach", *container, "-v", f"{made['volume']}:/data", tiny_image, "sleep", "99"
+    )
+    yield made
+    for kind, thing in made.items():
+        force = ["--force"] if kind != "network" else []
+        subprocess.run(["docker", kind, "rm", *force, thing], check=False, capture_output=True)
+
+
+def _left(belongings: dict[str, str]) -> list[str]:
+    return [
+        kind
+        for kind, thing in belongings.items()
+        if subprocess.run(
+            ["docker", kind, "inspect", thing], check=False, capture_output=True
+        ).returncode
+        == 0
+    ]
+
+
+def test_what_somebody_has_in_the_engine_stays_or_goes(
+    places: dict[str, str], name: str, belongings: dict[str, str]
+) -> None:
+    assert ds01(places, "add", name).returncode == 0
+    told = ds01(places, "remove", name, "--yes")
+    assert told.returncode == 0, told.stderr
+    assert "1 container, 1 of which runs: work" in told.stdout
+    assert f"1 volume: data._.{name}" in told.stdout.partition("This stays:")[2]
+    assert _left(belongings) == ["volume", "image"]
+    assert ds01(places, "remove", name, "--yes", "--delete-data").returncode == 0
+    assert _left(belongings) == []
+
+
+def test_a_class_is_added_at_once_and_only_what_is_missing_again(
+    places: dict[str, str], tmp_path: Path
+) -> None:
+    names = [f"ds01-test-{secrets.token_hex(4)}" for _ in range(3)]
+    lines = [f"{each};Änne Müller;student" for each in names]
+    file = tmp_path / "class.csv"
+    file.write_text("\r\n".join(["Name;Full Name;Gruppe", *lines, "Root;;", ""]), "utf-8-sig")
+    try:
+        wrong = ds01(places, "import", str(file))
+        assert (wrong.returncode, "class.csv:5: 'Root'" in wrong.stderr) == (1, True)
+        assert not any(ShadowTools().find(each) for each in names)
+        file.write_text("\r\n".join(["Name;Full Name;Gruppe", *lines, ""]), "utf-8-sig")
+        assert ds01(places, "import", str(file)).returncode == 0
+        assert [pwd.getpwnam(each).pw_gecos for each in names] == ["Änne Müller"] * 3
+        again = ds01(places, "import", str(file))
+        assert again.stdout == "0 people added or completed; of 3 nothing is missing.\n"
+    finally:
+        for each in names:
+            _gone(each)
+
+
 def test_two_administrators_at_once_lose_nobody(places: dict[str, str]) -> None:
     """Eight commands side by side, held until all have started."""
     folder = Path(places["DS01_CONFIG_DIR"], "groups")
