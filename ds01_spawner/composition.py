@@ -553,7 +553,11 @@ class Platform:
     def register(self) -> Register:
         """Lists people."""
         return Register(
-            accounts=ShadowTools(), policy=self.policy, engine=self.engine, ledger=self.ledger
+            accounts=ShadowTools(),
+            policy=self.policy,
+            engine=self.engine,
+            ledger=self.ledger,
+            instance=self.instance,
         )
 
     def departures(self, hub: HubClient | None) -> Departures:

@@ -8,7 +8,7 @@ from ds01_spawner.domain.names import SEPARATOR
 from ds01_spawner.domain.notice_text import Limit, Moment
 from ds01_spawner.domain.wording import clean, length, span
 from ds01_spawner.domain.work import Rule, RuleStop
-from ds01_spawner.operations.outlook import ContainerOutlook, End, Forecast
+from ds01_spawner.operations.outlook import ContainerOutlook, End
 
 _LONG = 300
 
@@ -86,24 +86,6 @@ def stop_facts(stop: RuleStop) -> dict[str, object]:
         "value": stop.value,
         "origin": stop.origin,
         "reason": stop.reason,
-    }
-
-
-def forecast_facts(forecast: Forecast) -> dict[str, object]:
-    """Everything, as `ds01 container list --json` prints it."""
-    return {
-        "taken_at": format_timestamp(forecast.taken_at),
-        "containers": [container_facts(each) for each in forecast.containers],
-        "gone": [
-            {
-                "name": name_of_stop(each),
-                "user": each.user,
-                "container": each.container_name,
-                "stopped_by": stop_facts(each),
-            }
-            for each in forecast.gone
-        ],
-        "notes": list(forecast.notes),
     }
 
 

@@ -5,7 +5,7 @@ only what is missing is done.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from ds01_spawner.domain.errors import Conflict, DS01Error, Forbidden, NotFound
@@ -14,6 +14,7 @@ from ds01_spawner.domain.names import check_user
 from ds01_spawner.domain.people import WORKSPACE, AccountEntry, Newcomer
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.people_addresses import channel_of
+from ds01_spawner.policy.members import SUFFIX, MembersFile, with_member
 from ds01_spawner.policy.resolution import Membership, MemberSource, Policy
 from ds01_spawner.ports import PolicySource
 from ds01_spawner.ports.people import AccountKeeper, Addresses, Memberships
@@ -93,13 +94,15 @@ class People:
         full_name = check_full_name(newcomer.full_name)
         entry = self._accounts.find(newcomer.name)
         _check_name(newcomer, entry, full_name)
+        if not full_name and entry is not None:
+            full_name = entry.full_name
         notes: list[str] = []
         steps = [
             *self._account_steps(newcomer, entry, notes),
             *self._group_steps(newcomer, entry, notes),
             *self._address_steps(newcomer),
         ]
-        return Plan(newcomer, tuple(steps), tuple(notes))
+        return Plan(replace(newcomer, full_name=full_name), tuple(steps), tuple(notes))
 
     def carry_out(self, plan: Plan, by: str) -> None:
         """Do what is planned; what cannot be audited is not done.
@@ -131,15 +134,15 @@ class People:
                 raise
 
     def _deeds(self, who: Newcomer) -> Mapping[Deed, Callable[[Step], None]]:
-        accounts, full_name = self._accounts, check_full_name(who.full_name)
+        accounts = self._accounts
         return {
             Deed.ACCOUNT: lambda _: accounts.create(
-                who.name, full_name, create_home=who.create_home
+                who.name, who.full_name, create_home=who.create_home
             ),
             Deed.OPEN: lambda _: accounts.open(who.name),
             Deed.HOME: lambda _: accounts.make_home(who.name),
             Deed.FOLDERS: lambda step: accounts.make_folders(who.name, step.argument),
-            Deed.GROUP: lambda _: self._memberships.move(who.name, who.group, full_name),
+            Deed.GROUP: lambda _: self._memberships.move(who.name, who.group, who.full_name),
             Deed.ADDRESS: lambda step: self._addresses.put(who.name, *step.argument),
         }
 
@@ -222,6 +225,8 @@ class People:
             return ()
         if not elsewhere and self._is_listed(policy, who):
             return ()
+        # Raises where a line of such a file cannot hold the name.
+        with_member(MembersFile(who.group, f"{who.group}{SUFFIX}", ""), who.name)
         moved = f" (was {', '.join(elsewhere)})" if elsewhere else ""
         return (Step(Deed.GROUP, f"group {who.group}{moved}"),)
 

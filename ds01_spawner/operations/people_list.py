@@ -51,12 +51,19 @@ class Register:
     """Lists people."""
 
     def __init__(
-        self, *, accounts: AccountKeeper, policy: PolicySource, engine: Engine, ledger: Ledger
+        self,
+        *,
+        accounts: AccountKeeper,
+        policy: PolicySource,
+        engine: Engine,
+        ledger: Ledger,
+        instance: str,
     ) -> None:
         self._accounts = accounts
         self._policy = policy
         self._engine = engine
         self._ledger = ledger
+        self._instance = instance
 
     def everybody(self, group: str | None = None) -> Sequence[KnownPerson]:
         """Everybody, or those of one group, by name.
@@ -103,7 +110,9 @@ class Register:
         counts = _Counts()
         for container in self._engine.containers():
             owner = labels.owner_of(container.labels)
-            if owner is not None:
+            # Older ones name no installation.
+            ours = container.labels.get(labels.INSTANCE, self._instance) == self._instance
+            if owner is not None and ours:
                 counts.every[owner] += 1
                 counts.running[owner] += container.state.is_live
         return counts

@@ -57,9 +57,9 @@ def _line_replaced(text: str, path: str, user: str, line: str | None) -> str:
 
 def _checked_addresses(text: str, path: str, wanted: Mapping[str, str]) -> str:
     try:
-        understood = parse_addresses(text, path)
+        understood: Mapping[str, str] | None = parse_addresses(text, path)
     except PolicyError:
-        understood = {}
+        understood = None
     if understood != wanted:
         raise InvalidRequest(
             f"{path} is not written with a line `user: address` for each person.",

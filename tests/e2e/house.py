@@ -190,7 +190,10 @@ class Resident:
         """The names of running containers, as each door lists them."""
         with self.client() as client:
             through_hub = _running(client)
-        listed = self.house.hub.ds01("container", "list", "--user", self.name, "--json")
+        listed = self.house.hub.ds01(
+            *("container", "list", "--user", self.name, "--json"),
+            DS01_GATEWAY_SOCKET=str(self.unix.socket),
+        )
         return {
             "api": through_hub,
             "socket": self.unix.run(lambda: _running(on_socket(self.unix.socket))),

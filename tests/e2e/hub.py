@@ -222,11 +222,11 @@ class Hub:
         found = json.loads(self.ds01("gpu", "status", "--json"))["slots"]
         return {entry["slot"]: entry for entry in found if entry["profile"] is not None}
 
-    def ds01(self, *arguments: str) -> str:
+    def ds01(self, *arguments: str, **variables: str) -> str:
         """Output of the real `ds01` program on this installation."""
         done = subprocess.run(
             [BIN / "ds01", *arguments],
-            env={**self.variables, "DS01_ENGINE_SOCKET": "/var/run/docker.sock"},
+            env={**self.variables, "DS01_ENGINE_SOCKET": "/var/run/docker.sock", **variables},
             capture_output=True,
             text=True,
             check=False,

@@ -101,6 +101,8 @@ def _by_hand(platform: Platform, found: Departure) -> Iterable[str]:
     account = found.account
     if account is not None and not account.is_local:
         yield f"The account {user} is a directory's: close it there."
+    elif found.closes and not found.delete_data:
+        yield f"Whoever is logged in now stays so: end it with loginctl terminate-user {user}."
     for each in policy.memberships(user):
         if each.source is MemberSource.POLICY:
             yield f"Take {user} out of the group {each.group} by hand: {each.place}."

@@ -68,7 +68,7 @@ def create(  # noqa: PLR0913 - the flags of the command
     if as_json:
         printing.print_json(made)
     else:
-        printing.say(*_told(made))
+        printing.say(*_told(made, has_gpu=bool(wanted.gpus)))
 
 
 def show_plan(client: "Client", wanted: "CreateRequest", *, as_json: bool) -> None:
@@ -93,8 +93,10 @@ def show_plan(client: "Client", wanted: "CreateRequest", *, as_json: bool) -> No
         printing.say("Nothing was made: this was only a look (--dry-run).")
 
 
-def _told(made: "Container") -> list[str]:
+def _told(made: "Container", *, has_gpu: bool) -> list[str]:
     told = [f"{made.name} is made{gpu_words(made)}. Start it: ds01 container start {made.name}"]
-    if made.gpu_slots:
-        told.append("Start it soon: after 90 seconds its GPU goes back to everybody.")
+    if has_gpu:
+        told.append(
+            "Its GPU is kept for 90 seconds. Started later, it gets one if one is free then."
+        )
     return told

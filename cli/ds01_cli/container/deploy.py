@@ -32,7 +32,7 @@ def deploy(  # noqa: PLR0913 - the flags of the command
     ] = None,
     open_shell: Annotated[bool, typer.Option("--open", help="Open a shell in it then.")] = False,
     background: Annotated[
-        bool, typer.Option("--background", help="Open nothing, and do not ask.")
+        bool, typer.Option("--background", help="Open nothing; that is the usual way.")
     ] = False,
     dry_run: options.DryRun = False,
     as_json: Json = False,
@@ -69,7 +69,10 @@ def deploy(  # noqa: PLR0913 - the flags of the command
         if as_json:
             printing.print_json(made)
             return
-        hub_url = ways.hub_of(client)
+        try:
+            hub_url = ways.hub_of(client)
+        except KeyboardInterrupt:
+            hub_url = None  # it is there already: who is not told so leaves it behind
         guide.tell("enter")
         ways.tell(made, hub_url)
         if open_shell:

@@ -1,8 +1,10 @@
 """`ds01 container attach`, `run` and `exec`: into a container."""
 
 import os
+import secrets
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +12,7 @@ import typer
 from ds01_cli.container import naming, terminal
 from ds01_cli.container.naming import AnyName, RunningName, User
 from ds01_cli.frame import completing, guide, printing, session, waiting
-from ds01_spawner.domain.errors import Conflict
+from ds01_spawner.domain.errors import Conflict, DS01Error
 
 if TYPE_CHECKING:
     from ds01_spawner.client import Client
@@ -21,6 +23,15 @@ _SHELL = (
     "export SHELL=$(command -v bash || command -v sh); exec $SHELL {}",
 )
 """Not a login shell: `/etc/profile` would take the image's own PATH away."""
+
+_MARK = "TERM_SESSION_ID"
+"""As on macOS; variables that begin with DS01 are the platform's own."""
+_HANG_UP = """\
+for each in /proc/[0-9]*; do
+  grep -qs "TERM_SESSION_ID=$1" "$each/environ" && grep -qs '^PPid:.0$' "$each/status" &&
+    kill -HUP "${each#/proc/}"
+done"""
+"""Ends what was begun on a terminal: it bears the mark, and nothing in the container began it."""
 
 _TERMINAL = ("TERM", "COLORTERM")
 _USUAL_TERMINAL = "xterm-256color"
@@ -133,7 +144,8 @@ def ran(  # noqa: PLR0913 - what a command is run with
         NotFound: There is none.
     """
     _check_runs(client, name, user)
-    said = {**(_terminal() if tty else {}), **(environment or {})}
+    mark = secrets.token_hex(8)
+    said = {**({**_terminal(), _MARK: mark} if tty else {}), **(environment or {})}
     size = terminal.size_of(sys.stdin.fileno()) if tty else None
     try:
         with client.exec(
@@ -143,6 +155,20 @@ def ran(  # noqa: PLR0913 - what a command is run with
     except KeyboardInterrupt:
         printing.note(f"What you began may still run in {name}.")
         raise
+    except SystemExit:  # the window was closed
+        _hang_up(client, name, mark, user)
+        raise
+
+
+def _hang_up(client: "Client", name: str, mark: str, user: str | None) -> None:
+    """End a shell whose terminal is gone, as SSH does: Docker would leave it there for good."""
+    with (
+        suppress(DS01Error),
+        client.exec(name, ["sh", "-c", _HANG_UP, "sh", mark], user=user) as ending,
+    ):
+        ending.end_input()
+        while ending.read() is not None:
+            pass
 
 
 def _check_runs(client: "Client", name: str, user: str | None) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from ds01_cli.container import naming
 from ds01_cli.frame import guide, printing, session
+from ds01_spawner.client import places
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,7 +85,9 @@ def _found(client: "Client", user: str | None, *, everybody: bool) -> "tuple[Con
 
 
 def _is_root() -> bool:
-    return hasattr(os, "geteuid") and os.geteuid() == 0
+    """Whether the gateway's socket takes whoever typed the command for root."""
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return is_root and places.find().socket is not None
 
 
 def _reader(found: "Containers") -> str:

@@ -75,16 +75,15 @@ def _saved(client: "Client", found: "Container", *, asks: bool) -> None:
             printing.note(f"{name} does not run, so its packages cannot be looked at.")
         return
     try:
+        image = image_of(client, name)
         with waiting.status("Looking for packages that were installed by hand …"):
             changes = packages_by_hand(client, name)
         if not changes:
             return
-        image = image_of(client, name)
-    except DS01Error as exc:
+    except DS01Error:
         if not asks:
             raise
-        printing.note(str(exc))
-        return
+        return  # it is an image of the catalogue, or of before: nobody knows what was in it
     if asks:
         printing.say(f"In {name} you installed packages by hand:")
         print_changes(changes)

@@ -69,7 +69,8 @@ class _Feeder(threading.Thread):
         self._session = session
         self._descriptor = descriptor
         self._woken, self._wake = os.pipe()
-        os.set_blocking(self._wake, False)
+        if sys.platform != "win32":
+            os.set_blocking(self._wake, False)
 
     def resized(self) -> None:
         """The window has another size; safe in a signal handler."""

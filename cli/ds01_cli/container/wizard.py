@@ -15,7 +15,7 @@ from ds01_spawner.domain.wording import size
 
 if TYPE_CHECKING:
     from ds01_spawner.client import Client
-    from ds01_spawner.client.models import GpuSlot, Image, Me
+    from ds01_spawner.client.models import GpuSlot, Image, Me, Usage
 
 NO_GPU = "none"
 _HOME = "~"
@@ -113,8 +113,16 @@ def _gpu(client: "Client") -> str:
     slots = client.gpus().slots
     me = client.me()
     options = gpu_choices(slots, allow_full=_may_have_full(me))
-    free = next((each.value for each in options if each.value != NO_GPU and _any(each)), None)
-    return asking.choose(f"GPU{_used(me)}", options, "--gpu", free or options[-1].value)
+    return asking.choose(f"GPU{_used(me)}", options, "--gpu", usual_gpu(options, me))
+
+
+def usual_gpu(options: Sequence[Choice[str]], me: "Me") -> str:
+    """The smallest size that is free, else the smallest; none for who has all that they may."""
+    limit = _limit(me)
+    if limit is not None and (limit.used or 0) >= (limit.allowed or 0):
+        return NO_GPU
+    free = (each.value for each in options if each.value != NO_GPU and _any(each))
+    return next(free, options[0].value)
 
 
 def gpu_choices(slots: Iterable["GpuSlot"], *, allow_full: bool) -> list[Choice[str]]:
@@ -133,13 +141,17 @@ def gpu_choices(slots: Iterable["GpuSlot"], *, allow_full: bool) -> list[Choice[
             Choice(
                 each.profile or "",
                 each.profile or "",
-                f"{free[each.profile]} of {count[each.profile]} free, {_memory(each)}",
+                f"{_free(free[each.profile], count[each.profile])}, {_memory(each)}",
             )
             for each in found
             if allow_full or each.profile != FULL_PROFILE
         ),
         Choice(NO_GPU, NO_GPU, "no GPU: enough for tables, plots, and preparing data"),
     ]
+
+
+def _free(free: int, count: int) -> str:
+    return f"{free} of {count} free" if free else f"0 of {count} free: you would wait"
 
 
 def _memory(slot: "GpuSlot") -> str:
@@ -157,7 +169,12 @@ def _may_have_full(me: "Me") -> bool:
 
 
 def _used(me: "Me") -> str:
-    slots = next((each for each in me.usage if each.limit == "max_gpu_slots"), None)
-    if slots is None or slots.allowed is None or slots.used is None:
+    limit = _limit(me)
+    if limit is None:
         return ""
-    return f" (you have {slots.used:g} of {slots.allowed:g} slots in use)"
+    return f" (you have {limit.used:g} of {limit.allowed:g} slots in use)"
+
+
+def _limit(me: "Me") -> "Usage | None":
+    found = next((each for each in me.usage if each.limit == "max_gpu_slots"), None)
+    return None if found is None or found.allowed is None or found.used is None else found

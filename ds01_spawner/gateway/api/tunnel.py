@@ -17,6 +17,7 @@ from ds01_spawner.gateway.api.ask import Api
 from ds01_spawner.gateway.api.raw_exec import STDERR, RawExec, raw_exec
 from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.api.ssh import SshDoor
+from ds01_spawner.gateway.docker.containers.execs import check_few
 from ds01_spawner.gateway.docker.options.exec import exec_user
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.operations.audit import in_request
@@ -67,6 +68,7 @@ class Tunnels:
         platform, threads = self._api.platform, self._api.threads
         entered = await self._door.enter(requester, name, request_id)
         found, caller, access = entered.inspected, entered.caller, entered.access
+        check_few(found, access.name)
         body = {
             "AttachStdin": True,
             "AttachStdout": True,

@@ -16,15 +16,21 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, tiny_image: str) -> Iterat
     """The gateway that tests of `ds01` share."""
     state: Path = tmp_path_factory.mktemp("gateway-of-ds01")
     with running_gateway(state, tiny_image) as running:
+        _running.append(running)
         yield running
+        _running.remove(running)
     assert "Traceback" not in running.log, running.log
 
 
+_running: list[Gateway] = []
+
+
 @pytest.fixture(autouse=True, scope="module")
-def removed_containers(gateway: Gateway) -> Iterator[None]:
+def removed_containers() -> Iterator[None]:
     """After each module, its containers are gone."""
     yield
-    gateway.remove_containers()
+    for running in _running:
+        running.remove_containers()
 
 
 @pytest.fixture(scope="session")

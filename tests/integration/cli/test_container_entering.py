@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from integration.cli.typing_people import Typist
+from integration.gateway.gateway_process import eventually
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +83,16 @@ def test_the_terminal_is_as_before_whatever_happens(alice: Typist, box: str) -> 
     with alice.terminal("container", "attach", box) as shell:
         shell.wait_for("$")
         assert shell.is_raw
+        shell.type("sh -c 'echo be\"gun\"; exec sleep 4321'\r")
+        shell.wait_for("begun")
         shell.terminate()
         assert shell.end() == 143
         assert not shell.is_raw
+    left = "ps -o args | grep -v grep | grep -c 'sleep 4321'"
+    eventually(
+        lambda: alice.tries("container", "exec", box, "--", "sh", "-c", left).out == "0\n",
+        what="what ran in the window ends with it",
+    )
 
 
 def test_a_terminal_that_is_none_is_wrong_usage(alice: Typist, box: str) -> None:

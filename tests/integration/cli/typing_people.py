@@ -6,9 +6,9 @@ import signal
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +56,11 @@ class Typist:
 
     Attributes:
         person: They.
+        variables: What says where the API is; the gateway's socket where nothing does.
     """
 
     person: Person
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -72,7 +74,7 @@ class Typist:
     def _settings(self) -> dict[str, str]:
         return {
             **self.person.environment,
-            "DS01_GATEWAY_SOCKET": str(self.person.socket),
+            **(self.variables or {"DS01_GATEWAY_SOCKET": str(self.person.socket)}),
             "LANG": "C.UTF-8",
             "PYTHONPATH": _PATHS if PYTHON == _SYSTEM else "",
         }

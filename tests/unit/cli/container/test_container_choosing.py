@@ -8,7 +8,7 @@ import typer
 
 from ds01_cli.container import choosing
 from ds01_cli.container.choosing import Flags
-from ds01_cli.container.wizard import gpu_choices
+from ds01_cli.container.wizard import gpu_choices, usual_gpu
 from ds01_spawner.client import models as m
 from ds01_spawner.client import places
 from ds01_spawner.domain.errors import NotFound
@@ -185,6 +185,27 @@ def test_sizes_that_are_there_are_offered_the_smallest_first() -> None:
     assert [each.value for each in offered] == ["1g.5gb", "2g.10gb", "full", "none"]
     assert offered[2].hint == "1 of 1 free, a whole card"
     assert "full" not in [each.value for each in gpu_choices(SLOTS, allow_full=False)]
+
+
+@pytest.mark.parametrize(
+    ("states", "used", "expected"),
+    [
+        (("free", "free"), 0, "1g.5gb"),
+        (("allocated", "free"), 1, "2g.10gb"),
+        (("allocated", "allocated"), 1, "1g.5gb"),
+        (("free", "free"), 2, "none"),
+    ],
+)
+def test_the_smallest_that_is_free_is_proposed(
+    api: FakeApi, states: tuple[str, str], used: int, expected: str
+) -> None:
+    with api.client() as client:
+        me = client.me()
+    usage = (m.Usage(limit="max_gpu_slots", used=used, allowed=2),)
+    slots = [slot("0:0", "1g.5gb", states[0]), slot("0:1", "2g.10gb", states[1])]
+    offered = gpu_choices(slots, allow_full=False)
+    assert usual_gpu(offered, me.model_copy(update={"usage": usage})) == expected
+    assert ("you would wait" in offered[0].hint) is (states[0] != "free")
 
 
 def test_ones_own_image_with_a_framework_goes_before_the_catalogues(api: FakeApi) -> None:

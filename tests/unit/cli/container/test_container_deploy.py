@@ -125,10 +125,32 @@ def test_ctrl_c_says_what_is_left(
     assert api.containers == {}
 
 
+def test_one_that_was_ready_at_the_moment_of_ctrl_c_is_taken_back(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_self: Client, _wanted: object, *, on_place: Any, on_step: Any) -> None:
+        del on_place
+        on_step(m.Step(name="start", text="Starting it."))
+        api.has("thesis")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Client, "create", interrupted)
+    monkeypatch.setattr(making, "_SECONDS", 0.0)
+    assert run(["container", "deploy", "thesis"]) == 130
+    assert api.containers == {}
+
+
+@pytest.mark.parametrize("answered", ["", "thesis\n", "thesis\nnone\n"])
+def test_ctrl_c_at_a_question_makes_nothing(api: FakeApi, types: Any, answered: str) -> None:
+    types(answered)
+    assert run(["container", "deploy"]) == 130
+    assert CREATE not in api.operations()
+
+
 def test_create_starts_nothing_and_does_not_wait(api: FakeApi) -> None:
     out = said("container create", "thesis", "--gpu", "mig")
     assert "Start it: ds01 container start thesis" in out
-    assert "after 90 seconds its GPU goes back" in out
+    assert "Its GPU is kept for 90 seconds" in out
     wanted = api.body(CREATE)
     assert (wanted.start, wanted.wait) == (False, None)
     assert "90 seconds" not in said("container create", "tables", "--cpu-only")
