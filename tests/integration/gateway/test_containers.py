@@ -227,27 +227,30 @@ def test_an_update_within_the_limits_is_done(alice: Person, web: str) -> None:
     assert alice.inspect(web)["HostConfig"]["Memory"] == 128 * 1024**2
 
 
+def slots_of(gateway: Gateway, name: str) -> list[str]:
+    """The slots that alice's container of this name has."""
+    uses = gateway.platform.admission.current().occupancy.of(ALICE)
+    return [use.slot.uuid for use in uses if use.container == f"{name}._.{ALICE}"]
+
+
 def test_a_removal_frees_the_slot_at_once(alice: Person, gateway: Gateway, tiny_image: str) -> None:
     name = alice.named("gpu")
     alice.docker("run", "-d", "--name", name, "--gpus", "1", tiny_image, *STEPS)
-    assert gateway.platform.admission.current().occupancy.of(ALICE)
+    assert slots_of(gateway, name)
 
     alice.docker("rm", "-f", "-v", name)
 
-    assert gateway.platform.admission.current().occupancy.of(ALICE) == ()
+    assert slots_of(gateway, name) == []
     assert gateway.events("container.remove", ALICE)[-1]["resource"] == f"{name}._.{ALICE}"
 
 
 def test_a_run_that_ends_by_itself_frees_its_slot(
     alice: Person, gateway: Gateway, tiny_image: str
 ) -> None:
-    alice.docker("run", "--rm", "--gpus", "1", tiny_image, "true")
+    name = alice.named("brief")
+    alice.docker("run", "--rm", "--name", name, "--gpus", "1", tiny_image, "true")
 
-    eventually(
-        lambda: gateway.platform.admission.current().occupancy.of(ALICE) == (),
-        5,
-        what="the slot is free",
-    )
+    eventually(lambda: slots_of(gateway, name) == [], what="the slot is free")
 
 
 def test_the_end_of_a_run_is_in_the_log_once_with_its_code(
