@@ -1,8 +1,7 @@
 """`ds01 container logs`: what a container's own program printed."""
 
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,12 +15,6 @@ if TYPE_CHECKING:
 _UNSAFE = dict.fromkeys([*range(0x20), 0x7F, *range(0x80, 0xA0)], "\ufffd")
 _KEPT = {ord(kept): kept for kept in "\n\t\r\x1b"}
 """Programs colour what they print; the owner of the container reads it."""
-
-
-class _Follows(Protocol):
-    def follow_logs(
-        self, name: str, lines: int = 200, *, user: str | None = None
-    ) -> Iterator[Any]: ...
 
 
 def logs(
@@ -57,14 +50,15 @@ def logs(
 
 
 def _follow(client: "Client", name: str, number: int, user: str | None) -> None:
+    from ds01_spawner.client.models import LogText  # noqa: PLC0415 - help does without pydantic
+
     code: int | None = None
-    for event in cast("_Follows", client).follow_logs(name, number, user=user):
-        text = getattr(event, "text", None)
-        if text is None:
+    for event in client.follow_logs(name, number, user=user):
+        if isinstance(event, LogText):
+            sys.stdout.write(_shown(event.text))
+            sys.stdout.flush()
+        else:
             code = event.exit_code
-            continue
-        sys.stdout.write(_shown(text))
-        sys.stdout.flush()
     if code is not None:
         printing.note(f"{name} has ended, with exit code {code}.")
 

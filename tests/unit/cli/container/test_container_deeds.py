@@ -1,6 +1,6 @@
 """`start`, `stop`, `restart`, `pause`, `unpause`, `remove`, `retire`, `show`, `logs`, `run`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +9,6 @@ import pytest
 from ds01_cli.frame import asking
 from ds01_cli.image import save
 from ds01_cli.main import run
-from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import Conflict, NotFound
 from ds01_spawner.recipes.by_hand import LOOK
@@ -203,16 +202,16 @@ def test_logs_are_the_last_lines(api: FakeApi) -> None:
     assert "printed nothing" in invoke("container logs", "thesis").stderr
 
 
-def test_logs_are_followed_to_their_end(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logs_are_followed_to_their_end(api: FakeApi) -> None:
     api.has("thesis")
-
-    def follow(_self: Client, name: str, lines: int = 200, *, user: str | None) -> Iterator[Any]:
-        assert (name, lines, user) == ("thesis", 200, None)
-        yield SimpleNamespace(text="one\n")
-        yield SimpleNamespace(text="two\n")
-        yield SimpleNamespace(name="thesis", exit_code=3)
-
-    monkeypatch.setattr(Client, "follow_logs", follow, raising=False)
+    api.answers["followLogs"] = lambda _asked: [
+        ("log", m.LogText(text="")),
+        ("log", m.LogText(text="one\n")),
+        ("log", m.LogText(text="two\n")),
+        ("end", m.LogEnd(name="thesis", exit_code=3)),
+    ]
     result = invoke("container logs", "-f")
     assert result.stdout == "one\ntwo\n"
     assert "exit code 3" in result.stderr
+    asked = api.asked[-1]
+    assert (asked.parts["name"], asked.query.lines, asked.query.user) == ("thesis", 200, None)
