@@ -4,9 +4,11 @@ import grp
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ds01_spawner.adapters.accounts import UnixAccounts
@@ -101,9 +103,9 @@ class ShadowTools:
         return _is_there(Path(self._known(name).pw_dir))
 
     def missing_folders(self, name: str, folders: Sequence[str]) -> tuple[str, ...]:
-        """Those that are not there."""
-        home = Path(self._known(name).pw_dir)
-        return tuple(each for each in folders if not _is_there(home / each))
+        """Those that the person does not see: root may be nobody on a file server."""
+        entry = self._known(name)
+        return tuple(each for each in folders if not _sees(entry, Path(entry.pw_dir) / each))
 
     def create(self, name: str, full_name: str, *, create_home: bool) -> None:
         """useradd(8), which leaves the password locked."""
@@ -128,16 +130,16 @@ class ShadowTools:
 
     def close(self, name: str) -> None:
         """The account expires: neither a password nor an SSH key opens it."""
-        _run("usermod", "--expiredate", "1", name)
+        _run("usermod", "--expiredate", "1", "--", name)
 
     def open(self, name: str) -> None:
         """It does not expire any more."""
-        _run("usermod", "--expiredate", "", name)
+        _run("usermod", "--expiredate", "", "--", name)
 
     def leave(self, name: str, group: str) -> None:
         """gpasswd(1)."""
         if group in _OwnFiles().groups(name):
-            _run("gpasswd", "--delete", name, group)
+            _run("gpasswd", "--delete", name, "--", group)
 
     def remove(self, name: str) -> None:
         """userdel(8), with home and mail."""
@@ -167,6 +169,12 @@ def _is_there(path: Path) -> bool:
     except OSError:
         return True
     return True
+
+
+def _sees(entry: pwd.struct_passwd, path: Path) -> bool:
+    """Whether something is there, as the person sees it; test(1)."""
+    arguments = [str(path), "-o", "-L", str(path)]
+    return _run("test", "-e", *arguments, accepted={0, 1}, person=entry).returncode == 0
 
 
 def _groups(entry: pwd.struct_passwd) -> tuple[str, ...]:
@@ -205,23 +213,34 @@ def _run(
     if found is None:
         raise Unavailable(f"{program} is not installed.", "Install the package passwd or PAM's.")
     try:
-        done = subprocess.run(  # noqa: S603 - a program of the system, a list of arguments
-            [found, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd="/",
-            env={"PATH": _PATH, "LC_ALL": "C.UTF-8"},
-            timeout=_DEADLINE_SECONDS,
-            user=person and person.pw_uid,
-            group=person and person.pw_gid,
-            extra_groups=person and [],
-        )
+        with _uninterrupted():
+            done = subprocess.run(  # noqa: S603 - a program of the system, a list of arguments
+                [found, *arguments],
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd="/",
+                env={"PATH": _PATH, "LC_ALL": "C.UTF-8"},
+                timeout=_DEADLINE_SECONDS,
+                user=person and person.pw_uid,
+                group=person and person.pw_gid,
+                extra_groups=person and [],
+            )
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise Unavailable(f"{program} did not run: {exc}.") from exc
     if done.returncode not in accepted:
         raise Unavailable(f"{program} failed: {_said(done)}")
     return done
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Within, Ctrl-C waits, for the program that is run too: no account is left half-made."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _said(done: subprocess.CompletedProcess[str]) -> str:

@@ -143,9 +143,7 @@ class Departures:
             storage=storage,
         )
         if account is None and found.is_nothing and not found.things:
-            raise NotFound(
-                f"Nobody here is called {user}.", "ds01 admin user list shows everybody."
-            )
+            raise NotFound(f"Nobody here is called {user}.", self._left_home(user))
         return found
 
     def carry_out(self, found: Departure, by: str, say: Callable[[str], None]) -> None:
@@ -168,6 +166,12 @@ class Departures:
             self._record(found, by, outcome="failed", reason=str(exc))
             raise
 
+    def _left_home(self, user: str) -> str:
+        home, is_there = self._accounts.home_of_new(user)
+        if is_there:
+            return f"{home} is there, though: see whose it is, and remove it by hand."
+        return "ds01 admin user list shows everybody."
+
     def _deeds(self, found: Departure) -> Iterator[tuple[str, Callable[[], None]]]:
         """In this order: first nobody comes in any more, data at last."""
         user, account = found.user, found.account
@@ -185,10 +189,10 @@ class Departures:
             yield "stopping and removing containers", lambda: self._remove_containers(user)
         if found.unix_groups:
             yield "taking them out of Unix groups", lambda: self._leave(user, found.unix_groups)
-        if found.going:
-            yield "removing what they had in Docker", lambda: self._remove_things(found.going)
         if found.delete_data and account is not None and account.is_local:
             yield "removing the account and its home", lambda: self._accounts.remove(user)
+        if found.going:
+            yield "removing what they had in Docker", lambda: self._remove_things(found.going)
         if found.delete_data:
             yield "forgetting how large their files were", lambda: self._forget_storage(user)
 
@@ -245,8 +249,14 @@ class Departures:
             self._accounts.leave(user, group)
 
     def _remove_things(self, things: Sequence[Thing]) -> None:
+        in_use = []
         for thing in things:
-            self._things.remove_thing(thing)
+            try:
+                self._things.remove_thing(thing)
+            except Conflict as exc:
+                in_use.append(f"{thing.kind} {thing.name}: {exc.message}")
+        if in_use:
+            raise Conflict(f"Still in use: {'; '.join(in_use)}", "Do this again when it is not.")
 
     def _containers(self, user: str) -> tuple[Container, ...]:
         """Those of this installation, and older ones that none made."""

@@ -56,6 +56,16 @@ class TestShadowTools(AccountKeeperContract):
         assert keeper.missing_folders(name, ("data",)) == ()
         assert not (tmp_path / "stolen").exists()
 
+    def test_ctrl_c_waits_until_a_tool_is_done(self, keeper: ShadowTools, name: str) -> None:
+        def make_while_somebody_types_it() -> None:
+            with subprocess.Popen(["sh", "-c", f"sleep 0.01; kill -INT {os.getpid()}"]) as typing:
+                keeper.create(name, "", create_home=True)
+                typing.wait()
+
+        with pytest.raises(KeyboardInterrupt):
+            make_while_somebody_types_it()
+        assert keeper.has_home(name)
+
     def test_groups_of_this_machine_are_left(self, keeper: ShadowTools, name: str) -> None:
         keeper.create(name, "", create_home=False)
         subprocess.run(["usermod", "--append", "--groups", "games", name], check=True)

@@ -127,6 +127,24 @@ def test_a_home_in_use_is_not_deleted(house: PeopleHouse) -> None:
     assert "/home/alice" in house.accounts.folders
 
 
+def test_what_is_in_use_stays_and_the_rest_goes(house: PeopleHouse) -> None:
+    house.things.used.add(VOLUME.name)
+    with pytest.raises(Conflict, match=r"volume data\._\.alice"):
+        house.remove("alice", delete_data=True)
+    assert house.things.things_of("alice") == (VOLUME,)
+    assert house.accounts.find("alice") is None
+    house.things.used.clear()
+    house.remove("alice", delete_data=True)
+    assert house.things.things_of("alice") == ()
+
+
+def test_a_home_that_a_crash_left_is_named(house: PeopleHouse) -> None:
+    house.remove("alice", delete_data=True)
+    house.accounts.folders.add("/home/alice")
+    with pytest.raises(NotFound, match="/home/alice is there, though"):
+        house.remove("alice", delete_data=True)
+
+
 def test_the_hub_is_told_of_its_servers(house: PeopleHouse) -> None:
     house.hub.add("alice")
     house.remove("alice")
