@@ -32,7 +32,7 @@ def _is_ours(path: str) -> bool:
 PYTHON = sys.executable if _open_to_people(sys.executable) else _SYSTEM
 """A Python in root's own home is of no use to anybody else: then the system's, of one version."""
 PROGRAM = (PYTHON, "-m", "ds01_cli.main")
-_PATHS = os.pathsep.join(each for each in sys.path if "site-packages" in each or _is_ours(each))
+PATHS = os.pathsep.join(each for each in sys.path if "site-packages" in each or _is_ours(each))
 
 
 class Screen(Terminal):
@@ -76,7 +76,7 @@ class Typist:
             **self.person.environment,
             **(self.variables or {"DS01_GATEWAY_SOCKET": str(self.person.socket)}),
             "LANG": "C.UTF-8",
-            "PYTHONPATH": _PATHS if PYTHON == _SYSTEM else "",
+            "PYTHONPATH": PATHS if PYTHON == _SYSTEM else "",
         }
 
     def tries(self, *words: str, stdin: bytes | None = None, seconds: float = SECONDS) -> Done:
