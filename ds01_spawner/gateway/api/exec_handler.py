@@ -156,7 +156,8 @@ class ExecHandler(WebSocketHandler):
             await self.write_message("{}")
             self._process.set_result((process, exec_id))
             async for stream, part in process.parts():
-                await self.write_message(bytes([stream]) + part, binary=True)
+                writing = self.write_message(bytes([stream]) + part, binary=True)
+                await asyncio.shield(writing)  # tornado logs a write that is cancelled
         return json.dumps({"exit": await self._execs.exit_code(exec_id)})
 
     async def _stay_awake(self) -> None:
