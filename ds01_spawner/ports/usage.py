@@ -18,6 +18,7 @@ class ContainerUsage:
         pids: Processes and threads.
         rx_bytes: Received on all its networks.
         tx_bytes: Sent on them.
+        ssh_sessions: SSH servers that serve a connection in it.
     """
 
     cpu_seconds: float | None = None
@@ -26,6 +27,7 @@ class ContainerUsage:
     pids: int | None = None
     rx_bytes: int | None = None
     tx_bytes: int | None = None
+    ssh_sessions: int | None = None
 
 
 class UsageProbe(Protocol):
@@ -33,4 +35,8 @@ class UsageProbe(Protocol):
 
     def usage(self, containers: Sequence[Container]) -> Mapping[str, ContainerUsage]:
         """What each that runs uses, by id; one that is gone is left out."""
+        ...
+
+    def ssh_sessions(self, containers: Sequence[Container]) -> Mapping[str, int]:
+        """Connections by SSH into each that runs, by id; of which it cannot be told is left out."""
         ...

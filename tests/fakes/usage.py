@@ -20,3 +20,9 @@ class FakeUsage:
     def usage(self, containers: Sequence[Container]) -> Mapping[str, ContainerUsage]:
         ids = {each.id for each in containers if each.state.is_live}
         return {key: usage for key, usage in self.used.items() if key in ids}
+
+    def ssh_sessions(self, containers: Sequence[Container]) -> Mapping[str, int]:
+        found = self.usage(containers)
+        return {
+            key: each.ssh_sessions for key, each in found.items() if each.ssh_sessions is not None
+        }

@@ -1,6 +1,7 @@
 """The `UsageProbe` port on cgroup files and /proc: the engine takes a second for each reading."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from ds01_spawner.adapters.activity.kernel_text import Roots, read_kernel
@@ -15,6 +16,7 @@ _NO_LIMIT = 2**60
 """Above this, cgroup v1 means that there is none."""
 
 _RECEIVED, _SENT = 0, 8
+_SSH_SERVERS = frozenset({b"sshd", b"sshd-session"})
 
 
 class KernelUsage:
@@ -32,7 +34,18 @@ class KernelUsage:
 
     def usage(self, containers: Sequence[Container]) -> Mapping[str, ContainerUsage]:
         """As the port says."""
-        found = {}
+        return {key: self._used(directory) for key, directory in self._running(containers)}
+
+    def ssh_sessions(self, containers: Sequence[Container]) -> Mapping[str, int]:
+        """As the port says."""
+        counted = (
+            (key, _known(partial(self._sessions, directory)))
+            for key, directory in self._running(containers)
+        )
+        return {key: count for key, count in counted if count is not None}
+
+    def _running(self, containers: Sequence[Container]) -> Iterator[tuple[str, str]]:
+        """Id and folder of each that has one."""
         for container in containers:
             if not container.state.is_live:
                 continue
@@ -41,8 +54,7 @@ class KernelUsage:
             except Unavailable:
                 continue
             if directory is not None:
-                found[container.id] = self._used(directory)
-        return found
+                yield container.id, directory
 
     def _used(self, directory: str) -> ContainerUsage:
         rx, tx = _known(lambda: self._network(directory)) or (None, None)
@@ -67,7 +79,24 @@ class KernelUsage:
             pids=_known(lambda: int(read_kernel(f"{pids}/pids.current"))),
             rx_bytes=rx,
             tx_bytes=tx,
+            ssh_sessions=_known(lambda: self._sessions(directory)),
         )
+
+    def _sessions(self, directory: str) -> int:
+        """SSH servers whose parent is none: one for each connection, whatever it forks.
+
+        It goes by their names, which programs choose: it is told, and decides nothing.
+        """
+        servers: dict[int, int] = {}
+        for word in read_kernel(f"{directory}/cgroup.procs").split():
+            try:
+                text = read_kernel(f"{self._roots.proc}/{int(word)}/stat")
+            except OSError:  # it has ended
+                continue
+            name, _, rest = text.rpartition(b")")
+            if name.partition(b"(")[2] in _SSH_SERVERS:
+                servers[int(word)] = int(rest.split()[1])
+        return sum(parent not in servers for parent in servers.values())
 
     def _cpu(self, directory: str) -> float:
         if self._cgroups.version == 1:

@@ -1,6 +1,7 @@
 """People's containers: what lies ahead of them, starting, stopping, keeping, giving back."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 
 from ds01_spawner.client import models as m
@@ -8,7 +9,7 @@ from ds01_spawner.client.models import Role
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain import labels, names
 from ds01_spawner.domain.container import Container
-from ds01_spawner.domain.errors import Conflict, InvalidRequest, NotFound
+from ds01_spawner.domain.errors import Conflict, DS01Error, InvalidRequest, NotFound
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.notice_text import Moment
 from ds01_spawner.domain.units import parse_duration
@@ -205,9 +206,12 @@ def read(platform: Platform, user: str | None) -> m.Containers:
 
 def shown_of(platform: Platform, forecast: Forecast) -> m.Containers:
     """A forecast as it is sent."""
+    sessions = _sessions(platform, {each.container_id for each in forecast.containers})
     return m.Containers(
         taken_at=forecast.taken_at,
-        containers=tuple(view(platform, each) for each in forecast.containers),
+        containers=tuple(
+            view(platform, each, sessions.get(each.container_id, 0)) for each in forecast.containers
+        ),
         gone=tuple(
             m.Gone(
                 name=name_of_stop(each),
@@ -221,8 +225,10 @@ def shown_of(platform: Platform, forecast: Forecast) -> m.Containers:
     )
 
 
-def view(platform: Platform, found: ContainerOutlook) -> m.Container:
-    """A container as it is sent."""
+def view(platform: Platform, found: ContainerOutlook, sessions: int | None = None) -> m.Container:
+    """A container as it is sent; its SSH sessions are counted where nobody did."""
+    if sessions is None:
+        sessions = _sessions(platform, {found.container_id}).get(found.container_id, 0)
     moment = Moment(platform.clock.now(), platform.zone)
     is_server = found.interface is Interface.HUB
     facts = {
@@ -233,8 +239,18 @@ def view(platform: Platform, found: ContainerOutlook) -> m.Container:
         "gpu_profiles": found.gpu_profiles,
         "server": _server_name(found.name) if is_server else None,
         "sentences": _told(found, found.stopped_by, moment),
+        "ssh_sessions": sessions,
     }
     return m.Container.model_validate(facts)
+
+
+def _sessions(platform: Platform, wanted: AbstractSet[str]) -> Mapping[str, int]:
+    """SSH sessions of these containers; nobody is refused a list where they cannot be told."""
+    try:
+        containers = [each for each in platform.engine.containers() if each.id in wanted]
+        return platform.usage.ssh_sessions(containers)
+    except DS01Error:
+        return {}
 
 
 def _told(found: ContainerOutlook, stop: RuleStop | None, moment: Moment) -> list[str]:

@@ -36,6 +36,7 @@ def figures(now: Reading | None, before: Reading | None) -> dict[str, float | in
         "pids": now.used.pids,
         "network_rx_bytes": now.used.rx_bytes,
         "network_tx_bytes": now.used.tx_bytes,
+        "ssh_sessions": now.used.ssh_sessions or 0,
     }
 
 

@@ -155,6 +155,7 @@ def test_a_session_counts_as_activity(house: House, way: Seat, host: str) -> Non
         container = platform.engine.container(name)
         assert container is not None
         assert platform.activity.samples([container])[container.id].sessions == 1
+        assert platform.usage.ssh_sessions([container]) == {container.id: 1}
     finally:
         session.communicate(timeout=20)
 

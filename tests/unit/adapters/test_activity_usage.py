@@ -68,7 +68,7 @@ def _v2(root: Path) -> KernelUsage:
 @pytest.mark.parametrize("made", [_v1, _v2], ids=["cgroup-v1", "cgroup-v2"])
 def test_reads_what_docker_stats_shows(tmp_path: Path, made: object) -> None:
     probe = made(tmp_path)  # type: ignore[operator]
-    assert probe.usage([WORK]) == {WORK.id: ContainerUsage(3.0, 60, 512, 7, 15, 3)}
+    assert probe.usage([WORK]) == {WORK.id: ContainerUsage(3.0, 60, 512, 7, 15, 3, 0)}
 
 
 def test_no_limit_is_none(tmp_path: Path) -> None:
@@ -88,3 +88,26 @@ def test_what_cannot_be_read_is_not_known_and_what_is_gone_is_left_out(tmp_path:
     assert probe.usage([WORK])[WORK.id] == ContainerUsage(None, 60, 512, None, None, None)
     stopped = replace(WORK, state=ContainerState.EXITED)
     assert probe.usage([stopped, running("b")]) == {}
+
+
+@pytest.mark.parametrize("made", [_v1, _v2], ids=["cgroup-v1", "cgroup-v2"])
+def test_each_connection_by_ssh_is_counted_once(tmp_path: Path, made: object) -> None:
+    probe = made(tmp_path)  # type: ignore[operator]
+    tree = f"cgroup/{'cpu,cpuacct/' if made is _v1 else ''}{PLACE}/cgroup.procs"
+    processes = {
+        41: ("sleep", 1),
+        50: ("sshd", 1),
+        51: ("sshd", 50),
+        52: ("bash", 51),
+        60: ("sshd-session", 1),
+        70: ("my) sshd", 1),
+    }
+    _write(tmp_path, {tree: "".join(f"{pid}\n" for pid in (*processes, 99))})
+    stats = {
+        f"proc/{pid}/stat": f"{pid} ({name}) S {parent} 0"
+        for pid, (name, parent) in processes.items()
+    }
+    _write(tmp_path, stats)
+    stopped = replace(running("b", "/ds01/student/alice"), state=ContainerState.EXITED)
+    assert probe.ssh_sessions([WORK, stopped]) == {WORK.id: 2}
+    assert probe.usage([WORK])[WORK.id].ssh_sessions == 2

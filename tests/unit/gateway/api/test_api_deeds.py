@@ -81,6 +81,16 @@ async def test_a_container_tells_what_it_is_made_of(lab: ApiLab) -> None:
     assert shown["gpu_profiles"][0].endswith("gb")
 
 
+async def test_a_list_tells_who_is_connected(lab: ApiLab) -> None:
+    container_id = lab.container("alice")
+    lab.usage.used[container_id] = ContainerUsage(ssh_sessions=2)
+    listed = (await lab.ask("alice", "GET", "/containers")).body["containers"]
+    assert [each["ssh_sessions"] for each in listed] == [2]
+    assert (await lab.ask("alice", "GET", "/containers/run")).body["ssh_sessions"] == 2
+    stats = (await lab.ask("alice", "GET", "/containers/stats")).body["containers"]
+    assert [each["ssh_sessions"] for each in stats] == [2]
+
+
 async def test_figures_of_what_runs(lab: ApiLab) -> None:
     container_id = lab.container("alice", gpu="mig")
     lab.lab.create("alice", "none", name="later")
