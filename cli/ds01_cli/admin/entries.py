@@ -1,6 +1,9 @@
 """Commands below `ds01 admin`."""
 
-from ds01_cli.frame.table import Command, Group
+from ds01_cli.events.entries import EVENTS
+from ds01_cli.frame.table import Command, Group, again
+from ds01_cli.gpu.entries import GPU
+from ds01_cli.policy.entries import POLICY
 
 ALIASES = Group(
     "Make the names that people know call ds01.",
@@ -36,6 +39,9 @@ ADMIN = Group(
     "Look after the platform.",
     {
         "user": USER,
+        "gpu": again(GPU, "gpu"),
+        "policy": again(POLICY, "policy"),
+        "events": again(EVENTS, "events"),
         "lifecycle": Command(
             "ds01_cli.admin.lifecycle",
             "lifecycle",

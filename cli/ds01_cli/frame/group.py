@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ds01_cli.frame.table import Command, Group, group_help, is_empty
+from ds01_cli.frame.table import Command, Group, alike, group_help, is_empty
 from ds01_cli.frame.tiers import tiered
 
 __all__ = ["Command", "CommandGroup", "Group", "app_of", "loaded"]
@@ -47,6 +47,16 @@ class CommandGroup(TyperGroup):
             return super().get_command(ctx, cmd_name)
         return loaded(f"{self._path} {cmd_name}".strip(), entry)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command; for what is none, those that may have been meant."""
+        name = args[0]
+        if not (ctx.resilient_parsing or name.startswith("-") or name in self._table.entries):
+            near = [f"'{each}'" for each in alike(name, self._table)]
+            meant = f" Did you mean {', '.join(near)}?" if near else ""
+            program = f"ds01 {self._path}".strip()
+            ctx.fail(f"No such command '{name}'.{meant} All of them: {program} --help")
+        return super().resolve_command(ctx, args)
+
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """What could stand here, without importing any."""
         self._listing = True
@@ -71,7 +81,33 @@ def loaded(path: str, entry: Command | Group) -> Any:
     name = path.rpartition(" ")[2]
     if isinstance(entry, Group):
         return CommandGroup(path, entry, name=name, context_settings=dict(HELP))
-    return typer.main.get_command(app_of(path, entry))
+    command = typer.main.get_command(app_of(path, entry))
+    for each in command.params:
+        if each.param_type_name == "argument":
+            _name_alone(each)
+        else:
+            _name_value(each)
+    return command
+
+
+def _name_alone(argument: Any) -> None:
+    """Let help show `NAME`, not `NAME <str>`; what there is to choose from stays."""
+    described = getattr(argument, "display_type_rich", None)
+    if described is None:  # older releases of typer
+        return
+
+    def choices(ctx: Any) -> str | None:
+        text: str | None = described(ctx=ctx)
+        return text if text is not None and "|" in text else None
+
+    argument.display_type_rich = choices
+
+
+def _name_value(option: Any) -> None:
+    """Let help show `--user USER`, not `--user <str>`; what there is to choose from stays."""
+    kind = getattr(option, "type_descriptor", None)  # older releases of typer have none
+    if option.metavar is None and not option.is_flag and not getattr(kind, "is_choice", True):
+        option.metavar = max(option.opts, key=len).lstrip("-").upper()
 
 
 def app_of(path: str, command: Command) -> typer.Typer:
@@ -85,5 +121,7 @@ def app_of(path: str, command: Command) -> typer.Typer:
     function: Callable[..., Any] = getattr(module, command.function)
     app = typer.Typer(**_PLAIN)
     name = path.rpartition(" ")[2]
-    app.command(name, context_settings={**HELP, **command.settings})(tiered(function, path))
+    app.command(name, context_settings={**HELP, **command.settings})(
+        tiered(function, command.page or path)
+    )
     return app

@@ -3,7 +3,7 @@
 import shutil
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 _WIDEST = 80
@@ -24,12 +24,14 @@ class Command:
         function: What it is there.
         help: One sentence.
         settings: Of its context, such as `allow_interspersed_args`.
+        page: The words of its page in the handbook, where they are not its own.
     """
 
     module: str
     function: str
     help: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,27 @@ def found(words: list[str], program: Group) -> "Command | Group | None":
     for word in words:
         entry = entry.entries.get(word) if isinstance(entry, Group) else None
     return entry
+
+
+def again(entry: "Command | Group", words: str) -> "Command | Group":
+    """What stands under `words`, to be put under other words as well; its pages are the same."""
+    if isinstance(entry, Command):
+        return replace(entry, page=words)
+    entries = {name: again(each, f"{words} {name}") for name, each in entry.entries.items()}
+    return replace(entry, entries=entries)
+
+
+def alike(word: str, group: Group) -> list[str]:
+    """Commands that somebody may have meant by a word that is none: spelt so, or one word below."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for what is mistyped
+
+    shown = [name for name, entry in group.entries.items() if not is_empty(entry)]
+    below = [
+        f"{name} {word}"
+        for name, entry in group.entries.items()
+        if isinstance(entry, Group) and word in entry.entries
+    ]
+    return [*get_close_matches(word, shown), *below]
 
 
 def group_help(path: str, group: Group) -> str:

@@ -28,6 +28,9 @@ def every(group: Group, path: str = "") -> Iterator[tuple[str, Command]]:
 
 
 COMMANDS = dict(every(PROGRAM))
+PAGES = {words: entry.page or words for words, entry in COMMANDS.items()}
+"""Commands that stand under several words have one page."""
+
 FRAMED = [words for words in COMMANDS if words not in WITHOUT_FRAME]
 all_commands = pytest.mark.parametrize("words", COMMANDS)
 framed_commands = pytest.mark.parametrize("words", FRAMED)
@@ -44,9 +47,9 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @all_commands
 def test_its_page_says_everything(words: str) -> None:
-    page = handbook.page(words)
+    page = handbook.page(PAGES[words])
     assert page.summary == COMMANDS[words].help
-    assert f"ds01 {words}" in page.info
+    assert f"ds01 {PAGES[words]}" in page.info
     assert page.ideas
     assert [handbook.concept(idea).text for idea in page.ideas]
     assert words in WITHOUT_FRAME or page.steps
@@ -80,7 +83,7 @@ def test_its_text_is_shown_and_nothing_is_done(
 ) -> None:
     assert run([*words.split(), tier]) == 0
     shown = capsys.readouterr()
-    page = handbook.page(words)
+    page = handbook.page(PAGES[words])
     expected = page.info if tier == "--info" else handbook.concept(page.ideas[0]).text
     assert expected in shown.out
     assert shown.err == ""
@@ -89,7 +92,7 @@ def test_its_text_is_shown_and_nothing_is_done(
 @framed_commands
 def test_its_steps_are_those_of_its_page(words: str) -> None:
     entry = COMMANDS[words]
-    assert steps_of(entry.module, entry.function) == set(handbook.page(words).steps)
+    assert steps_of(entry.module, entry.function) == set(handbook.page(PAGES[words]).steps)
 
 
 @framed_commands
@@ -97,8 +100,22 @@ def test_it_takes_guided(words: str) -> None:
     assert run([*words.split(), "--guided", "--help"]) == 0
 
 
+@pytest.mark.parametrize("words", ["gpu status", "gpu queue", "policy check", "events"])
+def test_administrators_find_it_below_admin_too(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["admin", *words.split(), "--help"]) == 0
+    assert f"Usage: ds01 admin {words}" in capsys.readouterr().out
+
+
+@framed_commands
+def test_its_help_speaks_to_people(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*words.split(), "--help"]) == 0
+    assert "<list[" not in capsys.readouterr().out
+
+
 def test_pages_and_ideas_are_all_read_by_somebody() -> None:
-    pages = {words.replace(" ", "-") for words in COMMANDS}
-    ideas = {idea for words in COMMANDS for idea in handbook.page(words).ideas}
+    pages = {words.replace(" ", "-") for words in PAGES.values()}
+    ideas = {idea for words in COMMANDS for idea in handbook.page(PAGES[words]).ideas}
     assert set(handbook.commands()) == pages
     assert set(handbook.concepts()) == ideas

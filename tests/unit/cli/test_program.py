@@ -61,7 +61,9 @@ def test_help_may_be_a_word(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "words"),
     [
         (["polic"], "Did you mean 'policy'?"),
-        (["policy", "chek"], "Did you mean 'check'"),
+        (["policy", "chek"], "All of them: ds01 policy --help"),
+        (["deploy"], "Did you mean 'container deploy'? All of them: ds01 --help"),
+        (["frobnicate"], "No such command 'frobnicate'. All of them: ds01 --help"),
         (["policy", "explain"], "Missing argument"),
         (["--nonsense"], "No such option"),
     ],
