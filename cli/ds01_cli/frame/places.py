@@ -28,8 +28,3 @@ def event_log() -> Path:
 def policy_file() -> Path:
     """The policy of this machine."""
     return config_directory() / "resource-limits.yaml"
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """`1 group`, `2 groups`."""
-    return f"{number} {one if number == 1 else many or one + 's'}"

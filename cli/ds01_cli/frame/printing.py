@@ -123,6 +123,11 @@ def bar(used: float, allowed: float, width: int = 20) -> str:
     return "#" * full + "-" * (width - full)
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 group`, `2 groups`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def now() -> datetime:
     """The time."""
     return datetime.now(UTC)

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from ds01_cli.frame import guide
-from ds01_cli.frame.places import counted, policy_file
+from ds01_cli.frame.places import policy_file
+from ds01_cli.frame.printing import counted
 from ds01_spawner.adapters.accounts import UnixAccounts
 from ds01_spawner.adapters.channels import NOTIFICATIONS_FILE, check_channels
 from ds01_spawner.adapters.isolation.host import ISOLATION_FILE

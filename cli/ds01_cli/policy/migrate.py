@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ds01_cli.frame import guide
-from ds01_cli.frame.places import counted
+from ds01_cli.frame.printing import counted
 from ds01_spawner.adapters.text_files import read_text, replace_text
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.policy.migrate import Migration
