@@ -19,22 +19,27 @@ _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 
 def events(  # noqa: PLR0913 - one parameter for each option
     *,
-    user: Annotated[str | None, typer.Option(help="Only events about this person.")] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only events about this person.")
+    ] = None,
     action: Annotated[
-        str | None, typer.Option(help="Only this action; `cleanup.*` is all that begin so.")
+        str | None,
+        typer.Option(metavar="ACTION", help="Only this action; `cleanup.*` is all that begin so."),
     ] = None,
     since: Annotated[
-        str | None, typer.Option(help="2h, 7d, 2026-01-31 or 2026-01-31T12:00:00Z.")
+        str | None, typer.Option(metavar="TIME", help="2h, 7d, 2026-01-31 or 2026-01-31T12:00:00Z.")
     ] = None,
     until: Annotated[
-        str | None, typer.Option(help="The same; a date includes that day. Times are UTC.")
+        str | None,
+        typer.Option(metavar="TIME", help="The same; a date includes that day. Times are UTC."),
     ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what happens from now on.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The log's own lines.")] = False,
     file: Annotated[
-        Path | None, typer.Option(help="Another log; by default this installation's.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Another log; by default this installation's."),
     ] = None,
 ) -> None:
     """Show who did what, from the audit log."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ds01_spawner.client import Client
+    from ds01_spawner.client.models import Image
 
 SECONDS = 1.5
 """Longer than that nobody waits for the Tab key."""
@@ -30,7 +31,7 @@ def running_containers(incomplete: str) -> list[tuple[str, str]]:
 def images(incomplete: str) -> list[tuple[str, str]]:
     """What one may start: short names of the catalogue, and one's own."""
     return _beginning(
-        incomplete, lambda client: ((i.key or i.reference, i.title) for i in client.images().images)
+        incomplete, lambda client: ((_called(i), i.title) for i in client.images().images)
     )
 
 
@@ -38,8 +39,18 @@ def own_images(incomplete: str) -> list[tuple[str, str]]:
     """Images of one's own."""
     return _beginning(
         incomplete,
-        lambda client: ((i.reference, i.title) for i in client.images().images if i.own),
+        lambda client: ((_called(i), i.title) for i in client.images().images if i.own),
     )
+
+
+def sides(incomplete: str) -> list[tuple[str, str]]:
+    """One's containers as `ds01 cp` takes them; files are the shell's."""
+    return [(f"{name}:", state) for name, state in containers(incomplete) if ":" not in incomplete]
+
+
+def _called(image: "Image") -> str:
+    """What a person calls an image: the owner is no part of it."""
+    return image.key or image.title.removesuffix(":latest")
 
 
 def _beginning(

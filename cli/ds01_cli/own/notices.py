@@ -14,9 +14,11 @@ _LONGEST = 1000
 def notices(
     *,
     number: Annotated[
-        int, typer.Option("-n", "--number", min=1, max=1000, help="How many at most.")
+        int, typer.Option("-n", "--number", metavar="N", min=1, max=1000, help="How many at most.")
     ] = 20,
-    user: Annotated[str | None, typer.Option(help="Somebody else's; for managers.")] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Somebody else's; for managers.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Show what the platform told you.

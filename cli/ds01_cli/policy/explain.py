@@ -36,7 +36,10 @@ def explain(
     ] = None,
     hub_group: Annotated[
         list[str] | None,
-        typer.Option(help="A JupyterHub group of theirs; only the hub knows them. Repeatable."),
+        typer.Option(
+            metavar="GROUP",
+            help="A JupyterHub group of theirs; only the hub knows them. Repeatable.",
+        ),
     ] = None,
 ) -> None:
     """Show what somebody may use, and what says so."""

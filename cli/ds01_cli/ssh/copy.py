@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ds01_cli.frame import guide
+from ds01_cli.frame import completing, guide
 from ds01_cli.ssh import running
 from ds01_spawner.recipes.ssh_config import container_of, host_of
 
@@ -17,7 +17,11 @@ _REMOTE = re.compile(r"^([A-Za-z0-9][A-Za-z0-9_.-]+):(.*)$", re.DOTALL)
 def cp(
     paths: Annotated[
         list[str],
-        typer.Argument(help="From where, and last to where; NAME:PATH is in a container."),
+        typer.Argument(
+            metavar="PATHS",
+            help="From where, and last to where; NAME:PATH is in a container.",
+            autocompletion=completing.sides,
+        ),
     ],
 ) -> None:
     """Copy files into a container, or out of it.

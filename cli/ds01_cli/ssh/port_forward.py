@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ds01_cli.frame import guide, printing
+from ds01_cli.frame import completing, guide, printing
 from ds01_cli.ssh import running
 
 _PORTS = re.compile(r"^(?:(\d{1,5}):)?(\d{1,5})$")
@@ -14,9 +14,17 @@ _MOST = 65535
 
 
 def port_forward(
-    name: Annotated[str, typer.Argument(help="Which container.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="Which container.",
+            autocompletion=completing.running_containers,
+        ),
+    ],
     ports: Annotated[
-        list[str], typer.Argument(help="Its ports; HERE:THERE where they are to differ.")
+        list[str],
+        typer.Argument(metavar="PORTS", help="Its ports; HERE:THERE where they are to differ."),
     ],
 ) -> None:
     """Reach a port of a container from here.

@@ -4,17 +4,22 @@ from typing import Annotated
 
 import typer
 
-from ds01_cli.frame import guide
+from ds01_cli.frame import completing, guide
 from ds01_cli.ssh import running
 
 
 def ssh(
     name: Annotated[
         str | None,
-        typer.Argument(help="Which container; without it, the only one that runs."),
+        typer.Argument(
+            metavar="NAME",
+            help="Which container; without it, the only one that runs.",
+            autocompletion=completing.containers,
+        ),
     ] = None,
     command: Annotated[
-        list[str] | None, typer.Argument(help="What to run; without it, a shell.")
+        list[str] | None,
+        typer.Argument(metavar="COMMAND", help="What to run; without it, a shell."),
     ] = None,
     *,
     terminal: Annotated[

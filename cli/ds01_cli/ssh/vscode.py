@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import typer
 
-from ds01_cli.frame import guide, printing, session
+from ds01_cli.frame import completing, guide, printing, session
 from ds01_cli.ssh import running, setup
 from ds01_spawner.domain.errors import Conflict, InvalidRequest
 
@@ -26,10 +26,14 @@ _SCHEMES = {Editor.CODE: "vscode", Editor.CURSOR: "cursor"}
 def vscode(
     name: Annotated[
         str | None,
-        typer.Argument(help="Which container; without it, the only one that runs."),
+        typer.Argument(
+            metavar="NAME",
+            help="Which container; without it, the only one that runs.",
+            autocompletion=completing.containers,
+        ),
     ] = None,
     path: Annotated[
-        str | None, typer.Argument(help="A folder in it; without it, your home.")
+        str | None, typer.Argument(metavar="FOLDER", help="A folder in it; without it, your home.")
     ] = None,
     *,
     editor: Annotated[Editor, typer.Option(help="Which editor.")] = Editor.CODE,

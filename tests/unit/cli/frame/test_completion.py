@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from ds01_cli.frame import completing
+from ds01_spawner.client import models as m
+from fakes.api_app import FakeApi
 from fakes.api_house import House
 
 NOWHERE = {"DS01_GATEWAY_SOCKET": "/nonexistent/socket"}
@@ -101,6 +103,24 @@ def test_names_are_asked_of_the_platform(house: House) -> None:
     assert completing.running_containers("t") == [("thesis", "running")]
     assert completing.containers("x") == []
     assert completing.images("star") == [("starter", "Starter")]
+    assert completing.sides("the") == [("thesis:", "running")]
+    assert completing.sides("thesis:") == []
+
+
+def test_own_images_are_completed_as_a_person_calls_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = FakeApi()
+    api.images = [
+        m.Image(
+            reference="ds01-alice/nlp:latest",
+            key=None,
+            title="nlp:latest",
+            own=True,
+            present=True,
+        )
+    ]
+    monkeypatch.setattr("ds01_cli.frame.session.connect", api.connect)
+    assert completing.own_images("") == [("nlp", "nlp:latest")]
+    assert ("nlp", "nlp:latest") in completing.images("n")
 
 
 def test_a_platform_that_is_slow_or_down_has_no_names(monkeypatch: pytest.MonkeyPatch) -> None:
