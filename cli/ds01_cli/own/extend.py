@@ -5,14 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ds01_cli.frame import asking, completing, guide, printing, session
-from ds01_cli.frame.asking import Choice
-from ds01_spawner.domain.errors import NotFound
+from ds01_cli.container import naming
+from ds01_cli.frame import completing, guide, printing, session
 from ds01_spawner.domain.units import parse_duration
 from ds01_spawner.domain.wording import span
 
 if TYPE_CHECKING:
-    from ds01_spawner.client import Client
     from ds01_spawner.client.models import Extended
 
 
@@ -20,6 +18,7 @@ def extend(
     name: Annotated[
         str | None,
         typer.Argument(
+            metavar="NAME",
             help="Which container; without it, the only one that runs.",
             autocompletion=completing.running_containers,
         ),
@@ -31,13 +30,15 @@ def extend(
             "--for", metavar="TIME", help="From now on, such as 6h; by default the most allowed."
         ),
     ] = None,
-    user: Annotated[str | None, typer.Option(help="Whose container; for administrators.")] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose container; for administrators.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Keep a container running although nobody uses it."""
     asked = _asked(duration)
     with session.connect() as client:
-        chosen = name or _only_one(client, user)
+        chosen = naming.only(client, name, user=user, none=_none(user))
         guide.tell("extend")
         kept = client.extend(chosen, asked, user=user)
     if as_json:
@@ -58,19 +59,8 @@ def _asked(text: str | None) -> timedelta | None:
     return duration
 
 
-def _only_one(client: "Client", user: str | None) -> str:
-    found = client.containers(user=user).containers
-    names = [each.name for each in found if each.state in {"running", "paused"}]
-    if not names:
-        raise NotFound(
-            "None of your containers runs." if user is None else f"No container of {user} runs.",
-            "ds01 container list shows them.",
-        )
-    if len(names) == 1:
-        return names[0]
-    if not asking.can_ask():
-        raise typer.BadParameter(f"Several run: {', '.join(names)}. Say which.")
-    return asking.choose("Which container?", [Choice(each, each) for each in names], flag="NAME")
+def _none(user: str | None) -> str:
+    return "None of your containers runs." if user is None else f"No container of {user} runs."
 
 
 def _told(kept: "Extended", now: datetime) -> list[str]:

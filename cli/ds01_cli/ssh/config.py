@@ -15,7 +15,8 @@ _QUESTION = "Add one line to {}, so that ssh and editors find your containers?"
 def ssh_config(
     *,
     identity: Annotated[
-        Path | None, typer.Option(help="Use this private key of yours, not one made for this.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Use this private key of yours, not one made for this."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Add the line without asking.")] = False,
     no_include: Annotated[
@@ -28,7 +29,7 @@ def ssh_config(
 ) -> None:
     """Let ssh, scp, rsync and editors find your containers."""
     if remove:
-        _remove()
+        _remove(as_json=as_json)
         return
     guide.tell("key")
     with waiting.status("Asking for your containers' key …"), session.connect() as client:
@@ -58,11 +59,16 @@ def _tell(where: setup.Files, names: list[str], *, included: bool, is_new: bool)
         printing.say(f"Use it with: ssh -F {where.config} {example}")
 
 
-def _remove() -> None:
+def _remove(*, as_json: bool) -> None:
     where = setup.files()
     had = setup.leave_out(where)
     for file in (where.config, where.known_hosts):
         file.unlink(missing_ok=True)
+    if as_json:
+        printing.print_json(
+            {"config": str(where.config), "removed": had, "identity": str(where.identity)}
+        )
+        return
     printing.say(
         f"{where.own_config} is as it was before." if had else "There was nothing to take back.",
         f"The key stays: {where.identity}. ds01 ssh makes the rest anew.",

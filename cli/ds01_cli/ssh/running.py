@@ -27,25 +27,24 @@ def host(name: str | None) -> str:
     """The host name of a container.
 
     Args:
-        name: What it is called; `None` is the only one that runs, or the only one there is.
+        name: What it is called; `None` is the only one that runs, or the only one there is; of
+            several one is chosen.
 
     Raises:
-        NotFound: There is none, or not only one.
+        NotFound: There is none.
+        BadParameter: There are several, and there is nobody to ask.
     """
     return host_of(container_of(name) if name is not None else only_one())
 
 
 def only_one() -> str:
-    """The name of the only container that runs, or of the only one there is."""
-    from ds01_cli.frame import session  # noqa: PLC0415 - who names a container does without
+    """The name of the only container that runs, or of the only one there is, or the one chosen."""
+    from ds01_cli.container import naming  # noqa: PLC0415 - who names a container does without
+    from ds01_cli.frame import session  # noqa: PLC0415 - the same
 
     with session.connect() as client:
-        every = client.containers().containers
-    if not every:
-        raise NotFound("You have no container.", "Make one: ds01 container deploy")
-    running = [each for each in every if each.state == "running"]
-    found = running or every
-    if len(found) != 1:
-        names = ", ".join(each.name for each in found)
-        raise NotFound(f"You have several containers: {names}.", "Say which one you mean.")
-    return found[0].name
+        try:
+            return naming.only(client, None, {"running"})
+        except NotFound:
+            every = naming.LIVE | naming.STOPPED
+            return naming.only(client, None, every, none="You have no container.")

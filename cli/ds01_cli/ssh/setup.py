@@ -120,7 +120,10 @@ def made_key(path: Path) -> Path:
     command.append(str(fresh))
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - its own words
     if done.returncode:
-        raise DS01Error(f"No key can be made in {path.parent}: {done.stderr.strip()}")
+        raise DS01Error(
+            f"No key can be made in {path.parent}: {done.stderr.strip()}.",
+            "Name one of your own: ds01 ssh-config --identity FILE",
+        )
     fresh.with_suffix(f"{fresh.suffix}.pub").replace(path.with_suffix(".pub"))
     fresh.replace(path)
     return path
@@ -188,7 +191,9 @@ def read(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as exc:
-        raise Unavailable(f"{path} cannot be read: {exc}.") from exc
+        raise Unavailable(
+            f"{path} cannot be read: {exc}.", "It has to be yours, and text in UTF-8."
+        ) from exc
 
 
 def write(path: Path, text: str) -> None:
@@ -203,4 +208,7 @@ def write(path: Path, text: str) -> None:
         fresh.write_text(text, "utf-8")
         fresh.replace(path)
     except OSError as exc:
-        raise Unavailable(f"{path} cannot be written: {exc.strerror}.") from exc
+        raise Unavailable(
+            f"{path} cannot be written: {exc.strerror}.",
+            f"Make room, or let {path.parent} be yours; then try again.",
+        ) from exc

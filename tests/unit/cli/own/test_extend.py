@@ -61,4 +61,4 @@ def test_of_several_it_has_to_be_said_which(house: House) -> None:
     house.lab.run("alice", "none", name="b")
     result = invoke("extend")
     assert result.exit_code == 2
-    assert "Several run: a, b" in result.output
+    assert "You have several: a, b. Say which." in result.output

@@ -71,6 +71,13 @@ def test_it_can_be_run_again_and_taken_back(home: Path, capsys: pytest.CaptureFi
     assert own.read_text() == before[1]
     assert before[0].read_bytes() == key
     assert not (home / "settings/ssh_config").exists()
+    capsys.readouterr()
+    assert run(["ssh-config", "--remove", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "config": str(home / "settings/ssh_config"),
+        "removed": False,
+        "identity": str(home / "settings/id_ed25519"),
+    }
     assert run(["ssh-config", "--remove"]) == 0
     assert "nothing to take back" in capsys.readouterr().out
 
@@ -127,8 +134,8 @@ def test_ssh_without_a_name_takes_the_only_one_that_runs(
     assert run(["ssh"]) == 0
     assert became[0][-1] == "first.ds01"
     house.api.container("alice", "second")
-    assert run(["ssh"]) == 5
-    assert "You have several containers: first, second." in capsys.readouterr().err
+    assert run(["ssh"]) == 2
+    assert "You have several: first, second. Say which." in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("house", "home")
