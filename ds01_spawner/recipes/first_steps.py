@@ -87,5 +87,5 @@ containers."""
 
 _HELP = """\
 Every command has four kinds of help: `--help` is short, `--info` has everything with examples,
-`--concepts` says why, and `--guided` explains each step while it is done. Read this page again with
-`ds01 user-setup`, which changes nothing that is set up."""
+`--concepts` says why, and `--guided` explains each step while it is done. This page is kept as
+`first-steps.md`, beside the key of `ds01`: `~/.config/ds01` on Linux."""
