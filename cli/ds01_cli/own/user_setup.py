@@ -49,9 +49,12 @@ class _Wishes:
 
 def user_setup(
     *,
-    quick: Annotated[bool, typer.Option(help="Ask nothing: do every step as is usual.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Ask nothing: do every step as is usual.")
+    ] = False,
     image: Annotated[
-        str | None, typer.Option(help="Of the first container; without it, the usual one.")
+        str | None,
+        typer.Option(metavar="IMAGE", help="Of the first container; without it, the usual one."),
     ] = None,
     cpu_only: Annotated[
         bool, typer.Option("--cpu-only", help="The first container has no GPU.")
@@ -59,12 +62,15 @@ def user_setup(
     no_container: Annotated[
         bool, typer.Option("--no-container", help="Start no first container.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Ask nothing, and print JSON for programs.")
+    ] = False,
 ) -> None:
     """Set yourself up: folders, SSH key, VS Code, a first container, first steps.
 
     Run it again whenever you like: what is there stays as it is.
     """
+    quick = quick or as_json
     wishes = _Wishes(
         asks=not quick and asking.can_ask(),
         quick=quick,
@@ -136,7 +142,10 @@ def _make(folder: Path) -> bool:
             ) from exc
         return False
     except OSError as exc:
-        raise DS01Error(f"{folder} cannot be made: {exc.strerror}.") from exc
+        raise DS01Error(
+            f"{folder} cannot be made: {exc.strerror}.",
+            "Make room, or tell your administrator; then run this again.",
+        ) from exc
     return True
 
 
@@ -219,7 +228,9 @@ def _kept(page: str) -> Step:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, "utf-8")
     except OSError as exc:
-        return Step("first-steps", "failed", f"{path} cannot be written: {exc.strerror}.")
+        return Step(
+            "first-steps", "failed", f"{path} cannot be written: {exc.strerror}. Run this again."
+        )
     return Step("first-steps", "done", f"The first steps are below, and in {path}.")
 
 

@@ -60,6 +60,12 @@ def test_everything_is_made_once(api: FakeApi, home: Path) -> None:
     assert len(api.keys) == 1
 
 
+def test_json_asks_nothing(api: FakeApi) -> None:
+    found = json.loads(said("user-setup", "--json"))
+    assert [each["state"] for each in found["steps"]] == ["done"] * 5
+    assert api.user
+
+
 def test_nothing_secret_is_sent_or_said(api: FakeApi, home: Path) -> None:
     printed = invoke("user-setup", "--quick").output
     private = (home / ".config" / "ds01" / "id_ed25519").read_text()
