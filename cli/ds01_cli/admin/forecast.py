@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ds01_cli.admin.caller import caller
+from ds01_cli.container import outlook
 from ds01_spawner.domain.notice_text import Moment
 from ds01_spawner.domain.wording import clean, length
 from ds01_spawner.domain.work import Rule, RuleStop
@@ -57,7 +58,7 @@ def print_forecast(
 
 
 def _heads(owners: bool) -> tuple[str, ...]:  # noqa: FBT001 - one column more
-    return (*(["USER"] if owners else []), "NAME", "STATE", "GPU", "STARTED", "STOPS", "")
+    return (*(["USER"] if owners else []), *outlook.HEADS, "")
 
 
 def _rows(
