@@ -197,8 +197,9 @@ builds the image if something in it has changed, starts a container with this fo
 `/workspace`, and opens a shell. `ds01 vscode {project.name}` opens it in VS Code, and
 `ds01 container retire {project.name}` gives the GPU back when you are done.
 
-Containers are thrown away; this folder and the image stay. What you install with `pip` in a
-running container is gone with it: write it into `requirements.txt` and launch with `--rebuild`.
+Containers are thrown away; this folder and the image stay. What you install with
+`pip install` in a container goes to your home (`~/.local`), which all your containers share, and is
+not in the image: write it into `requirements.txt` and launch with `--rebuild`.
 
 ## What is where
 

@@ -67,3 +67,29 @@ def test_a_page_without_its_parts_is_a_fault(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(handbook, "_text", lambda *_: "# ds01 x\n\nDoes x.\n\n## Info\n\nAll.\n")
     with pytest.raises(ValueError, match="Concepts"):
         handbook.page("x")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "concepts/container",
+        "concepts/image",
+        "commands/container-remove",
+        "commands/container-retire",
+        "commands/container-stop",
+        "commands/image-save-from",
+        "commands/project-launch",
+    ],
+)
+def test_what_is_installed_by_hand_is_told_in_one_way(page: str) -> None:
+    text = (FOLDER / f"{page}.md").read_text("utf-8")
+    assert "`~/.local`" in text
+    assert "gone with" not in text
+    assert "goes with it" not in text
+
+
+def test_a_launch_waits_as_a_deployment_does() -> None:
+    waits = "If no GPU is free it waits, up to 24 hours"
+    assert waits in handbook.page("project launch").info
+    assert waits in handbook.page("container deploy").info
+    assert "CPUs and disk" not in handbook.page("image create").info
