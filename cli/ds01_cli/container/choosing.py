@@ -11,10 +11,10 @@ import typer
 
 from ds01_cli.container.with_framework import image_with
 from ds01_cli.container.wizard import NO_GPU, answered
-from ds01_cli.frame import asking, guide
-from ds01_spawner.client import Client, places
+from ds01_cli.frame import asking, guide, here
+from ds01_spawner.client import Client
 from ds01_spawner.client.models import CreateRequest
-from ds01_spawner.domain.errors import InvalidRequest
+from ds01_spawner.domain.errors import InvalidRequest, NotFound
 from ds01_spawner.domain.names import check_name, check_project
 from ds01_spawner.domain.request import MAX_SLOTS_PER_REQUEST, GpuKind, GpuRequest
 from ds01_spawner.domain.units import parse_duration
@@ -23,7 +23,6 @@ T = TypeVar("T")
 
 _LONGEST_WAIT = timedelta(hours=24)
 _NO_WAIT = frozenset({"", "0", "no", "none"})
-_PROJECTS = "projects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +69,19 @@ def wanted(client: Client, flags: Flags) -> CreateRequest:
 
     Raises:
         BadParameter: Something makes no sense, or has to be asked and there is nobody to ask.
-        NotFound: No image has the framework.
+        NotFound: No image has the framework, or the project has no folder.
     """
     size, count = gpu_of(flags)
     _check(flags)
+    usual = None if flags.workspace else _project_folder(flags.project)
     if flags.name is None or (guide.is_on() and asking.can_ask()):
         answers = answered(
-            client, flags.name, flags.image or flags.framework, size, flags.workspace
+            client,
+            flags.name,
+            flags.image or flags.framework,
+            size,
+            flags.workspace,
+            project_folder=usual,
         )
         name, image, workspace = answers.name, answers.image, answers.workspace
         size = answers.gpu
@@ -93,7 +98,7 @@ def wanted(client: Client, flags: Flags) -> CreateRequest:
         gpus=count,
         gpu=None if size == NO_GPU else size,
         wait=wait_of(flags.wait),
-        workspace=folder(workspace or _project_folder(flags.project)),
+        workspace=folder(workspace or usual),
         data=folder(flags.data),
         folders=tuple(map(_mount, flags.folders)),
         project=flags.project,
@@ -152,7 +157,7 @@ def folder(text: str | None) -> str | None:
 
     On the server it is meant from where one is, elsewhere from one's home on the server.
     """
-    if not text or text.startswith(("/", "~")) or not _on_server():
+    if not text or text.startswith(("/", "~")) or not here.on_server():
         return text or None
     return os.path.normpath(Path.cwd() / text)
 
@@ -195,12 +200,17 @@ def _checked(check: Callable[[str], T], text: str, hint: str) -> T:
 
 
 def _project_folder(project: str | None) -> str | None:
-    """Where a project is, if it is where `ds01 project init` makes them."""
-    if project is None or not _on_server():
+    """Where a project is: on the server, where `ds01 project init` makes them.
+
+    Raises:
+        NotFound: It is not there.
+    """
+    if project is None or not here.on_server():
         return None
-    found = Path.home() / _PROJECTS / project
-    return str(found) if found.is_dir() else None
-
-
-def _on_server() -> bool:
-    return places.find().socket is not None
+    found = here.projects() / project
+    if not found.is_dir():
+        raise NotFound(
+            f"There is no project {project} in ~/{here.PROJECTS}.",
+            f"Begin it: ds01 project init {project}; or say where it is: --workspace FOLDER.",
+        )
+    return str(found)

@@ -10,7 +10,7 @@ from ds01_cli.container import naming
 from ds01_cli.container.naming import LIVE, STOPPED, Json, Names, User
 from ds01_cli.container.ways import gpu_words
 from ds01_cli.frame import guide, printing, session, waiting
-from ds01_spawner.domain.errors import Conflict, DS01Error, NotFound
+from ds01_spawner.domain.errors import Conflict, DS01Error
 
 if TYPE_CHECKING:
     from ds01_spawner.client import Client
@@ -154,21 +154,54 @@ def remove(
 
 
 def _each(names: Sequence[str] | None, kind: _Kind, user: str | None, *, as_json: bool) -> None:
-    """Do it to one after the other, whatever becomes of those before; the first error counts."""
-    done: list[Container | Removed] = []
-    errors: list[DS01Error] = []
     with session.connect() as client:
         chosen = naming.asked(client, names or (), kind.states, user=user, none=kind.none)
-        for name in chosen:
-            try:
-                done.append(kind.deed(client, name))
-            except (NotFound, Conflict) as exc:
-                errors.append(exc)
-                continue
-            if not as_json:
-                printing.say(kind.told(done[-1]))
-    if as_json and (done or len(chosen) > 1):
-        printing.print_json(done[0] if len(chosen) == 1 else {"containers": done})
+        each(client, chosen, kind.deed, kind.told, as_json=as_json)
+
+
+def each(
+    client: "Client",
+    names: Sequence[str],
+    deed: "Callable[[Client, str], Container | Removed | None]",
+    told: "Callable[[Container | Removed], str]",
+    *,
+    as_json: bool,
+) -> None:
+    """Do it to one after the other, whatever becomes of those before; the first error counts.
+
+    Args:
+        client: Of the API.
+        names: Of containers.
+        deed: Does it to the container of a name; `None` where it was left as it is.
+        told: What is said when it is done.
+        as_json: Whether the answer is for programs.
+
+    Raises:
+        DS01Error: It could not be done to one of them, and was tried with all.
+    """
+    from ds01_spawner.client.problems import (  # noqa: PLC0415 - help does without pydantic
+        NotTheApi,
+        Unauthenticated,
+        Unreachable,
+    )
+
+    done: list[Container | Removed] = []
+    errors: list[DS01Error] = []
+    for name in names:
+        try:
+            became = deed(client, name)
+        except (Unauthenticated, Unreachable, NotTheApi):
+            raise  # nor would it be done to the others
+        except DS01Error as exc:
+            errors.append(exc)
+            continue
+        if became is None:
+            continue
+        done.append(became)
+        if not as_json:
+            printing.say(told(became))
+    if as_json and (done or len(names) > 1):
+        printing.print_json(done[0] if len(names) == 1 else {"containers": done})
     for error in errors[1:]:
         printing.note(str(error))
     if errors:

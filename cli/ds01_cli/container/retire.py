@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ds01_cli.container import naming
-from ds01_cli.container.deeds import GRACE
+from ds01_cli.container.deeds import GRACE, each
 from ds01_cli.container.naming import Json, Names, User
 from ds01_cli.frame import asking, guide, printing, session, waiting
 from ds01_spawner.domain.errors import DS01Error
@@ -35,25 +35,42 @@ def retire(
     Your files and your images stay.
     """
     asks = asking.can_ask() and not force and not as_json
-    removed: list[Removed] = []
+    saves = bool(save) or (save is None and asks and user is None)
+    found: dict[str, Container] = {}
+    unsaved: list[DS01Error] = []
+
+    def deed(client: "Client", name: str) -> "Removed | None":
+        container = found[name] = client.container(name, user=user)
+        failure = _tried(client, container, asks=asks, said=bool(save)) if saves else None
+        guide.tell("retire")
+        if asks and not _sure(container, failure):
+            printing.say(f"{name} stays.")
+            return None
+        with waiting.status(f"Retiring {name}: {GRACE} …"):
+            removed = client.retire(name, user=user)
+        if failure is not None and not asks:
+            unsaved.append(failure)
+        return removed
+
     with session.connect() as client:
         chosen = naming.asked(client, names or (), user=user, none="You have no container.")
-        for name in chosen:
-            found = client.container(name, user=user)
-            if save or (save is None and asks and user is None):
-                guide.tell("save")
-                _saved(client, found, asks=asks)
-            guide.tell("retire")
-            if asks and not _sure(found):
-                printing.say(f"{name} stays.")
-                continue
-            with waiting.status(f"Retiring {name}: {GRACE} …"):
-                removed.append(client.retire(name, user=user))
-            if not as_json:
-                printing.say(_told(found))
-    if as_json:
-        one = len(chosen) == 1 and removed
-        printing.print_json(removed[0] if one else {"containers": removed})
+        each(client, chosen, deed, lambda done: _told(found[done.name]), as_json=as_json)
+        for error in unsaved[1:]:
+            printing.note(str(error))
+        if unsaved:
+            raise unsaved[0]
+
+
+def _tried(client: "Client", found: "Container", *, asks: bool, said: bool) -> DS01Error | None:
+    """Save its packages; what was in the way, which is no reason to keep a GPU."""
+    guide.tell("save")
+    try:
+        _saved(client, found, asks=asks and not said)
+    except DS01Error as exc:
+        if asks:
+            printing.note(f"Nothing was saved. {exc}")
+        return exc
+    return None
 
 
 def _saved(client: "Client", found: "Container", *, asks: bool) -> None:
@@ -62,6 +79,8 @@ def _saved(client: "Client", found: "Container", *, asks: bool) -> None:
     Raises:
         DS01Error: It was to be saved, and could not be.
     """
+    from ds01_cli.image.making import Wishes  # noqa: PLC0415
+    from ds01_cli.image.places import place_of_image  # noqa: PLC0415
     from ds01_cli.image.save import (  # noqa: PLC0415 - only where it is offered
         image_of,
         packages_by_hand,
@@ -85,15 +104,22 @@ def _saved(client: "Client", found: "Container", *, asks: bool) -> None:
             raise
         return  # it is an image of the catalogue, or of before: nobody knows what was in it
     if asks:
-        printing.say(f"In {name} you installed packages by hand:")
+        printing.say(f"Not in the image {image} yet:")
         print_changes(changes)
-        question = f"Put them into the image {image}, so that your next container has them?"
+        question = (
+            f"Put them into the image {image}? Else they are only in your home (~/.local), "
+            "which all your containers share."
+        )
         if not asking.confirm(question, "--save", default=True):
             return
-    save(client, image, changes)
+    place = place_of_image(image, None, found.project)
+    save(client, image, changes, place, Wishes(announces=False))
 
 
-def _sure(found: "Container") -> bool:
+def _sure(found: "Container", failure: DS01Error | None) -> bool:
+    if failure is not None:
+        question = f"Retire {found.name} all the same? Your files stay."
+        return asking.confirm(question, "--force", default=True)
     if found.state not in naming.LIVE:
         return True
     return asking.confirm(

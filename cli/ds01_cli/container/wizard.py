@@ -40,14 +40,24 @@ class Answers:
     workspace: str | None
 
 
-def answered(
+def answered(  # noqa: PLR0913 - what was said
     client: "Client",
     name: str | None,
     image: str | None,
     gpu: str | None,
     workspace: str | None,
+    *,
+    project_folder: str | None = None,
 ) -> Answers:
     """What was said, and what is asked for the rest.
+
+    Args:
+        client: Knows what there is.
+        name: As it was said.
+        image: As it was said.
+        gpu: As it was said.
+        workspace: As it was said.
+        project_folder: What `/workspace` is where nothing else is said.
 
     Raises:
         BadParameter: Something has to be asked, and there is nobody to ask.
@@ -63,13 +73,20 @@ def answered(
         gpu = _gpu(client)
     guide.tell("workspace")
     if workspace is None:
-        text = asking.text(
-            "Folder with your work, from your home (Enter: your whole home)",
-            "--workspace",
-            default=_HOME,
-        )
-        workspace = None if text.rstrip("/") == _HOME else text
+        workspace = _workspace(project_folder)
     return Answers(name, image, gpu, workspace)
+
+
+def _workspace(project_folder: str | None) -> str | None:
+    usual = "your whole home" if project_folder is None else "the project's folder"
+    text = asking.text(
+        f"Folder with your work, from your home (Enter: {usual})",
+        "--workspace",
+        default=project_folder or _HOME,
+    )
+    if text.rstrip("/") == _HOME:
+        return None if project_folder is None else _HOME
+    return text if text.startswith(("/", _HOME)) else f"{_HOME}/{text}"
 
 
 def _name(client: "Client") -> str:

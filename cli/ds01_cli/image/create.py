@@ -65,11 +65,12 @@ def create(  # noqa: PLR0913 - the flags of the command
     with session.connect() as client:
         before = place.read()
         if not dry_run:
-            check_unedited(place, before, overwrite=overwrite)
+            check_unedited(called, place, before, overwrite=overwrite)
             if own_image(client, called) and not overwrite:
                 raise Conflict(
                     f"You have an image called {called}.",
-                    f"Change it: ds01 image update {called}; or make it anew: --overwrite.",
+                    f"Change it: ds01 image update {called}{place.flag}; "
+                    "or make it anew: --overwrite.",
                 )
         catalogue = catalogue_of(client.image_options())
         lists = requirements_of(place, requirements)
@@ -92,7 +93,7 @@ def create(  # noqa: PLR0913 - the flags of the command
             for file, content in files.items():
                 place.write(content, file)
             if not build:
-                printing.say(f"Wrote {place.shown}. Build it: ds01 image update {called} --rebuild")
+                _tell_unbuilt(called, place, as_json=as_json)
                 return
             made(client, called, place, text, Wishes(verbose=verbose, as_json=as_json))
 
@@ -109,6 +110,14 @@ def _taken_back(place: Place, names: Iterable[str]) -> Iterator[None]:
                 place.write(text, name)
         place.remove(name for name, text in before.items() if text is None)
         raise
+
+
+def _tell_unbuilt(name: str, place: Place, *, as_json: bool) -> None:
+    if as_json:
+        printing.print_json({"build": None, "dockerfile": str(place.dockerfile)})
+        return
+    build = f"ds01 image update {name}{place.flag} --rebuild"
+    printing.say(f"Wrote {place.shown}. Build it: {build}")
 
 
 def _print_dry(text: str, name: str, recipe: str, *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from ds01_cli.frame import guide, printing, session
 from ds01_cli.image.choosing import catalogue_of
-from ds01_cli.image.places import Place, place_of
+from ds01_cli.image.places import Place, place_of_image
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import DS01Error, InvalidRequest
 from ds01_spawner.domain.wording import clean, size
@@ -116,7 +116,7 @@ def called(image: m.Image) -> str:
 
 def _place(name: str, project: str | None) -> Place | None:
     try:
-        return place_of(name, project)
+        return place_of_image(name, project)
     except InvalidRequest:
         return None
 

@@ -84,7 +84,7 @@ def made(client: Client, name: str, place: Place, text: str, wishes: Wishes) -> 
     )
 
 
-def check_unedited(place: Place, text: str | None, *, overwrite: bool) -> None:
+def check_unedited(name: str, place: Place, text: str | None, *, overwrite: bool) -> None:
     """Return when the Dockerfile that is there may be written over.
 
     Raises:
@@ -94,7 +94,8 @@ def check_unedited(place: Place, text: str | None, *, overwrite: bool) -> None:
         return
     raise Conflict(
         f"{place.shown} was changed by hand, and is left as it is.",
-        "Build what it says: ds01 image update NAME --rebuild; or write over it: --overwrite.",
+        f"Build what it says: ds01 image update {name}{place.flag} --rebuild; "
+        "or write over it: --overwrite.",
     )
 
 

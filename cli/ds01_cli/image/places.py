@@ -1,17 +1,19 @@
 """Where the Dockerfile of an image is: in a project, or in a folder of the image's own."""
 
 import os
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ds01_cli.frame import here
+from ds01_cli.project.places import image_of, with_image
 from ds01_spawner.domain.errors import InvalidRequest, NotFound
 from ds01_spawner.domain.names import shown
 from ds01_spawner.recipes.packages import image_name
 
 DOCKERFILE = "Dockerfile"
 _IMAGES = "ds01-images"
-_PROJECTS = "projects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,14 @@ class Place:
             return f"~/{self.dockerfile.relative_to(Path.home())}"
         except ValueError:
             return str(self.dockerfile)
+
+    @property
+    def flag(self) -> str:
+        """` --project NAME`, to stand after an image's name; empty where it is in no project."""
+        if self.project is None:
+            return ""
+        usual = self.folder == (here.projects() / self.project).resolve()
+        return f" --project {shlex.quote(self.project if usual else str(self.folder))}"
 
     def read(self, name: str = DOCKERFILE) -> str | None:
         """The text of a file in it; `None` where there is none.
@@ -96,7 +106,7 @@ def place_of(name: str, project: str | None) -> Place:
         return Place(Path.home() / _IMAGES / image_name(name))
     folder = Path(project).expanduser()
     if not folder.is_dir() and os.sep not in project:
-        folder = Path.home() / _PROJECTS / project
+        folder = here.projects() / project
     if not folder.is_dir():
         raise NotFound(
             f"There is no project {shown(project)}.",
@@ -104,6 +114,23 @@ def place_of(name: str, project: str | None) -> Place:
         )
     resolved = folder.resolve()
     return Place(resolved, resolved.name)
+
+
+def place_of_image(name: str, project: str | None, called: str | None = None) -> Place:
+    """Where the Dockerfile of an image is that there is already.
+
+    Args:
+        name: What the image is called.
+        project: A project's name, or its folder, as a person said it.
+        called: The project of a container that was made of it.
+
+    Raises:
+        NotFound: There is no such project.
+        InvalidRequest: It may be one of several.
+    """
+    if project is None and (folder := with_image(image_name(name), called)) is not None:
+        return Place(folder, folder.name)
+    return place_of(name, project)
 
 
 def name_for(name: str | None, project: str | None) -> str | None:
@@ -117,8 +144,9 @@ def name_for(name: str | None, project: str | None) -> str | None:
         return image_name(name)
     if project is None:
         return None
-    found = place_of("", project).project or ""
+    place = place_of("", project)
     try:
-        return image_name(found.lower().replace(" ", "-"))
+        return image_name(image_of(place.folder) or place.folder.name.lower().replace(" ", "-"))
     except InvalidRequest as exc:
-        raise InvalidRequest(exc.message, "Say what to call it: --name NAME.") from exc
+        next_step = exc.next_step or f"Say what to call it, first: NAME{place.flag}."
+        raise InvalidRequest(exc.message, next_step) from exc

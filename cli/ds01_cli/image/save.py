@@ -7,7 +7,7 @@ import typer
 
 from ds01_cli.frame import asking, guide, printing, session
 from ds01_cli.image.making import Wishes
-from ds01_cli.image.places import place_of
+from ds01_cli.image.places import Place, place_of_image
 from ds01_cli.image.update import Changes, apply
 from ds01_spawner.client import Client
 from ds01_spawner.client.streams import STDOUT
@@ -42,7 +42,10 @@ def save_from(  # noqa: PLR0913 - the flags of the command
             )
             return
         if not changes:
-            printing.say(f"Nothing was installed in {container} by hand.")
+            if as_json:
+                printing.print_json({"build": None, "packages": []})
+            else:
+                printing.say(f"Nothing was installed in {container} by hand.")
             return
         if not as_json:
             print_changes(changes)
@@ -50,9 +53,10 @@ def save_from(  # noqa: PLR0913 - the flags of the command
             return
         name = image_name(image) if image else image_of(client, container)
         if not yes and not asking.confirm(f"Add to the image {name}?", "--yes", default=True):
-            printing.say("Nothing was changed.")
+            printing.note("Nothing was changed.")
             return
-        save(client, name, changes, project=project, verbose=verbose, as_json=as_json)
+        place = place_of_image(name, project, client.container(container).project)
+        save(client, name, changes, place, Wishes(verbose=verbose, as_json=as_json))
 
 
 def packages_by_hand(client: Client, container: str) -> tuple[Change, ...]:
@@ -107,16 +111,12 @@ def print_changes(changes: tuple[Change, ...]) -> None:
     printing.table(("PACKAGE", "IN THE IMAGE"), rows)
 
 
-def save(  # noqa: PLR0913 - what, where, how
+def save(
     client: Client,
     name: str,
     changes: tuple[Change, ...],
-    *,
-    project: str | None = None,
-    verbose: bool = False,
-    as_json: bool = False,
+    place: Place,
+    wishes: Wishes,
 ) -> None:
     """Build the image with these packages; its Dockerfile says them from then on."""
-    place = place_of(name, project)
-    wanted = Changes(add=tuple(each.package for each in changes))
-    apply(client, name, place, wanted, Wishes(verbose=verbose, as_json=as_json))
+    apply(client, name, place, Changes(add=tuple(each.package for each in changes)), wishes)

@@ -8,14 +8,14 @@ import typer
 from ds01_cli.frame import guide, printing, session
 from ds01_cli.image.choosing import catalogue_of
 from ds01_cli.image.making import Wishes, made, renew_requirements, requirements_of
-from ds01_cli.image.places import Place, name_for, place_of
+from ds01_cli.image.places import Place, name_for, place_of_image
 from ds01_spawner.client import Client
 from ds01_spawner.domain.errors import Conflict, NotFound
 from ds01_spawner.recipes.catalogue import Catalogue
 from ds01_spawner.recipes.dockerfile import written
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.packages import apt_package, pip_package
-from ds01_spawner.recipes.recipe import Recipe, loaded, with_packages
+from ds01_spawner.recipes.recipe import Recipe, dumped, loaded, with_packages
 
 _Many = list[str] | None
 
@@ -90,7 +90,8 @@ def update(  # noqa: PLR0913 - the flags of the command
     )
     wishes = Wishes(fresh=rebuild, verbose=verbose, as_json=as_json)
     with session.connect() as client:
-        apply(client, called, place_of(called, project), changes, wishes, dry_run=dry_run)
+        place = place_of_image(called, project)
+        apply(client, called, place, changes, wishes, dry_run=dry_run)
 
 
 def apply(  # noqa: PLR0913 - what, where, how
@@ -112,14 +113,26 @@ def apply(  # noqa: PLR0913 - what, where, how
     before = place.read()
     text = _text(client, name, place, before, changes, dry_run=dry_run)
     if dry_run:
-        typer.echo(text, nl=False)
+        _print_dry(name, text, as_json=wishes.as_json)
         return
     if text == before and not changes.rebuild and not changes.requirements:
-        printing.say(f"{name} is like that already. To build it anew: --rebuild")
+        if wishes.as_json:
+            printing.print_json({"build": None, "dockerfile": str(place.dockerfile)})
+        else:
+            printing.say(f"{name} is like that already. To build it anew: --rebuild")
         return
     made(client, name, place, text, wishes)
     if text != before:
         place.write(text)
+
+
+def _print_dry(name: str, text: str, *, as_json: bool) -> None:
+    if as_json:
+        recipe = kept(text).recipe
+        said = None if recipe is None else dumped(recipe)
+        printing.print_json({"name": name, "dockerfile": text, "recipe": said})
+    else:
+        typer.echo(text, nl=False)
 
 
 def _text(  # noqa: PLR0913 - what, where, how
@@ -136,13 +149,13 @@ def _text(  # noqa: PLR0913 - what, where, how
         if changes.of_recipe:
             raise Conflict(
                 f"{place.shown} was changed by hand, and is left as it is.",
-                f"Change it there, then: ds01 image update {name} --rebuild; or let it be written "
-                "anew, without your changes: --overwrite.",
+                f"Change it there, then: ds01 image update {name}{place.flag} --rebuild; "
+                "or let it be written anew, without your changes: --overwrite.",
             )
         return before
     recipe = there.recipe if there is not None else None
     catalogue = catalogue_of(client.image_options())
-    changed = _changed(recipe or _of_image(client, name), changes, catalogue)
+    changed = _changed(recipe or _of_image(client, name, place), changes, catalogue)
     if changes.requirements is not None:
         lists = requirements_of(place, changes.requirements)
         changed = replace(changed, requirements=lists.names)
@@ -167,11 +180,18 @@ def _changed(recipe: Recipe, changes: Changes, catalogue: Catalogue) -> Recipe:
     return changed
 
 
-def _of_image(client: Client, name: str) -> Recipe:
+def _of_image(client: Client, name: str, place: Place) -> Recipe:
     said = client.image(name).recipe
     if said is None:
         raise NotFound(
             f"Nothing tells what {name} was made of.",
-            f"Make it anew: ds01 image create {name} --overwrite.",
+            f"Make it anew: ds01 image create {name}{place.flag} --overwrite.",
         )
-    return loaded(said)
+    recipe = loaded(said)
+    missing = [each for each in recipe.requirements if not (place.folder / each).exists()]
+    if missing:
+        raise NotFound(
+            f"{name} is made with {missing[0]}, which is not in {place.folder}.",
+            f"Say where its project is: ds01 image update {name} --project FOLDER.",
+        )
+    return recipe

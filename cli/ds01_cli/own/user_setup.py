@@ -1,6 +1,5 @@
 """`ds01 user-setup`: from a new account to a running container, one step after the other."""
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,17 +8,16 @@ from typing import Annotated
 import typer
 
 from ds01_cli.container import making, ways
-from ds01_cli.frame import asking, guide, printing, session, waiting
+from ds01_cli.frame import asking, guide, here, printing, session, waiting
 from ds01_cli.frame.pages import print_markdown
 from ds01_cli.ssh import setup
-from ds01_spawner.client import Client, places
+from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import DS01Error
 from ds01_spawner.recipes.first_steps import FILE, Ready, first_steps
 
-FOLDERS = ("projects", "data", ".config")
+FOLDERS = (here.PROJECTS, "data", ".config")
 _NAME = "first"
-_IN_A_CONTAINER = "DS01_CONTAINER"
 _RUNNING = "running"
 
 
@@ -124,7 +122,7 @@ def _say(step: Step) -> None:
 
 
 def _folders() -> Step:
-    if not _is_here():
+    if not here.on_server():
         return Step("folders", "skipped", "Your folders are on the server, not on this computer.")
     made = [name for name in FOLDERS if _make(Path.home() / name)]
     if not made:
@@ -217,7 +215,7 @@ def _ready(client: Client) -> Ready:
         gpu=ways.gpu_words(running).removeprefix(", with ") if running else "",
         hub_url=me.hub_url or "",
         ssh=where.config.exists() and setup.is_included(where),
-        folders=_is_here(),
+        folders=here.on_server(),
     )
 
 
@@ -232,8 +230,3 @@ def _kept(page: str) -> Step:
             "first-steps", "failed", f"{path} cannot be written: {exc.strerror}. Run this again."
         )
     return Step("first-steps", "done", f"The first steps are below, and in {path}.")
-
-
-def _is_here() -> bool:
-    """Whether the folders of the person's home on the server are those of this machine."""
-    return bool(os.environ.get(_IN_A_CONTAINER)) or places.find().socket is not None

@@ -1,27 +1,24 @@
 """`ds01 project launch`: from a project's files to a shell in its container."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ds01_cli.container import choosing, entering, making, options, ways
+from ds01_cli.container import choosing, entering, making, naming, options, ways
 from ds01_cli.container.create import show_plan
-from ds01_cli.frame import asking, guide, printing, session, waiting
+from ds01_cli.frame import asking, guide, here, printing, session, waiting
 from ds01_cli.image.making import Wishes, made
 from ds01_cli.project import building
 from ds01_cli.project.places import find, shown_path
-from ds01_spawner.client import Client, places
+from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import Conflict, Forbidden
 from ds01_spawner.recipes.project import Project
 
 _USUAL_WAIT = "24h"
-_STOPPED = frozenset({"created", "exited"})
 _NO_GPU = "none"
-_IN_A_CONTAINER = "DS01_CONTAINER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +26,7 @@ class _Wanted:
     folder: Path
     project: Project
     request: m.CreateRequest
+    says_gpu: bool = False
 
 
 def launch(  # noqa: PLR0913 - the flags of the command
@@ -55,7 +53,9 @@ def launch(  # noqa: PLR0913 - the flags of the command
         raise typer.BadParameter("A shell needs a terminal.", param_hint="--open")
     folder, project = find(name)
     _check_here(folder)
-    wanted = _Wanted(folder, project, _request(folder, project, gpu, num_gpus, wait))
+    request = _request(folder, project, gpu, num_gpus, wait)
+    says_gpu = gpu is not None or num_gpus is not None
+    wanted = _Wanted(folder, project, request, says_gpu)
     with session.connect() as client:
         guide.tell("image")
         need = "as you say" if rebuild else building.need_of(client, folder, project)
@@ -80,11 +80,12 @@ def _request(
     folder: Path, project: Project, gpu: str | None, num_gpus: int | None, wait: str | None
 ) -> m.CreateRequest:
     count = project.gpus if num_gpus is None else num_gpus
-    without = project.gpu == _NO_GPU and gpu is None
+    usual = None if project.gpu == _NO_GPU and num_gpus else project.gpu or None
+    without = usual == _NO_GPU and gpu is None
     size, number = choosing.gpu_of(
         choosing.Flags(
             cpu_only=without,
-            gpu=None if without else gpu or project.gpu or None,
+            gpu=None if without else gpu or usual,
             num_gpus=None if without else count,
         )
     )
@@ -110,8 +111,10 @@ def _plan(client: Client, wanted: _Wanted, need: str, *, as_json: bool) -> None:
     elif as_json:
         printing.print_json({"container": existing, "built": False})
     else:
-        done = "would be started" if existing.state in _STOPPED else "is used as it is"
-        printing.say(f"The container {existing.name} ({existing.state}) {done}.")
+        done = "would be started" if existing.state in naming.STOPPED else "is used as it is"
+        printing.say(f"The container {existing.name} ({naming.words(existing.state)}) {done}.")
+    if existing is not None:
+        _note_gpu(wanted, existing)
 
 
 def _build(client: Client, wanted: _Wanted, need: str) -> None:
@@ -131,9 +134,10 @@ def _running(client: Client, wanted: _Wanted, *, built: bool) -> m.Container:
     if existing is None:
         return making.made(client, wanted.request)
     name = existing.name
+    _note_gpu(wanted, existing)
     if existing.state == "paused":
         raise Conflict(f"{name} is paused.", f"Let it go on: ds01 container unpause {name}")
-    if existing.state in _STOPPED:
+    if existing.state in naming.STOPPED:
         with waiting.status(f"Starting {name} …"):
             existing = client.start(name)
     if built:
@@ -144,13 +148,24 @@ def _running(client: Client, wanted: _Wanted, *, built: bool) -> m.Container:
     return existing
 
 
+def _note_gpu(wanted: _Wanted, existing: m.Container) -> None:
+    if not wanted.says_gpu:
+        return
+    name = existing.name
+    keeps = "the GPU that it has" if existing.gpu_slots else "what it was made with"
+    printing.note(
+        f"{name} is there already and keeps {keeps}. "
+        f"To change that: ds01 container retire {name}, and launch again."
+    )
+
+
 def _check_here(folder: Path) -> None:
     """Return when the folder is on the server, where containers can have it.
 
     Raises:
         Forbidden: It is on the person's own computer.
     """
-    if os.environ.get(_IN_A_CONTAINER) or places.find().socket is not None:
+    if here.on_server():
         return
     raise Forbidden(
         f"{shown_path(folder)} is on this computer, and the container is on the server.",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ds01_cli.container import naming
 from ds01_cli.frame import guide, printing, session
 from ds01_cli.project import building
 from ds01_cli.project.places import Found, every, find, shown_path
@@ -78,7 +79,7 @@ def _said(container: "m.Container | None") -> str:
     if container is None:
         return "none."
     gpus = f" on GPU {', '.join(container.gpu_slots)}" if container.gpu_slots else ""
-    lines = [f"{container.state}{gpus}.", *container.sentences]
+    lines = [f"{naming.words(container.state)}{gpus}.", *container.sentences]
     return " ".join(lines)
 
 
@@ -99,7 +100,8 @@ def _facts(found: Found, containers: "dict[str, m.Container]") -> dict[str, Any]
 def _row(found: Found, containers: "dict[str, m.Container]") -> list[str]:
     facts = _facts(found, containers)
     slots = ",".join(facts["gpu_slots"])
-    return [facts["name"], facts["type"] or "?", facts["state"] or "", slots, found.shown]
+    state = naming.words(facts["state"] or "")
+    return [facts["name"], facts["type"] or "?", state, slots, found.shown]
 
 
 def _changed(folder: Path) -> datetime:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ds01_cli.frame import here
 from ds01_spawner.domain.errors import DS01Error, InvalidRequest, NotFound
 from ds01_spawner.domain.names import shown
 from ds01_spawner.recipes.project import SETTINGS, Project, read_settings
 
-USUAL = "projects"
 _MOST_BYTES = 1024 * 1024
 
 
@@ -33,11 +33,6 @@ class Found:
         return shown_path(self.folder)
 
 
-def usual_folder() -> Path:
-    """Where projects are made."""
-    return Path.home() / USUAL
-
-
 def shown_path(path: Path) -> str:
     """A path as a person would type it."""
     try:
@@ -54,8 +49,7 @@ def find(name: str | None) -> tuple[Path, Project]:
         InvalidRequest: Its settings cannot be read.
     """
     if name is None:
-        here = Path.cwd().resolve()
-        folder = next((each for each in (here, *here.parents) if _is_project(each)), None)
+        folder = _around()
         if folder is None:
             raise NotFound(
                 "You are not in a project's folder.",
@@ -74,18 +68,68 @@ def find(name: str | None) -> tuple[Path, Project]:
     return folder, _read(folder)
 
 
+def usual_folder() -> Path:
+    """Where projects are made."""
+    return here.projects()
+
+
 def every() -> Iterator[Found]:
     """The projects in the usual folder, by name."""
     usual = usual_folder()
     folders = sorted(usual.iterdir()) if usual.is_dir() else []
-    for folder in folders:
-        if not _is_project(folder):
-            continue
-        resolved = folder.resolve()
-        try:
-            yield Found(resolved, _read(resolved))
-        except DS01Error as exc:
-            yield Found(resolved, None, exc.message)
+    yield from (_found(folder) for folder in folders if _is_project(folder))
+
+
+def with_image(image: str, called: str | None = None) -> Path | None:
+    """The folder of the project that an image is of, where one can be found.
+
+    Args:
+        image: What the image is called.
+        called: What the project is called, where that is known.
+
+    Raises:
+        InvalidRequest: Several projects have such an image.
+    """
+    around = _around()
+    first = [] if around is None else [_found(around)]
+    matching = [
+        each
+        for each in (*first, *every())
+        if each.project is not None and each.project.image_name == image
+    ]
+    named = [each for each in matching if each.project and each.project.name == called]
+    inside = [each for each in matching if each.folder == around]
+    folders = dict.fromkeys(each.folder for each in named or inside or matching)
+    if len(folders) > 1:
+        listed = ", ".join(map(shown_path, folders))
+        raise InvalidRequest(
+            f"Several projects have an image called {image}: {listed}.",
+            "Say which: --project FOLDER.",
+        )
+    return next(iter(folders), None)
+
+
+def image_of(folder: Path) -> str | None:
+    """What the image of a folder's project is called; `None` where it is no project of ds01.
+
+    Raises:
+        InvalidRequest: Its settings cannot be read.
+    """
+    return _read(folder).image_name if _is_project(folder) else None
+
+
+def _around() -> Path | None:
+    """The project's folder in which one is."""
+    cwd = Path.cwd().resolve()
+    return next((each for each in (cwd, *cwd.parents) if _is_project(each)), None)
+
+
+def _found(folder: Path) -> Found:
+    resolved = folder.resolve()
+    try:
+        return Found(resolved, _read(resolved))
+    except DS01Error as exc:
+        return Found(resolved, None, exc.message)
 
 
 def _is_project(folder: Path) -> bool:

@@ -123,7 +123,7 @@ def test_answers_give_what_flags_give(api: FakeApi, types: Any) -> None:
         name="thesis",
         image="mine",
         gpu="2g.10gb",
-        workspace="projects/thesis",
+        workspace="~/projects/thesis",
         wait="4h",
     )
 
@@ -233,4 +233,40 @@ def test_a_project_brings_its_folder(
     (tmp_path / "projects" / "thesis").mkdir(parents=True)
     found = wanted(api, name="x", project="thesis")
     assert found.workspace == str(tmp_path / "projects" / "thesis")
-    assert wanted(api, name="x", project="other").workspace is None
+    with pytest.raises(NotFound, match="no project other in ~/projects"):
+        wanted(api, name="x", project="other")
+    assert wanted(api, name="x", project="other", workspace="/w").workspace == "/w"
+
+
+def test_a_terminal_in_a_container_is_on_the_server(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "find", lambda: places.hub_place("https://hub.test", "t"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert wanted(api, name="x", project="thesis").workspace is None
+    monkeypatch.setenv("DS01_CONTAINER", "jupyter")
+    (tmp_path / "projects" / "thesis").mkdir(parents=True)
+    thesis = str(tmp_path / "projects" / "thesis")
+    assert wanted(api, name="x", project="thesis").workspace == thesis
+    assert wanted(api, name="x", workspace="projects/thesis").workspace == thesis
+
+
+@pytest.mark.parametrize(("typed", "expected"), [("", "projects/thesis"), ("~", "~"), ("a", "~/a")])
+def test_who_is_asked_for_a_folder_is_told_of_the_projects(
+    api: FakeApi,
+    types: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    typed: str,
+    expected: str,
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "projects" / "thesis").mkdir(parents=True)
+    shown = types(f"thesis\n{typed}\n")
+    chosen = wanted(api, project="thesis", cpu_only=True)
+    assert "Enter: the project's folder" in shown.plain()
+    assert "whole home" not in shown.plain()
+    usual = expected.startswith("projects")
+    assert chosen.workspace == (str(tmp_path / expected) if usual else expected)

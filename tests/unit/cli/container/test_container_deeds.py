@@ -139,7 +139,7 @@ def saved(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     change = SimpleNamespace(package="polars==1.0", before="")
     monkeypatch.setattr(save, "packages_by_hand", lambda *_: (change,))
-    monkeypatch.setattr(save, "save", lambda _client, image, _changes: found.append(image))
+    monkeypatch.setattr(save, "save", lambda _client, image, *_: found.append(image))
     return found
 
 
@@ -151,7 +151,9 @@ def test_retire_offers_to_save_what_was_installed_by_hand(
     out = said("container retire", "thesis")
     assert "polars==1.0" in out
     assert saved == ["mine"]
+    assert "Not in the image mine yet:" in out
     assert "into the image mine" in asked[0]
+    assert "~/.local" in asked[0]
     assert api.containers == {}
 
 
@@ -173,7 +175,30 @@ def test_retire_saves_without_asking_where_it_is_said(api: FakeApi, saved: list[
     api.has("other", image="ds01/starter:latest")
     with pytest.raises(Conflict, match="not yours to change"):
         invoke("container retire", "other", "--save")
-    assert list(api.containers) == ["other"]
+    assert api.containers == {}
+
+
+def test_a_save_that_fails_keeps_no_gpu(
+    api: FakeApi, saved: list[str], on_terminal: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.has("one", image="ds01/starter:latest")
+    api.has("two", image="ds01-alice/mine:latest")
+    assert run(["container", "retire", "one", "two", "--save"]) == 1
+    assert (saved, list(api.containers)) == (["mine"], [])
+    assert "not yours to change" in capsys.readouterr().err
+    api.has("three", image="ds01/starter:latest")
+    asked = on_terminal(True)
+    done = invoke("container retire", "three", "--save")
+    assert "Nothing was saved. three was made of" in done.stderr
+    assert asked == ["Retire three all the same? Your files stay."]
+    assert (done.exit_code, api.containers) == (0, {})
+
+
+def test_an_error_on_one_keeps_no_other_from_being_retired(api: FakeApi) -> None:
+    api.has("thesis")
+    with pytest.raises(NotFound, match="called missing"):
+        invoke("container retire", "missing", "thesis")
+    assert api.containers == {}
 
 
 def test_packages_that_cannot_be_told_are_no_reason_to_keep_it(

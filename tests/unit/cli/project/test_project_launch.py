@@ -106,6 +106,8 @@ def test_a_container_of_the_image_before_is_said_to_be_one(api: FakeApi, leaves:
         ("20gb", ["--gpu", "full"], "full", 1),
         ("20gb", ["--num-gpus", "2"], "20gb", 2),
         ("20gb", ["--num-gpus", "0"], "none", 0),
+        ("none", ["--num-gpus", "2"], None, 2),
+        ("none", ["--num-gpus", "0"], "none", 0),
     ],
 )
 def test_which_gpu(
@@ -149,3 +151,15 @@ def test_a_shell_needs_a_terminal(api: FakeApi, leaves: Path) -> None:
     done = invoke("project launch", "leaves", "--open")
     assert done.exit_code == 2
     assert "createContainer" not in api.operations()
+
+
+def test_a_container_that_is_there_keeps_its_gpu_and_it_is_said(api: FakeApi, leaves: Path) -> None:
+    has_image(api, leaves)
+    api.has("leaves", state="dead", gpu_slots=("0:1",))
+    dry = invoke("project launch", "leaves", "--gpu", "full", "--dry-run")
+    assert "The container leaves (broken) would be started." in dry.stdout
+    assert "keeps the GPU that it has" in dry.stderr
+    done = invoke("project launch", "leaves", "--num-gpus", "2")
+    assert "ds01 container retire leaves, and launch again" in done.stderr
+    assert "startContainer" in api.operations()
+    assert "keeps" not in invoke("project launch", "leaves").stderr

@@ -101,3 +101,11 @@ def test_an_image_is_that_of_the_files_until_one_is_changed(api: FakeApi, leaves
     (leaves / "Dockerfile").unlink()
     with pytest.raises(NotFound, match="has no Dockerfile"):
         invoke("project status", "leaves")
+
+
+def test_states_are_told_as_people_say_them(api: FakeApi, leaves: Path) -> None:
+    assert leaves.is_dir()
+    api.has("leaves", state="exited")
+    assert "stopped" in said("project list")
+    assert "Container: stopped." in said("project status", "leaves")
+    assert told("project list")["projects"][0]["state"] == "exited"
