@@ -3,6 +3,7 @@
 import posixpath
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -61,16 +62,21 @@ class Binds:
         self._roots = roots
 
     def stage(
-        self, account: UnixAccount, wanted: Sequence[Bind], others: Sequence[str] = ()
+        self,
+        account: UnixAccount,
+        wanted: Sequence[Bind],
+        others: Sequence[str] = (),
+        working_dir: str = "",
     ) -> StagedBinds:
         """Open everything as the person and mount it where the engine finds it.
 
         Args:
             account: The person.
             wanted: What they asked for.
-            others: Where volumes and tmpfs go in the container, and its working folder: what of
-                them is below a folder of the person's is made as the person, not by the engine as
-                root. Other volumes of the image are made so at the start (`restage`).
+            others: Where volumes and tmpfs go in the container: what of them is below a folder of
+                the person's is made as the person, not by the engine as root. Other volumes of
+                the image are made so at the start (`restage`).
+            working_dir: The container's working folder; the same is true of it.
 
         Raises:
             InvalidRequest: Something does not exist or cannot be mounted.
@@ -79,8 +85,9 @@ class Binds:
         """
         check_binds(wanted)
         key = secrets.token_hex(_KEY_BYTES)
-        inner = tuple(sorted({_normal(other) for other in others}))
-        binds, sources = self._staged(account, BindSet(key, tuple(wanted)), inner)
+        mounted = {_normal(other) for other in others}
+        inner = tuple(sorted(mounted | ({_normal(working_dir)} if working_dir else set())))
+        binds, sources = self._staged(account, BindSet(key, tuple(wanted)), inner, mounted)
         # Never read-only in the engine's words, the stage is: Docker 20.10 mounts it once more for
         # that, and loses nosuid and nodev.
         mounts = tuple(
@@ -107,7 +114,8 @@ class Binds:
             wanted = _wanted(container)
             targets = [mount.target for mount in container.mounts]
             others = [*wanted.others, *targets]
-            self._staged(account, wanted, others, self._led(container, wanted, others))
+            led = self._led(container, wanted, others)
+            self._staged(account, wanted, others, {_normal(target) for target in targets}, led)
         except BaseException:
             with suppress(Unavailable):
                 self._stage.clear(key)
@@ -155,6 +163,7 @@ class Binds:
         account: UnixAccount,
         wanted: BindSet,
         others: Sequence[str],
+        mounted: AbstractSet[str],
         led: Mapping[str, str] = _NOWHERE_ELSE,
     ) -> tuple[tuple[Bind, ...], list[str]]:
         """What became of the binds, and what the engine mounts."""
@@ -170,6 +179,10 @@ class Binds:
                 replace(bind, target=led.get(_normal(bind.target), bind.target))
                 for bind in wanted.binds
             ]
+            at_binds = {_normal(bind.target) for bind in led_binds}
+            at_others = {led.get(target, target) for target in mounted} - at_binds
+            if nested := _nested(at_binds, at_others, targets):
+                self._check_own(account, nested, opened)
             self._make_mount_points(account, led_binds, opened, targets)
             try:
                 sources = [
@@ -183,6 +196,26 @@ class Binds:
             return tuple(
                 _as_found(*each) for each in zip(wanted.binds, opened, strict=True)
             ), sources
+
+    def _check_own(
+        self, account: UnixAccount, nested: tuple[str, str], opened: Sequence[OpenedPath]
+    ) -> None:
+        """Return when everything that is mounted of the server is within the person's home.
+
+        What is mounted inside another mount is found by the engine, as root, where the person may
+        put a link at any moment: it may lead over the container's /etc, whose groups decide what
+        may be read of others' folders, or into others' folders themselves.
+        """
+        with self._paths.open(account, account.home) as home:
+            within = f"{home.real_path.rstrip('/')}/"
+        if all(f"{each.real_path}/".startswith(within) for each in opened):
+            return
+        inner, outer = nested
+        raise Forbidden(
+            f"{shown(inner)} is inside {shown(outer)}, where something is mounted already. Beside "
+            "folders from outside your home that is not available.",
+            "Mount it at a place of its own.",
+        )
 
     def _make_mount_points(
         self,
@@ -214,6 +247,28 @@ class Binds:
                         "not create it there.",
                         "Create it on the server first, or mount at another place.",
                     ) from exc
+
+
+def _nested(
+    binds: AbstractSet[str], others: AbstractSet[str], targets: Iterable[str]
+) -> tuple[str, str] | None:
+    """A place that is inside another's mount, and that other's; `None` where there is none.
+
+    What is only made, such as the working folder, is made as the person below folders of theirs.
+
+    Args:
+        binds: Where folders of the server go.
+        others: Where volumes and tmpfs go.
+        targets: All places, and what is only made.
+    """
+    mounts = binds | others
+    pairs = (
+        (inner, outer)
+        for inner in sorted({*targets, *mounts})
+        for outer in sorted(mounts if inner in mounts else others)
+        if inner.startswith(f"{outer.rstrip('/')}/")
+    )
+    return next(pairs, None)
 
 
 def _wanted(container: Container) -> BindSet:

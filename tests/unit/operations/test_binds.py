@@ -95,14 +95,16 @@ def test_a_stage_that_fails_leaves_nothing(binds: Binds, stage: FakeStage) -> No
 
 def test_mount_points_inside_are_made_as_the_person(binds: Binds, paths: FakePaths) -> None:
     paths.kinds["/home/alice/conf"] = PathKind.FILE
+    paths.kinds["/home/alice/sets"] = PathKind.FOLDER
+    sets = Bind("/home/alice/sets", "/work/data")
     binds.stage(
         ALICE,
-        [HOME, DATA, Bind("/data", "/work/data"), Bind("/home/alice/conf", "/work/data/conf")],
+        [HOME, sets, Bind("/home/alice/conf", "/work/data/conf")],
         ["/work/node_modules/", "/elsewhere", "/workshop"],
     )
     assert paths.made == [
         ("/home/alice", "data", True),
-        ("/data", "conf", False),
+        ("/home/alice/sets", "conf", False),
         ("/home/alice", "node_modules", True),
     ]
 
@@ -120,9 +122,9 @@ def test_a_start_makes_mount_points_again_those_of_the_image_too(
 def test_a_mount_point_that_the_person_may_not_make_is_refused(
     binds: Binds, paths: FakePaths, stage: FakeStage
 ) -> None:
-    paths.read_only.add(("alice", "/data"))
-    with pytest.raises(Forbidden, match="/data/x does not exist in the folder mounted at /data"):
-        binds.stage(ALICE, [DATA], ["/data/x"])
+    paths.read_only.add(("alice", "/home/alice"))
+    with pytest.raises(Forbidden, match="/work/x does not exist in the folder mounted at /work"):
+        binds.stage(ALICE, [HOME], ["/work/x"])
     assert not stage.mounted
 
 
@@ -193,18 +195,65 @@ def test_clearing_nothing_is_nothing(binds: Binds) -> None:
 def test_what_an_image_leads_into_a_folder_is_made_there_as_the_person(
     paths: FakePaths, stage: FakeStage
 ) -> None:
+    paths.kinds["/home/alice/sets"] = PathKind.FOLDER
     binds = Binds(paths, stage, FakeRoots(x="/data"))
-    staged = binds.stage(ALICE, [Bind("/data", "/data"), Bind("/home/alice", "/x/alice")], ["/x/w"])
+    sets = Bind("/home/alice/sets", "/data")
+    staged = binds.stage(ALICE, [sets, Bind("/home/alice", "/x/alice")], ["/x/w"])
     volume = Mount("volume", "v", "/x/bob/new")
     paths.made.clear()
 
     binds.restage(ALICE, container(staged, mounts=(*staged.mounts, volume)))
 
     assert sorted(paths.made) == [
-        ("/data", "alice", True),
-        ("/data", "bob/new", True),
-        ("/data", "w", True),
+        ("/home/alice/sets", "alice", True),
+        ("/home/alice/sets", "bob/new", True),
+        ("/home/alice/sets", "w", True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "others", "working_dir"),
+    [
+        ([DATA, Bind("/home/alice", "/data/alice")], [], ""),
+        ([DATA, Bind("/home/alice", "/v/sub")], ["/v"], ""),
+        ([DATA], ["/data/cache"], ""),
+        ([DATA], ["/v", "/v/t"], ""),
+        ([DATA], ["/v"], "/v/sub/x"),
+        ([HOME, DATA], ["/work/node_modules"], ""),
+    ],
+)
+def test_nothing_is_mounted_inside_a_mount_beside_folders_from_outside_the_home(
+    binds: Binds, stage: FakeStage, wanted: list[Bind], others: list[str], working_dir: str
+) -> None:
+    with pytest.raises(Forbidden, match="where something is mounted already"):
+        binds.stage(ALICE, wanted, others, working_dir)
+    assert not stage.mounted
+
+
+def test_a_working_folder_in_a_folder_from_outside_the_home_is_made_as_the_person(
+    binds: Binds, paths: FakePaths
+) -> None:
+    binds.stage(ALICE, [DATA], ["/v"], "/data/project")
+    assert paths.made == [("/data", "project", True)]
+
+
+def test_a_home_that_is_reached_through_a_link_is_the_home(
+    paths: FakePaths, stage: FakeStage
+) -> None:
+    paths.links["/home/alice"] = "/data/homes/alice"
+    paths.kinds["/data/homes/alice"] = PathKind.FOLDER
+    Binds(paths, stage).stage(ALICE, [HOME], ["/work/cache"])
+    assert paths.made == [("/data/homes/alice", "cache", True)]
+
+
+def test_where_an_image_leads_a_mount_into_another_it_is_not_started(
+    paths: FakePaths, stage: FakeStage
+) -> None:
+    binds = Binds(paths, stage, FakeRoots(x="/data"))
+    staged = binds.stage(ALICE, [DATA, Bind("/home/alice", "/x/alice")])
+    with pytest.raises(Forbidden, match="where something is mounted already"):
+        binds.restage(ALICE, container(staged))
+    assert staged.key not in set(stage.keys())
 
 
 def test_what_leads_to_a_closed_place_is_not_started(paths: FakePaths, stage: FakeStage) -> None:

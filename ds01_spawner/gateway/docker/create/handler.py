@@ -279,9 +279,8 @@ def _described(
     if asked.mounts.binds:
         others = [mount.target for mount in found.mounts]
         others += [each.target for each in asked.mounts.tmpfs]
-        if found.working_dir:  # which the engine's runtime makes, as root, where it is missing
-            others.append(found.working_dir)
-        staged = platform.binds.stage(account, asked.mounts.binds, others)
+        # The engine's runtime makes the working folder, as root, where it is missing.
+        staged = platform.binds.stage(account, asked.mounts.binds, others, found.working_dir)
         found = replace(
             found,
             mounts=(*staged.mounts, *found.mounts),
