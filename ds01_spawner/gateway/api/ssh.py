@@ -142,10 +142,7 @@ class SshDoor:
             await self._within(asking, lambda: platform.starts.start(container_id, user))
         again = await owned.made_here(asking.caller, container_id)
         if not _runs(again):
-            raise Conflict(
-                f"{name} was started, and ended at once.",
-                f"Its output says why: ds01 container logs {name}",
-            )
+            raise ended_at_once(name)
         return again
 
     async def _served(
@@ -222,3 +219,11 @@ def _name(inspected: Mapping[str, Any]) -> str:
 def _short(engine_name: str) -> str:
     """What its owner calls a container."""
     return engine_name.removeprefix("/").partition(SEPARATOR)[0]
+
+
+def ended_at_once(name: str) -> Conflict:
+    """What is said of a container that was started for a connection, and runs no more."""
+    return Conflict(
+        f"{name} was started, and ended at once.",
+        f"Its output says why: ds01 container logs {name}",
+    )

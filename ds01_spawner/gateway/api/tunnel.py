@@ -8,15 +8,16 @@ decides who gets in, and nothing of it can be read here.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from ds01_spawner.client import models as m
-from ds01_spawner.domain.errors import NotFound, Unavailable
+from ds01_spawner.domain.errors import Conflict, NotFound, Unavailable
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.api.ask import Api
 from ds01_spawner.gateway.api.raw_exec import STDERR, RawExec, raw_exec
 from ds01_spawner.gateway.api.requester import Requester
-from ds01_spawner.gateway.api.ssh import SshDoor
+from ds01_spawner.gateway.api.ssh import SshDoor, ended_at_once
 from ds01_spawner.gateway.docker.containers.execs import check_few
 from ds01_spawner.gateway.docker.options.exec import exec_user
 from ds01_spawner.gateway.identity import Caller
@@ -79,6 +80,15 @@ class Tunnels:
             "Cmd": list(self._command or access.command),
         }
         answer = await self._api.engine.ask("POST", f"/containers/{found['Id']}/exec", body=body)
+        if answer.status == HTTPStatus.CONFLICT:  # it does not run: not any more
+            raise (
+                ended_at_once(access.name)
+                if access.started
+                else Conflict(
+                    f"{access.name} has just ended.",
+                    f"Its output: ds01 container logs {access.name}",
+                )
+            )
         if not answer.ok:
             raise Unavailable(f"No SSH server can be started in {access.name}.", "Try again.")
 

@@ -187,7 +187,12 @@ async def image_lab(
     (config / "resource-limits.yaml").write_text(POLICY)
     (config / "gpu-config.yaml").write_text(GPUS)
     offered = {f"i{n}": {"reference": each, "title": each} for n, each in enumerate(images)}
-    catalogue = {"default": "i0", "images": offered, "pull_allowed": list(pull_allowed)}
+    catalogue = {
+        "default": "i0",
+        "images": offered,
+        "pull_allowed": list(pull_allowed),
+        "build": {"base": images[0]},
+    }
     (config / "images.yaml").write_text(json.dumps(catalogue))
     platform = Platform(Directories(config, folder, folder / "events.jsonl"), "gateway")
     threads = Threads()
