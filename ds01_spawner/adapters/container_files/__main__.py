@@ -15,13 +15,14 @@ from typing import Any, BinaryIO
 
 from ds01_spawner.adapters.container_files.assembling import assemble
 from ds01_spawner.adapters.container_files.entering import NotThatContainer, enter
+from ds01_spawner.adapters.container_files.joining import Paused, Uncounted
 from ds01_spawner.adapters.container_files.packing import check_readable, pack
 from ds01_spawner.adapters.container_files.places import absolute_path, place_of, told
 from ds01_spawner.adapters.container_files.unpacking import Refused, unpack
 
 LONGEST_COMMAND = 1 << 16
 MEMORY_BYTES = 256 * 1024**2
-"""An archive may have headers of any length; this process is in nobody's cgroup."""
+"""An archive may have headers of any length; it began in nobody's cgroup."""
 
 CPU_SECONDS = 1800
 """Enough for 300 GB; then the kernel ends it."""
@@ -41,6 +42,10 @@ def main(source: BinaryIO, out: BinaryIO) -> None:
         _COMMANDS[command["ask"]](command, source, out)
     except NotThatContainer:
         _say(out, {"gone": True})
+    except Paused:
+        _say(out, {"refused": "the container is paused; unpause it, then copy again"})
+    except Uncounted:
+        _say(out, {"uncounted": True})
     except Refused as exc:
         _say(out, {"refused": str(exc)})
     except MemoryError:
@@ -62,7 +67,10 @@ def _go_in(command: Mapping[str, Any]) -> None:
             writable=command["ask"] == "put",
         )
     else:
-        enter(command["pid"], command["container"], command["user"])
+        enter(
+            *(command["pid"], command["container"], command["user"]),
+            writes=command["ask"] == "put",
+        )
 
 
 def _stat(command: Mapping[str, Any], _: BinaryIO, out: BinaryIO) -> None:

@@ -28,6 +28,9 @@ User: TypeAlias = tuple[int, int, Sequence[int]]
 _PLACE = "/run"
 """Any folder of every server's: what is mounted there, nobody else sees."""
 
+_MEMORY = "mode=755,size=4m,nr_inodes=16384"
+"""For folders only; this process is in nobody's cgroup."""
+
 _CLONE_NEWNS = 0x20000
 _RDONLY, _NOSUID, _NODEV, _NOEXEC = 1, 2, 4, 8
 _REMOUNT, _BIND, _REC, _SLAVE = 32, 4096, 16384, 1 << 19
@@ -72,7 +75,7 @@ def assemble(
     _checked(_LIBC.unshare(_CLONE_NEWNS))
     # Not private: what the server unmounts meanwhile is not to stay mounted here.
     _mount("none", "/", None, _REC | _SLAVE)
-    _mount("none", _PLACE, "tmpfs", _CLOSED, "mode=755")
+    _mount("none", _PLACE, "tmpfs", _CLOSED, _MEMORY)
     for name in ("made", "work", "root", "volume"):
         os.mkdir(f"{_PLACE}/{name}")
     _lay(layers)

@@ -433,8 +433,8 @@ def test_a_mount_below_is_there_and_protected_too(
 def test_a_mount_point_inside_is_the_persons_not_roots(
     binds: Binds, make: Make, alice: UnixAccount, folder: Path, shared: Path
 ) -> None:
-    as_person(alice, f"mkdir {folder}/sub; ln -s {shared} {folder}/link")
-    wanted = [Bind(str(folder), "/work"), Bind(str(shared), "/work/sub/data")]
+    as_person(alice, f"mkdir {folder}/sub {folder}/sets; ln -s {shared} {folder}/link")
+    wanted = [Bind(str(folder), "/work"), Bind(f"{folder}/sets", "/work/sub/data")]
     container = make(alice, binds.stage(alice, wanted))
     _docker("start", container)
     assert (folder / "sub" / "data").stat().st_uid == alice.uid

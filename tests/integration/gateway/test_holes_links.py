@@ -63,7 +63,7 @@ def test_nothing_is_made_as_root_where_a_link_of_the_image_leads(
         done = alice.try_docker(*("run", "--rm", "-v", f"{scratch}:/data", *words, linked, "true"))
     alice.try_docker("volume", "rm", volume)
     assert done.code != 0
-    assert "you may not create it there" in done.err
+    assert "you may not create it there" in done.err or "is mounted already" in done.err
     assert list((scratch / "bob").iterdir()) == []
 
 
@@ -155,3 +155,33 @@ def test_nothing_begins_where_a_link_leads_to_what_the_runtime_left_open(
     assert "is the kernel's" in told
     assert done.code != 0
     assert "is the kernel's" in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-v", "{home}:/v/sub/x"),
+        ("-v", "{volume}-2:/v/sub/x"),
+        ("--tmpfs", "/v/sub/x"),
+        ("-w", "/v/sub/x"),
+    ],
+    ids=["folder", "volume", "tmpfs", "working directory"],
+)
+def test_nothing_is_made_as_root_where_a_link_of_a_volume_leads(
+    alice: Person, scratch: Path, tiny_image: str, options: tuple[str, str]
+) -> None:
+    volume = alice.named("l")
+    alice.docker(
+        *("run", "--rm", "-v", f"{volume}:/v", tiny_image, "ln", "-s", "/data/bob", "/v/sub")
+    )
+    try:
+        with own_folder(alice.account) as home:
+            words = [each.format(volume=volume, home=home) for each in options]
+            told = alice.refused(
+                *("run", "--rm", "-v", f"{volume}:/v", "-v", f"{scratch}:/data", *words),
+                *(tiny_image, "true"),
+            )
+    finally:
+        alice.try_docker("volume", "rm", volume, f"{volume}-2")
+    assert "where something is mounted already" in told
+    assert list((scratch / "bob").iterdir()) == []

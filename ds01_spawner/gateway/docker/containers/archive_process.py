@@ -5,6 +5,7 @@ import errno
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -33,6 +34,9 @@ _PART_SECONDS = 120.0
 """How long one part may take to be written or read in the container."""
 
 _KILLED_SECONDS = 5.0
+_GONE = 75
+"""`GONE` of the process; its modules are not for here."""
+
 _CHUNK = 1 << 18
 _LINE = 1 << 16
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
@@ -143,7 +147,9 @@ class Copying:
     async def _answer(self, seconds: float) -> Mapping[str, Any]:
         assert self._process.stdout is not None  # noqa: S101 - it was asked for
         line = await self._in_time(self._process.stdout.readline(), seconds)
-        answer: Mapping[str, Any] = json.loads(line) if line else {}
+        if not line:
+            raise _ended_early(await self._in_time(self._process.wait()), self._visit, self._ref)
+        answer: Mapping[str, Any] = json.loads(line)
         error = _error(answer, self._visit, self._ref)
         if error is not None:
             raise error
@@ -201,11 +207,35 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
             await process.wait()
 
 
+def _ended_early(status: int, visit: Visit, ref: str) -> DS01Error:
+    """What happened to a process that ended without an answer."""
+    if status == _GONE:
+        return _stopped(ref)
+    if status == -signal.SIGKILL and not visit.layers:
+        return _memory_full(ref)
+    return Unavailable(*OUR_FAULT)
+
+
+def _stopped(ref: str) -> DS01Error:
+    return Unavailable(f"{ref} has just stopped.", "Start it, and copy again.")
+
+
+def _memory_full(ref: str) -> DS01Error:
+    return InvalidRequest(
+        f"The copy broke off: the container's memory is full ({ref}).",
+        "Files in /dev/shm and in a tmpfs count as its memory: copy to another folder, or remove"
+        " some there.",
+    )
+
+
 def _error(answer: Mapping[str, Any], visit: Visit, ref: str) -> DS01Error | None:
-    if not answer:
-        return Unavailable(*OUR_FAULT)
     if answer.get("gone"):
-        return Unavailable(f"{ref} has just stopped.", "Start it, and copy again.")
+        return _stopped(ref)
+    if answer.get("uncounted"):
+        return Unavailable(
+            f"No cgroup counts the memory of {ref}, so nothing is copied.",
+            "Ask the administrator to look at the cgroups of the server.",
+        )
     if "refused" in answer:
         return InvalidRequest(f"Nothing more is copied: {answer['refused']}.")
     if "errno" in answer:
@@ -224,5 +254,7 @@ def _failure(number: int, what: str, visit: Visit, ref: str) -> DS01Error:
             f"You may not use {shown(what)} in {ref}: {reason}.",
             "Files are copied from and to it as its user.",
         )
+    if number == errno.ENOMEM and not visit.layers:
+        return _memory_full(ref)
     kind = InvalidRequest if number in _FULL else Unavailable
     return kind(f"{shown(what)} in {ref} cannot be copied: {reason}.")
