@@ -18,6 +18,7 @@ WIDTH, HEIGHT = 100, 50
 SECONDS = 60.0
 _PAUSE_SECONDS = 0.05
 _HISTORY = 10_000
+_GO_ON = "Press Enter to go on, Ctrl-C to stop."
 _BLANK = re.compile(r"\n{3,}")
 
 
@@ -82,28 +83,37 @@ class Tmux:
         return self.screen
 
     def runs(
-        self, command: str, answers: Mapping[str, str] | None = None, seconds: float = SECONDS
+        self,
+        command: str,
+        *answers: tuple[str, str],
+        guided: bool = False,
+        seconds: float = SECONDS,
     ) -> str:
-        """Type a command, answer what it asks, and return what it said.
+        """Type a command, answer what it asks, and return what was to be seen.
 
         Args:
             command: The line.
-            answers: What is typed when such words are asked; any number of times.
+            answers: Words of a question, and what is typed then; in this order.
+            guided: Whether Enter is pressed whenever the guide waits.
             seconds: For all of it.
         """
-        before = len(self.screen)
+        before = len(self.screen) - len(PROMPT.strip())
         self.types(command)
         end = time.monotonic() + seconds
-        answered = before
+        left, answered = list(answers), 0
         while True:
             screen = self.screen
             last = screen.rsplit("\n", 1)[-1]
             if last == PROMPT.strip() and command in screen[before:]:
-                return screen[before:]
-            for words, answer in (answers or {}).items():
-                if words in last and len(screen) > answered:
-                    self.types(answer)
-                    answered = len(screen) + len(answer)
+                assert not left, f"never asked: {left}\n{screen}"
+                return screen[before : -len(PROMPT.strip())]
+            waits = last.endswith((":", _GO_ON)) and len(screen) > answered
+            if waits and guided and last.endswith(_GO_ON):
+                self.types("")
+                answered = len(screen)
+            elif waits and left and left[0][0] in last:
+                self.types(left.pop(0)[1])
+                answered = len(screen)
             assert time.monotonic() < end, f"{command} does not end:\n{screen}"
             time.sleep(_PAUSE_SECONDS)
 
