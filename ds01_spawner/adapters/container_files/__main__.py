@@ -109,6 +109,8 @@ def _report(
     """A failure without its lines: they would be looked for in the container."""
     line = traceback.tb_lineno if traceback else 0
     sys.stderr.write(f"container files: {kind.__name__}: {error} (line {line})\n")
+    sys.stderr.flush()
+    os._exit(1)
 
 
 _COMMANDS: Mapping[str, Callable[[Mapping[str, Any], BinaryIO, BinaryIO], None]] = {
@@ -121,3 +123,5 @@ _COMMANDS: Mapping[str, Callable[[Mapping[str, Any], BinaryIO, BinaryIO], None]]
 if __name__ == "__main__":
     sys.excepthook = _report
     main(sys.stdin.buffer, sys.stdout.buffer)
+    # At an orderly end, the other thread would load a library that is now the container's.
+    os._exit(0)
