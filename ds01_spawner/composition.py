@@ -571,6 +571,7 @@ class Platform:
             memberships=MembershipFiles(self.directories.config),
             addresses=AddressFiles(self.directories.config),
             things=self.engine,
+            ssh_folder=FileSshFolder(self.directories.state / "notices"),
             engine=self.engine,
             ledger=self.ledger,
             servers=self.servers,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ds01_spawner.adapters.account_expiry import Expiry
 from ds01_spawner.adapters.hang_guard import KeyedGuard
 from ds01_spawner.domain.errors import Forbidden, Unavailable
 from ds01_spawner.domain.person import UnixAccount
@@ -75,8 +76,13 @@ class UnixAccounts:
     """
 
     def __init__(
-        self, names: NameService = SYSTEM, *, deadline_seconds: float = DEADLINE_SECONDS
+        self,
+        names: NameService = SYSTEM,
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        expiry: Expiry | None = None,
     ) -> None:
+        self._expiry = expiry or Expiry()
         self._names = names
         self._guard = KeyedGuard(
             "The directory of accounts, or a home directory,",
@@ -93,7 +99,7 @@ class UnixAccounts:
         container: the primary group, and others from gid 1000 on that give no power over the host.
 
         Raises:
-            Forbidden: It is a system account, or its home cannot be a person's home.
+            Forbidden: It is a system account, it is closed, or its home cannot be a person's home.
             Unavailable: The name service or the home directory cannot be read now.
         """
         return self._guard.run(f"name {user}", lambda: self._looked_up(user))
@@ -108,6 +114,7 @@ class UnixAccounts:
                 " system accounts cannot have containers.",
                 "Log in with your own account.",
             )
+        self._check_open(user)
         _check_home(user, entry.pw_uid, entry.pw_dir)
         try:
             named = {gid: self._group_name(gid) for gid in self._group_ids(entry)}
@@ -123,6 +130,17 @@ class UnixAccounts:
                 gid for gid, name in named.items() if gid == entry.pw_gid or _may_enter(gid, name)
             ),
         )
+
+    def _check_open(self, user: str) -> None:
+        try:
+            is_closed = self._expiry.has_expired(user)
+        except OSError as exc:
+            raise Unavailable(f"Whether {user} is closed cannot be read: {exc}.") from exc
+        if is_closed:
+            raise Forbidden(
+                f"The account {user} is closed: it has expired.",
+                "Ask the administrator to open it again.",
+            )
 
     def name_of(self, uid: int) -> str | None:
         """The login name of a user id, or `None`.

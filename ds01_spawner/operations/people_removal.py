@@ -21,6 +21,7 @@ from ds01_spawner.operations.people import INTERFACE
 from ds01_spawner.operations.servers import Servers
 from ds01_spawner.ports import Engine, HubClient, Ledger
 from ds01_spawner.ports.people import AccountKeeper, Addresses, Memberships, Things
+from ds01_spawner.ports.ssh import SshFolder
 
 _ROUNDS = 5
 """A launch under way may make one more container while others are removed."""
@@ -97,6 +98,7 @@ class Departures:
         memberships: Memberships,
         addresses: Addresses,
         things: Things,
+        ssh_folder: SshFolder,
         engine: Engine,
         ledger: Ledger,
         servers: Servers,
@@ -108,6 +110,7 @@ class Departures:
         self._memberships = memberships
         self._addresses = addresses
         self._things = things
+        self._ssh_folder = ssh_folder
         self._engine = engine
         self._ledger = ledger
         self._servers = servers
@@ -194,6 +197,7 @@ class Departures:
         if found.going:
             yield "removing what they had in Docker", lambda: self._remove_things(found.going)
         if found.delete_data:
+            yield "removing their containers' SSH host key", lambda: self._ssh_folder.forget(user)
             yield "forgetting how large their files were", lambda: self._forget_storage(user)
 
     def _forget(self, user: str) -> None:

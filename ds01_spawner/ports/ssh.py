@@ -21,3 +21,11 @@ class SshFolder(Protocol):
             Unavailable: The folder cannot be written, or its host key is damaged.
         """
         ...
+
+    def forget(self, user: str) -> None:
+        """Remove the folder, with the host key; there need be none.
+
+        Raises:
+            Unavailable: It cannot be removed.
+        """
+        ...

@@ -1,5 +1,6 @@
 """Files of the OpenSSH client: how it gets to containers, and which keys they must show. Pure."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +42,10 @@ def container_of(host: str) -> str:
 
 def ssh_config(client: SshClient) -> str:
     """The configuration for all containers; it stays right when containers come and go."""
-    proxy = f"{_word(client.program)} ssh-proxy --known-hosts {_word(client.known_hosts)} %h"
+    program, known = _word(client.program), _word(client.known_hosts)
+    # A shell reads the line, and the host is what somebody typed; cmd.exe knows no such quotes.
+    host = "%h" if os.name == "nt" else "'%h'"
+    proxy = f"{program} ssh-proxy --known-hosts {known} {host}"
     return f"""\
 # Made by ds01 ssh-config, and made anew by it: changes are lost.
 Host *{SUFFIX}

@@ -12,6 +12,7 @@ from ds01_spawner.policy.resolution import Policy
 from fakes.hub import FakeHub
 from fakes.lab import Lab
 from fakes.people import FakeAccountKeeper, FakeThings
+from fakes.ssh_folder import FakeSshFolder
 
 POLICY = """
 defaults:
@@ -55,6 +56,7 @@ class PeopleHouse:
         self.lab = Lab()
         self.accounts = FakeAccountKeeper()
         self.things = FakeThings()
+        self.ssh_folder = FakeSshFolder()
         self.hub = FakeHub()
         self.policy = _Files(folder / POLICY_FILE)
         self.memberships = MembershipFiles(folder)
@@ -81,6 +83,7 @@ class PeopleHouse:
             memberships=self.memberships,
             addresses=self.addresses,
             things=self.things,
+            ssh_folder=self.ssh_folder,
             engine=self.lab.engine,
             ledger=self.lab.ledger,
             servers=self.lab.servers,

@@ -27,3 +27,6 @@ class FakeSshFolder:
             raise Unavailable("What SSH needs cannot be kept: no space left on device.")
         self.shown[check_user(user)] = (identity, tuple(keys))
         return f"{KEY}{user}"
+
+    def forget(self, user: str) -> None:
+        self.shown.pop(check_user(user), None)

@@ -1,7 +1,8 @@
 """The folder `ssh` beside a person's notices, which every container of theirs has."""
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -62,6 +63,13 @@ class FileSshFolder:
             for name, content in {**programs(), **contents}.items():
                 put(folder, name, content)
             return self._host_key(slug, folder)
+
+    def forget(self, user: str) -> None:
+        """Remove the folder, with the host key."""
+        slug = user_slug(check_user(user))
+        self._public.pop(slug, None)
+        with self._told(slug), suppress(FileNotFoundError):
+            shutil.rmtree(self._root / slug / FOLDER_NAME)
 
     def _host_key(self, slug: str, folder: int) -> str:
         path = f"{self._root}/{slug}/{FOLDER_NAME}/{HOST_KEY}"

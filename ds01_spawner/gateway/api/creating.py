@@ -156,6 +156,7 @@ class Creating:
             raise Unavailable("No containers are made here.", "Use docker run.")
         wanted, requester = ask.sent(m.CreateRequest), ask.requester
         caller = await ask.run(self._api, lambda platform: caller_of(platform, requester))
+        person = caller.person  # who has no account has no image fetched either
         door = Door(self._api.platform, self._api.engine, self._api.threads)
         await door.check_room(caller)
         image = await self._image(ask, caller, wanted, job)
@@ -163,7 +164,7 @@ class Creating:
             self._api,
             lambda platform: platform.admission.limits(caller.user, requester.hub_groups),
         )
-        content = create_body(wanted, image, caller.person, as_image_user=limits.allow_image_user)
+        content = create_body(wanted, image, person, as_image_user=limits.allow_image_user)
         asks = Asks(
             interface=interface_of(ask),
             hub_groups=requester.hub_groups,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ds01_spawner.adapters.account_expiry import Expiry
 from ds01_spawner.adapters.accounts import SYSTEM, NameService, UnixAccounts
 from ds01_spawner.domain.errors import Forbidden, Unavailable
 
@@ -137,3 +138,30 @@ def test_a_home_that_is_a_file_is_refused(home: Path) -> None:
 
 def test_the_status_of_the_name_service_is_zero_for_an_unknown_name() -> None:
     assert SYSTEM.failure("ds01-no-such-person") == 0
+
+
+def test_a_closed_account_is_refused_until_it_is_opened(home: Path, tmp_path: Path) -> None:
+    shadow = tmp_path / "shadow"
+    accounts = UnixAccounts(directory(entry(home)), expiry=Expiry(shadow))
+    assert accounts.lookup("alice") is not None
+
+    shadow.write_text("bob:!:1:0:9:7::1:\nalice:!:1:0:9:7::1:\n")
+    with pytest.raises(Forbidden, match="The account alice is closed"):
+        accounts.lookup("alice")
+
+    shadow.write_text("bob:!:1:0:9:7::1:\nalice:!:1:0:9:7:::\n")
+    assert accounts.lookup("alice") is not None
+
+    shadow.write_text("alice:!:1:0:9:7::99999:\n")
+    assert accounts.lookup("alice") is not None
+
+
+def test_expiry_is_read_again_only_when_the_file_is_another(tmp_path: Path) -> None:
+    shadow = tmp_path / "shadow"
+    shadow.write_text("alice:!:1:0:9:7::1:\n")
+    expiry = Expiry(shadow)
+    assert expiry.has_expired("alice")
+    before = shadow.stat()
+    shadow.write_text("alice:!:1:0:9:7::9:\n".replace("alice", "bobby"))
+    os.utime(shadow, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert expiry.has_expired("alice")

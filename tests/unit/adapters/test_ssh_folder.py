@@ -136,3 +136,13 @@ def test_who_tidies_notices_up_leaves_it(root: Path, folder: FileSshFolder) -> N
     board.clear_others([])
     assert (root / "alice/ssh/authorized_keys").exists()
     assert not (root / "alice/ssh.json").exists()
+
+
+def test_who_is_forgotten_has_another_host_key_afterwards(
+    root: Path, folder: FileSshFolder
+) -> None:
+    before = folder.show("alice", WHO, [KEY])
+    folder.forget("alice")
+    folder.forget("alice")
+    assert not (root / "alice" / "ssh").exists()
+    assert folder.show("alice", WHO, [KEY]) != before

@@ -9,6 +9,7 @@ from ds01_spawner.domain.container import Container, ContainerState
 from ds01_spawner.domain.errors import Conflict, Forbidden, NotFound, Unavailable
 from ds01_spawner.domain.people import AccountEntry, Newcomer, Thing, ThingKind
 from ds01_spawner.domain.request import GpuRequest
+from ds01_spawner.domain.ssh_identity import SshIdentity
 from ds01_spawner.domain.ssh_key import SshKey
 from fakes.clock import EPOCH
 from fakes.people_house import PeopleHouse
@@ -71,6 +72,15 @@ def test_with_their_data_nothing_stays(house: PeopleHouse) -> None:
     assert house.accounts.find("bob") is not None
     with pytest.raises(NotFound, match="Nobody here is called alice"):
         house.departures().look("alice", delete_data=True)
+
+
+def test_the_host_key_goes_with_the_data(house: PeopleHouse) -> None:
+    for name in ("alice", "bob"):
+        house.ssh_folder.show(name, SshIdentity(name, 1000, 1000, "g"), ())
+    house.remove("alice")
+    assert "alice" in house.ssh_folder.shown
+    house.remove("alice", delete_data=True)
+    assert set(house.ssh_folder.shown) == {"bob"}
 
 
 def test_data_can_go_later(house: PeopleHouse) -> None:

@@ -28,7 +28,8 @@ def said(config: str, folder: Path, host: str) -> dict[str, str]:
 
 def test_openssh_understands_it(tmp_path: Path) -> None:
     told = said(ssh_config(CLIENT), tmp_path, "thesis.ds01")
-    assert told["proxycommand"] == ("/opt/ds01 ssh-proxy --known-hosts /home/alice/known_hosts %h")
+    proxy = "/opt/ds01 ssh-proxy --known-hosts /home/alice/known_hosts '%h'"
+    assert told["proxycommand"] == proxy
     assert (told["user"], told["identityfile"]) == ("alice", "/home/alice/key")
     assert told["stricthostkeychecking"] == "true"
     assert told["userknownhostsfile"] == "/home/alice/known_hosts"
