@@ -77,7 +77,7 @@ def test_what_is_too_large_for_the_containers_memory_is_refused(
 def test_a_copy_leaves_with_its_container(alice: Person, small: str, folder: Path) -> None:
     with alice.popen("cp", "-", f"{small}:/tmp") as copy:
         assert copy.stdin is not None
-        copy.stdin.buffer.write(archive(folder, 5).read_bytes()[:MEGABYTE])
+        copy.stdin.write(archive(folder, 5).read_text()[:MEGABYTE])
         copy.stdin.flush()
         alice.docker("restart", "-t", "1", small)
         copy.stdin.close()
