@@ -6,6 +6,7 @@ stands between a keyboard and a container.
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -58,7 +59,10 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Entry point of the `ds01` program."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    # It is done: Ctrl-C while Python takes itself down changes nothing any more.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)
 
 
 def _ran(arguments: list[str]) -> int:

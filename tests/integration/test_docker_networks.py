@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from ipaddress import IPv4Network
 
 import pytest
@@ -21,6 +22,10 @@ SERVE = f"while true; do echo hello | nc -l -p {PORT}; done"
 def docker(*arguments: str, check: bool = True) -> str:
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=check)
     return done.stdout.strip()
+
+
+MARKS = {"ds01.managed": "true", "ds01.instance": secrets.token_hex(6)}
+"""Of an installation that has no fence: networks without a maker are in that of the main one."""
 
 
 def gateway_of(network: str) -> str:
@@ -46,11 +51,11 @@ def run(
     made: list[str] = []
 
     def started(network: str) -> str:
-        docker_engine.ensure_network(network, {"ds01.managed": "true"})
+        docker_engine.ensure_network(network, MARKS)
         spec = ContainerSpec(
             name=f"ds01test-{secrets.token_hex(4)}",
             image=tiny_image,
-            labels={"ds01.managed": "true"},
+            labels=MARKS,
             cgroup_parent="",
             network=network,
             command=("sh", "-c", SERVE),
@@ -70,6 +75,11 @@ def reached_from(container_id: str, host: str, port: int = PORT, *, seconds: int
         command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
     return "hello" in done.stdout
+
+
+def comes_to_reach(container_id: str, host: str, port: int = PORT) -> bool:
+    """Whether one of a few tries succeeds: on a busy machine an exec may come to nothing."""
+    return any(reached_from(container_id, host, port) for _ in range(3))
 
 
 def pinged_from(container_id: str, host: str) -> bool:
@@ -104,7 +114,7 @@ def test_people_reach_the_hub_and_themselves_but_not_each_other(
 
     assert reached_from_host(at_alice)
     assert reached_from_host(at_bob)
-    assert reached_from(alice_too, at_alice)
+    assert comes_to_reach(alice_too, at_alice)
     assert not reached_from(bob, at_alice, seconds=2)
     assert not reached_from(alice, at_bob, seconds=2)
     assert not pinged_from(bob, at_alice)
@@ -114,14 +124,15 @@ def test_people_reach_the_hub_and_themselves_but_not_each_other(
         port = hub.getsockname()[1]
 
         def answer() -> None:
-            for _ in range(2):
-                with hub.accept()[0] as connection:
-                    connection.sendall(b"hello\n")
+            with suppress(OSError):  # nobody came: the assertion says it
+                for _ in range(2):
+                    with hub.accept()[0] as connection:
+                        connection.sendall(b"hello\n")
 
         answering = threading.Thread(target=answer)
         answering.start()
-        assert reached_from(bob, gateway_of("bridge"), port)
-        assert reached_from(bob, gateway_of(bobs), port)
+        assert comes_to_reach(bob, gateway_of("bridge"), port)
+        assert comes_to_reach(bob, gateway_of(bobs), port)
         answering.join(10)
 
 
