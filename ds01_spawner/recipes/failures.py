@@ -99,7 +99,7 @@ def _versions(log: str) -> Explanation | None:
     if versions in {"", "none"}:
         return Explanation(
             f"pip finds no package called {name}.",
-            "Is it spelled as on https://pypi.org? The name to install is not always the name to "
+            "Is it spelled as on PyPI? The name to install is not always the name to "
             "import: scikit-learn, not sklearn. It may also not exist for this Python.",
             package=name,
         )

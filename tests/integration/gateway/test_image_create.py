@@ -183,7 +183,7 @@ def test_a_failing_package_names_its_line_and_the_fix(ds01: Program) -> None:
     line = next(n for n, each in enumerate(lines, 1) if "'ds01-no-such-package-at-all'" in each)
     assert f"Line {line} of ~/ds01-images/{name}/Dockerfile" in done.err
     assert "pip finds no package called ds01-no-such-package-at-all" in done.err
-    assert "Is it spelled as on https://pypi.org?" in done.err
+    assert "Is it spelled as on PyPI?" in done.err
     assert name not in ds01.done("image", "list", "--own")
 
 

@@ -35,7 +35,7 @@ def log(last: str, step: str = "Packages that you chose.") -> str:
                 "(from versions: none)\nERROR: No matching distribution found for nosuchthing"
             ),
             "pip finds no package called nosuchthing.",
-            "spelled as on https://pypi.org",
+            "spelled as on PyPI",
             "'nosuchthing'",
         ),
         (

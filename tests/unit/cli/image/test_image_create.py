@@ -156,7 +156,7 @@ def test_a_failing_package_is_named_with_its_line_and_the_fix(api: FakeApi, home
     line = next(n for n, each in enumerate(text.splitlines(), 1) if "'nosuchthing'" in each)
     assert f"Line {line} of ~/ds01-images/thesis/Dockerfile" in str(failed.value)
     assert "pip finds no package called nosuchthing" in str(failed.value)
-    assert "https://pypi.org" in failed.value.next_step
+    assert "PyPI" in failed.value.next_step
     assert dockerfile(home).exists()
 
 
