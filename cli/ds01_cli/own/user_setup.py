@@ -1,6 +1,6 @@
 """`ds01 user-setup`: from a new account to a running container, one step after the other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -39,7 +39,6 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class _Wishes:
     asks: bool
-    quick: bool
     image: str | None
     without_container: bool
     without_gpu: bool
@@ -71,7 +70,6 @@ def user_setup(
     quick = quick or as_json
     wishes = _Wishes(
         asks=not quick and asking.can_ask(),
-        quick=quick,
         image=image,
         without_container=no_container,
         without_gpu=cpu_only,
@@ -172,7 +170,8 @@ def _editors(wishes: _Wishes) -> Step:
 
 def _container(client: Client, wishes: _Wishes) -> Step:
     later = "To start one: ds01 container deploy"
-    running = _running(client)
+    containers = client.containers().containers
+    running = _running(containers)
     if running is not None:
         return Step("container", "there", f"You have a container that runs: {running.name}.")
     if wishes.without_container:
@@ -182,8 +181,7 @@ def _container(client: Client, wishes: _Wishes) -> Step:
         f"Start a first container {gpu}?", "--no-container", default=True
     ):
         return Step("container", "skipped", f"No container was started. {later}")
-    existing = next((each for each in client.containers().containers if each.name == _NAME), None)
-    if existing is not None:
+    if any(each.name == _NAME for each in containers):
         with waiting.status(f"Starting {_NAME} …"):
             started = client.start(_NAME)
     else:
@@ -200,14 +198,13 @@ def _wanted(wishes: _Wishes) -> m.CreateRequest:
     )
 
 
-def _running(client: Client) -> m.Container | None:
-    found = client.containers().containers
-    return next((each for each in found if each.state == _RUNNING), None)
+def _running(containers: Iterable[m.Container]) -> m.Container | None:
+    return next((each for each in containers if each.state == _RUNNING), None)
 
 
 def _ready(client: Client) -> Ready:
     me = client.me()
-    running = next((each for each in me.containers if each.state == _RUNNING), None)
+    running = _running(me.containers)
     where = setup.files()
     return Ready(
         user=me.user,

@@ -2,10 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import Conflict, Forbidden, NoCapacity
-from ds01_spawner.recipes.source import source_digest
 from fakes.api_app import FakeApi
+from fakes.built_project import has_image
 from fakes.program import invoke, said, told
 
 
@@ -16,27 +15,6 @@ def leaves(api: FakeApi, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DS01_CONTAINER", "jupyter")
     said("project init", "leaves", "--type", "cv", "--gpu", "20gb")
     return home / "projects" / "leaves"
-
-
-def has_image(api: FakeApi, folder: Path) -> None:
-    text = (folder / "Dockerfile").read_text()
-    files = {"requirements.txt": (folder / "requirements.txt").read_text()}
-    image = m.Image(
-        reference="ds01-alice/leaves:latest",
-        key=None,
-        title="leaves:latest",
-        own=True,
-        present=True,
-    )
-    api.images = [image]
-    api.details["leaves"] = m.ImageDetail(
-        **image.model_dump(),
-        layers=(),
-        recipe=None,
-        labels={},
-        used_by=(),
-        source=source_digest(text, files),
-    )
 
 
 def test_it_builds_and_makes_and_tells_how_to_get_in(api: FakeApi, leaves: Path) -> None:

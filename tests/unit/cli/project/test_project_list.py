@@ -2,10 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import InvalidRequest, NotFound
-from ds01_spawner.recipes.source import source_digest
 from fakes.api_app import FakeApi
+from fakes.built_project import has_image
 from fakes.program import invoke, said, told
 
 
@@ -72,29 +71,8 @@ def test_what_is_to_be_done_next(api: FakeApi, leaves: Path) -> None:
     assert facts["image_problem"] == "not built yet"
 
 
-def built(api: FakeApi, folder: Path) -> None:
-    text = (folder / "Dockerfile").read_text()
-    files = {"requirements.txt": (folder / "requirements.txt").read_text()}
-    image = m.Image(
-        reference="ds01-alice/leaves:latest",
-        key=None,
-        title="leaves:latest",
-        own=True,
-        present=True,
-    )
-    api.images = [image]
-    api.details["leaves"] = m.ImageDetail(
-        **image.model_dump(),
-        layers=(),
-        recipe=None,
-        labels={},
-        used_by=(),
-        source=source_digest(text, files),
-    )
-
-
 def test_an_image_is_that_of_the_files_until_one_is_changed(api: FakeApi, leaves: Path) -> None:
-    built(api, leaves)
+    has_image(api, leaves)
     assert "as the Dockerfile says" in said("project status", "leaves")
     (leaves / "requirements.txt").write_text("numpy>=1.26,<3\n")
     assert "not of the files that are here now" in said("project status", "leaves")
