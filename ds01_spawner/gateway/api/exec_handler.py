@@ -7,22 +7,19 @@ messages, whose first byte tells the stream, and last a text: `{"exit": code}`, 
 
 import asyncio
 import json
-import uuid
 from contextlib import suppress
-from http import HTTPStatus
-from typing import Any
 
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
+from tornado.websocket import WebSocketClosedError
 
 from ds01_spawner.client import models as m
-from ds01_spawner.client.problems import MEDIA_TYPE, Unauthenticated, our_fault, problem_of
-from ds01_spawner.domain.errors import DS01Error, Forbidden, InvalidRequest
+from ds01_spawner.client.problems import problem_of
+from ds01_spawner.domain.errors import DS01Error, InvalidRequest
 from ds01_spawner.gateway.api.execs import ApiExecs, Entered
 from ds01_spawner.gateway.api.handler import Authenticate, Served
 from ds01_spawner.gateway.api.raw_exec import RawExec
 from ds01_spawner.gateway.api.reading import body_of, part_of
+from ds01_spawner.gateway.api.token_socket import TokenSocket
 
-COST = 5
 AWAKE_SECONDS = 30.0
 """Between two pings, so that no proxy takes the connection for dead."""
 
@@ -34,46 +31,34 @@ _NOT_UNDERSTOOD = 1003
 _MOST_SIZE = 10_000
 
 
-class ExecHandler(WebSocketHandler):
+class ExecHandler(TokenSocket):
     """One command. Who may enter is decided before the connection becomes a websocket."""
+
+    what = "A command"
+    program = "ds01 container exec"
 
     def initialize(self, served: Served, authenticate: Authenticate, execs: ApiExecs) -> None:
         """Take what the application was made with."""
-        self._served = served
-        self._authenticate = authenticate
+        self.prepare_for(served, authenticate)
         self._execs = execs
         self._entered: Entered | None = None
         self._process: asyncio.Future[tuple[RawExec, str]] | None = None
         self._wanted: asyncio.Future[m.ExecRequest] | None = None
         self._working: list[asyncio.Task[None]] = []
-        self.request_id = uuid.uuid4().hex
 
     @property
     def ping_interval(self) -> float:
         """None of tornado's: who reads slowly answers late, and is not dead (`_stay_awake`)."""
         return 0.0
 
-    def set_default_headers(self) -> None:
-        """Nothing is kept by anybody."""
-        self.clear_header("Server")
-        self.set_header("Cache-Control", "no-store")
-
     async def get(self, *args: str, **kwargs: str) -> None:
         """Decide, and then become a websocket."""
         try:
-            if self.request.headers.get("Upgrade", "").lower() != "websocket":
-                raise InvalidRequest("This is a websocket.", "Connect with ds01 container exec.")
-            requester = await self._authenticate(self)
-            if requester is None:
-                raise Unauthenticated("You are not logged in.", "Send a token.")
-            # A page of somebody else's server in the same browser may open websockets.
-            if not getattr(self, "_token_authenticated", False):
-                raise Forbidden("A command needs a token.", "Send Authorization: token ….")
-            self._served.rates.take(requester.user, COST)
+            requester = await self.requester()
             name = part_of("name", args[0])
             self._entered = await self._execs.enter(requester, name, self.request_id)
         except DS01Error as exc:
-            self._refuse(exc)
+            self.refuse(exc)
             return
         await super().get(*args, **kwargs)
 
@@ -170,18 +155,6 @@ class ExecHandler(WebSocketHandler):
         with suppress(WebSocketClosedError):
             await self.write_message(text)
         self.close(code)
-
-    def _refuse(self, error: DS01Error) -> None:
-        problem = problem_of(error, self.request_id)
-        self.set_status(problem.status)
-        self.set_header("Content-Type", MEDIA_TYPE)
-        self.finish(problem.model_dump_json(exclude_defaults=True))
-
-    def write_error(self, status_code: int, **_kwargs: Any) -> None:
-        """What tornado refuses, and what is our fault."""
-        known = InvalidRequest("The request cannot be read.")
-        is_theirs = status_code < HTTPStatus.INTERNAL_SERVER_ERROR
-        self._refuse(known if is_theirs else our_fault(self.request_id))
 
 
 def _request(message: str | bytes) -> m.ExecRequest:
