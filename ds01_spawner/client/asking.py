@@ -1,6 +1,7 @@
 """How the client asks: one question, page by page, or an event stream, and what failures mean."""
 
-from collections.abc import Generator, Iterator, Mapping
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -12,6 +13,7 @@ from ds01_spawner.client.models import Wire
 from ds01_spawner.client.problems import (
     MEDIA_TYPE,
     NotTheApi,
+    TooManyRequests,
     Unauthenticated,
     Unreachable,
     error_of,
@@ -28,16 +30,21 @@ DEED_SECONDS = 180.0
 SILENCE_SECONDS = 60.0
 """The server says something on a stream every 15 s."""
 
+PATIENCE_SECONDS = 10.0
+"""How long a question is held back in all when the server says that there are too many."""
+
 
 class Asking:
     """Questions to one API. Safe to share between threads.
 
     Args:
         http: Knows where the API is and who asks; see `places`.
+        sleep: Holds back a question that came too soon, for some seconds.
     """
 
-    def __init__(self, http: httpx.Client) -> None:
+    def __init__(self, http: httpx.Client, sleep: Callable[[float], object] = time.sleep) -> None:
         self._http = http
+        self._sleep = sleep
 
     def __enter__(self) -> Self:
         return self
@@ -100,22 +107,37 @@ class Asking:
         body: Wire | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> M:
-        try:
-            answer = self._http.request(
-                method,
-                _below(path),
-                params=_said(query or {}),
-                content=None if body is None else body.model_dump_json(exclude_none=True),
-                headers={**_json_of(body), **(headers or {})},
-                timeout=READ_SECONDS if method == "GET" else DEED_SECONDS,
-            )
-        except httpx.HTTPError as exc:
-            raise _unreachable(self._http, exc) from exc
-        _check(answer)
+        request = self._http.build_request(
+            method,
+            _below(path),
+            params=_said(query or {}),
+            content=None if body is None else body.model_dump_json(exclude_none=True),
+            headers={**_json_of(body), **(headers or {})},
+            timeout=READ_SECONDS if method == "GET" else DEED_SECONDS,
+        )
+        answer = self._answered(request)
         try:
             return model.model_validate_json(answer.content)
         except ValidationError as exc:
             raise _not_understood(answer) from exc
+
+    def _answered(self, request: httpx.Request) -> httpx.Response:
+        """The answer; what was refused for coming too soon is asked again when it may be."""
+        patience = PATIENCE_SECONDS
+        while True:
+            try:
+                answer = self._http.send(request)
+            except httpx.HTTPError as exc:
+                raise _unreachable(self._http, exc) from exc
+            try:
+                _check(answer)
+            except TooManyRequests as exc:  # nothing was done
+                patience -= exc.retry_after_seconds
+                if patience < 0:
+                    raise
+                self._sleep(exc.retry_after_seconds)
+            else:
+                return answer
 
     def _events(
         self,

@@ -1,5 +1,6 @@
 """The API, typed: what it answers are models, what it refuses are the platform's own errors."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
@@ -10,6 +11,7 @@ import httpx
 from ds01_spawner.client import models as m
 from ds01_spawner.client.asking import DEED_SECONDS, Asking
 from ds01_spawner.client.docker_stream import on_socket
+from ds01_spawner.client.models.base import MOST_ON_A_PAGE
 from ds01_spawner.client.streams import Session, Wanted
 from ds01_spawner.client.web_stream import behind_hub
 from ds01_spawner.domain.errors import InvalidRequest, Unavailable
@@ -22,10 +24,17 @@ class Client(Asking):
     Args:
         http: Knows where the API is and who asks; see `places`.
         socket: The Unix socket that it is on; `None` behind a hub.
+        sleep: Holds back a question that came too soon, for some seconds.
     """
 
-    def __init__(self, http: httpx.Client, *, socket: str | None = None) -> None:
-        super().__init__(http)
+    def __init__(
+        self,
+        http: httpx.Client,
+        *,
+        socket: str | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        super().__init__(http, sleep)
         self._socket = socket
 
     def me(self) -> m.Me:
@@ -256,7 +265,7 @@ class Client(Asking):
             until: RFC 3339.
         """
         asked = {"user": user, "action": action, "since": since, "until": until}
-        for page in self._pages("/events", m.Events, **asked):
+        for page in self._pages("/events", m.Events, limit=MOST_ON_A_PAGE, **asked):
             yield from page.events
 
     def explain_policy(self, user: str | None = None) -> m.PolicyExplanation:

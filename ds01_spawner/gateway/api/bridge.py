@@ -4,8 +4,9 @@ Tornado's application is told of a request that has been read, and writes its an
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import NamedTuple
 
 from tornado.httputil import (
     HTTPConnection,
@@ -73,6 +74,13 @@ class Bridge:
             leaving.cancel()
 
 
+class _Writing(NamedTuple):
+    """A part of an answer: what writes it, `None` at the end, and whoever waits until it is."""
+
+    deed: Callable[[], Awaitable[None]] | None
+    written: "asyncio.Future[None]"
+
+
 class ReplyConnection(HTTPConnection):
     """What tornado writes to, in the order in which it writes.
 
@@ -84,9 +92,7 @@ class ReplyConnection(HTTPConnection):
         self.caller = caller
         self._reply = reply
         self._left = asyncio.Event()
-        self._queue: asyncio.Queue[tuple[Callable[[], object] | None, asyncio.Future[None]]] = (
-            asyncio.Queue()
-        )
+        self._queue: asyncio.Queue[_Writing | None] = asyncio.Queue()
         self._on_close: Callable[[], object] | None = None
 
     def set_close_callback(self, callback: Callable[[], object] | None) -> None:
@@ -128,41 +134,44 @@ class ReplyConnection(HTTPConnection):
         if self._left.is_set():
             return
         self._left.set()
+        self._queue.put_nowait(None)  # whoever waits for more to write wakes up
         if self._on_close is not None:
             self._on_close()
 
     async def pump(self) -> None:
         """Write what comes, until it is complete or nobody waits."""
-        leaving = asyncio.ensure_future(self._left.wait())
         try:
-            while not self._left.is_set():
-                following = asyncio.ensure_future(self._queue.get())
-                await asyncio.wait({following, leaving}, return_when=asyncio.FIRST_COMPLETED)
-                if not following.done():
-                    following.cancel()
-                    break
-                deed, written = following.result()
-                if deed is None:
-                    await self._reply.finish()
-                    return
-                await deed()  # type: ignore[misc]
-                if not written.done():
-                    written.set_result(None)
+            while (writing := await self._queue.get()) is not None:
+                try:
+                    if self._left.is_set():
+                        return
+                    if writing.deed is None:
+                        await self._reply.finish()
+                        return
+                    await writing.deed()
+                    _done(writing.written)
+                finally:
+                    _break(writing.written)  # nothing, when it is written
         except OSError:
             pass
         finally:
-            leaving.cancel()
             self.leave()
             while not self._queue.empty():
-                _break(self._queue.get_nowait()[1])
+                if (unwritten := self._queue.get_nowait()) is not None:
+                    _break(unwritten.written)
 
-    def _put(self, deed: Callable[[], object] | None) -> "asyncio.Future[None]":
+    def _put(self, deed: Callable[[], Awaitable[None]] | None) -> "asyncio.Future[None]":
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._left.is_set():
             _break(written)
         else:
-            self._queue.put_nowait((deed, written))
+            self._queue.put_nowait(_Writing(deed, written))
         return written
+
+
+def _done(written: "asyncio.Future[None]") -> None:
+    if not written.done():
+        written.set_result(None)
 
 
 def _break(written: "asyncio.Future[None]") -> None:

@@ -8,7 +8,7 @@ from contextvars import copy_context
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from ds01_spawner.domain.errors import DS01Error
+from ds01_spawner.domain.errors import DS01Error, Unavailable
 
 _T = TypeVar("_T")
 
@@ -32,6 +32,9 @@ class Threads:
 
         A caller that is cancelled leaves it running, and its turn is given back when it is done.
         With `undo`, what nobody waits for any more is undone then.
+
+        Raises:
+            Unavailable: The pool is closed.
         """
         turn = self._turns.get(user)
         if turn is None:
@@ -40,9 +43,9 @@ class Threads:
         try:
             within = copy_context()
             future = asyncio.get_running_loop().run_in_executor(self._pool, within.run, deed)
-        except BaseException:
+        except RuntimeError as exc:
             turn.release()
-            raise
+            raise Unavailable("The gateway is stopping.", "Try again in a moment.") from exc
         kept = turn  # alive until the deed is done
         future.add_done_callback(lambda _done: kept.release())
         try:

@@ -12,6 +12,7 @@ from ds01_spawner.client import Client, on_socket
 from ds01_spawner.client import models as m
 from ds01_spawner.client.problems import (
     KINDS,
+    MEDIA_TYPE,
     NotTheApi,
     TooManyRequests,
     Unauthenticated,
@@ -257,3 +258,35 @@ def test_an_answer_of_another_release_is_told() -> None:
     http = httpx.Client(transport=transport, base_url="http://hub.example/")
     with Client(http) as client, pytest.raises(Unavailable, match="different releases"):
         client.me()
+
+
+def test_who_asks_too_fast_is_held_back_and_answered() -> None:
+    refused = m.Problem(
+        type="rate", title="Too many requests", status=429, detail="Slower.", retry_after_seconds=2
+    )
+    answers = [
+        httpx.Response(429, content=refused.model_dump_json(), headers={"Content-Type": MEDIA_TYPE}),
+        httpx.Response(200, json={"name": "run"}),
+    ]
+    transport = httpx.MockTransport(lambda _request: answers.pop(0))
+    slept: list[float] = []
+    with httpx.Client(transport=transport, base_url="http://hub.example/") as http:
+        assert Client(http, sleep=slept.append).retire("run").name == "run"
+    assert slept == [2]
+
+
+def test_who_asks_far_too_fast_is_told() -> None:
+    refused = m.Problem(
+        type="rate", title="Too many requests", status=429, detail="Slower.", retry_after_seconds=4
+    )
+    transport = httpx.MockTransport(
+        lambda _request: httpx.Response(
+            429, content=refused.model_dump_json(), headers={"Content-Type": MEDIA_TYPE}
+        )
+    )
+    slept: list[float] = []
+    with httpx.Client(transport=transport, base_url="http://hub.example/") as http:
+        client = Client(http, sleep=slept.append)
+        with pytest.raises(TooManyRequests, match="Slower"):
+            client.stop("run")
+    assert slept == [4, 4]

@@ -89,3 +89,11 @@ async def test_a_turn_that_was_given_up_is_given_back() -> None:
     go_on.set()
     assert await second == "second"
     threads.close()
+
+
+async def test_a_closed_pool_says_so_and_keeps_no_turn() -> None:
+    threads = Threads(2, each=1)
+    threads.close()
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="stopping"):
+            await threads.run("alice", lambda: 7)
