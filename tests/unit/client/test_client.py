@@ -265,7 +265,9 @@ def test_who_asks_too_fast_is_held_back_and_answered() -> None:
         type="rate", title="Too many requests", status=429, detail="Slower.", retry_after_seconds=2
     )
     answers = [
-        httpx.Response(429, content=refused.model_dump_json(), headers={"Content-Type": MEDIA_TYPE}),
+        httpx.Response(
+            429, content=refused.model_dump_json(), headers={"Content-Type": MEDIA_TYPE}
+        ),
         httpx.Response(200, json={"name": "run"}),
     ]
     transport = httpx.MockTransport(lambda _request: answers.pop(0))

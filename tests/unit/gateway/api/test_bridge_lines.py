@@ -53,10 +53,18 @@ class Line:
             raise BrokenPipeError
 
 
+class Ends(list[str]):
+    """How a request ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed = asyncio.Event()
+
+
 class Teller(RequestHandler):
     """Says two words, and notes how it ended."""
 
-    def initialize(self, ends: list[str]) -> None:
+    def initialize(self, ends: Ends) -> None:
         self._ends = ends
 
     async def get(self) -> None:
@@ -66,6 +74,7 @@ class Teller(RequestHandler):
                 await self.flush()
         except StreamClosedError:
             self._ends.append("closed")
+            self._ends.closed.set()
             raise
         self._ends.append("told")
 
@@ -75,17 +84,16 @@ class Teller(RequestHandler):
 
 @pytest.mark.parametrize("step", ["begin", "write"])
 async def test_whoever_writes_when_the_line_breaks_is_told(step: str) -> None:
-    ends: list[str] = []
+    ends = Ends()
     bridge = Bridge(Application([("/told", Teller, {"ends": ends})]))
     async with asyncio.timeout(5):
         await bridge(ALICE, HEAD, Empty(), asyncio.Event(), Line(step))  # type: ignore[arg-type]
-        while "closed" not in ends:
-            await asyncio.sleep(0)
+        await ends.closed.wait()
     assert sorted(ends) == ["closed", "gone"]
 
 
 async def test_whoever_writes_when_the_call_is_cancelled_is_told() -> None:
-    ends: list[str] = []
+    ends = Ends()
     line = Line("hang write")
     bridge = Bridge(Application([("/told", Teller, {"ends": ends})]))
     call = asyncio.create_task(bridge(ALICE, HEAD, Empty(), asyncio.Event(), line))  # type: ignore[arg-type]
@@ -94,13 +102,12 @@ async def test_whoever_writes_when_the_call_is_cancelled_is_told() -> None:
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        while "closed" not in ends:
-            await asyncio.sleep(0)
+        await ends.closed.wait()
     assert sorted(ends) == ["closed", "gone"]
 
 
 async def test_whoever_listens_to_the_end_ends_as_usual() -> None:
-    ends: list[str] = []
+    ends = Ends()
     bridge = Bridge(Application([("/told", Teller, {"ends": ends})]))
     async with asyncio.timeout(5):
         await bridge(ALICE, HEAD, Empty(), asyncio.Event(), Line("never"))  # type: ignore[arg-type]
