@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import typer
 
+from ds01_cli.container.options import Contents, Equipment
 from ds01_cli.container.with_framework import image_with
 from ds01_cli.container.wizard import NO_GPU, answered
 from ds01_cli.frame import asking, guide, here
@@ -25,38 +26,18 @@ _LONGEST_WAIT = timedelta(hours=24)
 _NO_WAIT = frozenset({"", "0", "no", "none"})
 
 
-@dataclass(frozen=True, slots=True)
-class Flags:
+@dataclass(frozen=True, kw_only=True)
+class Flags(Contents):
     """What was said on the command line; `None` was not said.
 
     Attributes:
         name: What it is going to be called.
-        image: Of what it is made.
-        framework: What is in its image.
-        project: Which project it belongs to.
-        workspace: The folder that becomes `/workspace`.
-        data: The folder that becomes `/data`.
-        folders: More of them.
-        variables: As `NAME=VALUE`.
-        cpu_only: Whether it has no GPU.
-        num_gpus: How many slots.
-        gpu: Their size.
-        wait: How long to wait for them.
+        wait: How long to wait for its GPU.
         command: What runs in it.
         start: Whether it is started.
     """
 
     name: str | None = None
-    image: str | None = None
-    framework: str | None = None
-    project: str | None = None
-    workspace: str | None = None
-    data: str | None = None
-    folders: Sequence[str] = ()
-    variables: Sequence[str] = ()
-    cpu_only: bool = False
-    num_gpus: int | None = None
-    gpu: str | None = None
     wait: str | None = None
     command: Sequence[str] = ()
     start: bool = True
@@ -100,15 +81,15 @@ def wanted(client: Client, flags: Flags) -> CreateRequest:
         wait=wait_of(flags.wait),
         workspace=folder(workspace or usual),
         data=folder(flags.data),
-        folders=tuple(map(_mount, flags.folders)),
+        folders=tuple(map(_mount, flags.folders or ())),
         project=flags.project,
-        environment=dict(map(_variable, flags.variables)),
+        environment=dict(map(_variable, flags.variables or ())),
         command=tuple(flags.command) or None,
         start=flags.start,
     )
 
 
-def gpu_of(flags: Flags) -> tuple[str | None, int]:
+def gpu_of(flags: Equipment) -> tuple[str | None, int]:
     """Size and count of the GPU slots; one of any size where nothing is said.
 
     Raises:

@@ -79,8 +79,8 @@ def _saved(client: "Client", found: "Container", *, asks: bool) -> None:
     Raises:
         DS01Error: It was to be saved, and could not be.
     """
+    from ds01_cli.image.dockerfile import place_of_image  # noqa: PLC0415
     from ds01_cli.image.making import Wishes  # noqa: PLC0415
-    from ds01_cli.image.places import place_of_image  # noqa: PLC0415
     from ds01_cli.image.save import (  # noqa: PLC0415 - only where it is offered
         image_of,
         packages_by_hand,

@@ -8,8 +8,8 @@ import typer
 
 from ds01_cli.frame import asking, guide, printing, session
 from ds01_cli.image.choosing import Flags, catalogue_of, recipe_of
+from ds01_cli.image.dockerfile import DOCKERFILE, Place, name_for, place_of
 from ds01_cli.image.making import Wishes, check_unedited, made, own_image, requirements_of
-from ds01_cli.image.places import DOCKERFILE, Place, name_for, place_of
 from ds01_spawner.domain.errors import Conflict, InvalidRequest
 from ds01_spawner.recipes.dockerfile import written
 from ds01_spawner.recipes.packages import apt_packages, image_name, pip_packages

@@ -7,7 +7,7 @@ import typer
 
 from ds01_cli.frame import guide, printing, session
 from ds01_cli.image.choosing import catalogue_of
-from ds01_cli.image.places import Place, place_of_image
+from ds01_cli.image.dockerfile import Place, place_of_image
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import DS01Error, InvalidRequest
 from ds01_spawner.domain.wording import clean, size

@@ -7,7 +7,7 @@ from pathlib import Path
 from ds01_cli.frame import guide, printing
 from ds01_cli.image.building import BuildFailed, Wanted, build, said_sizes
 from ds01_cli.image.context import files_for
-from ds01_cli.image.places import Place
+from ds01_cli.image.dockerfile import Place
 from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import Conflict, InvalidRequest, NotFound

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ds01_cli.frame import asking, guide, printing, session
+from ds01_cli.image.dockerfile import Place, place_of_image
 from ds01_cli.image.making import Wishes
-from ds01_cli.image.places import Place, place_of_image
 from ds01_cli.image.update import Changes, apply
 from ds01_spawner.client import Client
 from ds01_spawner.client.streams import STDOUT

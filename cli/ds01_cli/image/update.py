@@ -7,8 +7,8 @@ import typer
 
 from ds01_cli.frame import guide, printing, session
 from ds01_cli.image.choosing import catalogue_of
+from ds01_cli.image.dockerfile import Place, name_for, place_of_image
 from ds01_cli.image.making import Wishes, made, renew_requirements, requirements_of
-from ds01_cli.image.places import Place, name_for, place_of_image
 from ds01_spawner.client import Client
 from ds01_spawner.domain.errors import Conflict, NotFound
 from ds01_spawner.recipes.catalogue import Catalogue

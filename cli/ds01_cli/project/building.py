@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ds01_cli.image.context import files_for
+from ds01_cli.image.dockerfile import Place
 from ds01_cli.image.making import own_image
-from ds01_cli.image.places import Place
 from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import NotFound

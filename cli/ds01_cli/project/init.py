@@ -13,7 +13,7 @@ import typer
 from ds01_cli.frame import asking, guide, printing, session
 from ds01_cli.frame.asking import Choice
 from ds01_cli.image.choosing import catalogue_of
-from ds01_cli.project.places import shown_path, usual_folder
+from ds01_cli.project.folders import shown_path, usual_folder
 from ds01_spawner.domain.errors import Conflict, InvalidRequest
 from ds01_spawner.recipes import devcontainer
 from ds01_spawner.recipes.catalogue import NO_USE_CASE, Catalogue, Framework

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ds01_cli.image import places
+from ds01_cli.image.dockerfile import place_of_image
 from ds01_spawner.client import models as m
 from ds01_spawner.client.streams import STDOUT
 from ds01_spawner.domain.errors import Conflict, InvalidRequest, NotFound
@@ -68,9 +68,9 @@ def test_of_several_projects_the_containers_or_ones_own_is_meant(
     settings.write_text(settings.read_text().replace('image = "trees"', 'image = "leaves"'))
     with pytest.raises(InvalidRequest, match="Several projects"):
         invoke("image update", "leaves", "--add", "rich")
-    assert places.place_of_image("leaves", None, "trees").folder == trees
+    assert place_of_image("leaves", None, "trees").folder == trees
     monkeypatch.chdir(trees / "data")
-    assert places.place_of_image("leaves", None).folder == trees
+    assert place_of_image("leaves", None).folder == trees
 
 
 def test_a_project_that_is_elsewhere_is_asked_for(api: FakeApi) -> None:

@@ -141,3 +141,36 @@ def test_a_container_that_is_there_keeps_its_gpu_and_it_is_said(api: FakeApi, le
     assert "ds01 container retire leaves, and launch again" in done.stderr
     assert "startContainer" in api.operations()
     assert "keeps" not in invoke("project launch", "leaves").stderr
+
+
+@pytest.mark.parametrize("setting", ["20gb", "none", ""])
+def test_without_a_gpu_whatever_the_project_says(api: FakeApi, leaves: Path, setting: str) -> None:
+    settings = leaves / "pyproject.toml"
+    settings.write_text(settings.read_text().replace('gpu = "20gb"', f'gpu = "{setting}"'))
+    has_image(api, leaves)
+    said("project launch", "leaves", "--cpu-only", "--background")
+    made = api.body("createContainer")
+    assert (made.gpu, made.gpus) == ("none", 0)
+
+
+def test_a_folder_of_data(api: FakeApi, leaves: Path, home: Path) -> None:
+    has_image(api, leaves)
+    said("project launch", "leaves", "-d", "data")
+    assert api.body("createContainer").data == str(home / "data")
+    done = invoke("project launch", "leaves", "-d", "data")
+    assert "keeps what it was made with" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--cpu-only", "--gpu", "full"], "--cpu-only is without a GPU"),
+        (["--open", "--background"], "cannot go with --background"),
+        (["--open", "--json"], "cannot go with --json"),
+    ],
+)
+def test_flags_that_contradict_each_other(leaves: Path, flags: list[str], words: str) -> None:
+    assert leaves.is_dir()
+    done = invoke("project launch", "leaves", *flags)
+    assert done.exit_code == 2
+    assert words in " ".join(done.stderr.split())

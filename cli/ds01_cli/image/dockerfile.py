@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ds01_cli.frame import here
-from ds01_cli.project.places import image_of, with_image
+from ds01_cli.project.folders import image_of, with_image
 from ds01_spawner.domain.errors import InvalidRequest, NotFound
 from ds01_spawner.domain.names import shown
 from ds01_spawner.recipes.packages import image_name
