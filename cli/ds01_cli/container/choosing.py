@@ -1,10 +1,8 @@
 """What somebody wants, by flags or by answers: both give the same request, and nothing else."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TypeVar
 
 import typer
@@ -136,11 +134,17 @@ def wait_of(text: str | None) -> str | None:
 def folder(text: str | None) -> str | None:
     """A folder of the server, as the API takes it.
 
-    On the server it is meant from where one is, elsewhere from one's home on the server.
+    On the server it is meant from where one is, elsewhere from one's home on the server. In a
+    container, too; what it calls `/workspace` is named as the server knows it.
+
+    Raises:
+        InvalidRequest: It is only in the container in which one is.
     """
-    if not text or text.startswith(("/", "~")) or not here.on_server():
+    if not text or text.startswith("~"):
         return text or None
-    return os.path.normpath(Path.cwd() / text)
+    if text.startswith("/") and not here.in_container():
+        return text
+    return here.server_path(text) if here.on_server() else text
 
 
 def _mount(text: str) -> str:

@@ -112,7 +112,7 @@ def place_of(name: str, project: str | None) -> Place:
             f"There is no project {shown(project)}.",
             f"Begin one: ds01 project init {project}; or give its folder.",
         )
-    resolved = folder.resolve()
+    resolved = here.resolved(folder)
     return Place(resolved, resolved.name)
 
 

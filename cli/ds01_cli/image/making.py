@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ds01_cli.frame import guide, printing
+from ds01_cli.frame import guide, here, printing
 from ds01_cli.image.building import BuildFailed, Wanted, build, said_sizes
 from ds01_cli.image.context import files_for
 from ds01_cli.image.dockerfile import Place
@@ -133,7 +133,7 @@ def requirements_of(place: Place, path: str | None) -> Requirements:
     source = beside if not given.exists() and beside.exists() else given
     found = listed(source.name, _read(source))
     printing.note(*found.notes)
-    inside = source.resolve().parent == place.folder.resolve()
+    inside = here.resolved(source).parent == here.resolved(place.folder)
     if inside and source.suffix == ".txt":
         for name in found.includes:
             listed(name, _read(place.folder / name))

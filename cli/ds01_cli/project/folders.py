@@ -64,7 +64,7 @@ def find(name: str | None) -> tuple[Path, Project]:
                 f"There is no project {shown(name)}.",
                 f"Begin it: ds01 project init {name}; ds01 project list shows those that are.",
             )
-        folder = folder.resolve()
+        folder = here.resolved(folder)
     return folder, _read(folder)
 
 
@@ -120,12 +120,12 @@ def image_of(folder: Path) -> str | None:
 
 def _around() -> Path | None:
     """The project's folder in which one is."""
-    cwd = Path.cwd().resolve()
+    cwd = here.resolved(Path.cwd())
     return next((each for each in (cwd, *cwd.parents) if _is_project(each)), None)
 
 
 def _found(folder: Path) -> Found:
-    resolved = folder.resolve()
+    resolved = here.resolved(folder)
     try:
         return Found(resolved, _read(resolved))
     except DS01Error as exc:

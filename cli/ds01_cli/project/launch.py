@@ -167,8 +167,10 @@ def _check_here(folder: Path) -> None:
 
     Raises:
         Forbidden: It is on the person's own computer.
+        InvalidRequest: It is only in the container in which they are.
     """
     if here.on_server():
+        here.check_on_server(folder)
         return
     raise Forbidden(
         f"{shown_path(folder)} is on this computer, and the container is on the server.",

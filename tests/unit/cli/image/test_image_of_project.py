@@ -12,6 +12,7 @@ from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.recipe import Recipe, dumped
 from fakes.api_app import FakeApi
 from fakes.program import invoke, said, told
+from fakes.workspace import in_workspace
 
 MARK = "--ds01--\n"
 
@@ -116,3 +117,15 @@ def test_programs_get_json_when_nothing_is_built(api: FakeApi, leaves: Path) -> 
     assert "polars" in dry["dockerfile"]
     api.outputs["sh"] = (((STDOUT, MARK.join(("numpy==1.0\n",) * 3).encode()),), 0)
     assert told("image save-from", "run") == {"build": None, "packages": []}
+
+
+def test_in_a_container_an_image_of_the_workspace_is_the_projects(
+    api: FakeApi, leaves: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (leaves / "Dockerfile").unlink()
+    in_workspace(monkeypatch, home, leaves)
+    flags = ("--framework", "cpu", "-r", "requirements.txt")
+    made = told("image create", "leaves", "--project", ".", *flags)
+    assert made["dockerfile"] == str(leaves / "Dockerfile")
+    assert set(api.body("startBuild").files) == {"requirements.txt"}
+    assert not list(leaves.glob("requirements.from-*"))

@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from ds01_spawner.domain.errors import Conflict, Forbidden, NoCapacity
+from ds01_spawner.domain.errors import Conflict, Forbidden, InvalidRequest, NoCapacity
 from fakes.api_app import FakeApi
 from fakes.built_project import has_image
 from fakes.program import invoke, said, told
+from fakes.workspace import in_workspace
 
 
 @pytest.fixture
@@ -174,3 +175,24 @@ def test_flags_that_contradict_each_other(leaves: Path, flags: list[str], words:
     done = invoke("project launch", "leaves", *flags)
     assert done.exit_code == 2
     assert words in " ".join(done.stderr.split())
+
+
+def test_in_a_container_the_workspace_is_the_project_of_the_home(
+    api: FakeApi, leaves: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_image(api, leaves)
+    workspace = in_workspace(monkeypatch, home, leaves)
+    assert told("project status")["folder"] == str(leaves)
+    assert "~/projects/leaves" in said("project status", str(workspace))
+    said("project launch")
+    assert api.body("createContainer").workspace == str(leaves)
+
+
+def test_a_project_that_only_this_container_has_is_not_launched(
+    api: FakeApi, leaves: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = leaves.rename(home.with_name(f"{home.name}-own"))
+    monkeypatch.chdir(own)
+    with pytest.raises(InvalidRequest, match="is a folder of this container"):
+        invoke("project launch")
+    assert api.operations().count("createContainer") == 0
