@@ -87,12 +87,15 @@ def build(client: Client, wanted: Wanted) -> m.Build:
 
 
 def said_sizes(ended: m.Build) -> str:
-    """How large an image is now, and was before."""
+    """How large an image is now, was before, and may be."""
     if ended.size_bytes is None:
         return ""
-    if ended.previous_size_bytes is None:
-        return f", {size(ended.size_bytes)}"
-    return f", {size(ended.size_bytes)} (before: {size(ended.previous_size_bytes)})"
+    beside = [
+        f"{word}: {size(figure)}"
+        for word, figure in (("before", ended.previous_size_bytes), ("limit", ended.largest_bytes))
+        if figure is not None
+    ]
+    return f", {size(ended.size_bytes)}" + (f" ({', '.join(beside)})" if beside else "")
 
 
 def _followed(client: Client, begun: m.Build, wanted: Wanted) -> tuple[m.Build, str]:

@@ -8,10 +8,20 @@ import typer
 
 from ds01_cli.frame import asking, guide, printing, session
 from ds01_cli.image.choosing import Flags, catalogue_of, recipe_of
-from ds01_cli.image.dockerfile import DOCKERFILE, Place, name_for, place_of
-from ds01_cli.image.making import Wishes, check_unedited, made, own_image, requirements_of
+from ds01_cli.image.dockerfile import DOCKERFILE, Place, name_for, place_of_image
+from ds01_cli.image.making import (
+    Requirements,
+    Wishes,
+    check_unedited,
+    made,
+    own_image,
+    renew_requirements,
+    requirements_of,
+)
+from ds01_cli.project.folders import image_around
 from ds01_spawner.domain.errors import Conflict, InvalidRequest
 from ds01_spawner.recipes.dockerfile import written
+from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.packages import apt_packages, image_name, pip_packages
 from ds01_spawner.recipes.recipe import dumped
 
@@ -60,8 +70,10 @@ def create(  # noqa: PLR0913 - the flags of the command
 ) -> None:
     """Make an image with the packages you need."""
     guide.tell("name")
-    called = name_for(name, project) or asking.text("Name of the image", "NAME", check=_named)
-    place = place_of(called, project)
+    called = name_for(name, project) or asking.text(
+        "Name of the image", "NAME", image_around(), check=_named
+    )
+    place = place_of_image(called, project)
     with session.connect() as client:
         before = place.read()
         if not dry_run:
@@ -73,7 +85,12 @@ def create(  # noqa: PLR0913 - the flags of the command
                     "or make it anew: --overwrite.",
                 )
         catalogue = catalogue_of(client.image_options())
+        if project is None and place.project is not None and not _is_meant(called, place, dry_run):
+            raise Conflict("Nothing was made.", "Choose another name for an image of its own.")
         lists = requirements_of(place, requirements)
+        if requirements is None and place.project is not None:
+            lists = _lists_before(before)
+            renew_requirements(place, () if dry_run else lists.names)
         flags = Flags(
             framework,
             use_case,
@@ -96,6 +113,21 @@ def create(  # noqa: PLR0913 - the flags of the command
                 _tell_unbuilt(called, place, as_json=as_json)
                 return
             made(client, called, place, text, Wishes(verbose=verbose, as_json=as_json))
+
+
+def _is_meant(name: str, place: Place, dry_run: bool) -> bool:  # noqa: FBT001 - as it was said
+    """Whether the Dockerfile of a project that nobody has named may be written: said or asked."""
+    if asking.can_ask() and not dry_run:
+        question = f"{name} is the image of a project. Write its Dockerfile, {place.shown}?"
+        return asking.confirm(question, "--project", default=True)
+    printing.note(f"{name} is the image of a project; its Dockerfile is {place.shown}.")
+    return True
+
+
+def _lists_before(text: str | None) -> Requirements:
+    """The files from which the Dockerfile that is there reads packages: they stay in the recipe."""
+    recipe = None if text is None else kept(text).recipe
+    return Requirements(() if recipe is None else recipe.requirements)
 
 
 @contextmanager

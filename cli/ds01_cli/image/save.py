@@ -54,6 +54,8 @@ def save_from(  # noqa: PLR0913 - the flags of the command
         name = image_name(image) if image else image_of(client, container)
         if not yes and not asking.confirm(f"Add to the image {name}?", "--yes", default=True):
             printing.note("Nothing was changed.")
+            if as_json:
+                printing.print_json({"build": None, "packages": []})
             return
         place = place_of_image(name, project, client.container(container).project)
         save(client, name, changes, place, Wishes(verbose=verbose, as_json=as_json))

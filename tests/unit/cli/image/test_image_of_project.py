@@ -11,6 +11,7 @@ from ds01_spawner.domain.errors import Conflict, InvalidRequest, NotFound
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.recipe import Recipe, dumped
 from fakes.api_app import FakeApi
+from fakes.built_project import has_image
 from fakes.program import invoke, said, told
 from fakes.workspace import in_workspace
 
@@ -129,3 +130,40 @@ def test_in_a_container_an_image_of_the_workspace_is_the_projects(
     assert made["dockerfile"] == str(leaves / "Dockerfile")
     assert set(api.body("startBuild").files) == {"requirements.txt"}
     assert not list(leaves.glob("requirements.from-*"))
+
+
+def test_creating_a_projects_image_by_its_name_writes_the_projects_dockerfile(
+    api: FakeApi, leaves: Path, home: Path
+) -> None:
+    done = invoke("image create", "leaves", "--framework", "jax-cpu")
+    assert done.exit_code == 0, done.output
+    assert "leaves is the image of a project" in done.stderr
+    assert not (home / "ds01-images").exists()
+    recipe = kept((leaves / "Dockerfile").read_text()).recipe
+    assert recipe is not None
+    assert (recipe.framework, recipe.requirements) == ("jax-cpu", ("requirements.txt",))
+    assert set(api.body("startBuild").files) == {"requirements.txt"}
+    said("image create", "green", "--framework", "cpu", "--no-build")
+    assert (home / "ds01-images" / "green" / "Dockerfile").is_file()
+
+
+def test_who_is_asked_may_leave_the_project_as_it_is(
+    api: FakeApi, leaves: Path, terminal: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del terminal
+    monkeypatch.chdir(leaves)
+    before = (leaves / "Dockerfile").read_text()
+    with pytest.raises(Conflict, match="Nothing was made"):
+        invoke("image create", "--framework", "jax-cpu", stdin="\nn\n")
+    assert (leaves / "Dockerfile").read_text() == before
+    done = invoke("image create", "--framework", "jax-cpu", stdin="\ny\n")
+    assert "Name of the image [leaves]" in done.output
+    assert api.body("startBuild").name == "leaves"
+
+
+def test_deleting_tells_of_the_projects_dockerfile(api: FakeApi, leaves: Path) -> None:
+    has_image(api, leaves)
+    shown = "Still there: ~/projects/leaves/Dockerfile"
+    assert shown in said("image delete", "leaves", "--yes", "--with-dockerfile")
+    assert told("image delete", "leaves", "--yes")["files_left"] == [str(leaves / "Dockerfile")]
+    assert (leaves / "Dockerfile").is_file()
