@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ds01_cli.container import options, plan
-from ds01_cli.container.naming import Json
 from ds01_cli.container.ways import gpu_words
 from ds01_cli.frame import guide, printing, session
+from ds01_cli.frame.flags import Json
 
 if TYPE_CHECKING:
     from ds01_spawner.client.models import Container

@@ -3,8 +3,8 @@
 import typer
 
 from ds01_cli.container import options, plan
-from ds01_cli.container.naming import Json
 from ds01_cli.frame import guide, printing, session
+from ds01_cli.frame.flags import Json
 
 
 def deploy(  # noqa: PLR0913 - the flags of the command

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ds01_cli.container import naming, terminal
-from ds01_cli.container.naming import AnyName, RunningName, User
+from ds01_cli.container.naming import AnyName, RunningName
 from ds01_cli.frame import completing, guide, printing, session, waiting
+from ds01_cli.frame.flags import User
 from ds01_spawner.domain.errors import Conflict, DS01Error
 
 if TYPE_CHECKING:

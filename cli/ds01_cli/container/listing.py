@@ -9,6 +9,7 @@ import typer
 
 from ds01_cli.container import naming
 from ds01_cli.frame import guide, printing, session
+from ds01_cli.frame.flags import Everybody, User
 from ds01_spawner.client import places
 
 if TYPE_CHECKING:
@@ -30,10 +31,8 @@ class Format(StrEnum):
 
 def list_containers(
     *,
-    user: Annotated[str | None, typer.Option(help="Whose; for administrators.")] = None,
-    everybody: Annotated[
-        bool, typer.Option("--all", help="Everybody's; for administrators.")
-    ] = False,
+    user: User = None,
+    everybody: Everybody = False,
     form: Annotated[
         Format, typer.Option("--format", help="table, simple (for scripts) or json.")
     ] = Format.TABLE,

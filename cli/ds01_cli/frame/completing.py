@@ -6,6 +6,7 @@ Give them as `typer.Argument(autocompletion=completing.containers)`.
 import queue
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -84,8 +85,8 @@ def _ask(
     from ds01_cli.frame import session  # noqa: PLC0415 - only where names are asked for
     from ds01_spawner.domain.errors import DS01Error  # noqa: PLC0415 - the same
 
-    try:
-        with session.connect() as client:
-            answers.put(list(ask(client)))
-    except DS01Error:
-        answers.put([])
+    found: list[tuple[str, str]] = []
+    # Whatever is wrong, there are no names; a line on a terminal would be taken for what was typed.
+    with suppress(DS01Error, OSError, ValueError), session.connect() as client:
+        found = list(ask(client))
+    answers.put(found)

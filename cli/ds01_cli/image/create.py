@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ds01_cli.frame import asking, guide, printing, session
+from ds01_cli.frame import asking, completing, guide, printing, session
+from ds01_cli.frame.flags import Json
+from ds01_cli.image import options
 from ds01_cli.image.choosing import Flags, catalogue_of, recipe_of
 from ds01_cli.image.dockerfile import DOCKERFILE, Place, name_for, place_of_image
 from ds01_cli.image.making import (
@@ -24,8 +26,6 @@ from ds01_spawner.recipes.dockerfile import written
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.packages import apt_packages, image_name, pip_packages
 from ds01_spawner.recipes.recipe import dumped
-
-_Many = list[str] | None
 
 
 def create(  # noqa: PLR0913 - the flags of the command
@@ -46,9 +46,11 @@ def create(  # noqa: PLR0913 - the flags of the command
         typer.Option("--data-science/--no-data-science", help="pandas, scipy and their like."),
     ] = None,
     pip: Annotated[
-        _Many, typer.Option(help="One more Python package, such as 'numpy>=1.26,<3'.")
+        options.Many, typer.Option(help="One more Python package, such as 'numpy>=1.26,<3'.")
     ] = None,
-    apt: Annotated[_Many, typer.Option(help="One more system package, such as ffmpeg.")] = None,
+    apt: Annotated[
+        options.Many, typer.Option(help="One more system package, such as ffmpeg.")
+    ] = None,
     requirements: Annotated[
         str | None,
         typer.Option(
@@ -58,15 +60,16 @@ def create(  # noqa: PLR0913 - the flags of the command
         ),
     ] = None,
     project: Annotated[
-        str | None, typer.Option(help="Keep the Dockerfile in this project.")
+        str | None,
+        typer.Option(
+            help="Keep the Dockerfile in this project.", autocompletion=completing.projects
+        ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option(help="Write over a Dockerfile that was changed by hand.")
-    ] = False,
+    overwrite: options.Overwrite = False,
     build: Annotated[bool, typer.Option("--build/--no-build", help="Build it, too.")] = True,
-    dry_run: Annotated[bool, typer.Option(help="Print the Dockerfile; change nothing.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Print all that is told.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    dry_run: options.DryRun = False,
+    verbose: options.Verbose = False,
+    as_json: Json = False,
 ) -> None:
     """Make an image with the packages you need."""
     guide.tell("name")

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from ds01_cli.frame import guide, printing, session
+from ds01_cli.frame.flags import Json
+from ds01_cli.image import options
 from ds01_cli.image.choosing import catalogue_of
 from ds01_cli.image.dockerfile import Place, place_of_image
 from ds01_spawner.client import models as m
@@ -32,7 +34,7 @@ def list_images(
     *,
     own: Annotated[bool, typer.Option("--own", help="Only those you made.")] = False,
     form: Annotated[Form, typer.Option("--format", help="table, simple or json.")] = Form.TABLE,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show the images that you may start, and which of your containers use them."""
     guide.tell("look")
@@ -70,12 +72,12 @@ def list_images(
 
 def show(
     *,
-    name: Annotated[str, typer.Argument(help="What it is called.")],
+    name: options.AnyName,
     dockerfile: Annotated[
         bool, typer.Option("--dockerfile", help="Print its Dockerfile alone.")
     ] = False,
-    project: Annotated[str | None, typer.Option(help="Whose Dockerfile is meant.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    project: options.Project = None,
+    as_json: Json = False,
 ) -> None:
     """Show what an image is made of, and who uses it."""
     guide.tell("look")

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from ds01_cli.frame import asking, guide, printing, session
+from ds01_cli.frame.flags import Json
+from ds01_cli.image import options
 from ds01_cli.image.dockerfile import every_place_of
 from ds01_cli.project.folders import shown_path
 from ds01_spawner.client import models as m
@@ -41,12 +43,12 @@ class _Files:
 
 def delete(
     *,
-    names: Annotated[list[str], typer.Argument(help="Which images.", metavar="NAME...")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", "-f", help="Do not ask.")] = False,
+    names: options.OwnNames,
+    yes: options.Yes = False,
     with_dockerfile: Annotated[
         bool, typer.Option("--with-dockerfile", help="Its Dockerfile, too.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Delete images of yours; says first which of your containers use them."""
     guide.tell("check")
@@ -76,9 +78,9 @@ def prune(
     unused: Annotated[
         bool, typer.Option("--unused", help="Those with a name that no container uses, too.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", "-f", help="Do not ask.")] = False,
+    yes: options.Yes = False,
     dry_run: Annotated[bool, typer.Option(help="Say what would go; delete nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Make room: delete what old builds of yours left behind."""
     guide.tell("look")

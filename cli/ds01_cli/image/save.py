@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from ds01_cli.frame import asking, guide, printing, session
+from ds01_cli.frame import asking, completing, guide, printing, session
+from ds01_cli.frame.flags import Json
+from ds01_cli.image import options
 from ds01_cli.image.dockerfile import Place, place_of_image
 from ds01_cli.image.making import Wishes
 from ds01_cli.image.update import Changes, apply
@@ -21,16 +23,24 @@ _OWN = "ds01-"
 
 def save_from(  # noqa: PLR0913 - the flags of the command
     *,
-    container: Annotated[str, typer.Argument(help="Where the packages were installed.")],
-    image: Annotated[str | None, typer.Option(help="Into which image; else its own.")] = None,
+    container: Annotated[
+        str,
+        typer.Argument(
+            help="Where the packages were installed.", autocompletion=completing.running_containers
+        ),
+    ],
+    image: Annotated[
+        str | None,
+        typer.Option(help="Into which image; else its own.", autocompletion=completing.own_images),
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option("--only", help="One package to take; else all are.")
     ] = None,
-    project: Annotated[str | None, typer.Option(help="Whose Dockerfile is meant.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    project: options.Project = None,
+    yes: options.Yes = False,
     dry_run: Annotated[bool, typer.Option(help="Say what would be added.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Print all that is told.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    verbose: options.Verbose = False,
+    as_json: Json = False,
 ) -> None:
     """Put packages that you installed in a container into its image."""
     guide.tell("compare")

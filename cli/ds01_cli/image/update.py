@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from ds01_cli.frame import guide, printing, session
+from ds01_cli.frame.flags import Json
+from ds01_cli.image import options
 from ds01_cli.image.choosing import catalogue_of
 from ds01_cli.image.dockerfile import Place, name_for, place_of_image
 from ds01_cli.image.making import Wishes, made, renew_requirements, requirements_of
@@ -16,8 +18,6 @@ from ds01_spawner.recipes.dockerfile import written
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.packages import apt_package, pip_package
 from ds01_spawner.recipes.recipe import Recipe, dumped, loaded, with_packages
-
-_Many = list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,14 @@ class Changes:
 
 def update(  # noqa: PLR0913 - the flags of the command
     *,
-    name: Annotated[str | None, typer.Argument(help="Which image.")] = None,
-    add: Annotated[_Many, typer.Option(help="One more Python package, or another version.")] = None,
-    apt: Annotated[_Many, typer.Option(help="One more system package.")] = None,
-    remove: Annotated[_Many, typer.Option(help="A package that is not needed any more.")] = None,
+    name: options.OwnName = None,
+    add: Annotated[
+        options.Many, typer.Option(help="One more Python package, or another version.")
+    ] = None,
+    apt: Annotated[options.Many, typer.Option(help="One more system package.")] = None,
+    remove: Annotated[
+        options.Many, typer.Option(help="A package that is not needed any more.")
+    ] = None,
     framework: Annotated[str | None, typer.Option(help="Another framework.")] = None,
     use_case: Annotated[str | None, typer.Option("--use-case", help="Another use case.")] = None,
     requirements: Annotated[
@@ -65,13 +69,11 @@ def update(  # noqa: PLR0913 - the flags of the command
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Fetch everything anew, for newer versions.")
     ] = False,
-    project: Annotated[str | None, typer.Option(help="Whose Dockerfile is meant.")] = None,
-    overwrite: Annotated[
-        bool, typer.Option(help="Write over a Dockerfile that was changed by hand.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option(help="Print the Dockerfile; change nothing.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Print all that is told.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    project: options.Project = None,
+    overwrite: options.Overwrite = False,
+    dry_run: options.DryRun = False,
+    verbose: options.Verbose = False,
+    as_json: Json = False,
 ) -> None:
     """Add or remove packages of an image, or build it anew."""
     guide.tell("change")

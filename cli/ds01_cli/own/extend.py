@@ -7,6 +7,7 @@ import typer
 
 from ds01_cli.container import naming
 from ds01_cli.frame import completing, guide, printing, session
+from ds01_cli.frame.flags import Json
 from ds01_spawner.domain.units import parse_duration
 from ds01_spawner.domain.wording import span
 
@@ -33,7 +34,7 @@ def extend(
     user: Annotated[
         str | None, typer.Option(metavar="NAME", help="Whose container; for administrators.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Keep a container running although nobody uses it."""
     asked = _asked(duration)

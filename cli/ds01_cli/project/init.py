@@ -12,6 +12,7 @@ import typer
 
 from ds01_cli.frame import asking, guide, printing, session
 from ds01_cli.frame.asking import Choice
+from ds01_cli.frame.flags import Json
 from ds01_cli.image.choosing import catalogue_of
 from ds01_cli.project.folders import shown_path, usual_folder
 from ds01_spawner.domain.errors import Conflict, InvalidRequest
@@ -48,7 +49,7 @@ def init(  # noqa: PLR0913 - the flags of the command
         Path | None, typer.Option("--in", help="Make it in this folder; ~/projects without it.")
     ] = None,
     dry_run: Annotated[bool, typer.Option(help="Only list what would be made.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Begin a project: its folders, its Dockerfile, and a git repository."""
     guide.tell("name")

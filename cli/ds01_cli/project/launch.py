@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from ds01_cli.container import choosing, entering, making, naming, options, plan, ways
-from ds01_cli.container.naming import Json
 from ds01_cli.frame import completing, guide, here, printing, session, waiting
+from ds01_cli.frame.flags import Json
 from ds01_cli.image.making import Wishes, made
 from ds01_cli.project import building
 from ds01_cli.project.folders import find, shown_path

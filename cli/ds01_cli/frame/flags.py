@@ -1,0 +1,9 @@
+"""Flags that commands of all kinds have; those of one noun are in its folder."""
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+User = Annotated[str | None, typer.Option(help="Whose; for administrators.")]
+Everybody = Annotated[bool, typer.Option("--all", help="Everybody's; for administrators.")]

@@ -1,0 +1,28 @@
+"""Options that several commands about images have."""
+
+from typing import Annotated
+
+import typer
+
+from ds01_cli.frame import completing
+
+Many = list[str] | None
+
+AnyName = Annotated[
+    str, typer.Argument(help="What it is called.", autocompletion=completing.images)
+]
+OwnName = Annotated[
+    str | None, typer.Argument(help="Which image.", autocompletion=completing.own_images)
+]
+OwnNames = Annotated[
+    list[str],
+    typer.Argument(help="Which images.", metavar="NAME...", autocompletion=completing.own_images),
+]
+Project = Annotated[
+    str | None,
+    typer.Option(help="Whose Dockerfile is meant.", autocompletion=completing.projects),
+]
+Overwrite = Annotated[bool, typer.Option(help="Write over a Dockerfile that was changed by hand.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", "-f", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option(help="Print the Dockerfile; change nothing.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Print all that is told.")]
