@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from ds01_cli.admin.administrator import open_to_root
-from ds01_cli.admin.caller import caller
 from ds01_cli.admin.user_add import ABOUT
 from ds01_cli.frame import asking, guide, printing
+from ds01_cli.frame.caller import caller
 from ds01_cli.frame.printing import counted
 from ds01_spawner.composition import Platform, open_hub
 from ds01_spawner.domain import labels

@@ -9,6 +9,7 @@ import typer
 
 from ds01_cli.container import naming
 from ds01_cli.frame import guide, printing, session
+from ds01_cli.frame.caller import caller, is_root
 from ds01_cli.frame.flags import Everybody, User
 from ds01_spawner.client import places
 
@@ -67,13 +68,6 @@ def list_containers(
         printing.note(outlook.clean(note, printing.PIPED_WIDTH))
 
 
-def caller() -> str:
-    """The login name of whoever typed the command; under sudo, not root's."""
-    if os.environ.get("SUDO_USER") and _is_root():
-        return os.environ["SUDO_USER"]
-    return os.environ.get("USER") or os.environ.get("USERNAME") or ""
-
-
 def _found(client: "Client", user: str | None, *, everybody: bool) -> "tuple[Containers, bool]":
     """The containers, and whether they are everybody's: root has none of its own."""
     if user is None and not everybody and _is_root():
@@ -85,8 +79,7 @@ def _found(client: "Client", user: str | None, *, everybody: bool) -> "tuple[Con
 
 def _is_root() -> bool:
     """Whether the gateway's socket takes whoever typed the command for root."""
-    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    return is_root and places.find().socket is not None
+    return is_root() and places.find().socket is not None
 
 
 def _reader(found: "Containers") -> str:
