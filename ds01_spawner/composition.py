@@ -15,7 +15,7 @@ from ds01_spawner.adapters.accounts import UnixAccounts
 from ds01_spawner.adapters.activity import KernelActivity, KernelProcesses, KernelUsage
 from ds01_spawner.adapters.address_files import AddressFiles
 from ds01_spawner.adapters.block_device import disk_of
-from ds01_spawner.adapters.build_settings import read_build_settings
+from ds01_spawner.adapters.build_settings import BuildSettings, read_build_settings
 from ds01_spawner.adapters.cgroups import open_cgroups
 from ds01_spawner.adapters.channels import AppriseChannels
 from ds01_spawner.adapters.docker_engine import DockerEngine
@@ -218,11 +218,11 @@ class Platform:
         return parse_images(read_text(path), str(path))
 
     @cached_property
-    def build_settings(self) -> Mapping[str, bytes]:
-        """Files that builds are given to reach a package index; read once."""
+    def build_settings(self) -> BuildSettings:
+        """What builds are given to reach a package index; read once."""
         section = self.images.build
         if not section.host_settings:
-            return {}
+            return BuildSettings()
         bundle = Path(section.ca_bundle) if section.ca_bundle else None
         try:
             return read_build_settings(bundle, section.pip.settings() if section.pip else None)
@@ -238,7 +238,7 @@ class Platform:
         section, aime = self.images.build, Rows(())
         if section.aime is not None:
             aime = read_rows(read_text(Path(section.aime.file)), section.aime.architecture)
-        return build_catalogue(section, aime, host_settings=bool(self.build_settings))
+        return build_catalogue(section, aime, host_settings=bool(self.build_settings.files))
 
     @cached_property
     def probe(self) -> GpuProbe:

@@ -276,7 +276,7 @@ class Builds:
     ) -> AsyncIterator[bytes]:
         added: Mapping[str, bytes] = {}
         if HOST_FOLDER in dockerfile:  # others' builds get no files that they did not send
-            added = await self._in_thread(job, lambda: self._door.platform.build_settings)
+            added = await self._in_thread(job, lambda: self._door.platform.build_settings.files)
         chunks = context.chunks(dockerfile, added)
         while chunk := await self._in_thread(job, lambda: next(chunks, b"")):
             yield chunk
