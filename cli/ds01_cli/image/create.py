@@ -9,6 +9,7 @@ import typer
 from ds01_cli.frame import asking, completing, guide, printing, session
 from ds01_cli.frame.flags import Json
 from ds01_cli.image import options
+from ds01_cli.image.building import BuildFailed
 from ds01_cli.image.choosing import Flags, catalogue_of, recipe_of
 from ds01_cli.image.dockerfile import DOCKERFILE, Place, name_for, place_of_image
 from ds01_cli.image.making import (
@@ -21,7 +22,7 @@ from ds01_cli.image.making import (
     requirements_of,
 )
 from ds01_cli.project.folders import image_around
-from ds01_spawner.domain.errors import Conflict, InvalidRequest
+from ds01_spawner.domain.errors import Conflict, DS01Error, InvalidRequest
 from ds01_spawner.recipes.dockerfile import written
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.packages import apt_packages, image_name, pip_packages
@@ -39,23 +40,27 @@ def create(  # noqa: PLR0913 - the flags of the command
         typer.Option("--use-case", help="ml, cv, nlp, rl, audio, ts, llm or custom."),
     ] = None,
     jupyter: Annotated[
-        bool | None, typer.Option("--jupyter/--no-jupyter", help="JupyterLab and the hub's server.")
+        bool | None,
+        typer.Option("--jupyter/--no-jupyter", help="JupyterLab, to work in the browser."),
     ] = None,
     data_science: Annotated[
         bool | None,
         typer.Option("--data-science/--no-data-science", help="pandas, scipy and their like."),
     ] = None,
     pip: Annotated[
-        options.Many, typer.Option(help="One more Python package, such as 'numpy>=1.26,<3'.")
+        options.Many,
+        typer.Option(metavar="PACKAGE", help="One more Python package, such as 'numpy>=1.26,<3'."),
     ] = None,
     apt: Annotated[
-        options.Many, typer.Option(help="One more system package, such as ffmpeg.")
+        options.Many,
+        typer.Option(metavar="PACKAGE", help="One more system package, such as ffmpeg."),
     ] = None,
     requirements: Annotated[
         str | None,
         typer.Option(
             "--requirements",
             "-r",
+            metavar="FILE",
             help="requirements.txt, environment.yml or pyproject.toml.",
         ),
     ] = None,
@@ -135,11 +140,16 @@ def _lists_before(text: str | None) -> Requirements:
 
 @contextmanager
 def _taken_back(place: Place, names: Iterable[str]) -> Iterator[None]:
-    """Files of these names are as they were again, when somebody presses Ctrl-C."""
+    """Files of these names are as they were again, when there is no image to go with them.
+
+    What was not built because of what the Dockerfile says stays: that is where to correct it.
+    """
     before = {name: place.read(name) for name in names}
     try:
         yield
-    except KeyboardInterrupt:
+    except BuildFailed:
+        raise
+    except (KeyboardInterrupt, DS01Error):
         for name, text in before.items():
             if text is not None:
                 place.write(text, name)

@@ -3,12 +3,13 @@
 import os
 import shlex
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ds01_cli.frame import here
 from ds01_cli.project.folders import all_with_image, image_of, shown_path, with_image
-from ds01_spawner.domain.errors import InvalidRequest, NotFound
+from ds01_spawner.domain.errors import InvalidRequest, NotFound, Unavailable
 from ds01_spawner.domain.names import shown
 from ds01_spawner.recipes.packages import image_name
 
@@ -63,15 +64,17 @@ class Place:
         """Put a file in its place, whole or not at all.
 
         Raises:
-            InvalidRequest: It cannot be written.
+            Unavailable: It cannot be written.
         """
+        draft = self.folder / f".{name}.{os.getpid()}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            draft = self.folder / f".{name}.{os.getpid()}"
             draft.write_text(text, "utf-8")
             draft.replace(self.folder / name)
         except OSError as exc:
-            raise InvalidRequest(
+            with suppress(OSError):
+                self.remove([draft.name])
+            raise Unavailable(
                 f"{self.folder / name} cannot be written: {exc.strerror}.",
                 "Make room or choose another folder.",
             ) from exc

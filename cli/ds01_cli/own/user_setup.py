@@ -13,6 +13,7 @@ from ds01_cli.frame.pages import print_markdown
 from ds01_cli.ssh import setup
 from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
+from ds01_spawner.client.problems import NotTheApi, Unauthenticated, Unreachable
 from ds01_spawner.domain.errors import DS01Error
 from ds01_spawner.recipes.first_steps import FILE, Ready, first_steps
 
@@ -77,9 +78,14 @@ def user_setup(
     if not (wishes.asks or quick):
         raise typer.BadParameter("There is no terminal to ask on. Say it with --quick.")
     with session.connect() as client:
+        client.me()  # where nobody answers, nothing is made
         steps, failure = _taken(client, wishes, quiet=as_json)
         page = first_steps(_ready(client))
-    steps.append(_kept(page))
+    try:
+        steps.append(_kept(page))
+    except DS01Error as exc:
+        failure = failure or exc
+        steps.append(Step("first-steps", "failed", str(exc)))
     if as_json:
         printing.print_json({"steps": [asdict(each) for each in steps], "first_steps": page})
     else:
@@ -105,6 +111,8 @@ def _taken(client: Client, wishes: _Wishes, *, quiet: bool) -> tuple[list[Step],
         tell()
         try:
             step = take()
+        except (Unauthenticated, Unreachable, NotTheApi):
+            raise  # nor would the others be done
         except DS01Error as exc:
             first = first or exc
             step = Step(name, "failed", str(exc))
@@ -217,13 +225,11 @@ def _ready(client: Client) -> Ready:
 
 
 def _kept(page: str) -> Step:
-    """The page in a file of its own."""
+    """The page in a file of its own.
+
+    Raises:
+        Unavailable: It cannot be written.
+    """
     path = setup.files().config.parent / FILE
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, "utf-8")
-    except OSError as exc:
-        return Step(
-            "first-steps", "failed", f"{path} cannot be written: {exc.strerror}. Run this again."
-        )
+    setup.write(path, page)
     return Step("first-steps", "done", f"The first steps are below, and in {path}.")
