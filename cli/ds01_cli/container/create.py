@@ -20,7 +20,7 @@ def create(  # noqa: PLR0913 - the flags of the command
     contents: options.Contents,
     wait: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="For a GPU, such as 15m; without it, not at all."),
+        typer.Option(metavar="TIME", help="Wait for a GPU, such as 15m; without it, not at all."),
     ] = None,
     dry_run: options.DryRun = False,
     as_json: Json = False,

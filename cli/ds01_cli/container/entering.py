@@ -88,7 +88,8 @@ def execute(  # noqa: PLR0913 - the flags of the command
         str | None, typer.Option("-w", "--workdir", help="In which folder of the container.")
     ] = None,
     variables: Annotated[
-        list[str] | None, typer.Option("-e", "--env", metavar="NAME=VALUE", help="One variable.")
+        list[str] | None,
+        typer.Option("-e", "--env", metavar="NAME=VALUE", help="One environment variable."),
     ] = None,
     user: User = None,
 ) -> None:

@@ -10,7 +10,7 @@ import typer
 from ds01_cli.container import naming
 from ds01_cli.frame import guide, printing, session
 from ds01_cli.frame.caller import caller, is_root
-from ds01_cli.frame.flags import Everybody, User
+from ds01_cli.frame.flags import Everybody, UserToSee
 from ds01_spawner.client import places
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Format(StrEnum):
 
 def list_containers(
     *,
-    user: User = None,
+    user: UserToSee = None,
     everybody: Everybody = False,
     form: Annotated[
         Format, typer.Option("--format", help="table, simple (for scripts) or json.")

@@ -31,7 +31,8 @@ class Equipment:
     """
 
     data: Annotated[
-        str | None, typer.Option("-d", "--data", help="Your folder that becomes /data.")
+        str | None,
+        typer.Option("-d", "--data", metavar="FOLDER", help="Your folder that becomes /data."),
     ] = None
     cpu_only: Annotated[bool, typer.Option("--cpu-only", help="Without a GPU.")] = False
     num_gpus: Annotated[
@@ -71,14 +72,18 @@ class Contents(Equipment):
         typer.Option(help="Which project it belongs to.", autocompletion=completing.projects),
     ] = None
     workspace: Annotated[
-        str | None, typer.Option("-w", "--workspace", help="Your folder that becomes /workspace.")
+        str | None,
+        typer.Option(
+            "-w", "--workspace", metavar="FOLDER", help="Your folder that becomes /workspace."
+        ),
     ] = None
     folders: Annotated[
         list[str] | None,
-        typer.Option("--folder", metavar="FOLDER:PLACE[:ro]", help="One more folder."),
+        typer.Option("--folder", metavar="FOLDER:PLACE[:ro]", help="One more folder of yours."),
     ] = None
     variables: Annotated[
-        list[str] | None, typer.Option("-e", "--env", metavar="NAME=VALUE", help="One variable.")
+        list[str] | None,
+        typer.Option("-e", "--env", metavar="NAME=VALUE", help="One environment variable."),
     ] = None
 
 
@@ -94,9 +99,11 @@ class Beginning:
 
     wait: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="For a GPU at most so long; 0 is not at all.  [24h]"),
+        typer.Option(
+            metavar="TIME", help="Wait for a GPU at most so long; 0 is not at all.  [24h]"
+        ),
     ] = None
-    open_shell: Annotated[bool, typer.Option("--open", help="Open a shell in it then.")] = False
+    open_shell: Annotated[bool, typer.Option("--open", help="Then open a shell in it.")] = False
     background: Annotated[
         bool, typer.Option("--background", help="Open nothing; that is the usual way.")
     ] = False

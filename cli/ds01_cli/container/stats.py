@@ -10,7 +10,7 @@ import typer
 from ds01_cli.container import naming
 from ds01_cli.container.filters import Filters
 from ds01_cli.frame import completing, guide, printing, session
-from ds01_cli.frame.flags import Everybody, Json, User
+from ds01_cli.frame.flags import Everybody, Json, UserToSee
 from ds01_spawner.domain.errors import NotFound
 from ds01_spawner.domain.wording import size
 
@@ -38,7 +38,7 @@ def stats(  # noqa: PLR0913 - the flags of the command
         list[str] | None,
         typer.Option("--filter", metavar="KEY=VALUE", help="name=…, state=… or gpu=…"),
     ] = None,
-    user: User = None,
+    user: UserToSee = None,
     everybody: Everybody = False,
     as_json: Json = False,
 ) -> None:

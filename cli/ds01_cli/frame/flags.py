@@ -5,5 +5,10 @@ from typing import Annotated
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-User = Annotated[str | None, typer.Option(help="Whose; for administrators.")]
-Everybody = Annotated[bool, typer.Option("--all", help="Everybody's; for administrators.")]
+User = Annotated[
+    str | None, typer.Option("--user", metavar="NAME", help="Whose; for administrators.")
+]
+UserToSee = Annotated[
+    str | None, typer.Option("--user", metavar="NAME", help="Whose; for lab managers.")
+]
+Everybody = Annotated[bool, typer.Option("--all", help="Everybody's; for lab managers.")]

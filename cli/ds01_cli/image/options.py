@@ -16,13 +16,15 @@ OwnName = Annotated[
 ]
 OwnNames = Annotated[
     list[str],
-    typer.Argument(help="Which images.", metavar="NAME...", autocompletion=completing.own_images),
+    typer.Argument(help="Which images.", autocompletion=completing.own_images),
 ]
 Project = Annotated[
     str | None,
-    typer.Option(help="Whose Dockerfile is meant.", autocompletion=completing.projects),
+    typer.Option(help="The project whose Dockerfile is meant.", autocompletion=completing.projects),
 ]
-Overwrite = Annotated[bool, typer.Option(help="Write over a Dockerfile that was changed by hand.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Write over a Dockerfile that was changed by hand.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", "-f", help="Do not ask.")]
-DryRun = Annotated[bool, typer.Option(help="Print the Dockerfile; change nothing.")]
-Verbose = Annotated[bool, typer.Option("--verbose", help="Print all that is told.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the Dockerfile; change nothing.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Print all that the build tells.")]

@@ -46,7 +46,7 @@ def delete(
     names: options.OwnNames,
     yes: options.Yes = False,
     with_dockerfile: Annotated[
-        bool, typer.Option("--with-dockerfile", help="Its Dockerfile, too.")
+        bool, typer.Option("--with-dockerfile", help="Delete its Dockerfile, too.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -76,10 +76,12 @@ def delete(
 def prune(
     *,
     unused: Annotated[
-        bool, typer.Option("--unused", help="Those with a name that no container uses, too.")
+        bool, typer.Option("--unused", help="Also images with a name that no container uses.")
     ] = False,
     yes: options.Yes = False,
-    dry_run: Annotated[bool, typer.Option(help="Say what would go; delete nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go; delete nothing.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make room: delete what old builds of yours left behind."""

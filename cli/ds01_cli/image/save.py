@@ -31,14 +31,17 @@ def save_from(  # noqa: PLR0913 - the flags of the command
     ],
     image: Annotated[
         str | None,
-        typer.Option(help="Into which image; else its own.", autocompletion=completing.own_images),
+        typer.Option(
+            help="Into which image; without it, its own.", autocompletion=completing.own_images
+        ),
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="One package to take; else all are.")
+        list[str] | None,
+        typer.Option("--only", metavar="PACKAGE", help="Take this package; without it, all."),
     ] = None,
     project: options.Project = None,
     yes: options.Yes = False,
-    dry_run: Annotated[bool, typer.Option(help="Say what would be added.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be added.")] = False,
     verbose: options.Verbose = False,
     as_json: Json = False,
 ) -> None:

@@ -55,16 +55,20 @@ def update(  # noqa: PLR0913 - the flags of the command
     *,
     name: options.OwnName = None,
     add: Annotated[
-        options.Many, typer.Option(help="One more Python package, or another version.")
+        options.Many,
+        typer.Option(metavar="PACKAGE", help="One more Python package, or another version."),
     ] = None,
-    apt: Annotated[options.Many, typer.Option(help="One more system package.")] = None,
+    apt: Annotated[
+        options.Many, typer.Option(metavar="PACKAGE", help="One more system package.")
+    ] = None,
     remove: Annotated[
-        options.Many, typer.Option(help="A package that is not needed any more.")
+        options.Many, typer.Option(metavar="PACKAGE", help="A package that is not needed any more.")
     ] = None,
     framework: Annotated[str | None, typer.Option(help="Another framework.")] = None,
     use_case: Annotated[str | None, typer.Option("--use-case", help="Another use case.")] = None,
     requirements: Annotated[
-        str | None, typer.Option("--requirements", "-r", help="A file that lists packages.")
+        str | None,
+        typer.Option("--requirements", "-r", metavar="FILE", help="A file that lists packages."),
     ] = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Fetch everything anew, for newer versions.")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ds01_cli.frame import guide, printing, session
-from ds01_cli.frame.flags import Json
+from ds01_cli.frame.flags import Json, UserToSee
 from ds01_spawner.domain.wording import clean, date_and_time
 
 _LONGEST = 1000
@@ -17,9 +17,7 @@ def notices(
     number: Annotated[
         int, typer.Option("-n", "--number", metavar="N", min=1, max=1000, help="How many at most.")
     ] = 20,
-    user: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Somebody else's; for managers.")
-    ] = None,
+    user: UserToSee = None,
     as_json: Json = False,
 ) -> None:
     """Show what the platform told you.

@@ -118,7 +118,7 @@ def test_answers_give_what_flags_give(api: FakeApi, types: Any) -> None:
     shown = types("taken\nthesis\nmine\n2g\nprojects/thesis\n")
     chosen = wanted(api, wait="4h")
     assert "You have a container called taken already" in shown.plain()
-    assert "1 of 2 free, a part of a card with 5 GB" in shown.plain()
+    assert "1 of 2 free, a part of a GPU with 5 GB" in shown.plain()
     assert chosen == wanted(
         api,
         name="thesis",
@@ -184,7 +184,7 @@ def test_what_makes_no_sense_is_wrong_usage(
 def test_sizes_that_are_there_are_offered_the_smallest_first() -> None:
     offered = gpu_choices(SLOTS, allow_full=True)
     assert [each.value for each in offered] == ["1g.5gb", "2g.10gb", "full", "none"]
-    assert offered[2].hint == "1 of 1 free, a whole card"
+    assert offered[2].hint == "1 of 1 free, a whole GPU"
     assert "full" not in [each.value for each in gpu_choices(SLOTS, allow_full=False)]
 
 

@@ -85,7 +85,7 @@ def test_guided_explains_each_step(api: FakeApi) -> None:
         "Everything in your home",
         "public half",
         "NAME.ds01",
-        "machine of your own",
+        "computer of your own",
         "That is all",
     ):
         assert words in done.output
