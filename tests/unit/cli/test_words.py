@@ -64,12 +64,13 @@ def texts(module: Path) -> Iterator[str]:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
     for node in ast.walk(tree):
+        text = ""
         if isinstance(node, ast.JoinedStr):
-            parts = [each.value for each in node.values if isinstance(each, ast.Constant)]
-            yield "{}".join(map(str, parts))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if id(node) not in unread and " " in node.value and "$" not in node.value:
-                yield node.value
+            text = "{}".join(str(e.value) for e in node.values if isinstance(e, ast.Constant))
+        elif isinstance(node, ast.Constant) and id(node) not in unread:
+            text = str(node.value)
+        if " " in text and "$" not in text:
+            yield text
 
 
 PAGES = [f"commands/{each}" for each in handbook.commands()] + [
