@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from ds01_cli.container import naming
 from ds01_cli.frame import guide, printing, session
 from ds01_cli.frame.caller import caller, is_root
-from ds01_cli.frame.flags import Everybody, UserToSee
+from ds01_cli.frame.flags import Everybody, Form, Format, UserToSee
 from ds01_spawner.client import places
 
 if TYPE_CHECKING:
@@ -22,21 +21,11 @@ if TYPE_CHECKING:
 _INDENT = 4
 
 
-class Format(StrEnum):
-    """How a list is printed."""
-
-    TABLE = "table"
-    SIMPLE = "simple"
-    JSON = "json"
-
-
 def list_containers(
     *,
     user: UserToSee = None,
     everybody: Everybody = False,
-    form: Annotated[
-        Format, typer.Option("--format", help="table, simple (for scripts) or json.")
-    ] = Format.TABLE,
+    form: Form = Format.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Show your containers, and when and why each stops."""

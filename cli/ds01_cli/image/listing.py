@@ -1,12 +1,11 @@
 """`ds01 image list` and `ds01 image show`."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from ds01_cli.frame import guide, printing, session
-from ds01_cli.frame.flags import Json
+from ds01_cli.frame.flags import Form, Format, Json
 from ds01_cli.image import options
 from ds01_cli.image.choosing import catalogue_of
 from ds01_cli.image.dockerfile import Place, place_of_image
@@ -22,18 +21,10 @@ _MOST_LAYERS = 8
 _WIDEST = 70
 
 
-class Form(StrEnum):
-    """How a list is printed."""
-
-    TABLE = "table"
-    SIMPLE = "simple"
-    JSON = "json"
-
-
 def list_images(
     *,
     own: Annotated[bool, typer.Option("--own", help="Only those you made.")] = False,
-    form: Annotated[Form, typer.Option("--format", help="table, simple or json.")] = Form.TABLE,
+    form: Form = Format.TABLE,
     as_json: Json = False,
 ) -> None:
     """Show the images that you may start, and which of your containers use them."""
@@ -45,7 +36,7 @@ def list_images(
         each.reference: [box.name for box in containers if box.image == each.reference]
         for each in images
     }
-    if as_json or form is Form.JSON:
+    if as_json or form is Format.JSON:
         facts = [
             {**each.model_dump(mode="json"), "used_by": used[each.reference]} for each in images
         ]
@@ -64,7 +55,7 @@ def list_images(
             )
             for each in images
         ],
-        style="simple" if form is Form.SIMPLE else "table",
+        style="simple" if form is Format.SIMPLE else "table",
         right=("SIZE",),
         empty="You have no images yet. Make one: ds01 image create",
     )
