@@ -69,6 +69,7 @@ class FakeApi:
     keys: list[m.SshKey] = field(default_factory=list)
     events: list[m.AuditEvent] = field(default_factory=list)
     options: m.ImageOptions | None = None
+    explanation: m.PolicyExplanation | None = None
     build_log: str = "Step 1/1 : FROM ds01/starter\n"
     build_end: m.Build | None = None
     refuses: dict[str, DS01Error] = field(default_factory=dict)
@@ -142,7 +143,7 @@ class FakeApi:
             user=self.user,
             role=self.role,
             interface="socket",
-            explanation=None,
+            explanation=self.explanation,
             usage=(),
             containers=tuple(self.containers.values()),
             tickets=(),

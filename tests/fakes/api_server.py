@@ -155,6 +155,7 @@ class _Talk(BaseHTTPRequestHandler):
             self.wfile.write(part)
 
     def _docker(self, body: bytes) -> None:
+        self.house.streaming = self
         if self.path.endswith("/exec"):
             self.server.house.ran = json.loads(body)["Cmd"]
             self.says(201, b'{"Id": "e1"}', Content_Type="application/json")

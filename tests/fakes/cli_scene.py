@@ -16,7 +16,7 @@ import pytest
 
 from ds01_cli.main import run
 from ds01_cli.ssh import by_socket, by_websocket, port_forward
-from ds01_spawner.client import asking, client, places, web_stream
+from ds01_spawner.client import asking, client, docker_stream, places, web_stream
 from ds01_spawner.client import models as m
 from ds01_spawner.client.streams import STDOUT
 from ds01_spawner.recipes.source import source_digest
@@ -160,6 +160,7 @@ def scene_in(
 ) -> Scene:
     """A keyboard before that server."""
     (folder / "typed").write_text(f"{TOKEN}\n")
+    monkeypatch.setattr(docker_stream, "_END_SECONDS", 0.3)
     monkeypatch.setattr(places, "USUAL_SOCKET", "/nonexistent/usual")
     # Nothing here speaks TLS, and to load all authorities takes longer than a command.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -172,6 +173,8 @@ def scene_in(
 def an_api(home: Path, command: str) -> FakeApi:
     """What somebody has at the API."""
     api = FakeApi()
+    explanation = m.PolicyExplanation(user="alice", group=None, groups=(), limits={})
+    api.explanation = explanation
     api.options = m.ImageOptions.model_validate(asdict(STARTER))
     states = {"start": "exited", "run": "exited", "remove": "exited", "unpause": "paused"}
     state = states.get(command.removeprefix("container "), "running")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ds01_cli.frame import printing, waiting
 from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
-from ds01_spawner.domain.errors import DS01Error
+from ds01_spawner.domain.errors import DS01Error, Unavailable
 from ds01_spawner.domain.wording import clean, size
 from ds01_spawner.recipes.dockerfile_reading import step_of, steps
 from ds01_spawner.recipes.failures import Explanation, explained
@@ -17,6 +17,7 @@ _STEP = re.compile(r"Step (?P<number>\d+)/(?P<of>\d+) : (?P<told>.*)")
 _NEWS = ("Collecting ", "Downloading ", "Installing ", "Building wheel", "Get:", "Setting up ")
 _KEPT_CHARACTERS = 400_000
 _WIDEST = 60
+_RUNNING = "running"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,21 @@ def build(client: Client, wanted: Wanted) -> m.Build:
         ended, log = _followed(client, begun, wanted)
     except KeyboardInterrupt:
         # The same key names the build that was begun, whether or not its answer was read.
-        with waiting.status("Cancelling the build"):
-            client.cancel_build(client.build(request, key=key).id)
-        printing.say("Cancelled: nothing was built.")
+        printing.console(stderr=True).print(_cancelled(client, request, key))
         raise
     if ended.state == "done":
         return ended
     raise _failed(ended, log, wanted)
+
+
+def _cancelled(client: Client, request: m.BuildRequest, key: str) -> str:
+    """What is said when the build has been cancelled, or could not be."""
+    try:
+        with waiting.status("Cancelling the build"):
+            client.cancel_build(client.build(request, key=key).id)
+    except DS01Error as exc:
+        return f"note: The build may go on: {exc}"
+    return "Cancelled: nothing was built."
 
 
 def said_sizes(ended: m.Build) -> str:
@@ -111,6 +120,11 @@ def _followed(client: Client, begun: m.Build, wanted: Wanted) -> tuple[m.Build, 
             *whole, line = (line + news.text).split("\n")
             for each in whole:
                 tell(each)
+    if ended.state == _RUNNING:
+        raise Unavailable(
+            "The gateway broke off before the build had ended.",
+            "See whether the image is there: ds01 image list",
+        )
     return ended, log
 
 

@@ -15,7 +15,7 @@ from ds01_cli.frame.asking import Choice
 from ds01_cli.frame.flags import Json
 from ds01_cli.image.choosing import catalogue_of
 from ds01_cli.project.folders import shown_path, usual_folder
-from ds01_spawner.domain.errors import Conflict, InvalidRequest
+from ds01_spawner.domain.errors import Conflict, InvalidRequest, Unavailable
 from ds01_spawner.recipes import devcontainer
 from ds01_spawner.recipes.catalogue import NO_USE_CASE, Catalogue, Framework
 from ds01_spawner.recipes.project import REQUIREMENTS, Project, files_of, project_name
@@ -167,8 +167,8 @@ def _umask() -> int:
     return mask
 
 
-def _unwritable(folder: Path, error: OSError) -> InvalidRequest:
-    return InvalidRequest(
+def _unwritable(folder: Path, error: OSError) -> Unavailable:
+    return Unavailable(
         f"{shown_path(folder)} cannot be made: {error.strerror}.",
         "Nothing was made. Look at your room with ds01 check-limits, or choose another folder:"
         " --in FOLDER.",

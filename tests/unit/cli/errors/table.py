@@ -26,27 +26,15 @@ cannot. In every case there is one line that says what next, and nothing is left
 
 # ruff: noqa: E501 - a table is read by the row
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-import pytest
 from typer.main import get_command
 
 from ds01_cli.commands import PROGRAM
 from ds01_cli.frame.group import app_of
 from ds01_cli.frame.table import Command, Group
 from ds01_cli.main import WITHOUT_FRAME
-from fakes.api_server import ApiServer, api_server
-from fakes.cli_faults import ASKING, FAR, FAULTS
-from fakes.cli_scene import (
-    TOKEN,
-    Ended,
-    Scene,
-    a_home,
-    scene_in,
-)
 
 # fmt: off
 TABLE = """
@@ -118,158 +106,48 @@ completion              .   .   .   .   .   .   . |   .   .   .   .   . |   .   
 """
 # fmt: on
 
-HEADS = TABLE.split("\n")[1].split("|")[:-1]
-COLUMNS = " ".join(HEADS).split()
-pytestmark = pytest.mark.enable_socket
+COLUMNS = TABLE.split("\n")[1].rpartition("|")[0].replace("|", " ").split()
 
 
 @dataclass(frozen=True)
 class Row:
-    """One command: what is typed, and its exit code by column."""
+    """One command.
+
+    Attributes:
+        command: Its words.
+        typed: They, and what follows.
+        codes: Its exit code, by the columns whose faults can reach it.
+    """
 
     command: str
     typed: tuple[str, ...]
     codes: Mapping[str, int]
 
+    @property
+    def for_programs(self) -> tuple[str, ...]:
+        """What is typed, with `--json`; empty where the command has no such option."""
+        if self.command in WITHOUT_FRAME:
+            return ()
+        known = get_command(app_of(self.command, COMMANDS[self.command])).params
+        return (*self.typed, "--json") if any("--json" in each.opts for each in known) else ()
 
-def rows() -> Iterator[Row]:
+
+def _rows() -> Iterator[Row]:
     for line in TABLE.splitlines()[2:]:
         *cells, typed = line.split("|")
         words = " ".join(cells).split()
         command, codes = words[: -len(COLUMNS)], words[-len(COLUMNS) :]
-        known = {
+        reached = {
             column: int(code) for column, code in zip(COLUMNS, codes, strict=True) if code != "."
         }
-        yield Row(" ".join(command), (*command, *typed.split()), known)
+        yield Row(" ".join(command), (*command, *typed.split()), reached)
 
 
-def every(group: Group, path: str = "") -> Iterator[tuple[str, Command]]:
+def _every(group: Group, path: str = "") -> Iterator[tuple[str, Command]]:
     for name, entry in group.entries.items():
         words = f"{path} {name}".strip()
-        yield from every(entry, words) if isinstance(entry, Group) else [(words, entry)]
+        yield from _every(entry, words) if isinstance(entry, Group) else [(words, entry)]
 
 
-ROWS = {row.command: row for row in rows()}
-COMMANDS = dict(every(PROGRAM))
-
-
-def forms(row: Row) -> list[tuple[str, ...]]:
-    """As it is typed, and with `--json` where it has that."""
-    if row.command in WITHOUT_FRAME:
-        return [row.typed]
-    options = app_of(row.command, COMMANDS[row.command])
-    shown = get_command(options).params
-    if not any("--json" in each.opts for each in shown):
-        return [row.typed]
-    return [row.typed, (*row.typed, "--json")]
-
-
-def cells() -> Iterator[tuple[Row, str, str, tuple[str, ...]]]:
-    """Each way in which a fault comes; the first of a column for programs, too."""
-    for row in ROWS.values():
-        for column in row.codes:
-            for number, variant in enumerate(FAULTS.get(column, ())):
-                if (row.command, variant) == ("login", "no token"):
-                    continue  # it is where a token is said
-                for form in forms(row)[: 1 if number else 2]:
-                    yield row, column, variant, form
-
-
-def named(value: object) -> str:
-    """`container deploy`, or as it is; `json` for what is typed for programs."""
-    if isinstance(value, tuple):
-        return "json" if "--json" in value else ""
-    return value.command if isinstance(value, Row) else str(value)
-
-
-CELLS = [pytest.param(*each, id="-".join(filter(None, map(named, each)))) for each in cells()]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    with api_server(tmp_path_factory.mktemp("api")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with pytest.MonkeyPatch.context() as patch:
-        return a_home(tmp_path_factory.mktemp("home"), patch)
-
-
-@pytest.fixture
-def scene(
-    server: ApiServer,
-    template: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> Scene:
-    return scene_in(tmp_path, template, server, monkeypatch, capfd)
-
-
-def check_one_line(ended: Ended, code: int) -> None:
-    """One line that begins with the program's name; before it only what was under way."""
-    said = f"{ended.out}\n{ended.err}"
-    assert "Traceback" not in said
-    assert TOKEN not in said
-    assert ended.code == code, said
-    *before, last = ended.err.splitlines()
-    assert last.startswith("ds01: "), said
-    assert not [each for each in before if each.startswith("ds01: ")], said
-    what, _, what_next = last.removeprefix("ds01: ").partition(". ")
-    assert what, said
-    assert what_next, said
-
-
-def check_faults(ended: Ended, code: int) -> None:
-    """A line for each fault of a file: which file, where, and what was expected."""
-    said = f"{ended.out}\n{ended.err}"
-    assert "Traceback" not in said
-    assert (ended.code, ended.out) == (code, ""), said
-    faults = [each for each in ended.err.splitlines() if ".yaml:" in each]
-    assert len(faults) == 1, said
-    assert len(ended.err.splitlines()) <= 3, said
-
-
-def check_output(ended: Ended, form: tuple[str, ...], *, may_say: bool) -> None:
-    """Nothing, or for programs JSON."""
-    if "--json" in form:
-        assert not ended.out or json.loads(ended.out), ended.out
-    elif not may_say:
-        assert ended.out == ""
-
-
-def stays(command: str, column: str) -> set[str]:
-    """What of a home may have changed though the command failed: what is whole."""
-    key = {".config/ds01/id_ed25519", ".config/ds01/id_ed25519.pub"}
-    if command == "user-setup" and column not in ASKING:
-        return {*key, ".config/ds01/first-steps.md", *CONFIG}  # each step is whole by itself
-    return key if column == "srv" and command in WITH_KEY else set()
-
-
-CONFIG = {".config/ds01/known_hosts", ".config/ds01/ssh_config", ".ssh/config"}
-WITH_KEY = {"ssh", "ssh-config", "vscode", "cp", "port-forward", "user-setup"}
-"""Commands that make a key first; it is used when they are typed again."""
-
-
-def test_every_command_has_its_row() -> None:
-    assert set(ROWS) == set(COMMANDS)
-
-
-@pytest.mark.parametrize(("row", "column", "variant", "form"), CELLS)
-def test_it_says_what_is_wrong_and_what_next(
-    row: Row, column: str, variant: str, form: tuple[str, ...], scene: Scene
-) -> None:
-    scene.begin(row.command, far=column in FAR or row.command == "login")
-    FAULTS[column][variant](scene, row.command)
-    before = dict(scene.api.containers)
-    ended = scene.types(form)
-    if column == "pol":
-        check_faults(ended, row.codes[column])
-    else:
-        check_one_line(ended, row.codes[column])
-    check_output(ended, form, may_say=column not in ASKING)
-    assert ended.changed <= stays(row.command, column)
-    assert scene.api.containers == before
-    assert ended.ran == ()
+ROWS = {row.command: row for row in _rows()}
+COMMANDS = dict(_every(PROGRAM))
