@@ -102,6 +102,7 @@ from ds01_spawner.policy.gpu_config import GpuConfig, parse_gpu_config
 from ds01_spawner.policy.image_references import is_image_id
 from ds01_spawner.policy.images import ImageCatalogue, parse_images
 from ds01_spawner.ports import Cgroups, GpuProbe, HubClient
+from ds01_spawner.ports.people import HubPeople
 from ds01_spawner.recipes.aime import Rows, read_rows
 from ds01_spawner.recipes.catalogue import Catalogue
 
@@ -110,6 +111,10 @@ STATE_VARIABLE = "DS01_STATE_DIR"
 SOCKET_VARIABLE = "DS01_ENGINE_SOCKET"
 RUN_VARIABLE = "DS01_RUN_DIR"
 SERVICE_FILE = "culler.env"
+GATEWAY_FILE = "gateway.env"
+PEOPLE_FILE = "people.env"
+"""Settings of services, and of `ds01 admin user remove`, beside the policy."""
+
 _DEFAULT_CONFIG = Path("/etc/ds01")
 _DEFAULT_STATE = Path("/var/lib/ds01")
 _DEFAULT_RUN = Path("/run/ds01")
@@ -560,11 +565,12 @@ class Platform:
             instance=self.instance,
         )
 
-    def departures(self, hub: HubClient | None) -> Departures:
+    def departures(self, hub: HubClient | None, hub_people: HubPeople | None) -> Departures:
         """Removes people.
 
         Args:
             hub: Told of their servers; without it, it finds out by itself that they stopped.
+            hub_people: The hub's own list, where it can be asked.
         """
         return Departures(
             accounts=ShadowTools(),
@@ -576,6 +582,7 @@ class Platform:
             ledger=self.ledger,
             servers=self.servers,
             hub=hub,
+            hub_people=hub_people,
             audit=self.audit,
             instance=self.instance,
         )
@@ -725,6 +732,18 @@ def open_hub(
     neither says where the hub is, or the file is closed to whoever runs this.
     """
     return hub_from(environment) or hub_from(environment_in(directories.config / SERVICE_FILE))
+
+
+def open_hub_people(
+    directories: Directories, environment: Mapping[str, str] = os.environ
+) -> HubPeople | None:
+    """The hub's own list, for an administrator beside it; `None` where nothing says where it is.
+
+    By the token that is for this alone; else by a service's, which may look and not remove.
+    """
+    files = (directories.config / name for name in (PEOPLE_FILE, SERVICE_FILE, GATEWAY_FILE))
+    people, *services = (hub_from(environment_in(file)) for file in files)
+    return next((each for each in (people, hub_from(environment), *services) if each), None)
 
 
 def open_platform(directories: Directories | None = None, *, actor: str) -> Platform:
