@@ -1,7 +1,5 @@
 """`ds01 image create`: choices become a Dockerfile, and that an image."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -9,20 +7,19 @@ import typer
 from ds01_cli.frame import asking, completing, guide, printing, session
 from ds01_cli.frame.flags import Json
 from ds01_cli.image import options
-from ds01_cli.image.building import BuildFailed
 from ds01_cli.image.choosing import Flags, catalogue_of, recipe_of
 from ds01_cli.image.dockerfile import DOCKERFILE, Place, name_for, place_of_image
 from ds01_cli.image.making import (
-    Requirements,
     Wishes,
     check_unedited,
     made,
     own_image,
-    renew_requirements,
+    renewed,
     requirements_of,
+    taken_back,
 )
 from ds01_cli.project.folders import image_around
-from ds01_spawner.domain.errors import Conflict, DS01Error, InvalidRequest
+from ds01_spawner.domain.errors import Conflict, InvalidRequest
 from ds01_spawner.recipes.dockerfile import written
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.packages import apt_packages, image_name, pip_packages
@@ -97,8 +94,7 @@ def create(  # noqa: PLR0913 - the flags of the command
             raise Conflict("Nothing was made.", "Choose another name for an image of its own.")
         lists = requirements_of(place, requirements)
         if requirements is None and place.project is not None:
-            lists = _lists_before(before)
-            renew_requirements(place, () if dry_run else lists.names)
+            lists = renewed(place, _lists_before(before))
         flags = Flags(
             framework,
             use_case,
@@ -114,7 +110,7 @@ def create(  # noqa: PLR0913 - the flags of the command
             _print_dry(text, called, dumped(recipe), as_json=as_json)
             return
         files = {**lists.written, DOCKERFILE: text}
-        with _taken_back(place, files):
+        with taken_back(place, files):
             for file, content in files.items():
                 place.write(content, file)
             if not build:
@@ -132,29 +128,10 @@ def _is_meant(name: str, place: Place, dry_run: bool) -> bool:  # noqa: FBT001 -
     return True
 
 
-def _lists_before(text: str | None) -> Requirements:
+def _lists_before(text: str | None) -> tuple[str, ...]:
     """The files from which the Dockerfile that is there reads packages: they stay in the recipe."""
     recipe = None if text is None else kept(text).recipe
-    return Requirements(() if recipe is None else recipe.requirements)
-
-
-@contextmanager
-def _taken_back(place: Place, names: Iterable[str]) -> Iterator[None]:
-    """Files of these names are as they were again, when there is no image to go with them.
-
-    What was not built because of what the Dockerfile says stays: that is where to correct it.
-    """
-    before = {name: place.read(name) for name in names}
-    try:
-        yield
-    except BuildFailed:
-        raise
-    except (KeyboardInterrupt, DS01Error):
-        for name, text in before.items():
-            if text is not None:
-                place.write(text, name)
-        place.remove(name for name, text in before.items() if text is None)
-        raise
+    return () if recipe is None else recipe.requirements
 
 
 def _tell_unbuilt(name: str, place: Place, *, as_json: bool) -> None:

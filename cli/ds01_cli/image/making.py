@@ -1,6 +1,7 @@
 """What `create`, `update` and `save-from` share: a Dockerfile in its place, and a build."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from ds01_cli.image.context import files_for
 from ds01_cli.image.dockerfile import Place
 from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
-from ds01_spawner.domain.errors import Conflict, InvalidRequest, NotFound
+from ds01_spawner.domain.errors import Conflict, DS01Error, InvalidRequest, NotFound
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.recipe import dumped
 from ds01_spawner.recipes.requirements import as_text, listed
@@ -84,6 +85,25 @@ def made(client: Client, name: str, place: Place, text: str, wishes: Wishes) -> 
     )
 
 
+@contextmanager
+def taken_back(place: Place, names: Iterable[str]) -> Iterator[None]:
+    """Files of these names are as they were again, when there is no image to go with them.
+
+    What was not built because of what the Dockerfile says stays: that is where to correct it.
+    """
+    before = {name: place.read(name) for name in names}
+    try:
+        yield
+    except BuildFailed:
+        raise
+    except (KeyboardInterrupt, DS01Error):
+        for name, text in before.items():
+            if text is not None:
+                place.write(text, name)
+        place.remove(name for name, text in before.items() if text is None)
+        raise
+
+
 def check_unedited(name: str, place: Place, text: str | None, *, overwrite: bool) -> None:
     """Return when the Dockerfile that is there may be written over.
 
@@ -147,12 +167,13 @@ def requirements_of(place: Place, path: str | None) -> Requirements:
     return Requirements((name,), {name: as_text(found, source.name)})
 
 
-def renew_requirements(place: Place, names: tuple[str, ...]) -> None:
-    """Make files anew that were made from others of the folder, as these are now.
+def renewed(place: Place, names: tuple[str, ...]) -> Requirements:
+    """The same files, with the text of those that were made from others, as these are now.
 
     Raises:
         InvalidRequest: One of those lists no packages that can be read.
     """
+    written: dict[str, str] = {}
     for name in names:
         stem = name.removeprefix(_FROM).removesuffix(".txt")
         if not name.startswith(_FROM):
@@ -161,9 +182,10 @@ def renew_requirements(place: Place, names: tuple[str, ...]) -> None:
             source = place.folder / f"{stem}{suffix}"
             if source.is_file():
                 found = listed(source.name, _read(source))
-                place.write(as_text(found, source.name), name)
+                written[name] = as_text(found, source.name)
                 printing.note(*found.notes)
                 break
+    return Requirements(names, written)
 
 
 def own_image(client: Client, name: str) -> m.Image | None:

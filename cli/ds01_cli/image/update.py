@@ -1,5 +1,6 @@
 """`ds01 image update`: other packages, or everything anew."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from ds01_cli.frame.flags import Json
 from ds01_cli.image import options
 from ds01_cli.image.choosing import catalogue_of
 from ds01_cli.image.dockerfile import Place, name_for, place_of_image
-from ds01_cli.image.making import Wishes, made, renew_requirements, requirements_of
+from ds01_cli.image.making import Wishes, made, renewed, requirements_of, taken_back
 from ds01_spawner.client import Client
 from ds01_spawner.domain.errors import Conflict, NotFound
 from ds01_spawner.recipes.catalogue import Catalogue
@@ -117,19 +118,23 @@ def apply(  # noqa: PLR0913 - what, where, how
         BuildFailed: The build failed; the image and its Dockerfile are as they were.
     """
     before = place.read()
-    text = _text(client, name, place, before, changes, dry_run=dry_run)
+    text, lists = _text(client, name, place, before, changes)
     if dry_run:
         _print_dry(name, text, as_json=wishes.as_json)
         return
-    if text == before and not changes.rebuild and not changes.requirements:
+    same = text == before and all(place.read(file) == said for file, said in lists.items())
+    if same and not changes.rebuild and not changes.requirements:
         if wishes.as_json:
             printing.print_json({"build": None, "dockerfile": str(place.dockerfile)})
         else:
             printing.say(f"{name} is like that already. To build it anew: --rebuild")
         return
-    made(client, name, place, text, wishes)
-    if text != before:
-        place.write(text)
+    with taken_back(place, lists):
+        for file, content in lists.items():
+            place.write(content, file)
+        made(client, name, place, text, wishes)
+        if text != before:
+            place.write(text)
 
 
 def _print_dry(name: str, text: str, *, as_json: bool) -> None:
@@ -141,15 +146,10 @@ def _print_dry(name: str, text: str, *, as_json: bool) -> None:
         typer.echo(text, nl=False)
 
 
-def _text(  # noqa: PLR0913 - what, where, how
-    client: Client,
-    name: str,
-    place: Place,
-    before: str | None,
-    changes: Changes,
-    *,
-    dry_run: bool,
-) -> str:
+def _text(
+    client: Client, name: str, place: Place, before: str | None, changes: Changes
+) -> tuple[str, Mapping[str, str]]:
+    """The Dockerfile as it is to be, and the lists of packages that it reads, made anew."""
     there = None if before is None else kept(before)
     if before is not None and there is not None and there.edited and not changes.overwrite:
         if changes.of_recipe:
@@ -158,18 +158,16 @@ def _text(  # noqa: PLR0913 - what, where, how
                 f"Change it there, then: ds01 image update {name}{place.flag} --rebuild; "
                 "or let it be written anew, without your changes: --overwrite.",
             )
-        return before
+        return before, {}
     recipe = there.recipe if there is not None else None
     catalogue = catalogue_of(client.image_options())
     changed = _changed(recipe or _of_image(client, name, place), changes, catalogue)
     if changes.requirements is not None:
         lists = requirements_of(place, changes.requirements)
         changed = replace(changed, requirements=lists.names)
-        for file, content in () if dry_run else lists.written.items():
-            place.write(content, file)
-    elif not dry_run:
-        renew_requirements(place, changed.requirements)
-    return written(changed, catalogue, name)
+    else:
+        lists = renewed(place, changed.requirements)
+    return written(changed, catalogue, name), lists.written
 
 
 def _changed(recipe: Recipe, changes: Changes, catalogue: Catalogue) -> Recipe:

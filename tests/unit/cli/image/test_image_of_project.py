@@ -10,7 +10,7 @@ from ds01_spawner.client.streams import STDOUT
 from ds01_spawner.domain.errors import Conflict, InvalidRequest, NotFound
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.recipe import Recipe, dumped
-from fakes.api_app import FakeApi
+from fakes.api_app import Asked, FakeApi
 from fakes.built_project import has_image
 from fakes.program import invoke, said, told
 from fakes.workspace import in_workspace
@@ -167,3 +167,26 @@ def test_deleting_tells_of_the_projects_dockerfile(api: FakeApi, leaves: Path) -
     assert shown in said("image delete", "leaves", "--yes", "--with-dockerfile")
     assert told("image delete", "leaves", "--yes")["files_left"] == [str(leaves / "Dockerfile")]
     assert (leaves / "Dockerfile").is_file()
+
+
+def test_a_list_that_is_made_of_another_file_is_as_it_was_when_the_build_is_cancelled(
+    api: FakeApi, leaves: Path
+) -> None:
+    environment = leaves / "environment.yml"
+    environment.write_text("dependencies: [numpy=1.26]\n")
+    said("image create", "--project", "leaves", "--framework", "cpu", "-r", str(environment))
+    made = leaves / "requirements.from-environment.txt"
+    before = made.read_text()
+    environment.write_text("dependencies: [numpy=2.0]\n")
+
+    def interrupted(_asked: Asked) -> m.Build:
+        raise KeyboardInterrupt
+
+    for words in (("image update", "leaves"), ("image create", "leaves", "--framework", "cpu")):
+        api.answers["followBuild"] = interrupted
+        invoke(*words)
+        assert "numpy==2.0.*" in api.body("startBuild").files[made.name]
+        assert made.read_text() == before
+    del api.answers["followBuild"]
+    said("image update", "leaves")
+    assert "numpy==2.0.*" in made.read_text()
