@@ -45,9 +45,29 @@ class Utilization(Protocol):
 
 
 class Process(Protocol):
-    """A process on a device."""
+    """A process on a device.
+
+    Attributes:
+        pid: Host process id.
+        usedGpuMemory: Bytes, or `None` where the driver does not say.
+    """
 
     pid: int
+    usedGpuMemory: int | None  # noqa: N815
+
+
+class ProcessSample(Protocol):
+    """How much of a device a process had in a sample period.
+
+    Attributes:
+        pid: Host process id.
+        timeStamp: End of the period, in microseconds.
+        smUtil: Percent of the multiprocessors' time.
+    """
+
+    pid: int
+    timeStamp: int  # noqa: N815
+    smUtil: int  # noqa: N815
 
 
 class Attributes(Protocol):
@@ -136,6 +156,14 @@ class Nvml(Protocol):
         """Load; `NOT_SUPPORTED` for MIG devices and cards in MIG mode."""
         ...
 
+    def nvmlDeviceGetPowerUsage(self, handle: Handle) -> int:
+        """Milliwatts that a card takes now."""
+        ...
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: Handle) -> int:
+        """Millijoules that a card took since its driver was loaded; from Volta on."""
+        ...
+
     def nvmlDeviceGetComputeRunningProcesses(self, handle: Handle) -> Sequence[Process]:
         """Processes with a CUDA context."""
         ...
@@ -146,6 +174,14 @@ class Nvml(Protocol):
 
     def nvmlDeviceGetGraphicsRunningProcesses(self, handle: Handle) -> Sequence[Process]:
         """Processes that draw."""
+        ...
+
+    def nvmlDeviceGetProcessUtilization(
+        self,
+        handle: Handle,
+        timeStamp: int,  # noqa: N803
+    ) -> Sequence[ProcessSample]:
+        """Samples newer than `timeStamp`; `NOT_FOUND` without any, `NOT_SUPPORTED` with MIG."""
         ...
 
 

@@ -5,7 +5,7 @@ sentence says why. Only what the driver says outright (no MIG on this card) is t
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from ds01_spawner.adapters.nvml_api import (
     Attributes,
     Handle,
     Nvml,
+    Process,
     error_code,
     is_absent,
     is_driver_wide,
@@ -274,14 +275,18 @@ def _memory_used(nvml: Nvml, handle: Handle) -> int:
         return nvml.nvmlDeviceGetMemoryInfo(handle).used
 
 
-def _compute_pids(nvml: Nvml, handle: Handle) -> tuple[int, ...]:
+def computing(nvml: Nvml, handle: Handle) -> Sequence[Process]:
+    """Processes with a CUDA context on a slot."""
     try:
-        processes = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
+        return nvml.nvmlDeviceGetComputeRunningProcesses(handle)
     except FAULTS as error:
         if error_code(error) != pynvml.NVML_ERROR_FUNCTION_NOT_FOUND:
             raise
-        processes = nvml.nvmlDeviceGetComputeRunningProcesses_v2(handle)
-    return tuple(sorted({process.pid for process in processes}))
+        return nvml.nvmlDeviceGetComputeRunningProcesses_v2(handle)
+
+
+def _compute_pids(nvml: Nvml, handle: Handle) -> tuple[int, ...]:
+    return tuple(sorted({process.pid for process in computing(nvml, handle)}))
 
 
 def _graphics_pids(nvml: Nvml, handle: Handle) -> tuple[int, ...]:

@@ -19,6 +19,9 @@ from ds01_spawner.domain.gpu import MigProfile
 from ds01_spawner.policy.gpu_config import Simulation
 
 _MIB = 1024**2
+_IDLE_WATTS, _LOAD_WATTS = 50.0, 200.0
+"""What a card of the simulation takes, and how much more at full load."""
+
 _SLICES_OF = {
     pynvml.NVML_GPU_INSTANCE_PROFILE_1_SLICE: 1,
     pynvml.NVML_GPU_INSTANCE_PROFILE_2_SLICE: 2,
@@ -172,9 +175,26 @@ class SimulatedNvml:
             raise _error("not_supported")
         return SimpleNamespace(gpu=round((utilisation or 0.0) * 100), memory=0)
 
+    def nvmlDeviceGetPowerUsage(self, handle: _Device) -> int:
+        """What the state says, or what the load makes likely; not of a MIG device."""
+        state = self._card_state(handle)
+        if state.power_watts is not None:
+            return round(state.power_watts * 1000)
+        parts = handle.instances
+        shares = [(each, _share(each)) for each in parts] if parts else [(handle, 1.0)]
+        load = sum((self._state_of(each).utilisation or 0.0) * share for each, share in shares)
+        return round((_IDLE_WATTS + _LOAD_WATTS * load) * 1000)
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: _Device) -> int:
+        """What the state says."""
+        state = self._card_state(handle)
+        if state.energy_joules is None:
+            raise _error("not_supported")
+        return round(state.energy_joules * 1000)
+
     def nvmlDeviceGetComputeRunningProcesses(self, handle: _Device) -> list[Any]:
         """Processes that the state names."""
-        return [SimpleNamespace(pid=pid) for pid in self._state_of(handle).pids]
+        return _processes(self._state_of(handle), draws=False)
 
     def nvmlDeviceGetComputeRunningProcesses_v2(self, handle: _Device) -> list[Any]:
         """The same."""
@@ -182,7 +202,27 @@ class SimulatedNvml:
 
     def nvmlDeviceGetGraphicsRunningProcesses(self, handle: _Device) -> list[Any]:
         """Processes that the state names."""
-        return [SimpleNamespace(pid=pid) for pid in self._state_of(handle).graphics_pids]
+        return _processes(self._state_of(handle), draws=True)
+
+    def nvmlDeviceGetProcessUtilization(
+        self,
+        handle: _Device,
+        timeStamp: int,  # noqa: N803
+    ) -> list[Any]:
+        """One sample of each process whose share the state says; not of a card in MIG mode."""
+        state = self._state_of(handle)
+        if handle.instances or handle.profile is not None:
+            raise _error("not_supported")
+        samples = [
+            SimpleNamespace(
+                pid=each.pid, timeStamp=timeStamp + 1, smUtil=round(each.sm_share * 100)
+            )
+            for each in state.processes
+            if each.sm_share is not None
+        ]
+        if not samples:
+            raise _error("not_found")
+        return samples
 
     def _check(self) -> None:
         if self._initialised == 0:
@@ -193,6 +233,12 @@ class SimulatedNvml:
             raise _error("unknown") from exc
         if self._state.driver_fault is not None:
             raise _error(self._state.driver_fault)
+
+    def _card_state(self, device: _Device) -> DeviceState:
+        state = self._state_of(device)
+        if device.profile is not None or not state.tells_power:
+            raise _error("not_supported")
+        return state
 
     def _profile_of(self, device: _Device) -> MigProfile:
         self._state_of(device)
@@ -215,6 +261,16 @@ class SimulatedNvml:
             if state.fault is not None:
                 raise _error(state.fault)
         return state
+
+
+def _processes(state: DeviceState, *, draws: bool) -> list[Any]:
+    pids = state.graphics_pids if draws else state.pids
+    plain = [SimpleNamespace(pid=pid, usedGpuMemory=None) for pid in pids]
+    return plain + [
+        SimpleNamespace(pid=each.pid, usedGpuMemory=each.memory_bytes)
+        for each in state.processes
+        if each.draws is draws
+    ]
 
 
 def _cards(simulation: Simulation) -> list[_Device]:
@@ -249,6 +305,12 @@ def _instance(seed: str, card: _Device, place: int, profile: str) -> _Device:
         card=card,
         profile=MigProfile.parse(profile),
     )
+
+
+def _share(instance: _Device) -> float:
+    """What a MIG device computes on, of its card."""
+    slices = instance.profile.usable_slices if instance.profile else 0
+    return slices / instance.model.compute_slices
 
 
 def _error(name: str) -> pynvml.NVMLError:

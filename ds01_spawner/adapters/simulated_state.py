@@ -8,6 +8,24 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 
+class ProcessState(BaseModel):
+    """A process on a simulated device, beside those that only have an id.
+
+    Attributes:
+        pid: Host process id.
+        memory_bytes: What it has of the device's memory; `None`: the driver does not say.
+        sm_share: 0 to 1; not of MIG instances.
+        draws: Whether it only draws.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pid: int
+    memory_bytes: int | None = Field(default=None, ge=0)
+    sm_share: float | None = Field(default=None, ge=0, le=1)
+    draws: bool = False
+
+
 class DeviceState(BaseModel):
     """What a simulated device does.
 
@@ -16,6 +34,10 @@ class DeviceState(BaseModel):
         memory_used_bytes: Framebuffer in use.
         pids: Host process ids that compute on it.
         graphics_pids: Host process ids that draw on it.
+        processes: More processes, each with its share.
+        power_watts: What a card takes; without it, what its load makes likely.
+        energy_joules: What a card took since its driver was loaded; without it, it does not say.
+        tells_power: Whether a card says anything of that.
         fault: Name of the NVML error that every call on it gives, such as `gpu_is_lost`.
     """
 
@@ -25,6 +47,10 @@ class DeviceState(BaseModel):
     memory_used_bytes: int = Field(default=0, ge=0)
     pids: tuple[int, ...] = ()
     graphics_pids: tuple[int, ...] = ()
+    processes: tuple[ProcessState, ...] = ()
+    power_watts: float | None = Field(default=None, ge=0)
+    energy_joules: float | None = Field(default=None, ge=0)
+    tells_power: bool = True
     fault: str | None = None
 
 

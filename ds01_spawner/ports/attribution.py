@@ -1,0 +1,22 @@
+"""Who the processes of this machine are."""
+
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from ds01_spawner.domain.attribution import ProcessFacts
+
+
+class ProcessTable(Protocol):
+    """The processes of this machine."""
+
+    def seconds_up(self) -> float:
+        """Seconds since the machine's start, by the clock of `ProcessFacts.started_seconds`."""
+        ...
+
+    def look(self, pids: Collection[int]) -> Mapping[int, ProcessFacts]:
+        """Who each of these is. One that has ended is left out; never raises.
+
+        What is said of one is all said of the same process, also when its id is given to another
+        meanwhile. What cannot be read of one is `None`.
+        """
+        ...

@@ -1,0 +1,136 @@
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from contracts.process_table import ProcessTableContract, Put
+from ds01_spawner.adapters import process_table
+from ds01_spawner.adapters.activity.kernel_text import read_kernel
+from ds01_spawner.adapters.process_table import KernelProcessTable
+from ds01_spawner.domain.attribution import ProcessFacts
+from fakes.process_folders import ProcessFolders
+from fakes.process_table import FakeProcessTable
+
+
+class TestFakeProcessTable(ProcessTableContract):
+    @pytest.fixture
+    def table(self) -> FakeProcessTable:
+        return FakeProcessTable()
+
+    @pytest.fixture
+    def put(self, table: FakeProcessTable) -> Put:
+        return table.put
+
+
+class TestKernelProcessTable(ProcessTableContract):
+    """With the fixtures below."""
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> ProcessFolders:
+    return ProcessFolders(tmp_path / "proc")
+
+
+@pytest.fixture
+def put(folders: ProcessFolders) -> Callable[..., object]:
+    return folders.put
+
+
+@pytest.fixture
+def table(folders: ProcessFolders) -> KernelProcessTable:
+    return KernelProcessTable(str(folders.path))
+
+
+def test_the_kernels_own_files_are_read() -> None:
+    found = KernelProcessTable().look([os.getpid()])[os.getpid()]
+    assert found.uid == os.getuid()
+    assert found.cgroup
+    assert found.name
+    assert found.started_seconds is not None
+    assert 0 < found.started_seconds <= KernelProcessTable().seconds_up()
+
+
+def test_a_process_that_only_waits_to_be_buried_is_left_out() -> None:
+    child = subprocess.Popen(["/bin/true"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert KernelProcessTable().look([child.pid]) == {}
+    child.wait()
+
+
+def test_names_may_hold_parentheses_and_never_end_a_line(
+    folders: ProcessFolders, table: KernelProcessTable
+) -> None:
+    folders.put(7, name="a) S 1 (\x1b[2J\nb")
+    assert table.look([7])[7].name == "a) S 1 (?[2J?b"
+
+
+@pytest.mark.parametrize("broken", ["", "7 (python", "7 (python) S", "\0" * 100, "x" * 300_000])
+def test_a_broken_entry_leaves_the_others_whole(
+    broken: str, folders: ProcessFolders, table: KernelProcessTable
+) -> None:
+    folder = folders.put(7)
+    folders.put(8)
+    (folder / "stat").write_text(broken)
+    found = table.look([7, 8])
+    assert found[7] == ProcessFacts(7, None, 1000, None, "0::/user.slice\n")
+    assert found[8].name == "python"
+
+
+@pytest.mark.parametrize("file", ["stat", "status", "cgroup"])
+def test_a_file_that_cannot_be_read_is_not_known(
+    file: str, folders: ProcessFolders, table: KernelProcessTable
+) -> None:
+    folder = folders.put(7)
+    (folder / file).unlink()
+    (folder / file).mkdir()
+    found = table.look([7])[7]
+    told = {"stat": found.started_seconds, "status": found.uid, "cgroup": found.cgroup}
+    assert [name for name, value in told.items() if value is None] == [file]
+
+
+def test_an_entry_that_is_no_folder_is_not_known(
+    folders: ProcessFolders, table: KernelProcessTable
+) -> None:
+    (folders.path / "7").write_text("")
+    assert table.look([7]) == {7: ProcessFacts(7)}
+
+
+@pytest.mark.parametrize("last", ["stat", "status", "cgroup"])
+def test_one_that_ends_while_it_is_read_is_left_out(
+    last: str,
+    folders: ProcessFolders,
+    table: KernelProcessTable,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = folders.put(7)
+    folders.put(8)
+
+    def ends(name: str, dir_fd: int | None = None) -> bytes:
+        assert dir_fd is not None
+        if name == last and Path(f"/proc/self/fd/{dir_fd}").readlink() == folder:
+            for each in folder.iterdir():
+                each.unlink()
+            folder.rmdir()
+        return read_kernel(name, dir_fd)
+
+    monkeypatch.setattr(process_table, "read_kernel", ends)
+    assert set(table.look([7, 8])) == {8}
+
+
+def test_an_id_that_goes_to_another_process_meanwhile_never_mixes_the_two(
+    folders: ProcessFolders, table: KernelProcessTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folders.put(7, uid=1000, cgroup="0::/docker/alice\n")
+
+    def changes(name: str, dir_fd: int | None = None) -> bytes:
+        if name == "cgroup" and folder.stat().st_mtime:
+            for each in folder.iterdir():
+                each.unlink()
+            folder.rmdir()
+            folders.put(7, uid=1001, cgroup="0::/docker/bob\n")
+        return read_kernel(name, dir_fd)
+
+    monkeypatch.setattr(process_table, "read_kernel", changes)
+    assert table.look([7]) == {}
