@@ -4,7 +4,7 @@ from ds01_cli.admin.entries import ADMIN
 from ds01_cli.container.entries import CONTAINER
 from ds01_cli.events.entries import EVENTS
 from ds01_cli.frame.table import Command, Group
-from ds01_cli.gpu.entries import GPU
+from ds01_cli.gpu.entries import GPU, WORKLOADS
 from ds01_cli.image.entries import IMAGE
 from ds01_cli.own.entries import OWN
 from ds01_cli.policy.entries import POLICY
@@ -20,6 +20,7 @@ PROGRAM = Group(
         **SSH,
         **OWN,
         "gpu": GPU,
+        "workloads": WORKLOADS,
         "events": EVENTS,
         "policy": POLICY,
         "admin": ADMIN,

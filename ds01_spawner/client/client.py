@@ -193,6 +193,14 @@ class Client(Asking):
         """Every GPU slot."""
         return self._get("/gpus", m.Gpus)
 
+    def gpu_processes(self) -> m.GpuProcesses:
+        """Processes on GPU slots: everybody's for managers, else one's own."""
+        return self._get("/gpus/processes", m.GpuProcesses)
+
+    def workloads(self, *, unmanaged: bool = False) -> m.Workloads:
+        """What runs: everybody's for managers, else one's own."""
+        return self._get("/workloads", m.Workloads, unmanaged=unmanaged or None)
+
     def queue(self, user: str | None = None) -> m.Queue:
         """One's own places in the queue; all of them for managers."""
         return self._get("/queue", m.Queue, user=user)

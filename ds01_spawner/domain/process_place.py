@@ -13,6 +13,7 @@ The outermost id is the one that the engine knows.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _CONTAINER = re.compile(r"^(?:[a-z][a-z0-9-]*-)?([0-9a-f]{64})(?:\.scope)?\Z")
 _REMOVED = " (deleted)"
@@ -34,6 +35,7 @@ class Place:
     session_uid: int | None = None
 
 
+@lru_cache(maxsize=4096)
 def place_of(cgroup: str) -> Place:
     """Where a process is. What is not a line of that file is passed over.
 

@@ -101,12 +101,17 @@ class Attribution:
         self._gone: frozenset[tuple[str, int]] = frozenset()
 
     def picture(self, max_age: timedelta = SHARED_FOR) -> Picture:
-        """What runs now, or did at most `max_age` ago; never raises because a part is down."""
+        """What runs now, or did at most `max_age` ago.
+
+        Raises:
+            Unavailable: A part is down, and there is no picture of before.
+        """
         earliest = self._monotonic() - max_age.total_seconds()
         with self._lock:
             if self._last is None or self._scanned_at < earliest:
-                self._scanned_at = self._monotonic()
+                begun = self._monotonic()
                 self._last = self._scanned()
+                self._scanned_at = begun
             return self._last
 
     def _scanned(self) -> Picture:
@@ -114,8 +119,9 @@ class Attribution:
         try:
             return self._scan(now)
         except Unavailable as exc:
-            last = self._last or Picture(taken_at=now, fresh=False)
-            return replace(last, fresh=False, problem=str(exc))
+            if self._last is None:
+                raise
+            return replace(self._last, fresh=False, problem=str(exc))
 
     def _scan(self, now: datetime) -> Picture:
         """The picture of this moment.

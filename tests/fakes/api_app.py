@@ -221,6 +221,12 @@ class FakeApi:
     def _list_gpus(self, _asked: Asked) -> m.Gpus:
         return m.Gpus(taken_at=NOW, source="simulated", slots=())
 
+    def _list_gpu_processes(self, _asked: Asked) -> m.GpuProcesses:
+        return m.GpuProcesses(taken_at=NOW, fresh=True, problem="", processes=())
+
+    def _list_workloads(self, _asked: Asked) -> m.Workloads:
+        return m.Workloads(taken_at=NOW, fresh=True, problem="", workloads=())
+
     def _list_queue(self, _asked: Asked) -> m.Queue:
         return m.Queue(taken_at=NOW, tickets=())
 

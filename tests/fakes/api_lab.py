@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -30,6 +31,7 @@ from ds01_spawner.gateway.rates import Rate
 from ds01_spawner.gateway.wire.call import Answer, EngineLink
 from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.admission import Grant, Queued
+from ds01_spawner.operations.attribution import Attribution
 from ds01_spawner.operations.binds import Binds
 from ds01_spawner.operations.disk_room import DiskRoom
 from ds01_spawner.operations.ssh_access import SshAccess
@@ -47,6 +49,7 @@ from fakes.lab import POLICY as ONE_SLOT
 from fakes.lab import Lab
 from fakes.lifecycle_lab import LifecycleLab
 from fakes.policy import FakePolicy
+from fakes.process_table import FakeProcessTable
 from fakes.ssh_folder import FakeSshFolder
 from fakes.usage import FakeUsage
 
@@ -94,6 +97,8 @@ class ApiLab:
     hub: FakeHub = field(default_factory=FakeHub)
     link: FakeEngineLink = field(default_factory=FakeEngineLink)
     usage: FakeUsage = field(default_factory=FakeUsage)
+    table: FakeProcessTable = field(default_factory=FakeProcessTable)
+    seconds: Iterator[int] = field(default_factory=lambda: count(step=100))
     ssh_folder: FakeSshFolder = field(default_factory=FakeSshFolder)
 
     def __post_init__(self) -> None:
@@ -125,6 +130,14 @@ class ApiLab:
             disk_room=DiskRoom(lambda: "/"),
             stillness=Stillness(),
             binds=Binds(self.lab.paths, FakeStage()),
+            attribution=Attribution(
+                clock=self.lab.clock,
+                probe=self.lab.probe,
+                table=self.table,
+                engine=self.lab.engine,
+                accounts=self.lab.accounts,
+                monotonic=lambda: float(next(self.seconds)),
+            ),
         )
         self.link.answers["GET /images/json"] = Answer(200, [])
         starter = {"Id": f"sha256:{1:064}", "RepoTags": ["ds01/starter:latest"], "Config": {}}

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from ds01_spawner.composition import open_platform
+from ds01_spawner.operations.attribution import picture_json, workloads_json
 from ds01_spawner.operations.gpu_queue import gpu_queue_json, read_gpu_queue
 from ds01_spawner.operations.gpu_status import gpu_status_json, read_gpu_status
 
@@ -17,3 +18,15 @@ def status() -> tuple[dict[str, object], datetime]:
 def queue() -> dict[str, object]:
     """Everybody who waits, as `--json` prints it."""
     return gpu_queue_json(read_gpu_queue(open_platform(actor="cli").admission))
+
+
+def processes() -> tuple[dict[str, object], datetime]:
+    """Everything on every slot, as `--json` prints it, and when."""
+    picture = open_platform(actor="cli").attribution.picture()
+    return picture_json(picture), picture.taken_at
+
+
+def workloads(*, unmanaged: bool) -> tuple[dict[str, object], datetime]:
+    """Everything that runs, as `--json` prints it, and when."""
+    picture = open_platform(actor="cli").attribution.picture()
+    return workloads_json(picture, unmanaged=unmanaged), picture.taken_at

@@ -8,8 +8,15 @@ GPU = Group(
         "status": Command(
             "ds01_cli.gpu.status", "status", "Show every GPU slot, and how busy it is."
         ),
+        "processes": Command(
+            "ds01_cli.gpu.processes", "processes", "Show what runs on the GPUs, and whose it is."
+        ),
         "queue": Command(
             "ds01_cli.gpu.queue", "queue", "Show who waits for a GPU, in the order of their turn."
         ),
     },
+)
+
+WORKLOADS = Command(
+    "ds01_cli.gpu.workloads", "workloads", "Show what runs, and what was started past the platform."
 )

@@ -48,3 +48,33 @@ def read_queue() -> Reading:
         found = client.queue()
     entries = [{**each.model_dump(mode="json"), "container": each.name} for each in found.tickets]
     return Reading({"queue": entries}, found.taken_at)
+
+
+def read_processes() -> Reading:
+    """Processes on slots: everybody's for managers, else one's own.
+
+    Raises:
+        Unavailable: A part that is needed does not answer.
+    """
+    if platform_is_open():
+        from ds01_cli.gpu import direct  # noqa: PLC0415 - it loads the platform
+
+        return Reading(*direct.processes())
+    with session.connect() as client:
+        found = client.gpu_processes()
+    return Reading(found.model_dump(mode="json"), found.taken_at)
+
+
+def read_workloads(*, unmanaged: bool = False) -> Reading:
+    """What runs: everybody's for managers, else one's own.
+
+    Raises:
+        Unavailable: A part that is needed does not answer.
+    """
+    if platform_is_open():
+        from ds01_cli.gpu import direct  # noqa: PLC0415 - it loads the platform
+
+        return Reading(*direct.workloads(unmanaged=unmanaged))
+    with session.connect() as client:
+        found = client.workloads(unmanaged=unmanaged)
+    return Reading(found.model_dump(mode="json"), found.taken_at)

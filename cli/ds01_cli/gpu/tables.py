@@ -68,7 +68,7 @@ def print_queue(console: Console, entries: Sequence[Facts], now: datetime) -> No
     for entry in entries:
         place = f"{entry['place']} of {entry['length']}" if entry["place"] else "next"
         words = f"{entry['gpu']}. {entry['reason']}"
-        table.add_row(place, Text(entry["user"]), _ago(entry["since"], now), Text(words))
+        table.add_row(place, Text(entry["user"]), ago(entry["since"], now), Text(words))
     console.print(table)
 
 
@@ -91,7 +91,7 @@ def _row(slot: Facts, now: datetime) -> tuple[Text, ...]:
         Text(_state(slot, now), style=_STYLES[SlotState(slot["state"])]),
         Text(_who(slot)),
         Text(_busy(slot)),
-        Text(_ago(slot["since"], now)),
+        Text(ago(slot["since"], now)),
     )
 
 
@@ -131,7 +131,8 @@ def _is_free(slot: Facts) -> bool:
     return SlotState(slot["state"]) is SlotState.FREE and str(slot["use"]) != "batch"
 
 
-def _ago(text: str | None, now: datetime) -> str:
+def ago(text: str | None, now: datetime) -> str:
+    """How long ago a time was, in one unit; empty where it is not known."""
     moment = parse_timestamp(text or "")
     return "" if moment is None else _span(now - moment)
 

@@ -4,6 +4,13 @@ Times are RFC 3339 in UTC, durations are seconds, sizes are bytes; `null` is unl
 not known, as the field says.
 """
 
+from ds01_spawner.client.models.attribution import (
+    GpuProcess,
+    GpuProcesses,
+    Workload,
+    Workloads,
+    WorkloadsQuery,
+)
 from ds01_spawner.client.models.base import Fault, Problem, Role, Wire
 from ds01_spawner.client.models.images import (
     BaseOption,
@@ -107,6 +114,8 @@ __all__ = [
     "Fault",
     "FrameworkOption",
     "Gone",
+    "GpuProcess",
+    "GpuProcesses",
     "GpuSlot",
     "Gpus",
     "Health",
@@ -158,4 +167,7 @@ __all__ = [
     "Usage",
     "UseCaseOption",
     "Wire",
+    "Workload",
+    "Workloads",
+    "WorkloadsQuery",
 ]

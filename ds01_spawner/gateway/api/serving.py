@@ -8,6 +8,7 @@ from tornado.web import Application, RequestHandler
 from ds01_spawner.gateway.api.admin import Admin
 from ds01_spawner.gateway.api.application import SOCKET_PREFIX, application
 from ds01_spawner.gateway.api.ask import Answer, Api
+from ds01_spawner.gateway.api.attribution import AttributionRows
 from ds01_spawner.gateway.api.bridge import ReplyConnection
 from ds01_spawner.gateway.api.builds import Builds
 from ds01_spawner.gateway.api.containers import Containers
@@ -50,6 +51,7 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
         Pausing(api),
         stats,
         Gpus(api),
+        AttributionRows(api),
         queue,
         Images(api),
         ImageDetails(api),

@@ -163,6 +163,8 @@ def test_builds_are_followed_to_their_end(client: Client) -> None:
 
 def test_everything_else_is_asked_for(client: Client, lab: ApiLab, peer: Peer) -> None:
     assert client.gpus().source
+    assert client.gpu_processes().fresh
+    assert client.workloads(unmanaged=True).workloads == ()
     assert client.images().images[0].key == "starter"
     assert client.delete_image("thesis").name == "thesis:latest"
     assert client.explain_policy().group == "student"

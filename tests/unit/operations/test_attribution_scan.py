@@ -18,6 +18,7 @@ from ds01_spawner.adapters.simulated_state import (
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.attribution import GpuProcess, Proof, WorkloadClass
 from ds01_spawner.domain.container import Container, ContainerState, Mount
+from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.operations.attribution import (
@@ -211,10 +212,13 @@ def test_a_scan_that_fails_keeps_the_last_picture_and_says_so(scene: Scene, part
     assert (again.fresh, again.problem) == (True, "")
 
 
-def test_a_first_scan_that_fails_shows_nothing_and_says_so(scene: Scene) -> None:
+def test_a_first_scan_that_fails_is_no_picture(scene: Scene) -> None:
     scene.probe.stuck = True
-    found = scene.scan()
-    assert (found.fresh, found.processes, bool(found.problem)) == (False, (), True)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            scene.scan()
+    scene.probe.stuck = False
+    assert scene.scan().fresh
 
 
 def test_a_slot_that_does_not_answer_is_said_and_the_rest_is_there(scene: Scene) -> None:

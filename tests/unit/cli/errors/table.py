@@ -80,7 +80,9 @@ notices                 1   1   1   3   3   1   1 |   .   .   .   .   . |   .   
 login                   .   1   1   3   3   1   1 |   .   .   .   .   . |   .   1 |   .   .   . | HUB --token-stdin
 logout                  .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   .   .   . |
 gpu status              1   1   1   3   3   1   1 |   .   .   .   .   . |   .   . |   .   .   . |
+gpu processes           1   1   1   3   3   1   1 |   .   .   .   .   . |   .   . |   .   .   . |
 gpu queue               1   1   1   3   3   1   1 |   .   .   .   .   . |   .   . |   .   .   . |
+workloads               1   1   1   3   3   1   1 |   .   .   .   .   . |   .   . |   .   .   . |
 events                  1   1   1   3   3   1   1 |   .   .   .   .   . |   .   . |   .   .   . |
 policy check            .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   .   .   1 |
 policy explain          .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   .   .   1 | alice
@@ -91,6 +93,7 @@ admin user remove       .   .   .   .   .   .   . |   .   .   .   .   . |   .   
 admin user import       .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   3   1   1 | a.csv
 admin user list         .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   3   1   1 |
 admin gpu status        1   1   1   3   3   1   1 |   .   .   .   .   . |   .   . |   .   .   . |
+admin gpu processes     1   1   1   3   3   1   1 |   .   .   .   .   . |   .   . |   .   .   . |
 admin gpu queue         1   1   1   3   3   1   1 |   .   .   .   .   . |   .   . |   .   .   . |
 admin policy check      .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   .   .   1 |
 admin policy explain    .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   .   .   1 | alice

@@ -52,6 +52,9 @@ TRIES = [
     Try("GET", "/containers/jupyter/logs/events?user=bobby", 403),
     Try("GET", "/containers/jupyter/logs?user=bobby", 403),
     Try("GET", "/gpus", 200),
+    Try("GET", "/gpus/processes", 200),
+    Try("GET", "/workloads", 200),
+    Try("GET", "/workloads?unmanaged=true", 200),
     Try("GET", "/queue", 200),
     Try("GET", "/queue?user=bobby", 403),
     Try("GET", "/queue?all=true", 200),
@@ -142,7 +145,28 @@ async def test_everybody_sees_that_slots_are_taken_and_only_managers_by_whom(
     assert [each["container"] for each in mine if each["mine"]] == ["bobs-run"]
 
 
-@pytest.mark.parametrize("path", ["/me", "/containers", "/gpus", "/events", "/queue/events"])
+async def test_what_others_run_on_gpus_is_only_for_managers(
+    lab: ApiLab, ids: dict[str, str]
+) -> None:
+    del ids
+    (bobs,) = (await lab.ask("mia", "GET", "/workloads")).body["workloads"][-1:]
+    slot = lab.lab.probe.slot(bobs["slots"][0]) if bobs["slots"] else lab.lab.probe.slot("2")
+    lab.table.put(7, cgroup=f"0::/docker/{bobs['container_id']}\n")
+    lab.table.put(8, cgroup=None)
+    lab.lab.probe.processes[slot.uuid] = (7, 8)
+    for path, rows in (("/gpus/processes", "processes"), ("/workloads", "workloads")):
+        known = (await lab.ask("mia", "GET", path)).body[rows]
+        assert {bobs["user"], None} <= {each["user"] for each in known}
+        mine = (await lab.ask(bobs["user"], "GET", path)).body[rows]
+        assert {each["user"] for each in mine} == {bobs["user"]}
+        assert all(each["mine"] for each in mine)
+        others = await lab.ask("stranger", "GET", path)
+        assert (others.body[rows], others.body["notes"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "path", ["/me", "/containers", "/gpus", "/workloads", "/events", "/queue/events"]
+)
 async def test_nobody_is_told_nothing(lab: ApiLab, path: str) -> None:
     told = await lab.ask("", "GET", path)
     assert (told.status, told.body["type"]) == (401, "urn:ds01:problem:unauthenticated")
