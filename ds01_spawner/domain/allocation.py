@@ -73,6 +73,20 @@ class UsageInterval:
         gpu_equivalents: Share of a whole GPU.
         started_at: Begin.
         ended_at: End, or `None` while it lasts.
+        group: Policy group; empty where nobody said, as in what follows.
+        project: Project.
+        interface: The door.
+        container_name: Engine name of the container when last seen.
+        slot_id: The slot as people call it.
+        profile: `full`, or a MIG profile name.
+        seen_at: When it was last looked at; `None` before the first look.
+        end_known: Whether the end was told by the engine or the log, not guessed.
+        folded_until: Up to here it is in the hours already, and counts no more; `None` for nothing.
+        seen_microseconds: How long somebody looked; what is held and not seen is a gap.
+        measured_microseconds: Of that, how long the driver told how busy the slot was.
+        busy_microseconds: Of that, how long it computed.
+        metered_microseconds: How long its energy was told.
+        energy_millijoules: How much that was.
     """
 
     container_id: str
@@ -81,3 +95,17 @@ class UsageInterval:
     gpu_equivalents: float
     started_at: datetime
     ended_at: datetime | None = None
+    group: str = ""
+    project: str = ""
+    interface: str = ""
+    container_name: str = ""
+    slot_id: str = ""
+    profile: str = ""
+    seen_at: datetime | None = None
+    end_known: bool = True
+    folded_until: datetime | None = None
+    seen_microseconds: int = 0
+    measured_microseconds: int = 0
+    busy_microseconds: int = 0
+    metered_microseconds: int = 0
+    energy_millijoules: int = 0

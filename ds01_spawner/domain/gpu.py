@@ -216,6 +216,19 @@ def slots_of(gpus: tuple[Gpu, ...]) -> Iterator[Slot]:
 
 
 @dataclass(frozen=True, slots=True)
+class CardPower:
+    """What a card takes; `None` where it does not tell.
+
+    Attributes:
+        power_watts: At this moment.
+        energy_joules: Since its driver was loaded.
+    """
+
+    power_watts: float | None = None
+    energy_joules: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SlotActivity:
     """What a slot does at this moment; `None` where the driver does not say.
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ds01_spawner.policy.carbon import CarbonConfig
 from ds01_spawner.policy.exemptions import ExemptionsDocument
 from ds01_spawner.policy.gpu_config import GpuConfig
 from ds01_spawner.policy.images import ImageCatalogue
@@ -20,6 +21,11 @@ def render_gpu_config_schema() -> str:
 def render_images_schema() -> str:
     """The text of `images.schema.json`."""
     return _render(ImageCatalogue, "DS01 images")
+
+
+def render_carbon_schema() -> str:
+    """The text of `carbon.schema.json`."""
+    return _render(CarbonConfig, "DS01 carbon")
 
 
 def render_exemptions_schema() -> str:

@@ -11,6 +11,7 @@ from ds01_cli.frame import guide
 from ds01_cli.frame.platform_files import policy_file
 from ds01_cli.frame.printing import counted
 from ds01_spawner.adapters.accounts import UnixAccounts
+from ds01_spawner.adapters.carbon_files import CARBON_FILE, CarbonFiles
 from ds01_spawner.adapters.channels import NOTIFICATIONS_FILE, check_channels
 from ds01_spawner.adapters.isolation.host import ISOLATION_FILE
 from ds01_spawner.adapters.policy_files import POLICY_FILE, read_policy
@@ -59,6 +60,10 @@ def check(file: PolicyFileArgument = None) -> None:
     if isolation.exists():
         parse_isolation(read_text(isolation), str(isolation))
         typer.echo(f"{isolation}: valid.")
+    carbon = path.with_name(CARBON_FILE)
+    if carbon.exists():
+        CarbonFiles(carbon.parent).intensity()
+        typer.echo(f"{carbon}: valid.")
 
 
 def _notes(policy: Policy) -> Iterator[ExemptionNote]:

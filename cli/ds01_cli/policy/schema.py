@@ -7,6 +7,7 @@ import typer
 
 from ds01_cli.frame import guide
 from ds01_spawner.policy.json_schema import (
+    render_carbon_schema,
     render_exemptions_schema,
     render_gpu_config_schema,
     render_images_schema,
@@ -25,6 +26,7 @@ class SchemaFile(StrEnum):
     EXEMPTIONS = "exemptions"
     NOTIFICATIONS = "notifications"
     ISOLATION = "isolation"
+    CARBON = "carbon"
 
 
 _SCHEMAS = {
@@ -34,13 +36,16 @@ _SCHEMAS = {
     SchemaFile.EXEMPTIONS: render_exemptions_schema,
     SchemaFile.NOTIFICATIONS: render_notifications_schema,
     SchemaFile.ISOLATION: render_isolation_schema,
+    SchemaFile.CARBON: render_carbon_schema,
 }
 
 
 def schema(
     file: Annotated[
         SchemaFile,
-        typer.Argument(help="limits, gpus, images, exemptions, notifications or isolation."),
+        typer.Argument(
+            help="limits, gpus, images, exemptions, notifications, isolation or carbon."
+        ),
     ] = SchemaFile.LIMITS,
 ) -> None:
     """Print a configuration file's JSON Schema."""

@@ -1,0 +1,147 @@
+"""`carbon.yaml`: what a kilowatt-hour emits, by whose word; and the time series beside it."""
+
+import csv
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+
+from ds01_spawner.domain.errors import PolicyError, PolicyProblem
+from ds01_spawner.domain.labels import parse_timestamp
+from ds01_spawner.domain.usage_look import Intensity
+from ds01_spawner.policy.document import Section, load_document
+from ds01_spawner.policy.values import read_number, text_of
+
+MOST_GRAMS = 5000.0
+"""Of a kilowatt-hour; the dirtiest power stations emit less than half of it."""
+
+LONGEST_ROW = timedelta(days=1)
+"""A row of the series says nothing of later times, also where no other follows."""
+
+HEAD = ("time", "grams_per_kwh")
+
+
+def _grams(value: float) -> float:
+    if value > MOST_GRAMS:
+        raise ValueError(f"expected grams for a kilowatt-hour, at most {MOST_GRAMS:g}")
+    return value
+
+
+def _text(value: object) -> str:
+    text = text_of(value, "expected a text").strip()
+    if not text:
+        raise ValueError("expected a text; found nothing")
+    return text
+
+
+Grams = Annotated[
+    float,
+    AfterValidator(_grams),
+    BeforeValidator(read_number),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": MOST_GRAMS}),
+]
+Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": "string", "minLength": 1})]
+
+
+class CarbonConfig(Section):
+    """The whole file. Every key may be left out; then nothing is said of emissions."""
+
+    intensity: Grams | None = Field(
+        default=None,
+        description="Grams of CO2e for a kilowatt-hour, where the series says nothing.",
+    )
+    series: Text | None = Field(
+        default=None,
+        description="A CSV file with the columns time (RFC 3339) and grams_per_kwh; beside this "
+        "file, or with its whole path.",
+    )
+    source: Text | None = Field(
+        default=None, description="Where the figures are from: stands in every report."
+    )
+
+    @model_validator(mode="after")
+    def _told(self) -> "CarbonConfig":
+        if self.source is None and (self.intensity is not None or self.series is not None):
+            raise ValueError("source is missing: say where the figures are from")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What a kilowatt-hour emitted, from moment to moment.
+
+    Attributes:
+        times: When each figure begins to hold, in order.
+        grams: They.
+    """
+
+    times: tuple[datetime, ...] = ()
+    grams: tuple[float, ...] = ()
+
+    def at(self, moment: datetime) -> float | None:
+        """The figure that holds at a moment, or `None`."""
+        place = bisect_right(self.times, moment) - 1
+        if place < 0 or moment - self.times[place] > LONGEST_ROW:
+            return None
+        return self.grams[place]
+
+
+def intensity_of(config: CarbonConfig, series: Series) -> Intensity:
+    """What a kilowatt-hour emits at a moment: by the series, else the constant."""
+
+    def at(moment: datetime) -> float | None:
+        found = series.at(moment)
+        return config.intensity if found is None else found
+
+    return at
+
+
+def parse_carbon(text: str, path: str) -> CarbonConfig:
+    """The configuration that `text` holds.
+
+    Raises:
+        PolicyError: It names file, line, key and what was expected.
+    """
+    return load_document(text, path, CarbonConfig)
+
+
+def parse_series(text: str, path: str) -> Series:
+    """The time series that a CSV file holds, in any order.
+
+    Raises:
+        PolicyError: It names file, line and what was expected; every faulty line is in it.
+    """
+    reader = csv.reader(text.splitlines())
+    head = tuple(cell.strip() for cell in next(reader, []))
+    if head != HEAD:
+        message = f"expected the columns {','.join(HEAD)}; found {','.join(head) or 'nothing'}"
+        raise PolicyError((PolicyProblem(path, 1, "", message),))
+    return _series(((line, row) for line, row in enumerate(reader, 2) if row), path)
+
+
+def _series(rows: Iterable[tuple[int, list[str]]], path: str) -> Series:
+    found: dict[datetime, float] = {}
+    problems = []
+    for line, row in rows:
+        try:
+            moment, grams = _row(row)
+        except ValueError as exc:
+            problems.append(PolicyProblem(path, line, "", str(exc)))
+            continue
+        found[moment] = grams
+    if problems:
+        raise PolicyError(tuple(problems))
+    times = tuple(sorted(found))
+    return Series(times, tuple(found[each] for each in times))
+
+
+def _row(row: list[str]) -> tuple[datetime, float]:
+    if len(row) != len(HEAD):
+        raise ValueError(f"expected {len(HEAD)} columns; found {len(row)}")
+    moment = parse_timestamp(row[0].strip())
+    if moment is None:
+        raise ValueError(f"expected a time such as 2026-01-31T12:00:00Z; found {row[0][:40]!r}")
+    return moment, _grams(read_number(row[1].strip()))
