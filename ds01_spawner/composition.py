@@ -16,6 +16,7 @@ from ds01_spawner.adapters.activity import KernelActivity, KernelProcesses, Kern
 from ds01_spawner.adapters.address_files import AddressFiles
 from ds01_spawner.adapters.block_device import disk_of
 from ds01_spawner.adapters.build_settings import BuildSettings, read_build_settings
+from ds01_spawner.adapters.carbon_files import CarbonFiles
 from ds01_spawner.adapters.cgroups import open_cgroups
 from ds01_spawner.adapters.channels import AppriseChannels
 from ds01_spawner.adapters.docker_engine import DockerEngine
@@ -28,6 +29,7 @@ from ds01_spawner.adapters.doors import (
     HttpSocket,
 )
 from ds01_spawner.adapters.event_file import EventFile
+from ds01_spawner.adapters.event_tail import EventTail
 from ds01_spawner.adapters.gpu_source import SIMULATION_STATE, open_probe
 from ds01_spawner.adapters.hub_api import environment_in, hub_from
 from ds01_spawner.adapters.isolation import (
@@ -44,6 +46,7 @@ from ds01_spawner.adapters.membership_files import MembershipFiles
 from ds01_spawner.adapters.notice_board import FileNoticeBoard
 from ds01_spawner.adapters.personal_paths.paths import UnixPaths
 from ds01_spawner.adapters.policy_files import PolicyFiles
+from ds01_spawner.adapters.process_table import KernelProcessTable
 from ds01_spawner.adapters.ssh_folder import FileSshFolder
 from ds01_spawner.adapters.staged_binds import KernelBindStage
 from ds01_spawner.adapters.storage.meter import HomeMeter
@@ -60,6 +63,7 @@ from ds01_spawner.domain.repair import GRACE
 from ds01_spawner.domain.strategies import STRATEGIES
 from ds01_spawner.operations.admission import Admission, Rules
 from ds01_spawner.operations.aggregate import Aggregates
+from ds01_spawner.operations.attribution import Attribution
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.binds import Binds
 from ds01_spawner.operations.board import Board
@@ -98,6 +102,8 @@ from ds01_spawner.operations.succession import Succession
 from ds01_spawner.operations.survey import Survey
 from ds01_spawner.operations.telling import Telling
 from ds01_spawner.operations.troubles import Troubles
+from ds01_spawner.operations.unmanaged import PastPlatform
+from ds01_spawner.operations.usage import Books
 from ds01_spawner.policy.gpu_config import GpuConfig, parse_gpu_config
 from ds01_spawner.policy.image_references import is_image_id
 from ds01_spawner.policy.images import ImageCatalogue, parse_images
@@ -316,6 +322,37 @@ class Platform:
     def observer(self) -> Observer:
         """Readings of engine and GPUs."""
         return Observer(self.clock, self.engine, self.probe)
+
+    @cached_property
+    def process_table(self) -> KernelProcessTable:
+        """Who the processes of this machine are."""
+        return KernelProcessTable()
+
+    @cached_property
+    def past_platform(self) -> PastPlatform:
+        """Looks after work on GPUs that was started past the platform."""
+        return PastPlatform(
+            clock=self.clock,
+            policy=self.policy,
+            ledger=self.ledger,
+            engine=self.engine,
+            table=self.process_table,
+            attribution=self.attribution,
+            outbox=self.outbox,
+            audit=self.audit,
+            zone=self.zone,
+        )
+
+    @cached_property
+    def attribution(self) -> Attribution:
+        """Whose everything is that runs on the GPUs."""
+        return Attribution(
+            clock=self.clock,
+            probe=self.probe,
+            table=self.process_table,
+            engine=self.engine,
+            accounts=self.accounts,
+        )
 
     @cached_property
     def site(self) -> Site:
@@ -645,6 +682,21 @@ class Platform:
             terms=terms,
         )
 
+    @cached_property
+    def carbon(self) -> CarbonFiles:
+        """What a kilowatt-hour emits."""
+        return CarbonFiles(self.directories.config)
+
+    @cached_property
+    def books(self) -> Books:
+        """Keeps the books of GPU slots."""
+        return Books(
+            ledger=self.ledger,
+            events=EventTail(self.directories.events),
+            probe=self.probe,
+            intensity=self.carbon.intensity,
+        )
+
     def reconciler(self, hub: HubClient | None, grace: timedelta = GRACE) -> Reconciler:
         """Repairs what crashes leave behind.
 
@@ -671,6 +723,7 @@ class Platform:
             audit=self.audit,
             hub=hub,
             leftovers=leftovers,
+            books=self.books,
             grace=grace,
         )
 

@@ -11,9 +11,12 @@ import pynvml
 
 from ds01_spawner.adapters.hang_guard import HangGuard
 from ds01_spawner.adapters.nvml_api import FAULTS, Nvml, error_code, sentence
+from ds01_spawner.adapters.nvml_power import read_power
+from ds01_spawner.adapters.nvml_processes import read_processes
 from ds01_spawner.adapters.nvml_scan import Reading, read_activity, read_cards
+from ds01_spawner.domain.attribution import GpuProcess
 from ds01_spawner.domain.errors import Unavailable
-from ds01_spawner.domain.gpu import Gpu, Inventory, SlotActivity
+from ds01_spawner.domain.gpu import CardPower, Gpu, Inventory, SlotActivity
 
 T = TypeVar("T")
 
@@ -95,6 +98,22 @@ class NvmlProbe:
         """
         return self._fresh_activity() or self._guard.run(self._watch)
 
+    def power(self) -> Mapping[str, CardPower]:
+        """What each card takes at this moment, by its UUID; one that cannot be read is left out.
+
+        Raises:
+            Unavailable: As for `inventory`.
+        """
+        return self._guard.run(lambda: self._translated(self._read_power))
+
+    def gpu_processes(self) -> Mapping[str, tuple[GpuProcess, ...]]:
+        """Processes on each slot at this moment; a slot that cannot be read is left out.
+
+        Raises:
+            Unavailable: As for `inventory`.
+        """
+        return self._guard.run(lambda: self._translated(self._read_processes))
+
     def _fresh(self) -> _Seen | None:
         seen = self._seen
         if seen is None or self._monotonic() - seen.at >= self._cache_seconds:
@@ -131,6 +150,19 @@ class NvmlProbe:
             activity = read_activity(self._nvml, handle)
             if activity is not None:
                 found[uuid] = activity
+        return MappingProxyType(found)
+
+    def _read_power(self) -> Mapping[str, CardPower]:
+        cards = self._current().reading.gpus
+        found = {gpu.uuid: read_power(self._nvml, gpu.uuid) for gpu in cards}
+        return MappingProxyType({uuid: power for uuid, power in found.items() if power})
+
+    def _read_processes(self) -> Mapping[str, tuple[GpuProcess, ...]]:
+        found = {}
+        for uuid, handle in self._current().reading.handles.items():
+            processes = read_processes(self._nvml, handle, uuid)
+            if processes is not None:
+                found[uuid] = processes
         return MappingProxyType(found)
 
     def _translated(self, read: Callable[[], T]) -> T:

@@ -1,11 +1,11 @@
 """What a crash leaves behind, and what is to be done about it. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.allocation import Reservation, UsageInterval
+from ds01_spawner.domain.allocation import Reservation
 from ds01_spawner.domain.container import Container, ContainerState
 
 GRACE = timedelta(minutes=2)
@@ -131,56 +131,3 @@ def is_outlived(
         and now - container.created_at > LOST_AT_START
         and is_forgotten(container, hub_servers)
     )
-
-
-def usage_changes(
-    known: Iterable[UsageInterval], containers: Iterable[Container], now: datetime
-) -> tuple[UsageInterval, ...]:
-    """Intervals to add or to end, so that the ledger agrees with what runs.
-
-    Only one process may call this on a ledger: it reads a snapshot that could be older than
-    another's.
-    """
-    running = {
-        (container.id, uuid): container
-        for container in containers
-        if container.state.is_live and container.labels.get(labels.MANAGED) == "true"
-        for uuid in labels.gpu_uuids_of(container.labels)
-    }
-    finished = {container.id: container.finished_at for container in containers}
-    changes: list[UsageInterval] = []
-    seen: set[tuple[str, str]] = set()
-    for interval in known:
-        key = interval.container_id, interval.gpu_uuid
-        seen.add(key)
-        if interval.ended_at is None and key in running:
-            running.pop(key)
-        elif interval.ended_at is None:
-            end = finished.get(interval.container_id) or now
-            changes.append(replace(interval, ended_at=max(end, interval.started_at)))
-    changes.extend(
-        _begun(container, key[1], now, again=key in seen) for key, container in running.items()
-    )
-    return tuple(changes)
-
-
-def _begun(container: Container, uuid: str, now: datetime, *, again: bool) -> UsageInterval:
-    marks = container.labels
-    since = labels.parse_timestamp(marks.get(labels.GPU_ALLOCATED_AT, ""))
-    shares = len(labels.gpu_uuids_of(marks))
-    return UsageInterval(
-        container_id=container.id,
-        gpu_uuid=uuid,
-        user=marks.get(labels.USER, ""),
-        gpu_equivalents=_equivalents(marks) / shares,
-        started_at=now if again or since is None else since,
-    )
-
-
-def _equivalents(marks: Mapping[str, str]) -> float:
-    """What the label says, if it is a figure that can be."""
-    try:
-        equivalents = float(marks.get(labels.GPU_EQUIVALENTS) or 0)
-    except ValueError:
-        return 0.0
-    return equivalents if 0 <= equivalents <= _MOST_EQUIVALENTS else 0.0

@@ -414,7 +414,7 @@ class Admission:
         transaction.remove_tickets([ticket.id])
         transaction.add_reservation(reservation)
         # Inside the transaction: an allocation that cannot be audited is not made.
-        self._audit.granted(request, slots, waited=now - ticket.created_at)
+        self._audit.granted(request, slots, now - ticket.created_at, limits.group)
         return Grant(reservation, spec, limits, slots, simulated)
 
     def _withdraw(self, ticket: Ticket | None) -> None:

@@ -52,7 +52,13 @@ class Audit:
         self._log = log
         self._actor = actor
 
-    def granted(self, request: LaunchRequest, slots: Sequence[Slot], waited: timedelta) -> None:
+    def granted(
+        self,
+        request: LaunchRequest,
+        slots: Sequence[Slot],
+        waited: timedelta,
+        group: str | None = None,
+    ) -> None:
         """Slots were given; a launch without a GPU writes nothing here."""
         if slots:
             self.record(
@@ -63,6 +69,9 @@ class Audit:
                     "container": names.container_name(request.name, request.user),
                     "uuids": [slot.uuid for slot in slots],
                     "equivalents": round(sum(slot.equivalents for slot in slots), 4),
+                    "profile": slots[0].profile,
+                    "group": group or "",
+                    "project": request.project or "",
                     "waited_seconds": round(waited.total_seconds(), 3),
                 },
             )

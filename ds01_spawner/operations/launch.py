@@ -20,6 +20,7 @@ from ds01_spawner.domain.errors import (
 from ds01_spawner.domain.grant import without_device_requests
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.request import LaunchRequest
+from ds01_spawner.domain.usage_intervals import start_details
 from ds01_spawner.operations.admission import Admission, Grant
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
@@ -205,7 +206,12 @@ class Launcher:
             request,
             "container.start",
             resource=spec.name,
-            details={"id": container_id, "image": spec.image, "slots": _slots(grant)},
+            details={
+                "id": container_id,
+                "image": spec.image,
+                "slots": _slots(grant),
+                **start_details(spec.labels),
+            },
         )
         # A promise that ran out while the machine slept may be somebody else's by now. A locked
         # ledger matters less: the promise was renewed for longer than this before the start.

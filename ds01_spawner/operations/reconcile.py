@@ -10,14 +10,15 @@ from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.leftover import Leftover
 from ds01_spawner.domain.limits import Limits
-from ds01_spawner.domain.queue import USAGE_HORIZON
-from ds01_spawner.domain.repair import GRACE, Repair, is_outlived, repairs, usage_changes
+from ds01_spawner.domain.occupancy import Snapshot
+from ds01_spawner.domain.repair import GRACE, Repair, is_outlived, repairs
 from ds01_spawner.operations.admission import Admission
 from ds01_spawner.operations.aggregate import Aggregates, SyncReport
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.leftovers import Leftovers
 from ds01_spawner.operations.situation import Situation
 from ds01_spawner.operations.troubles import SERVICE
+from ds01_spawner.operations.usage import Books
 from ds01_spawner.ports import Clock, Engine, HubClient, HubServer, Ledger, PolicySource
 
 _KEEP_EXPIRED = timedelta(hours=1)
@@ -28,18 +29,23 @@ class Found:
     """What one look found. Nothing has been done about it.
 
     Attributes:
-        containers: Every container of the engine.
+        snapshot: What the engine and the cards showed.
         repairs: Containers that should not be there.
         leftovers: What is of no use beside them.
         conflicts: Sentences on slots that two containers have.
         notes: Sentences on what is left alone or could not be checked.
     """
 
-    containers: tuple[Container, ...]
+    snapshot: Snapshot
     repairs: tuple[Repair, ...]
     leftovers: tuple[Leftover, ...]
     conflicts: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """Every container of the engine."""
+        return self.snapshot.containers
 
     @property
     def doubtful(self) -> frozenset[tuple[str, ...]]:
@@ -94,6 +100,7 @@ class Reconciler:
         audit: Audit,
         hub: HubClient | None,
         leftovers: Leftovers,
+        books: Books,
         grace: timedelta = GRACE,
     ) -> None:
         self._clock = clock
@@ -105,6 +112,7 @@ class Reconciler:
         self._audit = audit
         self._hub = hub
         self._leftovers = leftovers
+        self._books = books
         self._grace = grace
         self._suspects: frozenset[tuple[str, ...]] = frozenset()
         self._known_conflicts: frozenset[str] = frozenset()
@@ -130,7 +138,8 @@ class Reconciler:
         self._suspects = found.doubtful
         notes = list(report.notes)
         self._tell_conflicts(found.conflicts)
-        self._keep_books(found.containers)
+        self._forget_promises()
+        notes += self._books.keep(found.snapshot)
         self._follow_kernel(found.containers, notes)
         return replace(report, notes=tuple(notes))
 
@@ -187,7 +196,8 @@ class Reconciler:
             if each.id not in repaired and is_outlived(each, instance, servers, situation.now)
         )
         leftovers = self._leftovers.find(containers, servers, situation.now, notes)
-        return Found(containers, found, leftovers, situation.occupancy.conflicts, tuple(notes))
+        conflicts = situation.occupancy.conflicts
+        return Found(situation.snapshot, found, leftovers, conflicts, tuple(notes))
 
     def _repaired(self, found: Found) -> Report:
         notes = list(found.notes)
@@ -207,8 +217,8 @@ class Reconciler:
     def _limits_of(self, user: str, group: str | None) -> Limits:
         return self._policy.current().limits(user, (group,) if group else ())
 
-    def _keep_books(self, containers: tuple[Container, ...]) -> None:
-        """Usage follows what runs; promises that were kept long ago are forgotten."""
+    def _forget_promises(self) -> None:
+        """Promises that were kept long ago are forgotten."""
         now = self._clock.now()
         with self._ledger.transaction() as transaction:
             old = [
@@ -217,8 +227,6 @@ class Reconciler:
                 if each.expires_at < now - _KEEP_EXPIRED
             ]
             transaction.remove_reservations(old)
-            known = transaction.usage_since(now - USAGE_HORIZON)
-            transaction.put_usage(usage_changes(known, containers, now))
 
     def _follow_kernel(self, containers: tuple[Container, ...], notes: list[str]) -> None:
         """Bounds follow edits of the policy; what the kernel killed for memory is logged."""

@@ -14,6 +14,7 @@ from ds01_spawner.domain.errors import (
 )
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.limits import Limits
+from ds01_spawner.domain.usage_intervals import start_details
 from ds01_spawner.operations.admission import Admission
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.audit import Audit
@@ -129,6 +130,7 @@ class Starts:
                 "id": container.id,
                 "slots": container.labels.get(labels.GPU_SLOTS, ""),
                 "again": True,
+                **start_details(container.labels),
             },
         )
 

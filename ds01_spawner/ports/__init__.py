@@ -37,6 +37,7 @@ from ds01_spawner.ports.machine import (
     Cgroups,
     Clock,
     EventLog,
+    EventReader,
     GpuProbe,
     PolicySource,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "Engine",
     "EngineInfo",
     "EventLog",
+    "EventReader",
     "GpuProbe",
     "HubClient",
     "HubServer",

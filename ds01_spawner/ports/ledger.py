@@ -1,6 +1,6 @@
 """What is remembered, and decided about in one transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -10,6 +10,7 @@ from ds01_spawner.domain.notice import Delivery, Notice
 from ds01_spawner.domain.repetition import KeptAnswer
 from ds01_spawner.domain.ssh_key import SshKey
 from ds01_spawner.domain.storage import StorageUse
+from ds01_spawner.domain.usage import Amount, Booking, Grain, Holder, UsageMark
 from ds01_spawner.domain.work import KeepAlive, PassMark, RuleStop, SentWarning, Track
 
 
@@ -50,6 +51,57 @@ class LedgerTransaction(Protocol):
 
     def put_usage(self, intervals: Sequence[UsageInterval]) -> None:
         """Add intervals or replace those of the same container and device."""
+        ...
+
+    def usage_of(self, container_ids: Collection[str]) -> Sequence[UsageInterval]:
+        """Every interval of these containers that is kept."""
+        ...
+
+    def remove_usage(self, intervals: Sequence[UsageInterval]) -> None:
+        """Forget intervals; unknown ones are ignored."""
+        ...
+
+    def usage_begun_before(self, moment: datetime) -> Sequence[UsageInterval]:
+        """Intervals of which something before `moment` is in no hour yet."""
+        ...
+
+    def usage_held(
+        self, begin: datetime, end: datetime, user: str | None = None
+    ) -> Sequence[tuple[Holder, Amount]]:
+        """What intervals held within a period and is in no hour yet, of one person or everybody."""
+        ...
+
+    def book_usage(self, grain: Grain, bookings: Iterable[Booking]) -> None:
+        """Add amounts to those of the same holder and hour or day."""
+        ...
+
+    def bookings_before(self, grain: Grain, moment: datetime) -> Sequence[Booking]:
+        """Hours or days that began before `moment`."""
+        ...
+
+    def remove_bookings_before(self, grain: Grain, moment: datetime) -> None:
+        """Forget hours or days that began before `moment`."""
+        ...
+
+    def usage_booked(
+        self, begin: datetime, end: datetime, user: str | None = None
+    ) -> Sequence[tuple[Holder, Amount]]:
+        """Sums of the hours and days that began within a period, of one person or everybody.
+
+        A holder may come twice.
+        """
+        ...
+
+    def usage_begin(self) -> datetime | None:
+        """Since when there is anything; `None` for nothing."""
+        ...
+
+    def usage_mark(self) -> UsageMark | None:
+        """How far the books are kept; `None` before the first time."""
+        ...
+
+    def put_usage_mark(self, mark: UsageMark) -> None:
+        """Remember how far the books are kept."""
         ...
 
     def tracks(self) -> Sequence[Track]:

@@ -1,12 +1,13 @@
 """The machine: its time, policy, GPUs, cgroups, accounts, audit log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from ds01_spawner.domain.attribution import GpuProcess
 from ds01_spawner.domain.cgroup import AggregateUsage, BoundChange, OomKill, OomMark
 from ds01_spawner.domain.event import Event
-from ds01_spawner.domain.gpu import Inventory, SlotActivity
+from ds01_spawner.domain.gpu import CardPower, Inventory, SlotActivity
 from ds01_spawner.domain.limits import AggregateLimits
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.domain.work import PassMark
@@ -50,6 +51,24 @@ class GpuProbe(Protocol):
 
     def activity(self) -> Mapping[str, SlotActivity]:
         """What each slot does now, by device UUID; a slot that cannot be read is left out."""
+        ...
+
+    def power(self) -> Mapping[str, CardPower]:
+        """What each card takes now, by the card's UUID; one that cannot be read is left out.
+
+        A card, not a slot: no card tells it of its parts.
+
+        Raises:
+            Unavailable: As for `inventory`.
+        """
+        ...
+
+    def gpu_processes(self) -> Mapping[str, tuple[GpuProcess, ...]]:
+        """Processes on each slot now, by device UUID; a slot that cannot be read is left out.
+
+        Raises:
+            Unavailable: As for `inventory`.
+        """
         ...
 
 
@@ -104,6 +123,20 @@ class Cgroups(Protocol):
         """Processes killed for memory after `since`, oldest first, and the mark for next time.
 
         `None` starts now: nothing is reported.
+        """
+        ...
+
+
+class EventReader(Protocol):
+    """The audit log, as it goes on."""
+
+    def read(self, place: str, actions: Collection[str]) -> tuple[Sequence[Event], str]:
+        """Events of these actions that were written since, oldest first, and the place after them.
+
+        An empty place is the log's present end. What was rotated away meanwhile is not told.
+
+        Raises:
+            Unavailable: It cannot be read.
         """
         ...
 

@@ -1,13 +1,14 @@
 """An audit log in memory."""
 
 import threading
+from collections.abc import Collection, Sequence
 
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.event import Event
 
 
 class FakeEventLog:
-    """The `EventLog` port.
+    """The `EventLog` port, and the `EventReader` port.
 
     Attributes:
         events: Everything appended, oldest first.
@@ -24,6 +25,11 @@ class FakeEventLog:
             if self.full:
                 raise Unavailable("The event log cannot be written: no space left on device.")
             self.events.append(event)
+
+    def read(self, place: str, actions: Collection[str]) -> tuple[Sequence[Event], str]:
+        begin = int(place) if place else len(self.events)
+        told = [each for each in self.events[begin:] if each.action in actions]
+        return told, str(len(self.events))
 
     @property
     def actions(self) -> list[str]:

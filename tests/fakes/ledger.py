@@ -1,7 +1,7 @@
 """A ledger in memory."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -13,6 +13,16 @@ from ds01_spawner.domain.notice import Delivery, Notice
 from ds01_spawner.domain.repetition import KeptAnswer
 from ds01_spawner.domain.ssh_key import SshKey
 from ds01_spawner.domain.storage import StorageUse
+from ds01_spawner.domain.usage import (
+    Amount,
+    Booking,
+    Grain,
+    Holder,
+    UsageMark,
+    held_in,
+    holder_of,
+    put_together,
+)
 from ds01_spawner.domain.work import KeepAlive, Level, PassMark, Rule, RuleStop, SentWarning, Track
 
 Key = TypeVar("Key")
@@ -26,6 +36,8 @@ class _Rows:
     reservations: dict[str, Reservation] = field(default_factory=dict)
     tickets: dict[str, Ticket] = field(default_factory=dict)
     usage: dict[tuple[str, str, datetime], UsageInterval] = field(default_factory=dict)
+    bookings: dict[tuple[Grain, Holder, datetime], Booking] = field(default_factory=dict)
+    usage_marks: dict[None, UsageMark] = field(default_factory=dict)
     tracks: dict[str, Track] = field(default_factory=dict)
     warnings: dict[tuple[str, Rule, Level, datetime], SentWarning] = field(default_factory=dict)
     keep_alives: dict[tuple[str, str], KeepAlive] = field(default_factory=dict)
@@ -110,6 +122,63 @@ class FakeLedger:
     def put_usage(self, intervals: Sequence[UsageInterval]) -> None:
         for each in intervals:
             self._rows.usage[each.container_id, each.gpu_uuid, each.started_at] = each
+
+    def usage_of(self, container_ids: Collection[str]) -> Sequence[UsageInterval]:
+        return [each for each in self._rows.usage.values() if each.container_id in container_ids]
+
+    def remove_usage(self, intervals: Sequence[UsageInterval]) -> None:
+        keys = [(each.container_id, each.gpu_uuid, each.started_at) for each in intervals]
+        _remove(self._rows.usage, keys)
+
+    def usage_begun_before(self, moment: datetime) -> Sequence[UsageInterval]:
+        return [
+            each
+            for each in self._rows.usage.values()
+            if (each.folded_until or each.started_at) < moment
+        ]
+
+    def usage_held(
+        self, begin: datetime, end: datetime, user: str | None = None
+    ) -> Sequence[tuple[Holder, Amount]]:
+        return [
+            (holder_of(each), Amount(held_microseconds=held))
+            for each in self._rows.usage.values()
+            if user in {None, each.user} and (held := held_in(each, begin, end))
+        ]
+
+    def book_usage(self, grain: Grain, bookings: Iterable[Booking]) -> None:
+        for each in put_together(bookings, grain):
+            key = grain, each.holder, each.begin
+            known = self._rows.bookings.get(key)
+            amount = each.amount + known.amount if known else each.amount
+            self._rows.bookings[key] = replace(each, amount=amount)
+
+    def bookings_before(self, grain: Grain, moment: datetime) -> Sequence[Booking]:
+        found = self._rows.bookings.items()
+        return [each for key, each in found if key[0] is grain and key[2] < moment]
+
+    def remove_bookings_before(self, grain: Grain, moment: datetime) -> None:
+        found = list(self._rows.bookings)
+        _remove(self._rows.bookings, [key for key in found if key[0] is grain and key[2] < moment])
+
+    def usage_booked(
+        self, begin: datetime, end: datetime, user: str | None = None
+    ) -> Sequence[tuple[Holder, Amount]]:
+        return [
+            (each.holder, each.amount)
+            for each in self._rows.bookings.values()
+            if begin <= each.begin < end and user in {None, each.holder.user}
+        ]
+
+    def usage_begin(self) -> datetime | None:
+        found = [each.started_at for each in self._rows.usage.values()]
+        return min([*found, *(each.begin for each in self._rows.bookings.values())], default=None)
+
+    def usage_mark(self) -> UsageMark | None:
+        return self._rows.usage_marks.get(None)
+
+    def put_usage_mark(self, mark: UsageMark) -> None:
+        self._rows.usage_marks[None] = mark
 
     def tracks(self) -> Sequence[Track]:
         return sorted(self._rows.tracks.values(), key=lambda track: track.container_id)

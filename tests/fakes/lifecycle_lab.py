@@ -28,6 +28,7 @@ from ds01_spawner.operations.removals import Removals
 from ds01_spawner.operations.stops import Patience, Stops
 from ds01_spawner.operations.telling import Telling
 from ds01_spawner.operations.troubles import Troubles
+from ds01_spawner.operations.usage import Books
 from fakes.activity import FakeActivityProbe, FakeContainerProcesses
 from fakes.channels import FakeChannels
 from fakes.hub import FakeHub
@@ -164,6 +165,7 @@ class LifecycleLab:
             audit=lab.audit,
             hub=self.hub,
             leftovers=leftovers,
+            books=Books(ledger=lab.ledger, events=lab.events, probe=lab.probe),
         )
         self.while_waiting: Callable[[], None] = lambda: None
 

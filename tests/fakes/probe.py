@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from ds01_spawner.domain.attribution import GpuProcess
 from ds01_spawner.domain.errors import Unavailable
-from ds01_spawner.domain.gpu import Gpu, Inventory, MigInstance, Slot, SlotActivity
+from ds01_spawner.domain.gpu import CardPower, Gpu, Inventory, MigInstance, Slot, SlotActivity
 
 _GIB = 1024**3
 
@@ -56,15 +57,19 @@ class FakeProbe:
         present: The inventory.
         processes: Host process ids that compute on a slot, by UUID.
         unreadable: Slots (UUID) whose activity cannot be read.
+        shares: Processes (by slot UUID) of which more is known than their id.
         busy: What slots (UUID) do, where it is not nothing.
+        watts: What cards (UUID) take; others do not tell.
         stuck: When set, nothing can be read.
     """
 
     def __init__(self, present: Inventory | None = None) -> None:
         self.present = present or small_lab()
         self.processes: dict[str, tuple[int, ...]] = {}
+        self.shares: dict[str, tuple[GpuProcess, ...]] = {}
         self.unreadable: set[str] = set()
         self.busy: dict[str, SlotActivity] = {}
+        self.watts: dict[str, CardPower] = {}
         self.stuck = False
 
     def inventory(self) -> Inventory:
@@ -78,6 +83,21 @@ class FakeProbe:
         return {
             slot.uuid: self.busy.get(slot.uuid)
             or SlotActivity(0.0, 0, self.processes.get(slot.uuid, ()))
+            for slot in self.present.slots
+            if slot.uuid not in self.unreadable
+        }
+
+    def power(self) -> Mapping[str, CardPower]:
+        if self.stuck:
+            raise Unavailable("The NVIDIA driver does not answer.")
+        return {gpu.uuid: self.watts.get(gpu.uuid, CardPower()) for gpu in self.present.gpus}
+
+    def gpu_processes(self) -> Mapping[str, tuple[GpuProcess, ...]]:
+        if self.stuck:
+            raise Unavailable("The NVIDIA driver does not answer.")
+        return {
+            slot.uuid: self.shares.get(slot.uuid)
+            or tuple(GpuProcess(pid, slot.uuid) for pid in self.processes.get(slot.uuid, ()))
             for slot in self.present.slots
             if slot.uuid not in self.unreadable
         }

@@ -1,8 +1,8 @@
 """The ledger in one SQLite file: what labels on containers cannot hold.
 
-`tables` says how it is kept, `allocations`, `lifecycle`, `notices` and `access` are the parts of a
-transaction, `file` opens it and gets the lock. Losing the file loses no allocation: labels on
-containers are the database of those.
+`tables` says how it is kept, `allocations`, `usage`, `lifecycle`, `notices` and `access` are the
+parts of a transaction, `file` opens it and gets the lock. Losing the file loses no allocation:
+labels on containers are the database of those.
 """
 
 from ds01_spawner.adapters.ledger.file import SqliteLedger

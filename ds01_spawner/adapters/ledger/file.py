@@ -21,6 +21,7 @@ from ds01_spawner.adapters.ledger.allocations import AllocationPart
 from ds01_spawner.adapters.ledger.lifecycle import LifecyclePart
 from ds01_spawner.adapters.ledger.notices import NoticePart
 from ds01_spawner.adapters.ledger.tables import SCHEMA_VERSION, metadata
+from ds01_spawner.adapters.ledger.usage import UsagePart
 from ds01_spawner.domain.errors import Unavailable
 
 _POLL_SECONDS = (0.001, 0.005)
@@ -83,7 +84,10 @@ class SqliteLedger:
                 return
 
     def _migrate(self, connection: sa.Connection) -> None:
-        """Add what an older release did not have: every version so far only adds tables."""
+        """Add what an older release did not have: tables, and columns with a default.
+
+        So a process of that release that has the file open goes on.
+        """
         version = connection.execute(sa.text("PRAGMA user_version")).scalar_one()
         if version > SCHEMA_VERSION:
             raise Unavailable(
@@ -93,6 +97,8 @@ class SqliteLedger:
             )
         if version == SCHEMA_VERSION:
             return
+        if version:
+            _add_columns(connection)
         metadata.create_all(connection)
         connection.execute(sa.text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
 
@@ -114,11 +120,23 @@ class SqliteLedger:
         )
 
 
-class SqliteTransaction(AllocationPart, LifecyclePart, NoticePart, AccessPart):
+class SqliteTransaction(AllocationPart, UsagePart, LifecyclePart, NoticePart, AccessPart):
     """One atomic decision on the ledger."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+
+
+def _add_columns(connection: sa.Connection) -> None:
+    """The columns that tables have got since they were made."""
+    existing = sa.inspect(connection)
+    names = set(existing.get_table_names())
+    for table in (each for each in metadata.sorted_tables if each.name in names):
+        known = {column["name"] for column in existing.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in known:
+                described = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+                connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {described}"))
 
 
 def _prepare_connection(dbapi_connection: Any, _record: object) -> None:

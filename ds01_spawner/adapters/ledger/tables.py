@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,10 +11,13 @@ import sqlalchemy as sa
 from ds01_spawner.domain.notice import NoticeKind
 from ds01_spawner.domain.request import GpuKind, GpuRequest
 from ds01_spawner.domain.storage import Folder
+from ds01_spawner.domain.usage import Amount
 from ds01_spawner.domain.work import Level, Rule
 
-SCHEMA_VERSION = 3
-"""1: reservations, tickets, usage. 2: the tables of the lifecycle. 3: keys and kept answers."""
+SCHEMA_VERSION = 4
+"""1: reservations, tickets, usage. 2: the tables of the lifecycle. 3: keys and kept answers.
+4: usage in hours and days, and who, how busy and for what energy in each interval.
+"""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -57,11 +60,13 @@ class Kept(sa.types.UserDefinedType[Any]):
         return lambda value: None if value is None else read(value)
 
 
-def _microseconds(moment: datetime) -> int:
+def kept(moment: datetime) -> int:
+    """A moment as it is kept."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
-def _moment(microseconds: int) -> datetime:
+def moment(microseconds: int) -> datetime:
+    """A moment that was kept."""
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
@@ -88,7 +93,7 @@ def _folders(text: str) -> tuple[Folder, ...]:
     return tuple(Folder(*pair) for pair in json.loads(text))
 
 
-_MOMENT = Kept("BIGINT", _microseconds, _moment)
+MOMENT = Kept("BIGINT", kept, moment)
 _NAMES = Kept("JSON", json.dumps, _names)
 _REQUEST = Kept("JSON", _request_text, _request)
 _FOLDERS = Kept("JSON", _folders_text, _folders)
@@ -109,6 +114,11 @@ def _optional(name: str, kind: Any) -> "sa.Column[Any]":
     return sa.Column(name, kind, nullable=True)
 
 
+def _added(name: str, kind: Any, default: str) -> "sa.Column[Any]":
+    """A column of a later release, that earlier ones do not write."""
+    return sa.Column(name, kind, nullable=False, server_default=sa.text(default))
+
+
 reservations = sa.Table(
     "reservations",
     metadata,
@@ -117,8 +127,8 @@ reservations = sa.Table(
     _column("container_name"),
     _column("gpu_uuids", _NAMES),
     _column("gpu_equivalents", sa.Float),
-    _column("created_at", _MOMENT),
-    _column("expires_at", _MOMENT),
+    _column("created_at", MOMENT),
+    _column("expires_at", MOMENT),
 )
 tickets = sa.Table(
     "tickets",
@@ -128,8 +138,8 @@ tickets = sa.Table(
     _column("container_name"),
     _column("gpu", _REQUEST),
     _column("priority", sa.Integer),
-    _column("created_at", _MOMENT),
-    _column("seen_at", _MOMENT),
+    _column("created_at", MOMENT),
+    _column("seen_at", MOMENT),
     _column("overtaken", sa.Integer),
     _column("groups", _NAMES),
 )
@@ -138,10 +148,60 @@ usage = sa.Table(
     metadata,
     _key("container_id"),
     _key("gpu_uuid"),
-    _key("started_at", _MOMENT),
+    _key("started_at", MOMENT),
     _column("user"),
     _column("gpu_equivalents", sa.Float),
-    sa.Column("ended_at", _MOMENT, nullable=True, index=True),
+    sa.Column("ended_at", MOMENT, nullable=True, index=True),
+    *(_added(name, sa.Text, "''") for name in ("group", "project", "interface")),
+    *(_added(name, sa.Text, "''") for name in ("container_name", "slot_id", "profile")),
+    _optional("seen_at", MOMENT),
+    _added("end_known", sa.Boolean, "1"),
+    _optional("folded_until", MOMENT),
+    *(
+        _added(name, sa.BigInteger, "0")
+        for name in (
+            "seen_microseconds",
+            "measured_microseconds",
+            "busy_microseconds",
+            "metered_microseconds",
+            "energy_millijoules",
+        )
+    ),
+)
+usage_holders = sa.Table(
+    "usage_holders",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    _column("user"),
+    _column("group"),
+    _column("project"),
+    _column("interface"),
+    _column("profile"),
+    _column("gpu_equivalents", sa.Float),
+    sa.UniqueConstraint("user", "group", "project", "interface", "profile", "gpu_equivalents"),
+)
+
+
+def _booked(name: str) -> sa.Table:
+    """Amounts of one grain; the key is in the order in which totals are read."""
+    return sa.Table(
+        name,
+        metadata,
+        sa.Column("holder", sa.Integer, primary_key=True),
+        sa.Column("begin", MOMENT, primary_key=True),
+        *(sa.Column(field.name, sa.BigInteger, nullable=False) for field in fields(Amount)),
+        sqlite_with_rowid=False,
+    )
+
+
+usage_hours = _booked("usage_hours")
+usage_days = _booked("usage_days")
+usage_mark = sa.Table(
+    "usage_mark",
+    metadata,
+    sa.Column("only", sa.Integer, sa.CheckConstraint("only = 1"), primary_key=True),
+    _column("event_place"),
+    _optional("folded_at", MOMENT),
 )
 tracks = sa.Table(
     "tracks",
@@ -149,12 +209,12 @@ tracks = sa.Table(
     _key("container_id"),
     _column("container_name"),
     _column("user"),
-    _column("started_at", _MOMENT),
-    _column("run_started_at", _MOMENT),
+    _column("started_at", MOMENT),
+    _column("run_started_at", MOMENT),
     _column("idle_checks", sa.Integer),
-    _optional("idle_since", _MOMENT),
-    _optional("conflict_since", _MOMENT),
-    _optional("ended_at", _MOMENT),
+    _optional("idle_since", MOMENT),
+    _optional("conflict_since", MOMENT),
+    _optional("ended_at", MOMENT),
     _column("unreadable", _NAMES),
     _column("released", sa.Boolean),
 )
@@ -164,16 +224,16 @@ warnings = sa.Table(
     _key("container_id"),
     _key("rule", _RULE),
     _key("level", _LEVEL),
-    _key("sent_at", _MOMENT),
-    _column("deadline", _MOMENT),
+    _key("sent_at", MOMENT),
+    _column("deadline", MOMENT),
 )
 keep_alives = sa.Table(
     "keep_alives",
     metadata,
     _key("container_id"),
     _key("source"),
-    _column("granted_at", _MOMENT),
-    _column("until", _MOMENT),
+    _column("granted_at", MOMENT),
+    _column("until", MOMENT),
     _column("by"),
 )
 rule_stops = sa.Table(
@@ -187,8 +247,8 @@ rule_stops = sa.Table(
     _column("value"),
     _column("origin"),
     _column("reason"),
-    _column("decided_at", _MOMENT),
-    _optional("done_at", _MOMENT),
+    _column("decided_at", MOMENT),
+    _optional("done_at", MOMENT),
     _column("name"),
     _column("interface"),
 )
@@ -197,7 +257,7 @@ last_pass = sa.Table(
     metadata,
     sa.Column("only", sa.Integer, sa.CheckConstraint("only = 1"), primary_key=True),
     _column("boot_id"),
-    _column("wall", _MOMENT),
+    _column("wall", MOMENT),
     _column("uptime_seconds", sa.Float),
 )
 notices = sa.Table(
@@ -206,7 +266,7 @@ notices = sa.Table(
     _key("id"),
     _column("user"),
     _column("kind", _KIND),
-    sa.Column("created_at", _MOMENT, nullable=False, index=True),
+    sa.Column("created_at", MOMENT, nullable=False, index=True),
     _column("title"),
     _column("text"),
     _column("container_id"),
@@ -215,8 +275,8 @@ notices = sa.Table(
     _column("rule"),
     _column("value"),
     _column("origin"),
-    _optional("deadline", _MOMENT),
-    _optional("keep_until", _MOMENT),
+    _optional("deadline", MOMENT),
+    _optional("keep_until", MOMENT),
 )
 deliveries = sa.Table(
     "deliveries",
@@ -224,7 +284,7 @@ deliveries = sa.Table(
     _key("notice_id"),
     _key("channel"),
     _column("attempts", sa.Integer),
-    _column("due_at", _MOMENT),
+    _column("due_at", MOMENT),
     _column("begun", sa.Boolean),
 )
 storage = sa.Table(
@@ -232,7 +292,7 @@ storage = sa.Table(
     metadata,
     _key("user"),
     _column("size_bytes", sa.BigInteger),
-    _column("measured_at", _MOMENT),
+    _column("measured_at", MOMENT),
     _column("source"),
     _column("largest", _FOLDERS),
     _optional("limit_bytes", sa.BigInteger),
@@ -254,7 +314,7 @@ ssh_keys = sa.Table(
     _column("type"),
     _column("key"),
     _column("comment"),
-    _column("added_at", _MOMENT),
+    _column("added_at", MOMENT),
     _optional("bits", sa.Integer),
 )
 kept_answers = sa.Table(
@@ -263,7 +323,7 @@ kept_answers = sa.Table(
     _key("user"),
     _key("key"),
     _column("digest"),
-    sa.Column("began_at", _MOMENT, nullable=False, index=True),
+    sa.Column("began_at", MOMENT, nullable=False, index=True),
     _column("status", sa.Integer),
     _column("body"),
 )

@@ -13,6 +13,7 @@ from contracts.ledger_access import AccessLedgerContract
 from contracts.ledger_lease import LeaseContract
 from contracts.ledger_lifecycle import LifecycleLedgerContract
 from contracts.ledger_notices import NoticeLedgerContract
+from contracts.ledger_usage import LedgerUsageContract
 from ds01_spawner.adapters.ledger import SqliteLedger
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.ports import Ledger
@@ -25,6 +26,7 @@ class TestFakeLedger(
     LeaseContract,
     NoticeLedgerContract,
     AccessLedgerContract,
+    LedgerUsageContract,
 ):
     @pytest.fixture
     def ledger(self) -> Ledger:
@@ -37,6 +39,7 @@ class TestSqliteLedger(
     LeaseContract,
     NoticeLedgerContract,
     AccessLedgerContract,
+    LedgerUsageContract,
 ):
     @pytest.fixture
     def ledger(self, tmp_path: Path) -> Iterator[Ledger]:

@@ -8,6 +8,7 @@ import pytest
 
 from contracts.ledger_lifecycle import TRACK
 from contracts.ledger_notices import NOTICE
+from contracts.ledger_usage import FULL
 from ds01_spawner.adapters.ledger import SCHEMA_VERSION, SqliteLedger
 from ds01_spawner.domain.allocation import Reservation, Ticket, UsageInterval
 from ds01_spawner.domain.errors import Unavailable
@@ -95,6 +96,35 @@ def test_the_ledger_of_the_first_release_keeps_its_rows(ledger: SqliteLedger) ->
         assert list(transaction.usage_since(BEGAN)) == [USAGE]
 
 
+def columns(path: Path, table: str) -> dict[str, tuple[object, ...]]:
+    """Type, not null, default and place in the key of each column."""
+    with closing(sqlite3.connect(path)) as connection:
+        return {row[1]: row[2:] for row in connection.execute(f"PRAGMA table_info({table})")}
+
+
+def test_usage_of_the_first_release_gets_the_columns_of_this_one(
+    old_file: Path, ledger: SqliteLedger, tmp_path: Path
+) -> None:
+    SqliteLedger(tmp_path / "new.sqlite").close()
+    assert columns(old_file, "usage") == columns(tmp_path / "new.sqlite", "usage")
+    with ledger.transaction() as transaction:
+        transaction.put_usage([FULL])
+        assert list(transaction.usage_of([FULL.container_id])) == [USAGE, FULL]
+
+
+def test_a_process_of_the_first_release_goes_on_to_write_usage(old_file: Path) -> None:
+    with closing(sqlite3.connect(old_file, isolation_level=None)) as first:
+        ledger = SqliteLedger(old_file)
+        first.execute(
+            "INSERT INTO usage (container_id, gpu_uuid, started_at, user, gpu_equivalents) "
+            "VALUES ('c9', 'GPU-9', 1769860800000000, 'bob', 1.0)"
+        )
+        with ledger.transaction() as transaction:
+            (found,) = transaction.usage_of(["c9"])
+        assert found == UsageInterval("c9", "GPU-9", "bob", 1.0, BEGAN)
+        ledger.close()
+
+
 def test_the_ledger_of_the_first_release_learns_the_lifecycle(ledger: SqliteLedger) -> None:
     with ledger.transaction() as transaction:
         assert transaction.pass_mark() is None
@@ -110,7 +140,7 @@ def test_an_old_ledger_becomes_as_a_new_one(
 ) -> None:
     SqliteLedger(tmp_path / "new.sqlite").close()
     assert schema(old_file) == schema(tmp_path / "new.sqlite")
-    assert schema(old_file)[0] == SCHEMA_VERSION == 3
+    assert schema(old_file)[0] == SCHEMA_VERSION == 4
     ledger.close()
 
 

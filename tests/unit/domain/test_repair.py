@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.allocation import Reservation, UsageInterval
+from ds01_spawner.domain.allocation import Reservation
 from ds01_spawner.domain.container import Container, ContainerState
 from ds01_spawner.domain.repair import (
     GRACE,
@@ -12,7 +12,6 @@ from ds01_spawner.domain.repair import (
     Repair,
     lapsed,
     repairs,
-    usage_changes,
 )
 from fakes.clock import EPOCH
 from fakes.facts import HOUR_AGO, container, foreign_container, reservation
@@ -129,64 +128,3 @@ def test_a_promise_that_ran_out_without_a_container_was_of_a_launch_that_died() 
     granted = labels.format_timestamp(promise.created_at)
     assert lapsed([promise], [made(created_at=granted)], promise.expires_at) == ()
     assert lapsed([promise], [made()], promise.expires_at) == (promise,), "an earlier one's name"
-
-
-def interval(end: datetime | None = None, begin: datetime = HOUR_AGO) -> UsageInterval:
-    return UsageInterval("alice-jupyter", SLOT.uuid, "alice", 0.5, begin, end)
-
-
-def used(state: ContainerState = ContainerState.RUNNING, end: datetime | None = None) -> Container:
-    return container(
-        slots=[SLOT], state=state, finished_at=end, extra={labels.GPU_EQUIVALENTS: "0.5"}
-    )
-
-
-def test_usage_begins_when_the_slot_was_allocated() -> None:
-    assert usage_changes([], [used()], EPOCH) == (interval(),)
-
-
-def test_usage_that_goes_on_is_not_touched() -> None:
-    assert usage_changes([interval()], [used()], EPOCH) == ()
-
-
-def test_usage_ends_when_the_container_ended() -> None:
-    ended = EPOCH - timedelta(minutes=5)
-    stopped = used(ContainerState.EXITED, ended)
-    assert usage_changes([interval()], [stopped], EPOCH) == (interval(ended),)
-    assert usage_changes([interval(ended)], [stopped], EPOCH) == ()
-
-
-def test_usage_of_a_container_that_is_gone_ends_now() -> None:
-    assert usage_changes([interval()], [], EPOCH) == (interval(EPOCH),)
-
-
-def test_usage_never_ends_before_it_began() -> None:
-    earlier = HOUR_AGO - timedelta(minutes=1)
-    (change,) = usage_changes([interval()], [used(ContainerState.EXITED, earlier)], EPOCH)
-    assert change.ended_at == change.started_at
-
-
-def test_usage_of_a_container_started_again_begins_again_now() -> None:
-    ended = interval(EPOCH - timedelta(minutes=5))
-    assert usage_changes([ended], [used()], EPOCH) == (interval(begin=EPOCH),)
-
-
-def test_each_of_a_containers_slots_has_its_share() -> None:
-    both = container(slots=[SLOT, OTHER], extra={labels.GPU_EQUIVALENTS: "0.5714"})
-    changes = usage_changes([], [both], EPOCH)
-    assert {change.gpu_uuid: change.gpu_equivalents for change in changes} == {
-        SLOT.uuid: 0.2857,
-        OTHER.uuid: 0.2857,
-    }
-
-
-@pytest.mark.parametrize("label", ["much", "nan", "inf", "-1", "1e9", ""])
-def test_a_label_that_is_no_figure_counts_for_nothing(label: str) -> None:
-    odd = container(slots=[SLOT], extra={labels.GPU_EQUIVALENTS: label})
-    (change,) = usage_changes([], [odd], EPOCH)
-    assert change.gpu_equivalents == 0.0
-
-
-def test_only_the_platforms_running_containers_use_anything() -> None:
-    other = [foreign_container(), container(), used(ContainerState.CREATED)]
-    assert usage_changes([], other, EPOCH) == ()

@@ -77,6 +77,11 @@ def test_a_launch_makes_a_running_container_and_says_each_step(
         "id": container_id,
         "image": "image",
         "slots": ["0:2"],
+        "uuids": list(grant.spec.gpu_uuids),
+        "equivalents": 0.1429,
+        "allocated_at": made.labels["ds01.gpu.allocated_at"],
+        "group": "student",
+        "project": "",
     }
     assert lab.engine.networks["ds01-alice"] == {
         "ds01.managed": "true",

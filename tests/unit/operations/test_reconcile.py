@@ -18,6 +18,7 @@ from ds01_spawner.operations.admission import RESERVATION_LIFETIME
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.leftovers import Leftovers
 from ds01_spawner.operations.reconcile import Reconciler
+from ds01_spawner.operations.usage import Books
 from fakes.facts import container, foreign_container
 from fakes.hub import FakeHub
 from fakes.lab import POLICY, Lab
@@ -59,6 +60,7 @@ def new_reconciler(lab: Lab, hub: FakeHub | None) -> Reconciler:
             audit=lab.audit,
             instance="here",
         ),
+        books=Books(ledger=lab.ledger, events=lab.events, probe=lab.probe),
     )
 
 

@@ -1,0 +1,183 @@
+"""The part of a transaction that usage is booked in: intervals, hours and days."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+from ds01_spawner.adapters.ledger import tables
+from ds01_spawner.adapters.ledger.rows import Rows, upsert
+from ds01_spawner.domain.allocation import UsageInterval
+from ds01_spawner.domain.usage import LARGEST, Amount, Booking, Grain, Holder, UsageMark
+
+_USAGE = Rows(UsageInterval, tables.usage)
+_MARK = Rows(UsageMark, tables.usage_mark)
+_PUT_MARK = upsert(tables.usage_mark)
+_TABLES = MappingProxyType({Grain.HOUR: tables.usage_hours, Grain.DAY: tables.usage_days})
+_HOLDER = tuple(field.name for field in fields(Holder))
+_AMOUNT = tuple(field.name for field in fields(Amount))
+_OF_HOLDER = [tables.usage_holders.c[name] for name in _HOLDER]
+
+_BEGUN_BEFORE = _USAGE.every.where(
+    sa.func.coalesce(tables.usage.c.folded_until, tables.usage.c.started_at)
+    < sa.bindparam("moment", type_=tables.MOMENT)
+)
+_OF_CONTAINERS = _USAGE.every.where(
+    tables.usage.c.container_id.in_(sa.text("SELECT value FROM json_each(:ids)"))
+)
+_ADD_HOLDER = sqlite.insert(tables.usage_holders).on_conflict_do_nothing()
+_HOLDER_ID = sa.select(tables.usage_holders.c.id).where(
+    *(tables.usage_holders.c[name] == sa.bindparam(name) for name in _HOLDER)
+)
+_FIRST = sa.text("SELECT min(started_at) FROM usage")
+
+
+def _addition(table: sa.Table) -> sqlite.Insert:
+    """Adds amounts to those of the same key."""
+    statement = sqlite.insert(table)
+    sums = {
+        name: sa.func.max(table.c[name], statement.excluded[name])
+        if name in LARGEST
+        else table.c[name] + statement.excluded[name]
+        for name in _AMOUNT
+    }
+    return statement.on_conflict_do_update(index_elements=["holder", "begin"], set_=sums)
+
+
+def _before(table: sa.Table) -> "sa.ColumnElement[bool]":
+    return table.c.begin < sa.bindparam("moment", type_=tables.MOMENT)
+
+
+def _sums(table: sa.Table) -> "sa.TextClause":
+    """Totals of each holder: for each of them the period is looked up by the key.
+
+    `CROSS JOIN` keeps SQLite from reading the table as a whole
+    (https://www.sqlite.org/optoverview.html#manual_control_of_query_plans_using_cross_join).
+    """
+    holder = ", ".join(f'h."{name}"' for name in _HOLDER)
+    amounts = ", ".join(f"{'max' if name in LARGEST else 'sum'}(b.{name})" for name in _AMOUNT)
+    return sa.text(
+        f"SELECT {holder}, {amounts} FROM usage_holders h CROSS JOIN {table.name} b "  # noqa: S608 - names of ours
+        "WHERE b.holder = h.id AND b.begin >= :begin AND b.begin < :end "
+        'AND (:user IS NULL OR h."user" = :user) GROUP BY h.id'
+    )
+
+
+def _held() -> "sa.TextClause":
+    holder = ", ".join(f'"{name}"' for name in _HOLDER)
+    last = "min(coalesce(ended_at, :end), :end)"
+    first = "max(coalesce(folded_until, started_at), started_at, :begin)"
+    return sa.text(
+        f"SELECT {holder}, sum({last} - {first}) FROM usage "  # noqa: S608 - names of ours
+        f"WHERE {last} > {first} "
+        f'AND (:user IS NULL OR "user" = :user) GROUP BY {holder}'
+    )
+
+
+_HELD = _held()
+_ADD = MappingProxyType({grain: _addition(table) for grain, table in _TABLES.items()})
+_SUMS = MappingProxyType({grain: _sums(table) for grain, table in _TABLES.items()})
+_READ = MappingProxyType(
+    {
+        grain: sa.select(*_OF_HOLDER, table.c.begin, *(table.c[name] for name in _AMOUNT))
+        .join(tables.usage_holders, tables.usage_holders.c.id == table.c.holder)
+        .where(_before(table))
+        for grain, table in _TABLES.items()
+    }
+)
+_FORGET = MappingProxyType(
+    {grain: sa.delete(table).where(_before(table)) for grain, table in _TABLES.items()}
+)
+
+
+class UsagePart:
+    """Intervals that are put together, hours, days, and how far that has come."""
+
+    _connection: sa.Connection
+
+    def usage_of(self, container_ids: Collection[str]) -> Sequence[UsageInterval]:
+        """Every interval of these containers that is kept."""
+        return _USAGE.read(self._connection, _OF_CONTAINERS, {"ids": json.dumps([*container_ids])})
+
+    def remove_usage(self, intervals: Sequence[UsageInterval]) -> None:
+        """Forget intervals; unknown ones are ignored."""
+        keys = [(each.container_id, each.gpu_uuid, each.started_at) for each in intervals]
+        _USAGE.remove(self._connection, keys)
+
+    def usage_begun_before(self, moment: datetime) -> Sequence[UsageInterval]:
+        """Intervals of which something before `moment` is in no hour yet."""
+        return _USAGE.read(self._connection, _BEGUN_BEFORE, {"moment": moment})
+
+    def usage_held(
+        self, begin: datetime, end: datetime, user: str | None = None
+    ) -> Sequence[tuple[Holder, Amount]]:
+        """What intervals held within a period and is in no hour yet."""
+        rows = self._connection.execute(_HELD, _period(begin, end, user))
+        return [(Holder(*row[:-1]), Amount(held_microseconds=row[-1])) for row in rows]
+
+    def book_usage(self, grain: Grain, bookings: Iterable[Booking]) -> None:
+        """Add amounts to those of the same holder and hour or day."""
+        ids: dict[Holder, int] = {}
+        values = []
+        for each in bookings:
+            if each.holder not in ids:
+                ids[each.holder] = self._id_of(each.holder)
+            amounts = {name: getattr(each.amount, name) for name in _AMOUNT}
+            key = {"holder": ids[each.holder], "begin": grain.begin_of(each.begin)}
+            values.append({**key, **amounts})
+        if values:
+            self._connection.execute(_ADD[grain], values)
+
+    def bookings_before(self, grain: Grain, moment: datetime) -> Sequence[Booking]:
+        """Hours or days that began before `moment`."""
+        rows = self._connection.execute(_READ[grain], {"moment": moment})
+        place = len(_HOLDER)
+        return [
+            Booking(Holder(*row[:place]), row[place], Amount(*row[place + 1 :])) for row in rows
+        ]
+
+    def remove_bookings_before(self, grain: Grain, moment: datetime) -> None:
+        """Forget hours or days that began before `moment`."""
+        self._connection.execute(_FORGET[grain], {"moment": moment})
+
+    def usage_booked(
+        self, begin: datetime, end: datetime, user: str | None = None
+    ) -> Sequence[tuple[Holder, Amount]]:
+        """Sums of the hours and days that began within a period; a holder may come twice."""
+        place = len(_HOLDER)
+        return [
+            (Holder(*row[:place]), Amount(*row[place:]))
+            for grain in Grain
+            for row in self._connection.execute(_SUMS[grain], _period(begin, end, user))
+        ]
+
+    def usage_begin(self) -> datetime | None:
+        """Since when there is anything; `None` for nothing."""
+        found = [self._connection.execute(_FIRST).scalar_one()]
+        for table in _TABLES.values():
+            query = sa.text(f"SELECT min(begin) FROM {table.name}")  # noqa: S608 - a name of ours
+            found.append(self._connection.execute(query).scalar_one())
+        known = [each for each in found if each is not None]
+        return tables.moment(min(known)) if known else None
+
+    def usage_mark(self) -> UsageMark | None:
+        """How far the books are kept; `None` before the first time."""
+        return next(iter(_MARK.read(self._connection)), None)
+
+    def put_usage_mark(self, mark: UsageMark) -> None:
+        """Remember how far the books are kept."""
+        self._connection.execute(_PUT_MARK, {"only": 1, **_MARK.values(mark)})
+
+    def _id_of(self, holder: Holder) -> int:
+        values: Mapping[str, Any] = {name: getattr(holder, name) for name in _HOLDER}
+        self._connection.execute(_ADD_HOLDER, values)
+        return int(self._connection.execute(_HOLDER_ID, values).scalar_one())
+
+
+def _period(begin: datetime, end: datetime, user: str | None) -> Mapping[str, Any]:
+    return {"begin": tables.kept(begin), "end": tables.kept(end), "user": user}

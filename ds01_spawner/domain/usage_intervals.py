@@ -1,0 +1,304 @@
+"""From what the engine shows and what the event log tells: who held which slot from when to when.
+
+The log tells the moments, of what came and went while nobody looked too. What it does not tell
+(a container that is run past the platform, a log that is full) is taken from the engine's list.
+Pure.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from ds01_spawner.domain import labels
+from ds01_spawner.domain.allocation import UsageInterval
+from ds01_spawner.domain.container import Container
+from ds01_spawner.domain.event import Event
+from ds01_spawner.domain.gpu import Slot
+from ds01_spawner.domain.usage import KEEP_INTERVALS
+from ds01_spawner.domain.work import LONGEST_GAP
+
+START = "container.start"
+EXIT = "container.exit"
+ALLOCATE = "gpu.allocate"
+ACTIONS = frozenset({START, EXIT, ALLOCATE})
+"""What the books are kept by."""
+
+PROMISED = timedelta(seconds=90)
+"""A slot that was given longer ago was not kept until the container started."""
+
+MOST_EQUIVALENTS = 4096.0
+
+Key = tuple[str, str, datetime]
+
+
+def key_of(interval: UsageInterval) -> Key:
+    """What an interval is kept by."""
+    return interval.container_id, interval.gpu_uuid, interval.started_at
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A container with slots was started.
+
+    Attributes:
+        container_id: Engine id.
+        container_name: Engine name.
+        user: Owner.
+        at: When.
+        allocated_at: When it was given its slots, where that is known.
+        uuids: Their devices.
+        slot_ids: Their names.
+        equivalents: What each counts of a whole GPU.
+        group: Policy group, or empty.
+        project: Project, or empty.
+        interface: The door.
+        again: Whether it may have run before.
+    """
+
+    container_id: str
+    container_name: str
+    user: str
+    at: datetime
+    allocated_at: datetime | None
+    uuids: tuple[str, ...]
+    slot_ids: tuple[str, ...]
+    equivalents: float
+    group: str
+    project: str
+    interface: str
+    again: bool = False
+
+    @property
+    def since(self) -> datetime:
+        """Since when it has its slots, if this is its first run."""
+        given = self.allocated_at
+        if given is None or given > self.at:
+            return self.at
+        return given if self.at - given < PROMISED or not self.again else self.at
+
+
+def start_details(marks: Mapping[str, str]) -> Mapping[str, object]:
+    """What `container.start` tells of a container's slots, so that the log alone is enough."""
+    if not labels.gpu_uuids_of(marks):
+        return {}
+    return {
+        "uuids": list(labels.gpu_uuids_of(marks)),
+        "equivalents": _equivalents(marks),
+        "allocated_at": marks.get(labels.GPU_ALLOCATED_AT, ""),
+        "group": marks.get(labels.GROUP, ""),
+        "project": marks.get(labels.PROJECT, ""),
+    }
+
+
+class Intervals:
+    """Intervals as they are known, and what changes in them.
+
+    Only one process may do this with a ledger: it reads a snapshot that could be older than
+    another's.
+
+    Attributes:
+        changes: Intervals to put into the ledger, by their keys.
+    """
+
+    def __init__(self, known: Iterable[UsageInterval], slots: Iterable[Slot] = ()) -> None:
+        self._known = {key_of(each): each for each in known}
+        self._slots = {slot.uuid: slot for slot in slots}
+        self._newest: dict[str, datetime] = {}
+        self.changes: dict[Key, UsageInterval] = {}
+
+    def put(self, interval: UsageInterval) -> None:
+        """Know an interval so from now on."""
+        self._known[key_of(interval)] = interval
+        self.changes[key_of(interval)] = interval
+
+    def open(self) -> tuple[UsageInterval, ...]:
+        """What lasts."""
+        return tuple(each for each in self._known.values() if each.ended_at is None)
+
+    def tell(self, event: Event) -> None:
+        """Follow what the log tells."""
+        container_id = event.details.get("id")
+        if event.outcome != "ok" or not isinstance(container_id, str):
+            return
+        self._newest[container_id] = max(event.ts, self._newest.get(container_id, event.ts))
+        if event.action == START:
+            self._start(_told_start(container_id, event))
+        elif event.action == EXIT:
+            ended = labels.parse_timestamp(str(event.details.get("ended_at", "")))
+            self._exit(container_id, ended or event.ts)
+
+    def see(self, containers: Iterable[Container], taken_at: datetime) -> None:
+        """Follow what the engine showed, but of what the log tells newer things."""
+        old = [each for each in containers if not self._is_newer(each.id, taken_at)]
+        running = {
+            (container.id, uuid): container
+            for container in old
+            if container.state.is_live and container.labels.get(labels.MANAGED) == "true"
+            for uuid in labels.gpu_uuids_of(container.labels)
+        }
+        finished = {container.id: container.finished_at for container in old}
+        for interval in self.open():
+            container_id = interval.container_id
+            found = running.pop((container_id, interval.gpu_uuid), None)
+            if found is not None:
+                self._follow(interval, found)
+            elif not self._is_newer(container_id, taken_at):
+                self._end_unseen(interval, finished.get(container_id), taken_at)
+        for (_, uuid), container in running.items():
+            self._begin_seen(container, uuid, taken_at)
+
+    def _follow(self, interval: UsageInterval, container: Container) -> None:
+        if not interval.interface:  # an earlier release did not write down whose it is
+            self.put(self._told_apart(interval, container))
+        elif container.name != interval.container_name:
+            self.put(replace(interval, container_name=container.name))
+
+    def _is_newer(self, container_id: str, taken_at: datetime) -> bool:
+        newest = self._newest.get(container_id)
+        return newest is not None and newest >= taken_at
+
+    def _of(self, container_id: str) -> list[UsageInterval]:
+        found = [each for each in self._known.values() if each.container_id == container_id]
+        return sorted(found, key=lambda each: each.started_at)
+
+    def _start(self, begun: Begun) -> None:
+        for uuid in begun.uuids:
+            earlier = [each for each in self._of(begun.container_id) if each.gpu_uuid == uuid]
+            last = earlier[-1] if earlier else None
+            if last is None:
+                self.put(self._interval(begun, uuid, begun.since))
+                continue
+            if last.ended_at is None and last.started_at == begun.since:
+                continue  # seen already
+            if begun.at <= last.started_at:
+                continue
+            if last.ended_at is None:  # how it ended was not told yet
+                self.put(replace(last, ended_at=begun.at, end_known=False))
+            if last.ended_at is None or begun.at >= last.ended_at:
+                self.put(self._interval(begun, uuid, begun.at))
+
+    def _exit(self, container_id: str, ended_at: datetime) -> None:
+        """The last run that began before ended then; unless its end is known already."""
+        last: dict[str, UsageInterval] = {}
+        for interval in self._of(container_id):
+            if interval.started_at <= ended_at:
+                last[interval.gpu_uuid] = interval
+        for interval in last.values():
+            if interval.ended_at is None or not interval.end_known:
+                self._end(interval, ended_at)
+
+    def _end(self, interval: UsageInterval, ended_at: datetime) -> None:
+        end = max(ended_at, interval.started_at, interval.folded_until or interval.started_at)
+        self.put(replace(interval, ended_at=end, end_known=True))
+
+    def _end_unseen(
+        self, interval: UsageInterval, finished_at: datetime | None, taken_at: datetime
+    ) -> None:
+        if finished_at is not None:
+            self._end(interval, finished_at)
+            return
+        seen = interval.seen_at
+        missed = seen is not None and taken_at - seen > LONGEST_GAP
+        end = seen if missed and seen is not None else taken_at
+        self.put(replace(interval, ended_at=max(end, interval.started_at), end_known=False))
+
+    def _begin_seen(self, container: Container, uuid: str, taken_at: datetime) -> None:
+        known = any(each.gpu_uuid == uuid for each in self._of(container.id))
+        begun = _seen_begun(container, taken_at)
+        since = begun.allocated_at
+        if known or since is None or taken_at - since > KEEP_INTERVALS:
+            since = taken_at  # what was before is booked already
+        self.put(self._interval(begun, uuid, since))
+
+    def _told_apart(self, interval: UsageInterval, container: Container) -> UsageInterval:
+        begun = _seen_begun(container, interval.started_at)
+        found = self._interval(begun, interval.gpu_uuid, interval.started_at)
+        return replace(
+            interval,
+            group=found.group,
+            project=found.project,
+            interface=found.interface,
+            container_name=found.container_name,
+            slot_id=found.slot_id,
+            profile=found.profile,
+        )
+
+    def _interval(self, begun: Begun, uuid: str, since: datetime) -> UsageInterval:
+        slot = self._slots.get(uuid)
+        names = dict(zip(begun.uuids, begun.slot_ids, strict=False))
+        return UsageInterval(
+            container_id=begun.container_id,
+            gpu_uuid=uuid,
+            user=begun.user,
+            gpu_equivalents=begun.equivalents / len(begun.uuids),
+            started_at=since,
+            group=begun.group,
+            project=begun.project,
+            interface=begun.interface,
+            container_name=begun.container_name,
+            slot_id=names.get(uuid, ""),
+            profile=slot.profile if slot else "",
+        )
+
+
+def usage_changes(
+    known: Iterable[UsageInterval], containers: Iterable[Container], now: datetime
+) -> tuple[UsageInterval, ...]:
+    """Intervals to add or to end, so that the ledger agrees with what runs."""
+    intervals = Intervals(known)
+    intervals.see(containers, now)
+    return tuple(intervals.changes.values())
+
+
+def _seen_begun(container: Container, at: datetime) -> Begun:
+    marks = container.labels
+    return Begun(
+        container_id=container.id,
+        container_name=container.name,
+        user=marks.get(labels.USER, ""),
+        at=at,
+        allocated_at=labels.parse_timestamp(marks.get(labels.GPU_ALLOCATED_AT, "")),
+        uuids=labels.gpu_uuids_of(marks),
+        slot_ids=_texts(marks.get(labels.GPU_SLOTS)),
+        equivalents=_equivalents(marks),
+        group=marks.get(labels.GROUP, ""),
+        project=marks.get(labels.PROJECT, ""),
+        interface=labels.origin_of(marks).value,
+    )
+
+
+def _told_start(container_id: str, event: Event) -> Begun:
+    said = event.details
+    return Begun(
+        container_id=container_id,
+        container_name=event.resource,
+        user=event.user or "",
+        at=event.ts,
+        allocated_at=labels.parse_timestamp(str(said.get("allocated_at", ""))),
+        uuids=_texts(said.get("uuids")),
+        slot_ids=_texts(said.get("slots")),
+        equivalents=figure(said.get("equivalents")),
+        group=str(said.get("group") or ""),
+        project=str(said.get("project") or ""),
+        interface=event.interface,
+        again=said.get("again") is True,
+    )
+
+
+def _texts(said: object) -> tuple[str, ...]:
+    if isinstance(said, (list, tuple)):
+        return tuple(map(str, said))
+    return tuple(part for part in str(said or "").split(",") if part)
+
+
+def figure(said: object) -> float:
+    """What something says, if it is a share of GPUs that can be; nothing otherwise."""
+    try:
+        found = float(str(said))
+    except ValueError:
+        return 0.0
+    return found if 0 <= found <= MOST_EQUIVALENTS else 0.0
+
+
+def _equivalents(marks: Mapping[str, str]) -> float:
+    return figure(marks.get(labels.GPU_EQUIVALENTS) or 0)

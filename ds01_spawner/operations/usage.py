@@ -1,0 +1,176 @@
+"""Keeps the books of GPU slots: in each pass of the lifecycle service, in one transaction.
+
+What the event log told since the last pass, what the engine shows and what the cards say become
+intervals and amounts by the hour. What is old is put together, once a day.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from ds01_spawner.domain.errors import DS01Error, PolicyError, Unavailable
+from ds01_spawner.domain.event import Event
+from ds01_spawner.domain.occupancy import Snapshot
+from ds01_spawner.domain.usage import (
+    KEEP_HOURS,
+    KEEP_INTERVALS,
+    Amount,
+    Booking,
+    Grain,
+    Holder,
+    UsageMark,
+    fold,
+    microseconds,
+    put_together,
+)
+from ds01_spawner.domain.usage_intervals import ACTIONS, ALLOCATE, Intervals, figure
+from ds01_spawner.domain.usage_look import Intensity, Look, ending, no_intensity, sight
+from ds01_spawner.ports import EventReader, GpuProbe, Ledger, LedgerTransaction
+
+SHORTEST_WAIT = timedelta(seconds=1)
+"""What is answered sooner is no wait."""
+
+
+class Books:
+    """Keeps them. Only one process may, which the lifecycle service's lease sees to.
+
+    Args:
+        ledger: Where they are.
+        events: What the log tells.
+        probe: Asked what the cards take.
+        intensity: Gives what a kilowatt-hour emits.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        events: EventReader,
+        probe: GpuProbe,
+        intensity: Callable[[], Intensity] = lambda: no_intensity,
+    ) -> None:
+        self._ledger = ledger
+        self._events = events
+        self._probe = probe
+        self._intensity = intensity
+        self._before: Look | None = None
+
+    def keep(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Book what happened since the last time; sentences on what could not be found out.
+
+        Raises:
+            Unavailable: The ledger cannot be used: nothing was booked, and the next time does.
+        """
+        notes: list[str] = []
+        look = self._look(snapshot, notes)
+        intensity = self._rated(notes)
+        with self._ledger.transaction() as transaction:
+            mark = transaction.usage_mark() or UsageMark("")
+            told, place = self._told(mark.event_place, notes)
+            self._follow(transaction, snapshot, told, look, intensity)
+            transaction.book_usage(Grain.HOUR, granted(told))
+            mark = replace(mark, event_place=place)
+            transaction.put_usage_mark(put_old_together(transaction, mark, snapshot.taken_at))
+        self._before = look
+        return tuple(notes)
+
+    def _follow(
+        self,
+        transaction: LedgerTransaction,
+        snapshot: Snapshot,
+        told: Collection[Event],
+        look: Look,
+        intensity: Intensity,
+    ) -> None:
+        ids = {str(each.details.get("id")) for each in told}
+        ids |= {each.id for each in snapshot.containers if each.state.is_live}
+        known = (*transaction.usage_since(snapshot.taken_at), *transaction.usage_of(ids))
+        intervals = Intervals(known, snapshot.inventory.slots)
+        for event in told:
+            intervals.tell(event)
+        intervals.see(snapshot.containers, snapshot.taken_at)
+        bookings: list[Booking] = []
+        for each in list(intervals.changes.values()):
+            changed, more = ending(each)
+            intervals.put(changed)
+            bookings += more
+        seen = sight(intervals.open(), look, self._before, intensity)
+        for each in seen.intervals:
+            intervals.put(each)
+        transaction.put_usage(tuple(intervals.changes.values()))
+        transaction.book_usage(Grain.HOUR, (*bookings, *seen.bookings))
+
+    def _look(self, snapshot: Snapshot, notes: list[str]) -> Look:
+        slots = {slot.uuid: slot for slot in snapshot.inventory.slots}
+        try:
+            power = self._probe.power()
+        except Unavailable as exc:
+            notes.append(str(exc))
+            power = {}
+        return Look(snapshot.taken_at, slots, snapshot.activity, power)
+
+    def _rated(self, notes: list[str]) -> Intensity:
+        try:
+            return self._intensity()
+        except (PolicyError, Unavailable) as exc:
+            notes.append(str(exc))
+            return no_intensity
+
+    def _told(self, place: str, notes: list[str]) -> tuple[tuple[Event, ...], str]:
+        """What the log tells; nothing where it cannot be read, and the next time tells it."""
+        try:
+            events, following = self._events.read(place, ACTIONS)
+        except DS01Error as exc:
+            notes.append(str(exc))
+            return (), place
+        return tuple(events), following
+
+
+def granted(events: Iterable[Event]) -> tuple[Booking, ...]:
+    """How often slots were given, and after what waits."""
+    found = []
+    for event in events:
+        if event.action != ALLOCATE or event.outcome != "ok":
+            continue
+        said = event.details
+        uuids = said.get("uuids")
+        count = len(uuids) if isinstance(uuids, (list, tuple)) and uuids else 1
+        try:
+            waited = timedelta(seconds=float(str(said.get("waited_seconds", 0))))
+        except (ValueError, OverflowError):
+            waited = timedelta(0)
+        long = microseconds(waited) if waited >= SHORTEST_WAIT else 0
+        holder = Holder(
+            user=event.user or "",
+            group=str(said.get("group") or ""),
+            project=str(said.get("project") or ""),
+            interface=event.interface,
+            profile=str(said.get("profile") or ""),
+            gpu_equivalents=figure(said.get("equivalents")) / count,
+        )
+        amount = Amount(
+            grants=1,
+            waits=int(long > 0),
+            waited_microseconds=long,
+            longest_wait_microseconds=long,
+        )
+        found.append(Booking(holder, Grain.HOUR.begin_of(event.ts), amount))
+    return tuple(found)
+
+
+def put_old_together(transaction: LedgerTransaction, mark: UsageMark, now: datetime) -> UsageMark:
+    """Old intervals become hours, and old hours days, once a day; no total changes."""
+    today = Grain.DAY.begin_of(now)
+    if mark.folded_at is not None and mark.folded_at >= today:
+        return mark
+    until = today - KEEP_INTERVALS
+    folded = [(each, *fold(each, until)) for each in transaction.usage_begun_before(until)]
+    hours = put_together((each for _, parts, _ in folded for each in parts), Grain.HOUR)
+    transaction.book_usage(Grain.HOUR, hours)
+    transaction.remove_usage([each for each, _, left in folded if left is None])
+    transaction.put_usage([left for _, _, left in folded if left is not None])
+    before = today - KEEP_HOURS
+    old = transaction.bookings_before(Grain.HOUR, before)
+    transaction.book_usage(Grain.DAY, put_together(old, Grain.DAY))
+    transaction.remove_bookings_before(Grain.HOUR, before)
+    return replace(mark, folded_at=today)

@@ -1,0 +1,133 @@
+"""What every `Ledger` does with usage, the fake and the real one."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from ds01_spawner.domain.allocation import UsageInterval
+from ds01_spawner.domain.usage import Amount, Booking, Grain, Holder, UsageMark
+from ds01_spawner.ports import Ledger
+from fakes.clock import EPOCH
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MIDNIGHT = Grain.DAY.begin_of(EPOCH)
+ALICE = Holder("alice", "student", "thesis", "hub", "2g.10gb", 0.2857)
+BOB = Holder("bob")
+FULL = UsageInterval(
+    "c1",
+    "MIG-1",
+    "alice",
+    0.2857,
+    MIDNIGHT,
+    MIDNIGHT + 3 * HOUR,
+    group="student",
+    project="thesis",
+    interface="hub",
+    container_name="run._.alice",
+    slot_id="0:1",
+    profile="2g.10gb",
+    seen_at=MIDNIGHT + 2 * HOUR,
+    end_known=False,
+    folded_until=MIDNIGHT + HOUR,
+    seen_microseconds=5,
+    measured_microseconds=4,
+    busy_microseconds=3,
+    metered_microseconds=2,
+    energy_millijoules=1,
+)
+LASTING = UsageInterval("c2", "GPU-2", "bob", 1.0, MIDNIGHT + HOUR)
+HOURS = 3600 * 10**6
+
+
+class LedgerUsageContract:
+    """Inherit, and give the fixture `ledger`."""
+
+    def test_an_interval_is_read_back_exactly(self, ledger: Ledger) -> None:
+        with ledger.transaction() as transaction:
+            transaction.put_usage([FULL, LASTING])
+        with ledger.transaction() as transaction:
+            assert sorted(transaction.usage_since(MIDNIGHT), key=str) == [FULL, LASTING]
+            assert list(transaction.usage_of(["c1", "other"])) == [FULL]
+            assert list(transaction.usage_of([])) == []
+            assert transaction.usage_begin() == MIDNIGHT
+            transaction.remove_usage([FULL, replace(FULL, container_id="unknown")])
+            assert list(transaction.usage_since(MIDNIGHT)) == [LASTING]
+
+    def test_what_is_held_and_in_no_hour_is_told_by_holder(self, ledger: Ledger) -> None:
+        with ledger.transaction() as transaction:
+            transaction.put_usage([FULL, LASTING])
+            held = dict(transaction.usage_held(MIDNIGHT, MIDNIGHT + 2 * HOUR))
+            assert held == {
+                ALICE: Amount(held_microseconds=HOURS),
+                replace(BOB, gpu_equivalents=1.0): Amount(held_microseconds=HOURS),
+            }
+            assert dict(transaction.usage_held(MIDNIGHT, MIDNIGHT + 9 * HOUR, "alice")) == {
+                ALICE: Amount(held_microseconds=2 * HOURS)
+            }
+            assert list(transaction.usage_held(MIDNIGHT - DAY, MIDNIGHT)) == []
+
+    def test_what_began_before_a_moment_and_is_in_no_hour_is_found(self, ledger: Ledger) -> None:
+        with ledger.transaction() as transaction:
+            transaction.put_usage([FULL, LASTING])
+            assert list(transaction.usage_begun_before(MIDNIGHT + HOUR)) == []
+            found = transaction.usage_begun_before(MIDNIGHT + 2 * HOUR)
+            assert sorted(found, key=str) == [FULL, LASTING]
+
+    def test_amounts_of_an_hour_add_up(self, ledger: Ledger) -> None:
+        one = Amount(held_microseconds=1, longest_wait_microseconds=5, energy_millijoules=2)
+        two = Amount(held_microseconds=10, longest_wait_microseconds=3, grants=1)
+        with ledger.transaction() as transaction:
+            transaction.book_usage(Grain.HOUR, [Booking(ALICE, MIDNIGHT, one)])
+        with ledger.transaction() as transaction:
+            later = MIDNIGHT + timedelta(minutes=59)
+            transaction.book_usage(
+                Grain.HOUR, [Booking(ALICE, later, two), Booking(BOB, later, one)]
+            )
+            transaction.book_usage(Grain.HOUR, [])
+        with ledger.transaction() as transaction:
+            found = transaction.bookings_before(Grain.HOUR, MIDNIGHT + HOUR)
+            assert sorted(found, key=str) == [
+                Booking(ALICE, MIDNIGHT, one + two),
+                Booking(BOB, MIDNIGHT, one),
+            ]
+
+    def test_a_period_is_the_sum_of_its_hours_and_days(self, ledger: Ledger) -> None:
+        amount = Amount(held_microseconds=1, waits=1, waited_microseconds=2, grants=1)
+        with ledger.transaction() as transaction:
+            transaction.book_usage(Grain.DAY, [Booking(ALICE, MIDNIGHT - DAY, amount)])
+            transaction.book_usage(
+                Grain.HOUR,
+                [Booking(ALICE, MIDNIGHT + hour * HOUR, amount) for hour in range(3)],
+            )
+            transaction.book_usage(Grain.HOUR, [Booking(BOB, MIDNIGHT, amount)])
+
+            def total(begin: timedelta, end: timedelta, user: str | None = None) -> int:
+                found = transaction.usage_booked(MIDNIGHT + begin, MIDNIGHT + end, user)
+                return sum(each.held_microseconds for _, each in found)
+
+            assert total(-DAY, DAY) == 5
+            assert total(-DAY, DAY, "alice") == 4
+            assert total(HOUR, 2 * HOUR) == 1
+            assert total(-DAY, timedelta(0)) == 1
+            assert total(-DAY, DAY, "nobody") == 0
+            assert transaction.usage_begin() == MIDNIGHT - DAY
+
+    def test_old_hours_are_forgotten(self, ledger: Ledger) -> None:
+        with ledger.transaction() as transaction:
+            for grain in Grain:
+                bookings = [
+                    Booking(ALICE, MIDNIGHT + day * DAY, Amount(grants=1)) for day in (0, 1)
+                ]
+                transaction.book_usage(grain, bookings)
+            transaction.remove_bookings_before(Grain.HOUR, MIDNIGHT + DAY)
+            left = transaction.bookings_before(Grain.HOUR, MIDNIGHT + 9 * DAY)
+            assert [each.begin for each in left] == [MIDNIGHT + DAY]
+            assert len(transaction.bookings_before(Grain.DAY, MIDNIGHT + 9 * DAY)) == 2
+
+    def test_how_far_the_books_are_kept_is_remembered(self, ledger: Ledger) -> None:
+        with ledger.transaction() as transaction:
+            assert transaction.usage_mark() is None
+            assert transaction.usage_begin() is None
+            transaction.put_usage_mark(UsageMark("1-2"))
+            transaction.put_usage_mark(UsageMark("1-3", MIDNIGHT))
+        with ledger.transaction() as transaction:
+            assert transaction.usage_mark() == UsageMark("1-3", MIDNIGHT)
