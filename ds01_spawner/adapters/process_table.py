@@ -1,6 +1,7 @@
 """The `ProcessTable` port on /proc."""
 
 import os
+import signal as signals
 from collections.abc import Callable, Collection, Mapping
 
 from ds01_spawner.adapters.activity.kernel_text import TICKS_PER_SECOND, is_gone, read_kernel
@@ -40,6 +41,27 @@ class KernelProcessTable:
             if facts is not None:
                 found[pid] = facts
         return found
+
+    def signal(self, pid: int, started_seconds: float, number: int) -> bool:
+        """Send a signal to the process of that id and start; whether there was one to send it to.
+
+        The folder in /proc is as good as a pidfd: it stays with its process.
+        https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html
+        """
+        try:
+            folder = os.open(f"{self._proc}/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            facts = _read(pid, folder)
+            if facts is None or facts.started_seconds != started_seconds:
+                return False
+            signals.pidfd_send_signal(folder, signals.Signals(number))
+        except OSError:
+            return False
+        finally:
+            os.close(folder)
+        return True
 
     def _facts(self, pid: int) -> ProcessFacts | None:
         try:

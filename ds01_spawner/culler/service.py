@@ -21,6 +21,7 @@ from ds01_spawner.ports import HubClient
 
 DELIVERY_SECONDS = 2.0
 STORAGE_SECONDS = 60.0
+PAST_SECONDS = 60.0
 STORAGE_BUDGET = timedelta(seconds=20)
 _JITTER = 0.1
 _WANTED_SECONDS = 1.0
@@ -79,6 +80,7 @@ class Service:
         self._said = ""
         self._noted: frozenset[str] = frozenset()
         self._unmeasured: frozenset[str] = frozenset()
+        self._unseen: frozenset[str] = frozenset()
         self._waits = False
         self._ended = threading.Event()
 
@@ -87,6 +89,7 @@ class Service:
         beside = (
             ("deliver", DELIVERY_SECONDS, self._deliver),
             ("storage", STORAGE_SECONDS, self._measure),
+            ("past the platform", PAST_SECONDS, self._look_past),
         )
         for name, seconds, work in beside:
             threading.Thread(
@@ -179,6 +182,13 @@ class Service:
             if note not in self._unmeasured:
                 _log.warning("%s", note)
         self._unmeasured = frozenset(notes)
+
+    def _look_past(self) -> None:
+        notes = self._platform.past_platform.look()
+        for note in notes:
+            if note not in self._unseen:
+                _log.warning("Past the platform: %s", note)
+        self._unseen = frozenset(notes)
 
     def _made(self) -> _Parts:
         terms = Terms(

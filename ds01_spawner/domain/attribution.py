@@ -127,6 +127,7 @@ class Attributed:
         name: Short name of the program, or `None`.
         uid: Its user id, or `None`.
         started_at: Since when it runs, or `None`.
+        started_seconds: The same since the machine's start, which with the id names one process.
     """
 
     process: GpuProcess
@@ -135,6 +136,7 @@ class Attributed:
     name: str | None = None
     uid: int | None = None
     started_at: datetime | None = None
+    started_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,4 +397,5 @@ def attributed(
         name=facts.name if facts else None,
         uid=facts.uid if facts else None,
         started_at=None if started is None else moment_of(started),
+        started_seconds=started,
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from ds01_spawner.domain.unmanaged import GRACE, Response
 from ds01_spawner.policy.document import Section
 from ds01_spawner.policy.values import (
     Amount,
@@ -27,6 +28,7 @@ from ds01_spawner.policy.values import (
     Size,
     Threshold,
     Timeout,
+    ToUnmanaged,
 )
 
 UNSTATED: Any = None
@@ -222,6 +224,41 @@ class UserSection(LimitsSection):
     reason: str | None = Field(default=UNSTATED, description="Why; shown by ds01 policy explain")
 
 
+class UnmanagedSection(Section):
+    """What is done about work on GPUs that was started past the platform."""
+
+    key_hints = MappingProxyType(
+        {
+            "cli": "what comes through the platform is under container_types",
+            "hub": "what comes through the platform is under container_types",
+            "unknown": "what is unknown is always reported",
+        }
+    )
+
+    devcontainer: ToUnmanaged = Field(
+        default=Response.REPORT, description="Dev containers (built in: report)"
+    )
+    compose: ToUnmanaged = Field(
+        default=Response.REPORT, description="Compose projects (built in: report)"
+    )
+    aime: ToUnmanaged = Field(
+        default=Response.REPORT, description="Containers of AIME's mlc (built in: report)"
+    )
+    docker: ToUnmanaged = Field(
+        default=Response.REPORT, description="Other containers of the engine (built in: report)"
+    )
+    host: ToUnmanaged = Field(
+        default=Response.REPORT,
+        description="People's processes outside of containers (built in: report)",
+    )
+    grace: Duration = Field(
+        default=GRACE, description="From the warning to the stop (built in: 30m)"
+    )
+    spare: Names = Field(
+        default=(), description="Names of containers and people that are left alone"
+    )
+
+
 class PolicyFile(Section):
     """`resource-limits.yaml`: user, then group, then defaults decide each limit."""
 
@@ -237,4 +274,7 @@ class PolicyFile(Section):
     )
     container_types: ContainerTypesSection = Field(
         default=ContainerTypesSection(), description="The same as under defaults"
+    )
+    unmanaged: UnmanagedSection = Field(
+        default=UnmanagedSection(), description="Work on GPUs that was started past the platform"
     )

@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ds01_spawner.domain.attribution import WorkloadClass
 from ds01_spawner.domain.exemption import Exemption
 from ds01_spawner.domain.limits import Limits
+from ds01_spawner.domain.unmanaged import CLASSES, UnmanagedPolicy
 from ds01_spawner.policy.document import Document
 from ds01_spawner.policy.layers import (
+    BUILT_IN,
     BUILT_IN_LAYER,
     KEYS,
     Layer,
@@ -100,6 +103,7 @@ class Policy:
 
     Attributes:
         exemptions: Every exemption, expired ones too, in the order of their file.
+        unmanaged: What is done about work on GPUs that was started past the platform.
     """
 
     def __init__(
@@ -132,6 +136,12 @@ class Policy:
             for name, layer in self._groups.items()
         }
         self._resolved: dict[tuple[str, ...], tuple[Layer, Limits]] = {}
+        section = file.unmanaged
+        self.unmanaged = UnmanagedPolicy(
+            responses={kind: getattr(section, kind.value) for kind in CLASSES},
+            grace=section.grace,
+            spare=section.spare,
+        )
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -186,6 +196,15 @@ class Policy:
         if key not in settings and key in KEYS:
             key = key.rpartition(".")[2]
         return self._value(settings[key])
+
+    def unmanaged_setting(self, kind: WorkloadClass) -> ResolvedValue:
+        """What is done about work of one class, and where that is said."""
+        key = "unmanaged", kind.value
+        line = self._document.lines.get(key)
+        value = self.unmanaged.responses[kind].value
+        if line is None:
+            return ResolvedValue(value, BUILT_IN, None)
+        return ResolvedValue(value, "defaults", f"{self._document.path}:{line}")
 
     def memberships(
         self, user: str, hub_groups: Sequence[str] = (), unix_groups: Sequence[str] = ()

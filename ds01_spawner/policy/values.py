@@ -15,6 +15,7 @@ from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.domain.limits import SlotConflict
 from ds01_spawner.domain.names import check_user
 from ds01_spawner.domain.units import DURATION_PATTERN, SIZE_PATTERN, parse_duration, parse_size
+from ds01_spawner.domain.unmanaged import Response
 from ds01_spawner.policy.document import found
 from ds01_spawner.policy.yaml_reader import Blank
 
@@ -248,6 +249,10 @@ Conflict = Annotated[
     SlotConflict, WithJsonSchema({"type": "string", "enum": [each.value for each in SlotConflict]})
 ]
 """`report` or `stop`."""
+ToUnmanaged = Annotated[
+    Response, WithJsonSchema({"type": "string", "enum": [each.value for each in Response]})
+]
+"""`report`, `warn` or `stop`."""
 Name = Annotated[str, AfterValidator(_name)]
 """A person's or group's name."""
 Names = Annotated[tuple[Name, ...], BeforeValidator(blank_is_empty)]

@@ -20,3 +20,10 @@ class ProcessTable(Protocol):
         meanwhile. What cannot be read of one is `None`.
         """
         ...
+
+    def signal(self, pid: int, started_seconds: float, number: int) -> bool:
+        """Send a signal to the process of that id and start; whether there was one to send it to.
+
+        No other process ever gets it, also when the id is given to another one meanwhile.
+        """
+        ...

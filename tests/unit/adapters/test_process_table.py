@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -134,3 +135,15 @@ def test_an_id_that_goes_to_another_process_meanwhile_never_mixes_the_two(
 
     monkeypatch.setattr(process_table, "read_kernel", changes)
     assert table.look([7]) == {}
+
+
+def test_a_signal_reaches_the_process_of_that_id_and_start_alone() -> None:
+    table = KernelProcessTable()
+    with subprocess.Popen(["/bin/sleep", "60"]) as child:
+        started = table.look([child.pid])[child.pid].started_seconds
+        assert started is not None
+        assert not table.signal(child.pid, started + 1, signal.SIGTERM)
+        assert child.poll() is None
+        assert table.signal(child.pid, started, signal.SIGTERM)
+        assert child.wait(10) == -signal.SIGTERM
+    assert not table.signal(child.pid, started, signal.SIGTERM)

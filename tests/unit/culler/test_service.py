@@ -84,6 +84,7 @@ class _Platform:
         given: What the last ones were made with.
         delivered: Set when deliveries were made.
         measured: Set when homes were measured.
+        looked: Set when what is past the platform was looked for.
     """
 
     def __init__(self, state: Path, parts: _Parts) -> None:
@@ -94,6 +95,7 @@ class _Platform:
         self.given: dict[str, object] = {}
         self.delivered = threading.Event()
         self.measured = threading.Event()
+        self.looked = threading.Event()
 
     def enforcer(self, hub: object, **given: object) -> _Parts:
         assert hub is None
@@ -117,6 +119,10 @@ class _Platform:
     def storage(self) -> "_Platform":
         return self
 
+    @property
+    def past_platform(self) -> "_Past":
+        return _Past(self.looked)
+
     def deliver_due(self) -> None:
         self.delivered.set()
 
@@ -124,6 +130,15 @@ class _Platform:
         assert budget > timedelta(0)
         self.measured.set()
         return StorageReport(notes=("A home cannot be read.",))
+
+
+class _Past:
+    def __init__(self, looked: threading.Event) -> None:
+        self._looked = looked
+
+    def look(self) -> tuple[str, ...]:
+        self._looked.set()
+        return ("The GPUs cannot be read.",)
 
 
 @pytest.fixture
@@ -180,6 +195,7 @@ def test_deliveries_and_measurements_go_on_beside_the_passes(tmp_path: Path) -> 
     try:
         assert platform.delivered.wait(10)
         assert platform.measured.wait(10)
+        assert platform.looked.wait(10)
     finally:
         wanted.set()
         thread.join(10)

@@ -198,7 +198,7 @@ def test_names_file_line_key_and_what_was_expected(
             "wizard: {}",
             (
                 "f.yaml:1: wizard: unknown key; expected one of defaults, groups, users, "
-                "default_group, policies, container_types"
+                "default_group, policies, container_types, unmanaged"
             ),
         ),
         (
