@@ -108,6 +108,7 @@ from ds01_spawner.policy.gpu_config import GpuConfig, parse_gpu_config
 from ds01_spawner.policy.image_references import is_image_id
 from ds01_spawner.policy.images import ImageCatalogue, parse_images
 from ds01_spawner.ports import Cgroups, GpuProbe, HubClient
+from ds01_spawner.ports.attribution import StartWatch
 from ds01_spawner.ports.people import HubPeople
 from ds01_spawner.recipes.aime import Rows, read_rows
 from ds01_spawner.recipes.catalogue import Catalogue
@@ -327,6 +328,11 @@ class Platform:
     def process_table(self) -> KernelProcessTable:
         """Who the processes of this machine are."""
         return KernelProcessTable()
+
+    @cached_property
+    def start_watch(self) -> StartWatch:
+        """Tells the lifecycle service when containers start."""
+        return self.engine.starts()
 
     @cached_property
     def past_platform(self) -> PastPlatform:

@@ -22,6 +22,7 @@ from ds01_spawner.ports import HubClient
 DELIVERY_SECONDS = 2.0
 STORAGE_SECONDS = 60.0
 PAST_SECONDS = 60.0
+PAST_PAUSE_SECONDS = 2.0
 STORAGE_BUDGET = timedelta(seconds=20)
 _JITTER = 0.1
 _WANTED_SECONDS = 1.0
@@ -89,7 +90,7 @@ class Service:
         beside = (
             ("deliver", DELIVERY_SECONDS, self._deliver),
             ("storage", STORAGE_SECONDS, self._measure),
-            ("past the platform", PAST_SECONDS, self._look_past),
+            ("past the platform", PAST_PAUSE_SECONDS, self._look_past),
         )
         for name, seconds, work in beside:
             threading.Thread(
@@ -184,11 +185,18 @@ class Service:
         self._unmeasured = frozenset(notes)
 
     def _look_past(self) -> None:
+        """Look, and wait until a container starts, or for a minute."""
         notes = self._platform.past_platform.look()
         for note in notes:
             if note not in self._unseen:
                 _log.warning("Past the platform: %s", note)
         self._unseen = frozenset(notes)
+        seconds = min(PAST_SECONDS, self._pace.pass_seconds)
+        try:
+            self._platform.start_watch.wait(seconds)
+        except Unavailable as exc:
+            _log.info("Containers past the platform are found by looking: %s", exc)
+            self._ended.wait(seconds)
 
     def _made(self) -> _Parts:
         terms = Terms(

@@ -11,19 +11,13 @@ from enum import StrEnum
 from typing import Protocol
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.container import Container
+from ds01_spawner.domain.people import FIRST_PERSON_ID
 from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.names import SEPARATOR
 from ds01_spawner.domain.occupancy import SlotIndex
 from ds01_spawner.domain.process_place import place_of
 
-COMPOSE_PROJECT = "com.docker.compose.project"
-_COMPOSE_FOLDER = "com.docker.compose.project.working_dir"
-_DEVCONTAINER_FOLDERS = ("devcontainer.local_folder", "vsch.local.folder")
-_DEVCONTAINER_LABELS = (*_DEVCONTAINER_FOLDERS, "devcontainer.metadata", "devcontainer.config_file")
-_AIME = "aime.mlc"
-_FIRST_PERSON = 1000
 _SHORT_ID = 12
 
 
@@ -139,32 +133,6 @@ class Attributed:
     started_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """A running container, or everything that one person runs on GPUs outside of containers.
-
-    Attributes:
-        id: The container's id; `host:<user or uid>`; `unknown:<container or pid>`.
-        owner: Whose it is.
-        since: Since when.
-        slots: Slots that it was given, and those that it is on.
-        processes: How many of its processes are on a GPU.
-        memory_bytes: Of GPUs; `None` where the driver does not say.
-    """
-
-    id: str
-    owner: Owner
-    since: datetime | None
-    slots: tuple[str, ...] = ()
-    processes: int = 0
-    memory_bytes: int | None = None
-
-    @property
-    def is_managed(self) -> bool:
-        """Whether the platform made it."""
-        return self.owner.kind is WorkloadClass.MANAGED
-
-
 class Directory(Protocol):
     """Who is who on this machine. What cannot be looked up is `None`."""
 
@@ -179,38 +147,6 @@ class Directory(Protocol):
     def person(self, name: str) -> str | None:
         """The person whose login name or user id that is."""
         ...
-
-
-def class_of(container: Container) -> WorkloadClass:
-    """How a container came to be."""
-    marks = container.labels
-    if marks.get(labels.MANAGED) == "true":
-        return WorkloadClass.MANAGED
-    if any(mark.startswith(_AIME) for mark in marks) or _aime_uid(container.name) is not None:
-        return WorkloadClass.AIME
-    if any(mark in marks for mark in _DEVCONTAINER_LABELS):  # Compose may have started it
-        return WorkloadClass.DEVCONTAINER
-    if COMPOSE_PROJECT in marks:
-        return WorkloadClass.COMPOSE
-    return WorkloadClass.DOCKER
-
-
-def container_owner(container: Container, directory: Directory) -> Owner:
-    """Whose a container is: what its labels say, else its folders, its name, its user id."""
-    user, proof = _user_of(container, directory)
-    marks = container.labels
-    kind = class_of(container)
-    return Owner(
-        kind=kind,
-        user=user,
-        proof=proof,
-        container_id=container.id,
-        container=container.name,
-        group=marks.get(labels.GROUP),
-        project=marks.get(labels.PROJECT) or marks.get(COMPOSE_PROJECT),
-        interface=labels.origin_of(marks) if kind is WorkloadClass.MANAGED else None,
-        why="" if user else "Neither labels, folders, name nor user id of the container tell.",
-    )
 
 
 def process_owner(
@@ -246,7 +182,7 @@ def _host_owner(uid: int | None, session: int | None, directory: Directory) -> O
     if uid is None:
         return _unknown("The kernel does not say whose it is.")
     in_session = None
-    if session is not None and session >= _FIRST_PERSON > uid:
+    if session is not None and session >= FIRST_PERSON_ID > uid:
         in_session = directory.name_of(session)  # somebody became root
     if in_session is not None:
         return Owner(WorkloadClass.HOST, in_session, Proof.SESSION)
@@ -263,114 +199,6 @@ def _host_owner(uid: int | None, session: int | None, directory: Directory) -> O
 
 def _unknown(why: str) -> Owner:
     return Owner(WorkloadClass.UNKNOWN, why=why)
-
-
-def _user_of(container: Container, directory: Directory) -> tuple[str | None, Proof]:
-    if labelled := labels.owner_of(container.labels):
-        return labelled, Proof.LABEL
-    owners = {directory.owner_of(folder) for folder in _folders_of(container)} - {None}
-    if len(owners) == 1:
-        return owners.pop(), Proof.FOLDER
-    if container.labels.get(labels.MANAGED) != "true":
-        _, separator, suffix = container.name.rpartition(SEPARATOR)
-        if separator and (named := directory.person(suffix)):
-            return named, Proof.NAME
-    if container.uid is not None and container.uid >= _FIRST_PERSON:
-        named = directory.name_of(container.uid)
-        if named:
-            return named, Proof.UID
-    return None, Proof.NONE
-
-
-def _folders_of(container: Container) -> Iterable[str]:
-    for mark in (*_DEVCONTAINER_FOLDERS, _COMPOSE_FOLDER):
-        if folder := container.labels.get(mark):
-            yield folder
-    for mount in container.mounts:
-        if mount.kind == "bind":
-            yield mount.source
-
-
-def _aime_uid(name: str) -> int | None:
-    """AIME's `mlc` calls containers `name._.1001`."""
-    _, separator, suffix = name.rpartition(SEPARATOR)
-    return int(suffix) if separator and suffix.isdecimal() and suffix.isascii() else None
-
-
-def workloads_of(
-    containers: Sequence[Container],
-    owners: Mapping[str, Owner],
-    processes: Iterable[Attributed],
-    inventory: Inventory,
-) -> tuple[Workload, ...]:
-    """Everything that runs: containers first, then the server's own processes, then the unknown.
-
-    Args:
-        containers: Those that run.
-        owners: Of each, by its id.
-        processes: On all GPUs.
-        inventory: Names the slots.
-    """
-    theirs: dict[str, list[Attributed]] = defaultdict(list)
-    for each in processes:
-        theirs[_workload_id(each)].append(each)
-    index = SlotIndex(inventory)
-    found = [
-        _workload(
-            container.id,
-            owners[container.id],
-            _given(container, index),
-            theirs.pop(container.id, []),
-            container.started_at or container.created_at,
-        )
-        for container in sorted(containers, key=lambda each: (each.created_at, each.id))
-    ]
-    rest = [_workload(key, of[0].owner, (), of, None) for key, of in sorted(theirs.items())]
-    return (*found, *rest)
-
-
-def _workload_id(each: Attributed) -> str:
-    owner = each.owner
-    if owner.kind is WorkloadClass.HOST:
-        return f"host:{owner.user or each.uid}"
-    if owner.kind is WorkloadClass.UNKNOWN:
-        return f"unknown:{owner.container_id or each.process.pid}"
-    return owner.container_id or ""
-
-
-def _given(container: Container, index: SlotIndex) -> tuple[str, ...]:
-    """Ids of the slots that a container has, whether anything computes on them or not."""
-    ours = container.labels.get(labels.MANAGED) == "true"
-    labelled = labels.gpu_uuids_of(container.labels) if ours else ()
-    demanded = [slot.uuid for slot in index.demanded(container.demand)]
-    known = index.by_uuid
-    return tuple(known[uuid].id for uuid in (*labelled, *demanded) if uuid in known)
-
-
-def _workload(
-    key: str,
-    owner: Owner,
-    given: Sequence[str],
-    processes: Sequence[Attributed],
-    since: datetime | None,
-) -> Workload:
-    memory = [each.process.memory_bytes for each in processes]
-    known = [each for each in memory if each is not None]
-    begun = [each.started_at for each in processes if each.started_at is not None]
-    slots = dict.fromkeys((*given, *(each.slot for each in processes if each.slot)))
-    return Workload(
-        id=key,
-        owner=owner,
-        since=since or min(begun, default=None),
-        slots=tuple(sorted(slots, key=_slot_key)),
-        processes=len({each.process.pid for each in processes}),
-        memory_bytes=sum(known) if len(known) == len(memory) else None,
-    )
-
-
-def _slot_key(slot: str) -> tuple[int, int]:
-    gpu, _, instance = slot.partition(":")
-    return int(gpu), int(instance or 0)
 
 
 def attributed(

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from ds01_spawner.domain.attribution import Attributed, Proof, Workload, WorkloadClass
+from ds01_spawner.domain.attribution import Attributed, Proof, WorkloadClass
 from ds01_spawner.domain.notice import Notice, NoticeKind
 from ds01_spawner.domain.people import FIRST_PERSON_ID
+from ds01_spawner.domain.workload import Workload
 
 CLASSES = (
     WorkloadClass.DEVCONTAINER,

@@ -3,11 +3,12 @@
 import hashlib
 from datetime import datetime
 
-from ds01_spawner.domain.attribution import Workload, WorkloadClass
+from ds01_spawner.domain.attribution import WorkloadClass
 from ds01_spawner.domain.labels import format_timestamp
 from ds01_spawner.domain.notice import Notice, NoticeKind
 from ds01_spawner.domain.notice_text import Limit, Moment
 from ds01_spawner.domain.wording import clean
+from ds01_spawner.domain.workload import Workload
 
 _ID_LENGTH = 32
 _LONG = 300

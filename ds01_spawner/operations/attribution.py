@@ -17,14 +17,13 @@ from ds01_spawner.domain.attribution import (
     GpuProcess,
     Owner,
     ProcessFacts,
-    Workload,
     attributed,
-    container_owner,
     process_owner,
-    workloads_of,
 )
+from ds01_spawner.domain.container_owner import container_owner
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.gpu import Inventory
+from ds01_spawner.domain.workload import Workload, workloads_of
 from ds01_spawner.operations.who_is_who import WhoIsWho
 from ds01_spawner.ports import Accounts, Clock, Engine, GpuProbe
 from ds01_spawner.ports.attribution import ProcessTable

@@ -8,12 +8,13 @@ import logging
 from datetime import datetime, timedelta, tzinfo
 from signal import SIGKILL, SIGTERM
 
-from ds01_spawner.domain.attribution import Attributed, Workload, WorkloadClass
+from ds01_spawner.domain.attribution import Attributed, WorkloadClass
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.labels import MANAGED, format_timestamp
 from ds01_spawner.domain.notice_text import Limit, Moment
 from ds01_spawner.domain.unmanaged import CLASSES, Response, may_end, warned_at
 from ds01_spawner.domain.unmanaged_text import stopped, warned
+from ds01_spawner.domain.workload import Workload
 from ds01_spawner.operations.attribution import Attribution, Picture
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.notify import Outbox
@@ -60,7 +61,7 @@ class PastPlatform:
         self._seen: dict[str, datetime] = {}
         self._nobodys: dict[tuple[str, int], bool] = {}
         self._stopping: set[str] = set()
-        self._asked_to_end: set[tuple[int, float]] = set()
+        self._asked_to_end: dict[tuple[int, float], datetime] = {}
 
     def look(self) -> tuple[str, ...]:
         """Look once; sentences on what did not work.
@@ -78,7 +79,9 @@ class PastPlatform:
         before = self._seen
         self._seen = {key: before.get(key, self._clock.now()) for key in past}
         self._stopping &= past.keys()
-        self._asked_to_end &= {_key(each) for each in picture.processes}
+        there = {_key(each) for each in picture.processes}
+        asked = self._asked_to_end.items()
+        self._asked_to_end = {key: moment for key, moment in asked if key in there}
         for key, workload in past.items():
             if key not in before:
                 self._found(workload, policy)
@@ -94,7 +97,7 @@ class PastPlatform:
         response = policy.unmanaged.response_to(workload)
         if response is Response.REPORT:
             return
-        if self._kill(workload, picture):
+        if self._is_ending(workload, policy, picture):
             return
         limit = _limit(policy, workload)
         grace = policy.unmanaged.grace if response is Response.STOP else None
@@ -132,7 +135,7 @@ class PastPlatform:
         self._tell_stopped(workload, limit)
 
     def _end_processes(self, workload: Workload, limit: Limit, picture: Picture) -> None:
-        """Ask the person's processes to end; `_kill` ends those that do not, in the next look."""
+        """Ask the person's processes to end; `_is_ending` ends those that do not."""
         ending = _ending(workload, picture)
         if not ending:
             return
@@ -140,20 +143,22 @@ class PastPlatform:
         for key, each in ending.items():
             if self._table.signal(*key, SIGTERM):
                 _log.info("Process %d (%s) was asked to end", each.process.pid, each.name)
-        self._asked_to_end |= ending.keys()
+        self._asked_to_end |= dict.fromkeys(ending, self._clock.now())
         self._tell_stopped(workload, limit)
 
-    def _kill(self, workload: Workload, picture: Picture) -> bool:
-        """End those that were asked to in an earlier look; whether there were any.
+    def _is_ending(self, workload: Workload, policy: Policy, picture: Picture) -> bool:
+        """Whether processes of it were asked to end and are there; those that had time are ended.
 
         What their person started since has a grace of its own.
         """
-        late = _ending(workload, picture).keys() & self._asked_to_end
-        for pid, started in late:
-            self._table.signal(pid, started, SIGKILL)
-        if not late and workload.owner.kind is WorkloadClass.HOST:
+        asked = _ending(workload, picture).keys() & self._asked_to_end.keys()
+        grace = policy.limits(workload.owner.user or "").policies.sigterm_grace
+        for key in asked:
+            if self._clock.now() - self._asked_to_end[key] >= grace:
+                self._table.signal(*key, SIGKILL)
+        if not asked and workload.owner.kind is WorkloadClass.HOST:
             self._stopping.discard(workload.id)
-        return bool(late)
+        return bool(asked)
 
     def _say_stop(self, workload: Workload, limit: Limit) -> None:
         """Write a stop down before it is done, once: what cannot be audited is not done."""

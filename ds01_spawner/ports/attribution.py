@@ -27,3 +27,15 @@ class ProcessTable(Protocol):
         No other process ever gets it, also when the id is given to another one meanwhile.
         """
         ...
+
+
+class StartWatch(Protocol):
+    """Tells when containers start, whoever starts them."""
+
+    def wait(self, seconds: float) -> bool:
+        """Return when a container has started since the last call, or after so long; whether one.
+
+        Raises:
+            Unavailable: The engine does not tell of its events.
+        """
+        ...

@@ -65,6 +65,16 @@ def test_activity_is_known_of_every_slot(probe: NvmlProbe, inventory: Inventory)
         assert 0 <= found.memory_used_bytes <= slot.memory_bytes
 
 
+def test_processes_are_known_of_every_slot(probe: NvmlProbe, inventory: Inventory) -> None:
+    processes = probe.gpu_processes()
+    assert set(processes) == {slot.uuid for slot in inventory.slots}
+    for slot in inventory.slots:
+        for each in processes[slot.uuid]:
+            assert each.uuid == slot.uuid
+            assert each.memory_bytes is None or 0 <= each.memory_bytes <= slot.memory_bytes
+            assert each.sm_share is None or 0 <= each.sm_share <= 1
+
+
 def test_the_derived_profile_is_the_one_the_driver_names(
     probe: NvmlProbe, inventory: Inventory
 ) -> None:

@@ -24,6 +24,7 @@ from ds01_spawner.adapters.docker_engine.networks import ensure_network, list_br
 from ds01_spawner.adapters.docker_engine.payload import container_payload, unset_by_image
 from ds01_spawner.adapters.docker_engine.pulling import pull_image
 from ds01_spawner.adapters.docker_engine.snapshots import snapshot_layers
+from ds01_spawner.adapters.docker_engine.starts import ContainerStarts
 from ds01_spawner.adapters.docker_engine.things import remove_thing, things_of
 from ds01_spawner.domain.closed_places import check_image_volumes
 from ds01_spawner.domain.container import Container, ContainerSpec
@@ -75,6 +76,10 @@ class DockerEngine:
         self._network_prefix = network_prefix
         self._facts = ContainerFacts(self._inspect)
         self._groups = ImageGroups(self._connection)
+
+    def starts(self) -> ContainerStarts:
+        """What waits for containers to start; one for each thread that does."""
+        return ContainerStarts(self._connection)
 
     def close(self) -> None:
         """Close the idle connections."""

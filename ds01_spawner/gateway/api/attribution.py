@@ -5,8 +5,9 @@ from typing import Any
 
 from ds01_spawner.client import models as m
 from ds01_spawner.client.models import Role
-from ds01_spawner.domain.attribution import Attributed, Owner, Workload, WorkloadClass
+from ds01_spawner.domain.attribution import Attributed, Owner, WorkloadClass
 from ds01_spawner.domain.quota import own_name
+from ds01_spawner.domain.workload import Workload
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.operations.attribution import Picture

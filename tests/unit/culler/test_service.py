@@ -85,6 +85,7 @@ class _Platform:
         delivered: Set when deliveries were made.
         measured: Set when homes were measured.
         looked: Set when what is past the platform was looked for.
+        waited: Set when a container's start was waited for.
     """
 
     def __init__(self, state: Path, parts: _Parts) -> None:
@@ -96,6 +97,7 @@ class _Platform:
         self.delivered = threading.Event()
         self.measured = threading.Event()
         self.looked = threading.Event()
+        self.waited = threading.Event()
 
     def enforcer(self, hub: object, **given: object) -> _Parts:
         assert hub is None
@@ -123,6 +125,10 @@ class _Platform:
     def past_platform(self) -> "_Past":
         return _Past(self.looked)
 
+    @property
+    def start_watch(self) -> "_Starts":
+        return _Starts(self.waited)
+
     def deliver_due(self) -> None:
         self.delivered.set()
 
@@ -139,6 +145,16 @@ class _Past:
     def look(self) -> tuple[str, ...]:
         self._looked.set()
         return ("The GPUs cannot be read.",)
+
+
+class _Starts:
+    def __init__(self, waited: threading.Event) -> None:
+        self._waited = waited
+
+    def wait(self, seconds: float) -> bool:
+        assert 0 < seconds <= 60
+        self._waited.set()
+        raise Unavailable("The engine does not tell of its events.")
 
 
 @pytest.fixture
@@ -196,6 +212,7 @@ def test_deliveries_and_measurements_go_on_beside_the_passes(tmp_path: Path) -> 
         assert platform.delivered.wait(10)
         assert platform.measured.wait(10)
         assert platform.looked.wait(10)
+        assert platform.waited.wait(10)
     finally:
         wanted.set()
         thread.join(10)

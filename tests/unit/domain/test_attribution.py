@@ -10,13 +10,12 @@ from ds01_spawner.domain.attribution import (
     ProcessFacts,
     Proof,
     WorkloadClass,
-    class_of,
-    container_owner,
     process_owner,
-    workloads_of,
 )
 from ds01_spawner.domain.container import Container, ContainerState, DeviceDemand, Mount
+from ds01_spawner.domain.container_owner import class_of, container_owner
 from ds01_spawner.domain.labels import Interface
+from ds01_spawner.domain.workload import workloads_of
 from fakes.clock import EPOCH
 from fakes.probe import card, machine
 
