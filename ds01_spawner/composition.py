@@ -104,6 +104,7 @@ from ds01_spawner.operations.telling import Telling
 from ds01_spawner.operations.troubles import Troubles
 from ds01_spawner.operations.unmanaged import PastPlatform
 from ds01_spawner.operations.usage import Books
+from ds01_spawner.operations.usage_report import Reports
 from ds01_spawner.policy.gpu_config import GpuConfig, parse_gpu_config
 from ds01_spawner.policy.image_references import is_image_id
 from ds01_spawner.policy.images import ImageCatalogue, parse_images
@@ -701,6 +702,13 @@ class Platform:
             events=EventTail(self.directories.events),
             probe=self.probe,
             intensity=self.carbon.intensity,
+        )
+
+    @cached_property
+    def reports(self) -> Reports:
+        """What was used."""
+        return Reports(
+            clock=self.clock, ledger=self.ledger, source=lambda: self.carbon.config().source
         )
 
     def reconciler(self, hub: HubClient | None, grace: timedelta = GRACE) -> Reconciler:

@@ -201,6 +201,27 @@ class Client(Asking):
         """What runs: everybody's for managers, else one's own."""
         return self._get("/workloads", m.Workloads, unmanaged=unmanaged or None)
 
+    def usage(
+        self,
+        *,
+        by: str | None = None,
+        period: str = "week",
+        since: str | None = None,
+        until: str | None = None,
+        user: str | None = None,
+    ) -> m.UsageReport:
+        """What was used of the GPUs; one's own, everybody's for managers.
+
+        Args:
+            by: What the rows are: `user`, `group` or `project`.
+            period: `week`, `month`, `year` or `all`.
+            since: RFC 3339, instead of the period's begin.
+            until: RFC 3339, instead of now.
+            user: Somebody else's; for managers.
+        """
+        asked = {"by": by, "period": period, "since": since, "until": until, "user": user}
+        return self._get("/usage", m.UsageReport, **asked)
+
     def queue(self, user: str | None = None) -> m.Queue:
         """One's own places in the queue; all of them for managers."""
         return self._get("/queue", m.Queue, user=user)

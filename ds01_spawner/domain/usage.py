@@ -5,10 +5,11 @@ order, and before and after they are put together to hours and days. Hours and d
 UTC.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from operator import attrgetter
 
 from ds01_spawner.domain.allocation import UsageInterval
 
@@ -19,7 +20,7 @@ DAY = timedelta(days=1)
 KEEP_INTERVALS = timedelta(days=35)
 """What ended longer ago is kept as hours; the queue's fair share looks back for less."""
 
-KEEP_HOURS = timedelta(days=62)
+KEEP_HOURS = timedelta(days=45)
 """Older hours are kept as days."""
 
 
@@ -48,12 +49,16 @@ class Holder:
         gpu_equivalents: What a slot of theirs counts of a whole GPU.
     """
 
-    user: str
+    user: str = ""
     group: str = ""
     project: str = ""
     interface: str = ""
     profile: str = ""
     gpu_equivalents: float = 0.0
+
+
+HOLDER_FIELDS = tuple(field.name for field in fields(Holder))
+"""What holders are told apart by; a question may ask for fewer, and the others are empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +94,22 @@ class Amount:
     longest_wait_microseconds: int = 0
 
     def __add__(self, other: "Amount") -> "Amount":
-        sums = {
-            name: max(getattr(self, name), getattr(other, name))
-            if name in LARGEST
-            else getattr(self, name) + getattr(other, name)
-            for name in _FIELDS
-        }
-        return Amount(**sums)
+        return added((self, other))
 
 
 LARGEST = frozenset({"longest_wait_microseconds"})
 """Of these the largest counts; all others add up."""
 
 _FIELDS = tuple(field.name for field in fields(Amount))
+_figures = attrgetter(*_FIELDS)
+
+
+def added(amounts: Collection[Amount]) -> Amount:
+    """All of them together. Column by column: a report adds up thousands."""
+    if not amounts:
+        return Amount()
+    columns = zip(_FIELDS, zip(*map(_figures, amounts), strict=True), strict=True)
+    return Amount(*(max(each) if name in LARGEST else sum(each) for name, each in columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,32 +201,17 @@ def fold(
 
 def put_together(bookings: Iterable[Booking], grain: Grain) -> tuple[Booking, ...]:
     """The same amounts, one for each holder and hour or day."""
-    sums: dict[tuple[Holder, datetime], Amount] = {}
+    found: dict[tuple[Holder, datetime], list[Amount]] = {}
     for each in bookings:
-        key = each.holder, grain.begin_of(each.begin)
-        sums[key] = sums.get(key, Amount()) + each.amount
-    return tuple(Booking(holder, begin, amount) for (holder, begin), amount in sums.items())
+        found.setdefault((each.holder, grain.begin_of(each.begin)), []).append(each.amount)
+    return tuple(
+        Booking(holder, begin, added(amounts)) for (holder, begin), amounts in found.items()
+    )
 
 
-def totals(
-    booked: Iterable[tuple[Holder, Amount]],
-    intervals: Iterable[UsageInterval],
-    begin: datetime,
-    end: datetime,
-) -> Mapping[Holder, Amount]:
-    """Everything of a period: what is booked in it, and what intervals hold that is not yet.
-
-    Args:
-        booked: Sums of hours and days within the period.
-        intervals: All that are kept and were not over before it.
-        begin: Of the period.
-        end: Of the period, or the present.
-    """
-    found: dict[Holder, Amount] = {}
-    for holder, amount in booked:
-        found[holder] = found.get(holder, Amount()) + amount
-    for each in intervals:
-        if held := held_in(each, begin, end):
-            holder = holder_of(each)
-            found[holder] = found.get(holder, Amount()) + Amount(held_microseconds=held)
-    return found
+def merged(parts: Iterable[tuple[Holder, Amount]]) -> Mapping[Holder, Amount]:
+    """One amount for each holder."""
+    found: dict[Holder, list[Amount]] = {}
+    for holder, amount in parts:
+        found.setdefault(holder, []).append(amount)
+    return {holder: added(amounts) for holder, amounts in found.items()}

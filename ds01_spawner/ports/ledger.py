@@ -10,7 +10,14 @@ from ds01_spawner.domain.notice import Delivery, Notice
 from ds01_spawner.domain.repetition import KeptAnswer
 from ds01_spawner.domain.ssh_key import SshKey
 from ds01_spawner.domain.storage import StorageUse
-from ds01_spawner.domain.usage import Amount, Booking, Grain, Holder, UsageMark
+from ds01_spawner.domain.usage import (
+    HOLDER_FIELDS,
+    Amount,
+    Booking,
+    Grain,
+    Holder,
+    UsageMark,
+)
 from ds01_spawner.domain.work import KeepAlive, PassMark, RuleStop, SentWarning, Track
 
 
@@ -66,9 +73,16 @@ class LedgerTransaction(Protocol):
         ...
 
     def usage_held(
-        self, begin: datetime, end: datetime, user: str | None = None
+        self,
+        begin: datetime,
+        end: datetime,
+        user: str | None = None,
+        by: Sequence[str] = HOLDER_FIELDS,
     ) -> Sequence[tuple[Holder, Amount]]:
-        """What intervals held within a period and is in no hour yet, of one person or everybody."""
+        """What intervals held within a period and is in no hour yet, of one person or everybody.
+
+        Holders are told apart by these fields of theirs; a holder may come twice.
+        """
         ...
 
     def book_usage(self, grain: Grain, bookings: Iterable[Booking]) -> None:
@@ -84,11 +98,15 @@ class LedgerTransaction(Protocol):
         ...
 
     def usage_booked(
-        self, begin: datetime, end: datetime, user: str | None = None
+        self,
+        begin: datetime,
+        end: datetime,
+        user: str | None = None,
+        by: Sequence[str] = HOLDER_FIELDS,
     ) -> Sequence[tuple[Holder, Amount]]:
         """Sums of the hours and days that began within a period, of one person or everybody.
 
-        A holder may come twice.
+        Holders are told apart by these fields of theirs; a holder may come twice.
         """
         ...
 

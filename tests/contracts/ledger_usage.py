@@ -4,7 +4,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 from ds01_spawner.domain.allocation import UsageInterval
-from ds01_spawner.domain.usage import Amount, Booking, Grain, Holder, UsageMark
+from ds01_spawner.domain.usage import (
+    Amount,
+    Booking,
+    Grain,
+    Holder,
+    UsageMark,
+    added,
+    merged,
+)
 from ds01_spawner.ports import Ledger
 from fakes.clock import EPOCH
 
@@ -64,6 +72,11 @@ class LedgerUsageContract:
                 ALICE: Amount(held_microseconds=2 * HOURS)
             }
             assert list(transaction.usage_held(MIDNIGHT - DAY, MIDNIGHT)) == []
+            by_group = transaction.usage_held(MIDNIGHT, MIDNIGHT + 2 * HOUR, by=("group",))
+            assert dict(by_group) == {
+                Holder(group="student"): Amount(held_microseconds=HOURS),
+                Holder(): Amount(held_microseconds=HOURS),
+            }
 
     def test_what_began_before_a_moment_and_is_in_no_hour_is_found(self, ledger: Ledger) -> None:
         with ledger.transaction() as transaction:
@@ -105,6 +118,13 @@ class LedgerUsageContract:
                 return sum(each.held_microseconds for _, each in found)
 
             assert total(-DAY, DAY) == 5
+            by_user = transaction.usage_booked(
+                MIDNIGHT, MIDNIGHT + DAY, by=("user", "gpu_equivalents")
+            )
+            assert merged(by_user) == {
+                Holder("alice", gpu_equivalents=0.2857): added([amount] * 3),
+                BOB: amount,
+            }
             assert total(-DAY, DAY, "alice") == 4
             assert total(HOUR, 2 * HOUR) == 1
             assert total(-DAY, timedelta(0)) == 1

@@ -227,6 +227,20 @@ class FakeApi:
     def _list_workloads(self, _asked: Asked) -> m.Workloads:
         return m.Workloads(taken_at=NOW, fresh=True, problem="", workloads=())
 
+    def _get_usage(self, asked: Asked) -> m.UsageReport:
+        query: m.UsageQuery = asked.query
+        row = usage_row(self.user)
+        return m.UsageReport(
+            taken_at=NOW,
+            begin=NOW,
+            end=NOW,
+            by=query.by or "project",
+            user=self.user,
+            rows=(row,),
+            total=row,
+            co2e_source=None,
+        )
+
     def _list_queue(self, _asked: Asked) -> m.Queue:
         return m.Queue(taken_at=NOW, tickets=())
 
@@ -309,6 +323,26 @@ class FakeApi:
         found = self._known(asked).model_copy(update={"state": state})
         self.containers[found.name] = found
         return found
+
+
+def usage_row(name: str, **facts: Any) -> m.UsageRow:
+    """Two hours on a slot of which nothing more is known."""
+    usual: dict[str, Any] = {
+        "gpu_hours": 2.0,
+        "equivalent_hours": 0.5,
+        "busy_hours": None,
+        "measured_hours": 0.0,
+        "efficiency": None,
+        "unseen_hours": 0.0,
+        "energy_kwh": None,
+        "metered_hours": 0.0,
+        "co2e_kg": None,
+        "grants": 1,
+        "waits": 0,
+        "mean_wait_seconds": None,
+        "longest_wait_seconds": None,
+    }
+    return m.UsageRow(name=name, **{**usual, **facts})
 
 
 class FakeSession(Session):

@@ -36,6 +36,7 @@ from ds01_spawner.operations.binds import Binds
 from ds01_spawner.operations.disk_room import DiskRoom
 from ds01_spawner.operations.ssh_access import SshAccess
 from ds01_spawner.operations.stillness import Stillness
+from ds01_spawner.operations.usage_report import Reports
 from ds01_spawner.policy.gpu_config import GpuConfig
 from ds01_spawner.policy.images import parse_images
 from ds01_spawner.recipes.starter import STARTER
@@ -127,6 +128,7 @@ class ApiLab:
             reconciler=lambda _hub: self.reconciler,
             build_catalogue=STARTER,
             usage=self.usage,
+            reports=Reports(clock=self.lab.clock, ledger=self.lab.ledger),
             disk_room=DiskRoom(lambda: "/"),
             stillness=Stillness(),
             binds=Binds(self.lab.paths, FakeStage()),

@@ -14,6 +14,7 @@ from ds01_spawner.domain.repetition import KeptAnswer
 from ds01_spawner.domain.ssh_key import SshKey
 from ds01_spawner.domain.storage import StorageUse
 from ds01_spawner.domain.usage import (
+    HOLDER_FIELDS,
     Amount,
     Booking,
     Grain,
@@ -138,10 +139,14 @@ class FakeLedger:
         ]
 
     def usage_held(
-        self, begin: datetime, end: datetime, user: str | None = None
+        self,
+        begin: datetime,
+        end: datetime,
+        user: str | None = None,
+        by: Sequence[str] = HOLDER_FIELDS,
     ) -> Sequence[tuple[Holder, Amount]]:
         return [
-            (holder_of(each), Amount(held_microseconds=held))
+            (_told(holder_of(each), by), Amount(held_microseconds=held))
             for each in self._rows.usage.values()
             if user in {None, each.user} and (held := held_in(each, begin, end))
         ]
@@ -162,10 +167,14 @@ class FakeLedger:
         _remove(self._rows.bookings, [key for key in found if key[0] is grain and key[2] < moment])
 
     def usage_booked(
-        self, begin: datetime, end: datetime, user: str | None = None
+        self,
+        begin: datetime,
+        end: datetime,
+        user: str | None = None,
+        by: Sequence[str] = HOLDER_FIELDS,
     ) -> Sequence[tuple[Holder, Amount]]:
         return [
-            (each.holder, each.amount)
+            (_told(each.holder, by), each.amount)
             for each in self._rows.bookings.values()
             if begin <= each.begin < end and user in {None, each.holder.user}
         ]
@@ -303,6 +312,10 @@ class FakeLedger:
     def remove_kept_answers_before(self, moment: datetime) -> None:
         old = [key for key, each in self._rows.kept_answers.items() if each.began_at < moment]
         _remove(self._rows.kept_answers, old)
+
+
+def _told(holder: Holder, by: Sequence[str]) -> Holder:
+    return Holder(**{name: getattr(holder, name) for name in by})
 
 
 def _remove(rows: dict[Key, Row], keys: Iterable[Key]) -> None:

@@ -20,6 +20,9 @@ OWN: Mapping[str, Command] = {
         "ds01_cli.own.extend", "extend", "Keep a container running although nobody uses it."
     ),
     "notices": Command("ds01_cli.own.notices", "notices", "Show what the platform told you."),
+    "usage": Command(
+        "ds01_cli.own.usage", "usage", "Show what you used of the GPUs, and how busy they were."
+    ),
     "login": Command("ds01_cli.own.login", "login", "Use the server from your own computer."),
     "logout": Command("ds01_cli.own.logout", "logout", "Forget the login on this computer."),
 }

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -13,13 +14,21 @@ from sqlalchemy.dialects import sqlite
 from ds01_spawner.adapters.ledger import tables
 from ds01_spawner.adapters.ledger.rows import Rows, upsert
 from ds01_spawner.domain.allocation import UsageInterval
-from ds01_spawner.domain.usage import LARGEST, Amount, Booking, Grain, Holder, UsageMark
+from ds01_spawner.domain.usage import (
+    HOLDER_FIELDS,
+    LARGEST,
+    Amount,
+    Booking,
+    Grain,
+    Holder,
+    UsageMark,
+)
 
 _USAGE = Rows(UsageInterval, tables.usage)
 _MARK = Rows(UsageMark, tables.usage_mark)
 _PUT_MARK = upsert(tables.usage_mark)
 _TABLES = MappingProxyType({Grain.HOUR: tables.usage_hours, Grain.DAY: tables.usage_days})
-_HOLDER = tuple(field.name for field in fields(Holder))
+_HOLDER = HOLDER_FIELDS
 _AMOUNT = tuple(field.name for field in fields(Amount))
 _OF_HOLDER = [tables.usage_holders.c[name] for name in _HOLDER]
 
@@ -53,35 +62,48 @@ def _before(table: sa.Table) -> "sa.ColumnElement[bool]":
     return table.c.begin < sa.bindparam("moment", type_=tables.MOMENT)
 
 
-def _sums(table: sa.Table) -> "sa.TextClause":
+_SUMMED = {name: "max" if name in LARGEST else "sum" for name in _AMOUNT}
+
+
+def _of_holders(table: sa.Table) -> str:
     """Totals of each holder: for each of them the period is looked up by the key.
 
     `CROSS JOIN` keeps SQLite from reading the table as a whole
     (https://www.sqlite.org/optoverview.html#manual_control_of_query_plans_using_cross_join).
     """
     holder = ", ".join(f'h."{name}"' for name in _HOLDER)
-    amounts = ", ".join(f"{'max' if name in LARGEST else 'sum'}(b.{name})" for name in _AMOUNT)
-    return sa.text(
-        f"SELECT {holder}, {amounts} FROM usage_holders h CROSS JOIN {table.name} b "  # noqa: S608 - names of ours
+    amounts = ", ".join(f"{how}(b.{name}) AS {name}" for name, how in _SUMMED.items())
+    return (
+        f"SELECT {holder}, {amounts} FROM usage_holders h "  # noqa: S608 - names of ours
+        f"CROSS JOIN {table.name} b "
         "WHERE b.holder = h.id AND b.begin >= :begin AND b.begin < :end "
         'AND (:user IS NULL OR h."user" = :user) GROUP BY h.id'
     )
 
 
-def _held() -> "sa.TextClause":
-    holder = ", ".join(f'"{name}"' for name in _HOLDER)
-    last = "min(coalesce(ended_at, :end), :end)"
-    first = "max(coalesce(folded_until, started_at), started_at, :begin)"
+@cache
+def _sums(by: tuple[str, ...]) -> "sa.TextClause":
+    names = ", ".join(f'"{name}"' for name in by)
+    amounts = ", ".join(f"{how}({name})" for name, how in _SUMMED.items())
+    every = " UNION ALL ".join(map(_of_holders, _TABLES.values()))
     return sa.text(
-        f"SELECT {holder}, sum({last} - {first}) FROM usage "  # noqa: S608 - names of ours
-        f"WHERE {last} > {first} "
-        f'AND (:user IS NULL OR "user" = :user) GROUP BY {holder}'
+        f"SELECT {names}, {amounts} FROM ({every}) GROUP BY {names}"  # noqa: S608 - names of ours
     )
 
 
-_HELD = _held()
+@cache
+def _held(by: tuple[str, ...]) -> "sa.TextClause":
+    names = ", ".join(f'"{name}"' for name in by)
+    last = "min(coalesce(ended_at, :end), :end)"
+    first = "max(coalesce(folded_until, started_at), started_at, :begin)"
+    return sa.text(
+        f"SELECT {names}, sum({last} - {first}) FROM usage "  # noqa: S608 - names of ours
+        f"WHERE {last} > {first} "
+        f'AND (:user IS NULL OR "user" = :user) GROUP BY {names}'
+    )
+
+
 _ADD = MappingProxyType({grain: _addition(table) for grain, table in _TABLES.items()})
-_SUMS = MappingProxyType({grain: _sums(table) for grain, table in _TABLES.items()})
 _READ = MappingProxyType(
     {
         grain: sa.select(*_OF_HOLDER, table.c.begin, *(table.c[name] for name in _AMOUNT))
@@ -114,11 +136,18 @@ class UsagePart:
         return _USAGE.read(self._connection, _BEGUN_BEFORE, {"moment": moment})
 
     def usage_held(
-        self, begin: datetime, end: datetime, user: str | None = None
+        self,
+        begin: datetime,
+        end: datetime,
+        user: str | None = None,
+        by: Sequence[str] = HOLDER_FIELDS,
     ) -> Sequence[tuple[Holder, Amount]]:
         """What intervals held within a period and is in no hour yet."""
-        rows = self._connection.execute(_HELD, _period(begin, end, user))
-        return [(Holder(*row[:-1]), Amount(held_microseconds=row[-1])) for row in rows]
+        rows = self._connection.execute(_held(tuple(by)), _period(begin, end, user))
+        return [
+            (Holder(**dict(zip(by, row, strict=False))), Amount(held_microseconds=row[-1]))
+            for row in rows
+        ]
 
     def book_usage(self, grain: Grain, bookings: Iterable[Booking]) -> None:
         """Add amounts to those of the same holder and hour or day."""
@@ -146,14 +175,16 @@ class UsagePart:
         self._connection.execute(_FORGET[grain], {"moment": moment})
 
     def usage_booked(
-        self, begin: datetime, end: datetime, user: str | None = None
+        self,
+        begin: datetime,
+        end: datetime,
+        user: str | None = None,
+        by: Sequence[str] = HOLDER_FIELDS,
     ) -> Sequence[tuple[Holder, Amount]]:
-        """Sums of the hours and days that began within a period; a holder may come twice."""
-        place = len(_HOLDER)
+        """Sums of the hours and days that began within a period."""
+        rows = self._connection.execute(_sums(tuple(by)), _period(begin, end, user))
         return [
-            (Holder(*row[:place]), Amount(*row[place:]))
-            for grain in Grain
-            for row in self._connection.execute(_SUMS[grain], _period(begin, end, user))
+            (Holder(**dict(zip(by, row, strict=False))), Amount(*row[len(by) :])) for row in rows
         ]
 
     def usage_begin(self) -> datetime | None:

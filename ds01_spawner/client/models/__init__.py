@@ -68,6 +68,7 @@ from ds01_spawner.client.models.questions import (
     SshKeyRequest,
 )
 from ds01_spawner.client.models.ssh import SshAccess, SshIdentity
+from ds01_spawner.client.models.usage import UsageQuery, UsageReport, UsageRow
 from ds01_spawner.client.models.work import (
     Build,
     BuildList,
@@ -165,6 +166,9 @@ __all__ = [
     "StoppedByRule",
     "Ticket",
     "Usage",
+    "UsageQuery",
+    "UsageReport",
+    "UsageRow",
     "UseCaseOption",
     "Wire",
     "Workload",

@@ -27,6 +27,7 @@ from ds01_spawner.gateway.api.queue import Queue
 from ds01_spawner.gateway.api.requester import Requester, by_kernel
 from ds01_spawner.gateway.api.ssh import SshDoor
 from ds01_spawner.gateway.api.stats import Stats
+from ds01_spawner.gateway.api.usage import UsageRows
 from ds01_spawner.gateway.rates import Rate, Rates
 
 
@@ -52,6 +53,7 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
         stats,
         Gpus(api),
         AttributionRows(api),
+        UsageRows(api),
         queue,
         Images(api),
         ImageDetails(api),

@@ -12,11 +12,10 @@ from ds01_spawner.domain.usage import (
     Holder,
     fold,
     held_in,
-    holder_of,
+    merged,
     microseconds,
     put_together,
     spread,
-    totals,
 )
 
 DAY = datetime(2026, 3, 29, tzinfo=UTC)
@@ -124,8 +123,6 @@ def test_waits_add_up_and_the_longest_stays() -> None:
     assert both == Amount(waits=2, waited_microseconds=8, longest_wait_microseconds=5)
 
 
-def test_totals_are_what_is_booked_and_what_is_not_yet() -> None:
-    kept = interval(-2, None, folded=-1)
-    booked = [(ALICE, Amount(held_microseconds=hours(1))), (ALICE, Amount(grants=1))]
-    found = totals(booked, [kept], DAY - 24 * HOUR, DAY)
-    assert found == {holder_of(kept): Amount(held_microseconds=hours(2), grants=1)}
+def test_amounts_of_one_holder_are_one() -> None:
+    parts = [(ALICE, Amount(grants=1)), (Holder("bob"), Amount()), (ALICE, Amount(grants=2))]
+    assert merged(parts) == {ALICE: Amount(grants=3), Holder("bob"): Amount()}

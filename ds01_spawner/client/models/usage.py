@@ -1,0 +1,70 @@
+"""What was used of the GPUs, by person, group or project."""
+
+from datetime import datetime
+from typing import Literal
+
+from ds01_spawner.client.models.base import Moment, UserName, Wire
+
+
+class UsageQuery(Wire):
+    """Which days, and what the rows are."""
+
+    by: Literal["user", "group", "project"] | None = None
+    """By default people, where everybody's is asked for, and else projects."""
+    period: Literal["week", "month", "year", "all"] = "week"
+    """The last 7, 30 or 365 days, with today; they begin at midnight, UTC."""
+    since: Moment | None = None
+    """Instead: from this day on."""
+    until: Moment | None = None
+    """Instead of now: before this moment; a day that has begun counts as a whole."""
+    user: UserName | None = None
+    """Somebody else's; for managers, who get everybody's without it."""
+
+
+class UsageRow(Wire):
+    """What one person, group or project used; `null` is not known."""
+
+    name: str
+    """Whose; empty for what is in no group, or in no project."""
+    gpu_hours: float
+    """Slots were held, whatever their size."""
+    equivalent_hours: float
+    """The same, each slot as its share of a whole GPU."""
+    busy_hours: float | None
+    """Of `measured_hours`, while it computed."""
+    measured_hours: float
+    """While the driver told how busy the slot was; of parts of a GPU it does not."""
+    efficiency: float | None
+    """`busy_hours` of `measured_hours`, 0 to 1."""
+    unseen_hours: float
+    """Of `gpu_hours`, while nobody looked: a gap."""
+    energy_kwh: float | None
+    """What the cards took meanwhile; a part of a card has its share of it."""
+    metered_hours: float
+    """While the card told its energy."""
+    co2e_kg: float | None
+    grants: int
+    """How often slots were given."""
+    waits: int
+    """How often after a wait."""
+    mean_wait_seconds: float | None
+    """Of those who waited."""
+    longest_wait_seconds: float | None
+
+
+class UsageReport(Wire):
+    """What was used in some days."""
+
+    taken_at: datetime
+    begin: datetime
+    end: datetime
+    by: Literal["user", "group", "project"]
+    user: str | None
+    """Whose alone; `null` for everybody's."""
+    rows: tuple[UsageRow, ...]
+    """Who used most first."""
+    total: UsageRow
+    co2e_source: str | None
+    """Who says what a kilowatt-hour emits."""
+    notes: tuple[str, ...] = ()
+    """Sentences on what is not known."""

@@ -1,0 +1,74 @@
+"""What was used of the GPUs: one's own; everybody's for managers."""
+
+from collections.abc import Mapping
+
+from ds01_spawner.client import models as m
+from ds01_spawner.client.models import Role
+from ds01_spawner.composition import Platform
+from ds01_spawner.domain.usage_report import By, Period, Row
+from ds01_spawner.gateway.api.ask import Answer, Api, Ask
+from ds01_spawner.gateway.api.requester import subject_of
+from ds01_spawner.operations.usage_report import Question
+
+_EXACT = 6
+"""Digits behind the point: the hours of a millisecond."""
+
+
+class UsageRows:
+    """Answers about usage."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def handlers(self) -> Mapping[str, Answer]:
+        """By the operation of their route."""
+        return {"getUsage": self.report}
+
+    async def report(self, ask: Ask) -> m.UsageReport:
+        """What was used in some days."""
+        query, requester = ask.asked(m.UsageQuery), ask.requester
+        whose: str | None = subject_of(requester, query.user, Role.MANAGER)
+        if query.user is None and requester.may(Role.MANAGER):
+            whose = None
+        by = By(query.by) if query.by else By.USER if whose is None else By.PROJECT
+        question = Question(by, Period(query.period), whose, query.since, query.until)
+
+        def read(platform: Platform) -> m.UsageReport:
+            found = platform.reports.report(question)
+            return m.UsageReport(
+                taken_at=found.taken_at,
+                begin=found.begin,
+                end=found.end,
+                by=by.value,
+                user=whose,
+                rows=tuple(_row(each) for each in found.rows),
+                total=_row(found.total),
+                co2e_source=found.source,
+                notes=found.notes,
+            )
+
+        return await ask.run(self._api, read)
+
+
+def _row(row: Row) -> m.UsageRow:
+    amount = row.amount
+    return m.UsageRow(
+        name=row.name,
+        gpu_hours=round(row.gpu_hours, _EXACT),
+        equivalent_hours=round(row.equivalent_hours, _EXACT),
+        busy_hours=_rounded(row.busy_hours),
+        measured_hours=round(row.measured_hours, _EXACT),
+        efficiency=_rounded(row.efficiency),
+        unseen_hours=round(row.unseen_hours, _EXACT),
+        energy_kwh=_rounded(row.energy_kwh),
+        metered_hours=round(row.metered_hours, _EXACT),
+        co2e_kg=_rounded(row.co2e_kg),
+        grants=amount.grants,
+        waits=amount.waits,
+        mean_wait_seconds=_rounded(row.mean_wait_seconds),
+        longest_wait_seconds=_rounded(row.longest_wait_seconds),
+    )
+
+
+def _rounded(figure: float | None) -> float | None:
+    return None if figure is None else round(figure, _EXACT)

@@ -1,0 +1,79 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ds01_spawner.domain.gpu import CardPower, SlotActivity
+from fakes.api_lab import ApiLab
+
+pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(60)]
+
+
+@pytest.fixture
+def used(lab: ApiLab) -> ApiLab:
+    """Alice had a slot for an hour, Bob for two."""
+    lab.reconciler.run()
+    lab.server("alice")
+    lab.server("bob")
+    for uuid in (slot.uuid for slot in lab.lab.probe.present.slots):
+        lab.lab.probe.busy[uuid] = SlotActivity(0.5)
+    for gpu in lab.lab.probe.present.gpus:
+        lab.lab.probe.watts[gpu.uuid] = CardPower(100.0)
+    for minute in range(120):
+        lab.lab.clock.advance(timedelta(minutes=1))
+        if minute == 60:
+            lab.lab.stop("alice")
+        if minute % 4 == 0 or minute == 119:
+            lab.reconciler.run()
+    return lab
+
+
+def names(body: Any) -> list[str]:
+    return [row["name"] for row in body["rows"]]
+
+
+async def test_everybody_sees_their_own(used: ApiLab) -> None:
+    told = await used.ask("alice", "GET", "/usage?by=user")
+    assert told.status == 200
+    assert (told.body["user"], names(told.body)) == ("alice", ["alice"])
+    (row,) = told.body["rows"]
+    assert row["gpu_hours"] == pytest.approx(61 / 60, abs=0.01)
+    assert row["efficiency"] == pytest.approx(0.5)
+    assert row["energy_kwh"] > 0
+    assert row["co2e_kg"] is None
+    assert row == {**told.body["total"], "name": "alice"}
+
+
+async def test_managers_see_everybody_or_one_of_them(used: ApiLab) -> None:
+    told = await used.ask("mia", "GET", "/usage")
+    assert (told.body["by"], told.body["user"]) == ("user", None)
+    assert names(told.body) == ["bob", "alice"]
+    assert told.body["total"]["gpu_hours"] == pytest.approx(181 / 60, abs=0.01)
+    told = await used.ask("mia", "GET", "/usage?user=bob&period=all")
+    assert (told.body["by"], names(told.body)) == ("project", [""])
+    told = await used.ask("mia", "GET", "/usage?by=group&period=year")
+    assert names(told.body) == ["student"]
+
+
+async def test_somebody_elses_usage_is_for_managers(used: ApiLab) -> None:
+    assert (await used.ask("alice", "GET", "/usage?user=bob")).status == 403
+    for path in ("/usage?by=group", "/usage?period=all", "/usage?by=user"):
+        told = await used.ask("alice", "GET", path)
+        assert told.body["total"]["gpu_hours"] < 1.2
+
+
+async def test_other_days_can_be_named(used: ApiLab) -> None:
+    day = used.lab.clock.now().date().isoformat()
+    told = await used.ask("alice", "GET", f"/usage?since={day}T00:00:00Z")
+    assert told.body["total"]["gpu_hours"] > 1
+    told = await used.ask("alice", "GET", f"/usage?until={day}T00:00:00Z")
+    assert told.body["rows"] == []
+    told = await used.ask(
+        "alice", "GET", f"/usage?since={day}T00:00:00Z&until=2020-01-01T00:00:00Z"
+    )
+    assert told.status == 400
+
+
+@pytest.mark.parametrize("query", ["by=interface", "period=decade", "since=monday", "user="])
+async def test_other_words_are_refused(lab: ApiLab, query: str) -> None:
+    assert (await lab.ask("alice", "GET", f"/usage?{query}")).status == 400
