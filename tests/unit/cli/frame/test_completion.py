@@ -64,7 +64,7 @@ def test_the_script_for_bash_completes_in_bash() -> None:
     ("line", "expected"),
     [
         ("ds01 lo", ["login", "logout"]),
-        ("ds01 gpu ", ["status", "queue"]),
+        ("ds01 gpu ", ["status", "processes", "queue"]),
         ("ds01 admin aliases r", ["remove"]),
         ("ds01 completion z", ["zsh"]),
         ("ds01 check-limits --v", ["--verbose"]),
