@@ -27,6 +27,9 @@ from ds01_spawner.domain.usage_intervals import ACTIONS, ALLOCATE, Intervals, fi
 from ds01_spawner.domain.usage_look import Intensity, Look, ending, no_intensity, sight
 from ds01_spawner.ports import EventReader, GpuProbe, Ledger, LedgerTransaction
 
+FOLDED_AT_ONCE = 500
+"""Everybody waits for the ledger meanwhile; what is left of an old release's years waits a pass."""
+
 SHORTEST_WAIT = timedelta(seconds=1)
 """What is answered sooner is no wait."""
 
@@ -164,7 +167,8 @@ def put_old_together(transaction: LedgerTransaction, mark: UsageMark, now: datet
     if mark.folded_at is not None and mark.folded_at >= today:
         return mark
     until = today - KEEP_INTERVALS
-    folded = [(each, *fold(each, until)) for each in transaction.usage_begun_before(until)]
+    found = transaction.usage_begun_before(until)
+    folded = [(each, *fold(each, until)) for each in found[:FOLDED_AT_ONCE]]
     hours = put_together((each for _, parts, _ in folded for each in parts), Grain.HOUR)
     transaction.book_usage(Grain.HOUR, hours)
     transaction.remove_usage([each for each, _, left in folded if left is None])
@@ -173,4 +177,4 @@ def put_old_together(transaction: LedgerTransaction, mark: UsageMark, now: datet
     old = transaction.bookings_before(Grain.HOUR, before)
     transaction.book_usage(Grain.DAY, put_together(old, Grain.DAY))
     transaction.remove_bookings_before(Grain.HOUR, before)
-    return replace(mark, folded_at=today)
+    return mark if len(found) > FOLDED_AT_ONCE else replace(mark, folded_at=today)

@@ -65,6 +65,17 @@ def test_activity_is_known_of_every_slot(probe: NvmlProbe, inventory: Inventory)
         assert 0 <= found.memory_used_bytes <= slot.memory_bytes
 
 
+def test_what_each_card_takes_is_known(probe: NvmlProbe, inventory: Inventory) -> None:
+    before = probe.power()
+    assert set(before) == {gpu.uuid for gpu in inventory.gpus}
+    time.sleep(1.0)  # the counter is of the past
+    for uuid, found in probe.power().items():
+        assert found.power_watts is None or 5 < found.power_watts < 2000
+        earlier = before[uuid].energy_joules
+        if earlier is not None and found.energy_joules is not None:
+            assert 0 <= found.energy_joules - earlier < 5000
+
+
 def test_processes_are_known_of_every_slot(probe: NvmlProbe, inventory: Inventory) -> None:
     processes = probe.gpu_processes()
     assert set(processes) == {slot.uuid for slot in inventory.slots}

@@ -3,14 +3,16 @@ from datetime import timedelta
 
 import pytest
 
+from ds01_spawner.domain.allocation import UsageInterval
 from ds01_spawner.domain.errors import PolicyError, PolicyProblem, Unavailable
 from ds01_spawner.domain.event import Event
 from ds01_spawner.domain.gpu import CardPower, SlotActivity
-from ds01_spawner.domain.usage import Amount, Holder
+from ds01_spawner.domain.usage import Amount, Holder, UsageMark
 from ds01_spawner.domain.usage_look import Intensity
-from ds01_spawner.operations.usage import Books, granted
+from ds01_spawner.operations.usage import FOLDED_AT_ONCE, Books, granted, put_old_together
 from fakes.clock import EPOCH, FakeClock
 from fakes.lab import Lab
+from fakes.ledger import FakeLedger
 
 DAY = timedelta(days=1)
 MICRO = 1_000_000
@@ -131,6 +133,32 @@ def test_a_ledger_that_is_full_books_nothing_and_the_next_pass_everything(lab: L
     keep(lab, kept)
     found = total(lab)["alice"]
     assert (found.seen_microseconds, found.grants) == (120 * MICRO, 1)
+
+
+def test_years_of_an_earlier_release_are_put_together_bit_by_bit() -> None:
+    ledger, hour = FakeLedger(), timedelta(hours=1)
+    old = [
+        UsageInterval(
+            f"c{number}", "GPU", "alice", 1.0, EPOCH + number * hour, EPOCH + number * hour + hour
+        )
+        for number in range(FOLDED_AT_ONCE + 100)
+    ]
+    mark, later = UsageMark("1"), EPOCH + 200 * DAY
+    with ledger.transaction() as transaction:
+        transaction.put_usage(old)
+        left = []
+        while mark.folded_at is None:
+            mark = put_old_together(transaction, mark, later)
+            left.append(len(transaction.usage_begun_before(later)))
+            parts = [
+                *transaction.usage_booked(EPOCH - DAY, later),
+                *transaction.usage_held(EPOCH - DAY, later),
+            ]
+            held = sum(amount.held_microseconds for _, amount in parts)
+            assert held == len(old) * 3600 * MICRO
+        assert left == [100, 0]
+        assert put_old_together(transaction, mark, later) == mark
+        assert mark.event_place == "1"
 
 
 def test_waits_are_booked_when_they_end() -> None:
