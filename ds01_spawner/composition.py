@@ -348,6 +348,7 @@ class Platform:
             outbox=self.outbox,
             audit=self.audit,
             zone=self.zone,
+            is_main=self.directories.is_main,
         )
 
     @cached_property

@@ -33,7 +33,8 @@ _log = logging.getLogger("ds01.unmanaged")
 class PastPlatform:
     """Looks again and again. For one thread at a time.
 
-    What it remembers by itself is who was seen when; that somebody was warned is in the ledger.
+    What it remembers by itself is who was seen when; that somebody was warned is in the ledger. Of
+    several installations on one engine only the main one does more than report.
     """
 
     def __init__(  # noqa: PLR0913 - the ports it stands on
@@ -48,6 +49,7 @@ class PastPlatform:
         outbox: Outbox,
         audit: Audit,
         zone: tzinfo,
+        is_main: bool,
     ) -> None:
         self._clock = clock
         self._policy = policy
@@ -58,6 +60,7 @@ class PastPlatform:
         self._outbox = outbox
         self._audit = audit
         self._zone = zone
+        self._is_main = is_main
         self._seen: dict[str, datetime] = {}
         self._nobodys: dict[tuple[str, int], bool] = {}
         self._stopping: set[str] = set()
@@ -94,7 +97,7 @@ class PastPlatform:
     def _answer(
         self, workload: Workload, policy: Policy, picture: Picture, *, is_new: bool
     ) -> None:
-        response = policy.unmanaged.response_to(workload)
+        response = self._response(workload, policy)
         if response is Response.REPORT:
             return
         if self._is_ending(workload, policy, picture):
@@ -104,6 +107,10 @@ class PastPlatform:
         since = self._warned(workload, limit, grace)
         if grace is not None and not is_new and self._clock.now() >= since + grace:
             self._stop(workload, policy, limit, picture)
+
+    def _response(self, workload: Workload, policy: Policy) -> Response:
+        """What is done about it; by the main installation alone, because it tells no maker."""
+        return policy.unmanaged.response_to(workload) if self._is_main else Response.REPORT
 
     def _warned(self, workload: Workload, limit: Limit, grace: timedelta | None) -> datetime:
         """Since when its owner knows; where nobody is known, since when it is seen."""
@@ -173,7 +180,7 @@ class PastPlatform:
                 self._outbox.post(transaction, stopped(workload, limit, moment))
 
     def _found(self, workload: Workload, policy: Policy) -> None:
-        response = policy.unmanaged.response_to(workload)
+        response = self._response(workload, policy)
         reason = workload.owner.why or "It uses a GPU and was not started through the platform."
         self._write("workload.found", workload, reason, {"response": response.value})
 

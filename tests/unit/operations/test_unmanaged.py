@@ -34,7 +34,8 @@ MINUTE = timedelta(minutes=1)
 class Watch:
     """A machine, and who looks at it once a minute."""
 
-    def __init__(self, unmanaged: str = "") -> None:
+    def __init__(self, unmanaged: str = "", *, is_main: bool = True) -> None:
+        self.is_main = is_main
         self.clock = FakeClock()
         self.policy = FakePolicy(f"unmanaged: {{{unmanaged}}}")
         self.ledger = FakeLedger()
@@ -75,6 +76,7 @@ class Watch:
             ),
             audit=audit,
             zone=UTC,
+            is_main=self.is_main,
         )
 
     def container(
@@ -200,6 +202,13 @@ def test_what_is_spared_goes_on(spare: str) -> None:
     watch.container()
     watch.minutes(60)
     assert (watch.runs, watch.told) == (True, [])
+
+
+def test_an_installation_beside_the_main_one_only_reports() -> None:
+    watch = Watch("docker: stop, grace: 0s", is_main=False)
+    watch.container()
+    watch.minutes(60)
+    assert (watch.runs, watch.told, watch.events.actions) == (True, [], ["workload.found"])
 
 
 def test_what_has_no_gpu_is_left_alone() -> None:
