@@ -49,7 +49,7 @@ class EventTail:
         try:
             present = stack.enter_context(self._path.open("rb"))
         except FileNotFoundError:
-            return (), place
+            return (), place or _place_of(0, 0)
         match = _PLACE.fullmatch(place)
         inode = os.fstat(present.fileno()).st_ino
         if match is None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import cast
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import Container, ContainerState
@@ -14,7 +15,7 @@ from ds01_spawner.domain.gpu import CardPower, Inventory, Slot, SlotActivity
 from ds01_spawner.domain.occupancy import Snapshot
 from ds01_spawner.domain.usage_intervals import start_details
 from ds01_spawner.operations.usage import Books
-from ds01_spawner.ports import Ledger, LedgerTransaction
+from ds01_spawner.ports import EventLog, EventReader, Ledger, LedgerTransaction
 from fakes.clock import EPOCH
 from fakes.event_log import FakeEventLog
 from fakes.ledger import FakeLedger
@@ -169,22 +170,24 @@ class Service:
 
     Attributes:
         ledger: Where they are.
+        log: Where the month's events are written.
+        reader: Where they are read; by default the same.
     """
 
     month: Month
     ledger: Ledger = field(default_factory=FakeLedger)
+    log: EventLog = field(default_factory=FakeEventLog)
+    reader: EventReader | None = None
 
     def __post_init__(self) -> None:
-        self.log = FakeEventLog()
+        self._read = self.reader or cast("EventReader", self.log)
         self.probe = FakeProbe(self.month.inventory)
         self._books = self._process()
-        with self.ledger.transaction() as transaction:
-            del transaction
 
     def _process(self) -> Books:
         return Books(
             ledger=self.ledger,
-            events=self.log,
+            events=self._read,
             probe=self.probe,
             intensity=lambda: lambda _moment: 400.0,
         )
@@ -212,7 +215,7 @@ class Service:
                 self._books = self._process()
 
     def _break_off(self, snapshot: Snapshot) -> None:
-        broken = Books(ledger=_Breaking(self.ledger), events=self.log, probe=self.probe)
+        broken = Books(ledger=_Breaking(self.ledger), events=self._read, probe=self.probe)
         try:
             broken.keep(snapshot)
         except Unavailable:

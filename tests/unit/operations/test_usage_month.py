@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ds01_spawner.adapters.event_file import EventFile
+from ds01_spawner.adapters.event_tail import EventTail
 from ds01_spawner.adapters.ledger import SqliteLedger
 from ds01_spawner.domain.usage import Amount, Grain, UsageMark
 from ds01_spawner.domain.work import LONGEST_GAP
@@ -116,10 +118,12 @@ def test_what_cards_do_not_tell_is_not_made_up(seed: int) -> None:
             assert found.rated_millijoules == found.energy_millijoules
 
 
-def test_the_real_ledger_says_the_same(tmp_path: Path) -> None:
+def test_the_real_ledger_and_the_real_log_say_the_same(tmp_path: Path) -> None:
     month, again = Month(7), Month(7)
     real, fake = SqliteLedger(tmp_path / "ledger.sqlite"), FakeLedger()
-    Service(month, real).run()
+    log = EventFile(tmp_path / "events.jsonl")
+    Service(month, real, log, EventTail(log.path)).run()
+    assert log.path.with_name("events.jsonl.4").exists(), "it was rotated meanwhile"
     Service(again, fake).run()
     for later in (0, 1, 2, 12):
         if later:
