@@ -3,19 +3,14 @@
 Nothing that computes is dropped. What cannot be said of whom is `unknown`, with the reason why.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from ds01_spawner.domain import labels
-from ds01_spawner.domain.people import FIRST_PERSON_ID
-from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.labels import Interface
-from ds01_spawner.domain.names import SEPARATOR
-from ds01_spawner.domain.occupancy import SlotIndex
+from ds01_spawner.domain.people import FIRST_PERSON_ID
 from ds01_spawner.domain.process_place import place_of
 
 _SHORT_ID = 12
