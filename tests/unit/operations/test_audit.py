@@ -31,7 +31,7 @@ def audit(log: FakeEventLog) -> Audit:
 def test_an_allocation_tells_slots_devices_share_and_waiting(
     audit: Audit, log: FakeEventLog
 ) -> None:
-    audit.granted(REQUEST, [SLOTS["0:1"], SLOTS["2"]], timedelta(seconds=1.23456))
+    audit.granted(REQUEST, [SLOTS["0:1"], SLOTS["2"]], timedelta(seconds=1.23456), "student")
     assert log.events == [
         Event(
             ts=EPOCH,
@@ -46,6 +46,9 @@ def test_an_allocation_tells_slots_devices_share_and_waiting(
                 "container": "jupyter._.alice",
                 "uuids": ["MIG-lab-0-1", "GPU-lab-2"],
                 "equivalents": 1.2857,
+                "profile": "2g.10gb",
+                "group": "student",
+                "project": "",
                 "waited_seconds": 1.235,
             },
         )
