@@ -146,7 +146,7 @@ def one_pass(ledger: SqliteLedger) -> Callable[[], object]:
     probe = FakeProbe(inventory)
     probe.watts = {gpu.uuid: CardPower(200.0) for gpu in cards}
     log = FakeEventLog()
-    books = Books(ledger=ledger, events=log, probe=probe)
+    books = Books(ledger=ledger, events=log, probe=probe, instance="here")
     activity = {slot.uuid: SlotActivity(0.5) for slot in inventory.slots}
     moments = (NOW + timedelta(minutes=minute) for minute in range(10_000))
     return lambda: books.keep(Snapshot(next(moments), inventory, activity, containers))

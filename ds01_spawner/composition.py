@@ -702,6 +702,7 @@ class Platform:
             ledger=self.ledger,
             events=EventTail(self.directories.events),
             probe=self.probe,
+            instance=self.instance,
             intensity=self.carbon.intensity,
         )
 

@@ -80,6 +80,7 @@ class UsageInterval:
         slot_id: The slot as people call it.
         profile: `full`, or a MIG profile name.
         seen_at: When it was last looked at; `None` before the first look.
+        begin_told: Whether the log told of the begin: another start is then another interval.
         end_known: Whether the end was told by the engine or the log, not guessed.
         folded_until: Up to here it is in the hours already, and counts no more; `None` for nothing.
         seen_microseconds: How long somebody looked; what is held and not seen is a gap.
@@ -102,6 +103,7 @@ class UsageInterval:
     slot_id: str = ""
     profile: str = ""
     seen_at: datetime | None = None
+    begin_told: bool = False
     end_known: bool = True
     folded_until: datetime | None = None
     seen_microseconds: int = 0

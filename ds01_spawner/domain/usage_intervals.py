@@ -166,16 +166,20 @@ class Intervals:
             earlier = [each for each in self._of(begun.container_id) if each.gpu_uuid == uuid]
             last = earlier[-1] if earlier else None
             if last is None:
-                self.put(self._interval(begun, uuid, begun.since))
+                self._put_told(begun, uuid, begun.since)
                 continue
-            if last.ended_at is None and last.started_at == begun.since:
-                continue  # seen already
+            if last.ended_at is None and last.started_at == begun.since and not last.begin_told:
+                self.put(replace(last, begin_told=True))  # it was seen before this was read
+                continue
             if begun.at <= last.started_at:
                 continue
             if last.ended_at is None:  # how it ended was not told yet
                 self.put(replace(last, ended_at=begun.at, end_known=False))
             if last.ended_at is None or begun.at >= last.ended_at:
-                self.put(self._interval(begun, uuid, begun.at))
+                self._put_told(begun, uuid, begun.at)
+
+    def _put_told(self, begun: Begun, uuid: str, since: datetime) -> None:
+        self.put(replace(self._interval(begun, uuid, since), begin_told=True))
 
     def _exit(self, container_id: str, ended_at: datetime) -> None:
         """The last run that began before ended then; unless its end is known already."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from ds01_spawner.domain import labels
 from ds01_spawner.domain.errors import DS01Error, PolicyError, Unavailable
 from ds01_spawner.domain.event import Event
 from ds01_spawner.domain.occupancy import Snapshot
@@ -41,6 +42,7 @@ class Books:
         ledger: Where they are.
         events: What the log tells.
         probe: Asked what the cards take.
+        instance: Id of this installation: another's containers are in its own books.
         intensity: Gives what a kilowatt-hour emits.
     """
 
@@ -50,11 +52,13 @@ class Books:
         ledger: Ledger,
         events: EventReader,
         probe: GpuProbe,
+        instance: str,
         intensity: Callable[[], Intensity] = lambda: no_intensity,
     ) -> None:
         self._ledger = ledger
         self._events = events
         self._probe = probe
+        self._instance = instance
         self._intensity = intensity
         self._before: Look | None = None
 
@@ -85,13 +89,18 @@ class Books:
         look: Look,
         intensity: Intensity,
     ) -> None:
+        ours = [
+            each
+            for each in snapshot.containers
+            if each.labels.get(labels.INSTANCE, self._instance) == self._instance
+        ]
         ids = {str(each.details.get("id")) for each in told}
-        ids |= {each.id for each in snapshot.containers if each.state.is_live}
+        ids |= {each.id for each in ours if each.state.is_live}
         known = (*transaction.usage_since(snapshot.taken_at), *transaction.usage_of(ids))
         intervals = Intervals(known, snapshot.inventory.slots)
         for event in told:
             intervals.tell(event)
-        intervals.see(snapshot.containers, snapshot.taken_at)
+        intervals.see(ours, snapshot.taken_at)
         bookings: list[Booking] = []
         for each in list(intervals.changes.values()):
             changed, more = ending(each)

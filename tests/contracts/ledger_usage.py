@@ -34,6 +34,7 @@ FULL = UsageInterval(
     slot_id="0:1",
     profile="2g.10gb",
     seen_at=MIDNIGHT + 2 * HOUR,
+    begin_told=True,
     end_known=False,
     folded_until=MIDNIGHT + HOUR,
     seen_microseconds=5,

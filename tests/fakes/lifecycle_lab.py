@@ -165,7 +165,7 @@ class LifecycleLab:
             audit=lab.audit,
             hub=self.hub,
             leftovers=leftovers,
-            books=Books(ledger=lab.ledger, events=lab.events, probe=lab.probe),
+            books=Books(ledger=lab.ledger, events=lab.events, probe=lab.probe, instance="here"),
         )
         self.while_waiting: Callable[[], None] = lambda: None
 

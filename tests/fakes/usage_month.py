@@ -189,6 +189,7 @@ class Service:
             ledger=self.ledger,
             events=self._read,
             probe=self.probe,
+            instance="here",
             intensity=lambda: lambda _moment: 400.0,
         )
 
@@ -215,7 +216,9 @@ class Service:
                 self._books = self._process()
 
     def _break_off(self, snapshot: Snapshot) -> None:
-        broken = Books(ledger=_Breaking(self.ledger), events=self._read, probe=self.probe)
+        broken = Books(
+            ledger=_Breaking(self.ledger), events=self._read, probe=self.probe, instance="here"
+        )
         try:
             broken.keep(snapshot)
         except Unavailable:

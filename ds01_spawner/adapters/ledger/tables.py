@@ -155,6 +155,7 @@ usage = sa.Table(
     *(_added(name, sa.Text, "''") for name in ("group", "project", "interface")),
     *(_added(name, sa.Text, "''") for name in ("container_name", "slot_id", "profile")),
     _optional("seen_at", MOMENT),
+    _added("begin_told", sa.Boolean, "0"),
     _added("end_known", sa.Boolean, "1"),
     _optional("folded_until", MOMENT),
     *(

@@ -145,6 +145,14 @@ def test_a_restart_between_two_looks_is_a_new_interval() -> None:
     assert after(events, [interval()], seen=[used()]) == expected
 
 
+def test_a_restart_soon_after_the_grant_is_a_new_interval_too() -> None:
+    ended, again = HOUR_AGO + 40 * SECOND, HOUR_AGO + 60 * SECOND
+    events = [start(STARTED, again=True), start(again, again=True), end(ended, at=EPOCH - SECOND)]
+    expected = [(HOUR_AGO, ended, True), (again, None, True)]
+    assert after(events, seen=[used()]) == expected
+    assert after(events, [interval()], seen=[used()]) == expected, "it was seen first"
+
+
 def test_an_end_that_is_told_after_the_next_start_is_put_where_it_belongs() -> None:
     again = ENDED + MINUTE
     events = [start(again, again=True), end(ENDED, at=again + SECOND)]

@@ -60,7 +60,7 @@ def new_reconciler(lab: Lab, hub: FakeHub | None) -> Reconciler:
             audit=lab.audit,
             instance="here",
         ),
-        books=Books(ledger=lab.ledger, events=lab.events, probe=lab.probe),
+        books=Books(ledger=lab.ledger, events=lab.events, probe=lab.probe, instance="here"),
     )
 
 

@@ -1,4 +1,5 @@
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -24,7 +25,7 @@ def lab() -> Lab:
 
 
 def books(lab: Lab) -> Books:
-    return Books(ledger=lab.ledger, events=lab.events, probe=lab.probe)
+    return Books(ledger=lab.ledger, events=lab.events, probe=lab.probe, instance="here")
 
 
 def keep(lab: Lab, kept: Books) -> tuple[str, ...]:
@@ -76,7 +77,7 @@ def test_whose_it_is_comes_from_the_log_and_the_engine_alike(lab: Lab) -> None:
     keep(other, books(other))
     with other.ledger.transaction() as transaction:
         (by_engine,) = transaction.usage_since(EPOCH)
-    assert by_engine == by_log
+    assert replace(by_engine, begin_told=True) == by_log
     assert (by_log.user, by_log.group, by_log.interface) == ("alice", "student", "hub")
     assert (by_log.slot_id, by_log.profile) == ("0:2", "1g.5gb")
 
@@ -89,6 +90,14 @@ def test_another_process_goes_on_where_the_last_one_ended(lab: Lab) -> None:
         keep(lab, books(lab))
     assert total(lab)["alice"].seen_microseconds == 180 * MICRO
     assert total(lab)["alice"].grants == 1
+
+
+def test_containers_of_another_installation_are_in_its_own_books(lab: Lab) -> None:
+    lab.run("alice")
+    lab.wait(60)
+    kept = Books(ledger=lab.ledger, events=lab.events, probe=lab.probe, instance="another")
+    keep(lab, kept)
+    assert total(lab) == {}
 
 
 class Unreadable:
@@ -110,7 +119,9 @@ def test_a_part_that_does_not_answer_is_told_and_the_rest_is_booked(
     lab.run("alice")
     lab.wait(60)
     monkeypatch.setattr(lab.probe, "power", stuck)
-    kept = Books(ledger=lab.ledger, events=Unreadable(), probe=lab.probe, intensity=broken)
+    kept = Books(
+        ledger=lab.ledger, events=Unreadable(), probe=lab.probe, instance="here", intensity=broken
+    )
     assert [each.split(".")[0] for each in keep(lab, kept)] == [
         "The NVIDIA driver does not answer",
         "carbon",
