@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ds01_spawner.adapters.event_file import EventFile
@@ -62,6 +62,8 @@ def seen(month: Month, user: str, *, whole: bool = False) -> int:
 
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10**6))
+@example(4872)  # a restart within seconds of the grant
+@example(10434)  # an end that is told a week after the guess
 def test_totals_are_those_of_the_event_log_before_and_after_they_are_put_together(
     seed: int,
 ) -> None:
