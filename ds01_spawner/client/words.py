@@ -1,0 +1,21 @@
+"""What the API answers, in words that every way in says alike. Pure."""
+
+from typing import TYPE_CHECKING
+
+from ds01_spawner.domain.gpu import FULL_PROFILE
+
+if TYPE_CHECKING:
+    from ds01_spawner.client.models import Container, Removed
+
+
+def gpu_words(container: "Container | Removed") -> str:
+    """`, with GPU slot 0:1 (2g.10gb)`; empty without any."""
+    slots: tuple[str, ...] = getattr(container, "gpu_slots", ())
+    if not slots:
+        return ""
+    profiles: tuple[str, ...] = getattr(container, "gpu_profiles", ())
+    sizes = ["a whole GPU" if each == FULL_PROFILE else each for each in profiles]
+    if len(sizes) != len(slots):
+        sizes = [""] * len(slots)
+    shown = [f"{slot} ({size})" if size else slot for slot, size in zip(slots, sizes, strict=True)]
+    return f", with GPU slot{'s' * (len(slots) > 1)} {', '.join(shown)}"
