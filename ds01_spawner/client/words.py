@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from ds01_spawner.domain.gpu import FULL_PROFILE
 
 if TYPE_CHECKING:
-    from ds01_spawner.client.models import Container, Removed
+    from ds01_spawner.client.models import Container, Place, Removed
 
 
 def gpu_words(container: "Container | Removed") -> str:
@@ -19,3 +19,14 @@ def gpu_words(container: "Container | Removed") -> str:
         sizes = [""] * len(slots)
     shown = [f"{slot} ({size})" if size else slot for slot, size in zip(slots, sizes, strict=True)]
     return f", with GPU slot{'s' * (len(slots) > 1)} {', '.join(shown)}"
+
+
+def place_words(place: "Place") -> str:
+    """`Waiting for 1 MIG slot: you are number 2 of 3. All are in use.`."""
+    if place.place == 0:
+        return f"Your turn: you get {place.gpu}."
+    where = f"you are number {place.place} of {place.length}"
+    if place.length <= 1:
+        where = "you are the next"
+    reason = f" {place.reason}" if place.reason else ""
+    return f"Waiting for {place.gpu}: {where}.{reason}"

@@ -150,6 +150,29 @@ def tell_editors() -> Step:
     return Step(VSCODE, DONE, "ssh and VS Code find your containers, as NAME.ds01.")
 
 
+def look_for_configured() -> Step:
+    """Whether `ssh` and editors find one's containers, here or on one's own computer.
+
+    Nobody but its owner knows what is on another computer: `remember_configured` keeps it.
+    """
+    found = look_for_editors()
+    if found.state != THERE and _configured_file().exists():
+        return Step(VSCODE, THERE, "You set up VS Code on your own computer.")
+    if found.state == THERE:
+        return found
+    return Step(VSCODE, OPEN, "VS Code on your own computer does not know your containers yet.")
+
+
+def remember_configured() -> Step:
+    """Keep that somebody set their own computer up.
+
+    Raises:
+        Unavailable: It cannot be written.
+    """
+    ssh_files.write(_configured_file(), "VS Code is set up on a computer of one's own.\n")
+    return Step(VSCODE, DONE, "VS Code on your own computer finds your containers, as NAME.ds01.")
+
+
 def look_for_container(containers: Iterable[m.Container]) -> Step:
     """Whether a container of one's own runs."""
     running = running_one(containers)
@@ -202,6 +225,14 @@ def page_file() -> Path:
     return ssh_files.files().config.parent / FILE
 
 
+def look_for_page() -> Step:
+    """Whether the page of first steps is kept."""
+    path = page_file()
+    if path.exists():
+        return Step(FIRST_STEPS, THERE, f"The first steps are in {path}.")
+    return Step(FIRST_STEPS, OPEN, "You have not read the first steps yet.")
+
+
 def keep_page(page: str) -> Step:
     """The page in a file of its own."""
     path = page_file()
@@ -213,6 +244,10 @@ def keep_page(page: str) -> Step:
             FIRST_STEPS, FAILED, f"{path} cannot be written: {exc.strerror}. Run this again."
         )
     return Step(FIRST_STEPS, DONE, f"The first steps are below, and in {path}.")
+
+
+def _configured_file() -> Path:
+    return ssh_files.files().config.with_name("own-computer.txt")
 
 
 def _key_here() -> str:
