@@ -1,0 +1,93 @@
+"""A model's widgets: drawn anew when the model changes, live while somebody sees them."""
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+import ipywidgets as w
+
+from ds01_widgets.models.live import Live
+from ds01_widgets.models.wizard import Wizard
+from ds01_widgets.views import parts
+
+M = TypeVar("M", bound=Wizard)
+
+
+class View(w.VBox, Generic[M]):
+    """The base of all wizards as widgets.
+
+    A view that shows what is live lets its model ask only while it is on somebody's page: when the
+    cell is run again or its output cleared, the old one asks no more.
+
+    Args:
+        model: What is shown.
+        title: Its heading.
+        ideas: Names of concepts that `Why?` explains.
+
+    Attributes:
+        model: What is shown.
+        problem: What went wrong.
+        why: The explanations.
+    """
+
+    def __init__(self, model: M, title: str, ideas: Sequence[str] = ()) -> None:
+        self.model = model
+        self.problem = parts.ProblemBox()
+        self.why = parts.Why(*ideas)
+        self._drawing = False
+        super().__init__()
+        self.add_class("ds01")
+        self._head = [parts.look(), parts.heading(title), *([self.why] if ideas else [])]
+        self._stop = model.observe(self.redraw)
+        self._view_count = 0  # from here on the front end counts where this is seen
+        self.observe(self._seen, "_view_count")
+
+    def fill(self, *children: w.Widget) -> None:
+        """Put the wizard's own widgets in, and begin."""
+        self.children = (*self._head, *children, self.problem)
+        self.redraw()
+        self.model.load()
+
+    def draw(self) -> None:
+        """Set the widgets to what the model says."""
+
+    def redraw(self) -> None:
+        """Draw; what widgets say meanwhile was not said by a person."""
+        if self._drawing:
+            return
+        self._drawing = True
+        try:
+            self.problem.show(self.model.problem)
+            self.draw()
+        finally:
+            self._drawing = False
+
+    @property
+    def drawing(self) -> bool:
+        """Whether widgets are being set by the model."""
+        return self._drawing
+
+    def close(self) -> None:
+        """End it, with everything that its model does."""
+        self._stop()
+        self.unobserve(self._seen, "_view_count")
+        self.model.close()
+        for each in _below(self):
+            each.close()
+        super().close()
+
+    def _seen(self, change: Any) -> None:
+        if not isinstance(self.model, Live):
+            return
+        if change["new"]:
+            self.model.show()
+        else:
+            self.model.hide()
+
+
+def _below(box: w.Box) -> list[w.Widget]:
+    found: list[w.Widget] = []
+    for each in box.children:
+        if isinstance(each, w.Box):
+            found += _below(each)
+        found.append(each)
+    return found
