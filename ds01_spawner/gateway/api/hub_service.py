@@ -1,7 +1,7 @@
 """The API as JupyterHub's service `ds01`: the hub says who asks."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler, HubOAuthenticated
@@ -11,7 +11,8 @@ from ds01_spawner.domain.errors import Forbidden, Unavailable
 from ds01_spawner.gateway.api.application import application
 from ds01_spawner.gateway.api.exec_handler import ExecHandler
 from ds01_spawner.gateway.api.execs import ApiExecs
-from ds01_spawner.gateway.api.handler import ApiHandler, Served
+from ds01_spawner.gateway.api.handler import ApiHandler, Authenticate, Served
+from ds01_spawner.gateway.api.plain import set_safe_headers
 from ds01_spawner.gateway.api.requester import Requester, by_hub
 from ds01_spawner.gateway.api.tunnel import Tunnels
 from ds01_spawner.gateway.api.tunnel_handler import TunnelHandler
@@ -26,16 +27,31 @@ CACHE_SECONDS = 60
 """How long a token that was taken back, or a group that was left, still counts."""
 
 
+Beside = Callable[[HubOAuth, Authenticate], Iterable[Any]]
+"""Further handlers of the service, as `Application` takes them, made with what says who asks."""
+
+
 class HubApiHandler(HubOAuthenticated, ApiHandler):  # type: ignore[misc]
     """Rows of the table behind the hub's proxy; the mixin checks who may use cookies (XSRF)."""
+
+
+class CallbackHandler(HubOAuthCallbackHandler):  # type: ignore[misc]
+    """Where the hub's log-in sends a browser back to."""
+
+    def set_default_headers(self) -> None:
+        """As all answers have them."""
+        set_safe_headers(self)
 
 
 class LoginHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
     """Sends a browser through the hub's log-in and back; the API itself only says 401."""
 
+    def set_default_headers(self) -> None:
+        """As all answers have them."""
+        set_safe_headers(self)
+
     async def get(self) -> None:
         """Go on to `next`, below the service, once somebody is logged in."""
-        self.set_header("Cache-Control", "no-store")
         if await self.hub_auth.get_user(self, sync=False) is None:
             self.redirect(self.get_login_url())
             return
@@ -50,6 +66,7 @@ def hub_application(
     environment: Mapping[str, str],
     cookie_secret: bytes,
     tunnels: Tunnels | None = None,
+    beside: Beside = lambda _auth, _hub: (),
 ) -> Application:
     """The API as JupyterHub's service.
 
@@ -58,13 +75,14 @@ def hub_application(
         environment: What the hub gives its services, see `hub_auth_from`.
         cookie_secret: Signs cookies; the same after a restart, so that people stay logged in.
         tunnels: Opens tunnels to SSH servers.
+        beside: What else the service serves.
     """
     auth = hub_auth_from(environment)
 
     class Handler(HubApiHandler):
         hub_auth = auth
 
-    class Callback(HubOAuthCallbackHandler):  # type: ignore[misc]
+    class Callback(CallbackHandler):
         hub_auth = auth
 
     class Login(LoginHandler):
@@ -94,6 +112,7 @@ def hub_application(
             (f"{prefix}/login", Login),
             (f"{prefix}/api/ssh/tunnel/([^/]+)", Tunneling, tunneling),
             (f"{prefix}/api/containers/([^/]+)/exec", Executing, executing),
+            *beside(auth, hub),
         ],
         settings={
             "cookie_secret": cookie_secret,
