@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ds01_cli.frame import guide, printing, session
-from ds01_cli.own.limits import USAGE, amount, place_of, sentences
+from ds01_spawner.client.limit_words import USAGE, amount, place_of, sentences
 from ds01_spawner.domain.errors import NotFound
 from ds01_spawner.domain.wording import clean
 
