@@ -15,6 +15,7 @@ from ds01_spawner.client.models.base import MOST_ON_A_PAGE
 from ds01_spawner.client.streams import Session, Wanted
 from ds01_spawner.client.web_stream import behind_hub
 from ds01_spawner.domain.errors import InvalidRequest, Unavailable
+from ds01_spawner.domain.names import DEFAULT_SERVER
 from ds01_spawner.domain.units import format_duration
 
 
@@ -188,6 +189,46 @@ class Client(Asking):
         for event in self._events(f"{_of(name)}/logs/events", models, lines=lines, user=user):
             if not isinstance(event, m.LogText) or event.text:
                 yield event
+
+    def servers(self) -> m.Servers:
+        """One's JupyterLab servers in the hub, running or not."""
+        return self._get("/servers", m.Servers)
+
+    def start_server(
+        self,
+        wanted: m.ServerRequest,
+        *,
+        on_place: Callable[[m.Place], None] | None = None,
+        on_step: Callable[[m.Step], None] | None = None,
+    ) -> m.Server:
+        """Have the hub start a server, after a wait for a GPU if need be.
+
+        When this is broken off, the start goes on; `stop_server` ends it.
+
+        Args:
+            wanted: The server.
+            on_place: Called with the place in the queue, whenever it changes.
+            on_step: Called when something that takes a while begins.
+        """
+        models: dict[str, type[m.Place | m.Step | m.Server]] = {
+            "place": m.Place,
+            "step": m.Step,
+            "end": m.Server,
+        }
+        events = self._events("/servers", models, body=wanted, silence_seconds=DEED_SECONDS)
+        with closing(events):
+            for event in events:
+                if isinstance(event, m.Server):
+                    return event
+                if isinstance(event, m.Place) and on_place is not None:
+                    on_place(event)
+                if isinstance(event, m.Step) and on_step is not None:
+                    on_step(event)
+        raise Unavailable("The gateway broke off before the server was ready.", "See its state.")
+
+    def stop_server(self, name: str = "") -> m.Server:
+        """Have the hub stop a server, or break off its start; without a name, the unnamed one."""
+        return self._delete(f"/servers/{quote(name or DEFAULT_SERVER, safe='')}", m.Server)
 
     def gpus(self) -> m.Gpus:
         """Every GPU slot."""

@@ -17,6 +17,12 @@ from ds01_spawner.ports.folders import (
     PersonalPaths,
     VolumeFolders,
 )
+from ds01_spawner.ports.hub_servers import (
+    HubSpawning,
+    HubStep,
+    ServerAtHub,
+    ServerState,
+)
 from ds01_spawner.ports.ledger import (
     Ledger,
     LedgerTransaction,
@@ -57,6 +63,8 @@ __all__ = [
     "GpuProbe",
     "HubClient",
     "HubServer",
+    "HubSpawning",
+    "HubStep",
     "JupyterServers",
     "KeepAliveFiles",
     "Ledger",
@@ -66,6 +74,8 @@ __all__ = [
     "PathKind",
     "PersonalPaths",
     "PolicySource",
+    "ServerAtHub",
+    "ServerState",
     "SshFolder",
     "StorageMeter",
     "VolumeFolders",

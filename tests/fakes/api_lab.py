@@ -43,6 +43,7 @@ from fakes.engine_link import FakeEngineLink
 from fakes.event_log import FakeEventLog
 from fakes.folders import FakeStage
 from fakes.hub import FakeHub
+from fakes.hub_spawning import FakeHubSpawning
 from fakes.lab import POLICY as ONE_SLOT
 from fakes.lab import Lab
 from fakes.lifecycle_lab import LifecycleLab
@@ -92,6 +93,7 @@ class ApiLab:
     builder: Builder | None = None
     url: str = ""
     hub: FakeHub = field(default_factory=FakeHub)
+    spawning: FakeHubSpawning = field(default_factory=FakeHubSpawning)
     link: FakeEngineLink = field(default_factory=FakeEngineLink)
     usage: FakeUsage = field(default_factory=FakeUsage)
     ssh_folder: FakeSshFolder = field(default_factory=FakeSshFolder)
@@ -138,6 +140,8 @@ class ApiLab:
             hub=self.hub,
             builds=self.builder,
             creating=self.creator,
+            spawning=self.spawning,
+            named_servers=10,
         )
         self.served = served_by(self.api, self.rate)
 

@@ -17,7 +17,7 @@ from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import EngineLink, Query
 from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.audit import in_request
-from ds01_spawner.ports import HubClient
+from ds01_spawner.ports import HubClient, HubSpawning
 
 T = TypeVar("T")
 Q = TypeVar("Q", bound=Wire)
@@ -63,6 +63,9 @@ class Api:
         builds: Builds images; `None` where none are built.
         creating: Makes containers; `None` where none are made.
         hub_url: Where people reach the hub in a browser; `None` where nobody said.
+        spawning: Has the hub start people's servers; `None` where no hub is known.
+        named_servers: How many the hub lets one have beside the unnamed one; `None` where nobody
+            said.
     """
 
     platform: Platform
@@ -72,6 +75,8 @@ class Api:
     builds: Builder | None = None
     creating: Creator | None = None
     hub_url: str | None = None
+    spawning: HubSpawning | None = None
+    named_servers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

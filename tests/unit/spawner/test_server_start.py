@@ -152,8 +152,8 @@ async def test_a_start_tells_its_steps_in_order_and_returns_the_url(
     assert start.told == [
         "Checking your limits",
         "GPU 0:0 (1g.5gb) reserved for you",
-        "Creating your container",
-        "Starting your container",
+        "Creating your server",
+        "Starting your server",
         "Waiting for JupyterLab to answer",
         "Your server is ready",
     ]
