@@ -77,7 +77,7 @@ class Found:
     page: str = ""
 
 
-class Onboarding(Wizard):
+class OnboardingModel(Wizard):
     """The five steps of `ds01 user-setup`.
 
     Attributes:
@@ -100,6 +100,11 @@ class Onboarding(Wizard):
     def step(self, name: str) -> Step:
         """What became of a step."""
         return next(each for each in self.found.steps if each.name == name)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it is known what is done."""
+        return bool(self.found.user)
 
     @property
     def next_step(self) -> str | None:
@@ -137,10 +142,8 @@ class Onboarding(Wizard):
             return
 
         def make(job: Job) -> tuple[Step, Found]:
-            with self._open() as client:
-                job.when_cancelled(client.close)
-                step = first_day.started(_made(client, offer.wanted, job, self._tell))
-            return _and_look(step, self.client)
+            container = _made(self.client, offer.wanted, job, self._tell)
+            return _and_look(first_day.started(container), self.client)
 
         def done(result: tuple[Step, Found]) -> None:
             self._making, self.waiting = None, ""
@@ -152,11 +155,11 @@ class Onboarding(Wizard):
         self.changed()
 
     def cancel(self) -> None:
-        """Give the place in the queue up, and take back what was begun."""
+        """Give the place in the queue up."""
         if self._making is not None:
             self._making.cancel()
             self._making, self.waiting, self.doing = None, "", ""
-            self.changed()
+            self.ask(_out_of_queue, self._take, "Giving your place up …")
 
     def finish(self) -> None:
         """The step `first-steps`: the page, kept in a file of its own."""
@@ -281,6 +284,13 @@ def offered(client: Client, *, again: bool) -> tuple[tuple[Offer, ...], tuple[st
 
 def _and_look(step: Step, client: Client) -> tuple[Step, Found]:
     return step, look(client)
+
+
+def _out_of_queue(client: Client) -> Found:
+    for ticket in client.queue().tickets:
+        if ticket.name == first_day.CONTAINER_NAME:
+            client.leave_queue(ticket.id)
+    return look(client)
 
 
 def _made(

@@ -97,9 +97,13 @@ class Why(w.VBox):
         self.children = (self.button, self.text) if opened else (self.button,)
         if not opened:
             return
-        text = "\n\n".join(map(markdown, self._names))
-        data = {"text/markdown": text, "text/plain": text}
-        self.text.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
+        show_markdown(self.text, "\n\n".join(map(markdown, self._names)))
+
+
+def show_markdown(output: w.Output, text: str) -> None:
+    """Let an output show Markdown, as Jupyter renders it."""
+    data = {"text/markdown": text, "text/plain": text}
+    keep(output, outputs=({"output_type": "display_data", "data": data, "metadata": {}},))
 
 
 class ProblemBox(w.HTML):
