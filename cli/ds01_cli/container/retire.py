@@ -80,13 +80,13 @@ def _saved(client: "Client", found: "Container", *, asks: bool) -> None:
         DS01Error: It was to be saved, and could not be.
     """
     from ds01_cli.image.making import Wishes  # noqa: PLC0415
-    from ds01_cli.image.places import place_of_image  # noqa: PLC0415
     from ds01_cli.image.save import (  # noqa: PLC0415 - only where it is offered
         image_of,
         packages_by_hand,
         print_changes,
         save,
     )
+    from ds01_spawner.home.image_places import place_of_image  # noqa: PLC0415
 
     name = found.name
     if found.state != "running":

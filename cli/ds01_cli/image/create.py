@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from ds01_cli.frame import asking, guide, printing, session
-from ds01_cli.image.choosing import Flags, catalogue_of, recipe_of
-from ds01_cli.image.making import Wishes, check_unedited, made, own_image, requirements_of
-from ds01_cli.image.places import DOCKERFILE, Place, name_for, place_of
+from ds01_cli.image.choosing import Flags, recipe_of
+from ds01_cli.image.making import Wishes, check_unedited, made
 from ds01_spawner.domain.errors import Conflict, InvalidRequest
+from ds01_spawner.home.image_places import DOCKERFILE, Place, name_for, place_of
+from ds01_spawner.home.images import catalogue_of, own_image
+from ds01_spawner.home.requirement_files import requirements_of
 from ds01_spawner.recipes.dockerfile import written
 from ds01_spawner.recipes.packages import apt_packages, image_name, pip_packages
 from ds01_spawner.recipes.recipe import dumped
@@ -74,6 +76,7 @@ def create(  # noqa: PLR0913 - the flags of the command
                 )
         catalogue = catalogue_of(client.image_options())
         lists = requirements_of(place, requirements)
+        printing.note(*lists.notes)
         flags = Flags(
             framework,
             use_case,

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from ds01_cli.frame import guide, printing, session
-from ds01_cli.image.choosing import catalogue_of
-from ds01_cli.image.places import Place, place_of_image
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import DS01Error, InvalidRequest
 from ds01_spawner.domain.wording import clean, size
+from ds01_spawner.home.image_places import Place, place_of_image
+from ds01_spawner.home.images import catalogue_of
 from ds01_spawner.recipes.catalogue import Catalogue
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.recipe import Recipe, loaded

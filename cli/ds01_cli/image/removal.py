@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from ds01_cli.frame import asking, guide, printing, session
-from ds01_cli.image.places import place_of
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import Conflict
 from ds01_spawner.domain.wording import size
+from ds01_spawner.home.image_places import place_of
 
 
 def delete(

@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from ds01_cli.frame import guide, printing, session
-from ds01_cli.image.choosing import catalogue_of
-from ds01_cli.image.making import Wishes, made, renew_requirements, requirements_of
-from ds01_cli.image.places import Place, name_for, place_of_image
+from ds01_cli.image.making import Wishes, made
 from ds01_spawner.client import Client
 from ds01_spawner.domain.errors import Conflict, NotFound
+from ds01_spawner.home.image_places import Place, name_for, place_of_image
+from ds01_spawner.home.images import catalogue_of
+from ds01_spawner.home.requirement_files import renew_requirements, requirements_of
 from ds01_spawner.recipes.catalogue import Catalogue
 from ds01_spawner.recipes.dockerfile import written
 from ds01_spawner.recipes.dockerfile_reading import kept
@@ -158,11 +159,12 @@ def _text(  # noqa: PLR0913 - what, where, how
     changed = _changed(recipe or _of_image(client, name, place), changes, catalogue)
     if changes.requirements is not None:
         lists = requirements_of(place, changes.requirements)
+        printing.note(*lists.notes)
         changed = replace(changed, requirements=lists.names)
         for file, content in () if dry_run else lists.written.items():
             place.write(content, file)
     elif not dry_run:
-        renew_requirements(place, changed.requirements)
+        printing.note(*renew_requirements(place, changed.requirements))
     return written(changed, catalogue, name)
 
 

@@ -9,7 +9,7 @@ import typer
 from ds01_cli.container import naming
 from ds01_cli.frame import guide, printing, session
 from ds01_cli.project import building
-from ds01_cli.project.places import Found, every, find, shown_path
+from ds01_spawner.home.projects import Found, every, find, shown_path
 
 if TYPE_CHECKING:
     from ds01_spawner.client import models as m

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from ds01_cli.image import places
 from ds01_spawner.client import models as m
 from ds01_spawner.client.streams import STDOUT
 from ds01_spawner.domain.errors import Conflict, InvalidRequest, NotFound
+from ds01_spawner.home import image_places
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.recipe import Recipe, dumped
 from fakes.api_app import FakeApi
@@ -68,9 +68,9 @@ def test_of_several_projects_the_containers_or_ones_own_is_meant(
     settings.write_text(settings.read_text().replace('image = "trees"', 'image = "leaves"'))
     with pytest.raises(InvalidRequest, match="Several projects"):
         invoke("image update", "leaves", "--add", "rich")
-    assert places.place_of_image("leaves", None, "trees").folder == trees
+    assert image_places.place_of_image("leaves", None, "trees").folder == trees
     monkeypatch.chdir(trees / "data")
-    assert places.place_of_image("leaves", None).folder == trees
+    assert image_places.place_of_image("leaves", None).folder == trees
 
 
 def test_a_project_that_is_elsewhere_is_asked_for(api: FakeApi) -> None:

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from ds01_cli.project import init
 from ds01_spawner.domain.errors import Conflict, InvalidRequest, NotFound, Unavailable
+from ds01_spawner.home import project_files
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.project import read_settings
 from ds01_spawner.recipes.recipe import Recipe
@@ -157,7 +157,7 @@ def test_an_interrupt_leaves_nothing(
 
     monkeypatch.setattr(Path, "write_text", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        init._make(home / "projects" / "leaves", {"README.md": "x"})
+        project_files.make(home / "projects" / "leaves", {"README.md": "x"})
     assert not any((home / "projects").iterdir())
 
 

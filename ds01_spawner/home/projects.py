@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ds01_cli.frame import here
 from ds01_spawner.domain.errors import DS01Error, InvalidRequest, NotFound
 from ds01_spawner.domain.names import shown
+from ds01_spawner.home import folders
 from ds01_spawner.recipes.project import SETTINGS, Project, read_settings
 
 _MOST_BYTES = 1024 * 1024
@@ -70,7 +70,7 @@ def find(name: str | None) -> tuple[Path, Project]:
 
 def usual_folder() -> Path:
     """Where projects are made."""
-    return here.projects()
+    return folders.projects()
 
 
 def every() -> Iterator[Found]:

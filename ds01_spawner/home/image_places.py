@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ds01_cli.frame import here
-from ds01_cli.project.places import image_of, with_image
 from ds01_spawner.domain.errors import InvalidRequest, NotFound
 from ds01_spawner.domain.names import shown
+from ds01_spawner.home import folders
+from ds01_spawner.home.projects import image_of, with_image
 from ds01_spawner.recipes.packages import image_name
 
 DOCKERFILE = "Dockerfile"
@@ -46,7 +46,7 @@ class Place:
         """` --project NAME`, to stand after an image's name; empty where it is in no project."""
         if self.project is None:
             return ""
-        usual = self.folder == (here.projects() / self.project).resolve()
+        usual = self.folder == (folders.projects() / self.project).resolve()
         return f" --project {shlex.quote(self.project if usual else str(self.folder))}"
 
     def read(self, name: str = DOCKERFILE) -> str | None:
@@ -106,7 +106,7 @@ def place_of(name: str, project: str | None) -> Place:
         return Place(Path.home() / _IMAGES / image_name(name))
     folder = Path(project).expanduser()
     if not folder.is_dir() and os.sep not in project:
-        folder = here.projects() / project
+        folder = folders.projects() / project
     if not folder.is_dir():
         raise NotFound(
             f"There is no project {shown(project)}.",

@@ -1,0 +1,84 @@
+"""The files of a new project: all of them are made, or none."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from ds01_spawner.domain.errors import Conflict, InvalidRequest
+from ds01_spawner.home.projects import shown_path
+
+_GIT_SECONDS = 30
+
+
+def check_free(folder: Path) -> None:
+    """Return when a project can be made there.
+
+    Raises:
+        Conflict: Something is there already.
+    """
+    if folder.is_symlink() or (folder.exists() and (folder.is_file() or any(folder.iterdir()))):
+        raise Conflict(
+            f"{shown_path(folder)} is there already, and nothing in it was changed.",
+            "Choose another name, or work on it: ds01 project launch.",
+        )
+
+
+def make(folder: Path, files: Mapping[str, str]) -> None:
+    """Make all files, or none: they are written beside, and moved into place when all are there.
+
+    Raises:
+        InvalidRequest: They cannot be made.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as exc:
+        raise _unwritable(folder, exc) from exc
+    try:
+        for path, text in files.items():
+            place = draft / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, "utf-8")
+        draft.chmod(0o777 & ~_umask())
+        draft.rename(folder)  # over an empty folder, or over nothing
+    except OSError as exc:
+        raise _unwritable(folder, exc) from exc
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _unwritable(folder: Path, error: OSError) -> InvalidRequest:
+    return InvalidRequest(
+        f"{shown_path(folder)} cannot be made: {error.strerror}.",
+        "Nothing was made. Look at your room with ds01 check-limits, or choose another folder:"
+        " --in FOLDER.",
+    )
+
+
+def make_repository(folder: Path) -> tuple[str, ...]:
+    """Make it a git repository; what went wrong, as sentences."""
+    git = shutil.which("git")
+    if git is None:
+        return ("git is not installed here, so there is no repository yet.",)
+    try:
+        subprocess.run(  # noqa: S603 - git, with words of ours
+            [git, "init", "--quiet", "--initial-branch=main", "."],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            timeout=_GIT_SECONDS,
+            text=True,
+        )
+    except (OSError, subprocess.SubprocessError) as exc:
+        said = (getattr(exc, "stderr", "") or str(exc)).strip().splitlines()
+        return (f"git did not make a repository: {said[-1] if said else exc}.",)
+    return ()
