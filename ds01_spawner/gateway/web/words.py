@@ -68,6 +68,12 @@ def in_path(text: str) -> str:
     return quote(text, safe="@~")
 
 
+def image_name(reference: str) -> str:
+    """An image as its users call it: those of their own without what the platform puts before."""
+    place, _, name = reference.partition("/")
+    return name if name and place.startswith("ds01-") else reference
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "sized": sized,
     "clocked": clocked,
@@ -75,6 +81,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "aged": aged,
     "lasting": lasting,
     "counted": counted,
+    "image_name": image_name,
     "in_path": in_path,
     "share": share,
 }

@@ -11,7 +11,7 @@ async def test_my_servers_and_containers_are_listed_with_what_lies_ahead(lab: We
     shown = await lab.browser("alice").get()
     assert shown.status == 200, shown.html
     said = text_of(shown.html)
-    assert "jupyter" in said
+    assert "My server JupyterLab server running" in said
     assert "secret-work" not in said
 
 
