@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ds01_widgets.concepts import concept
     from ds01_widgets.connecting import connect
+    from ds01_widgets.views.extend_server import ExtendServer
     from ds01_widgets.views.gpu_status import GpuStatus
+    from ds01_widgets.views.my_limits import MyLimits
 
 __all__ = [
     "ExtendServer",

@@ -136,7 +136,7 @@ def test_what_cannot_be_drawn_holds_up_nothing_else(
     background: Background, caplog: pytest.LogCaptureFixture
 ) -> None:
     told: list[int] = []
-    background.start(lambda _job: 1, lambda _one: print(broken()), never)
+    background.start(lambda _job: 1, lambda _one: told.append(broken()), never)
     background.start(lambda _job: 2, told.append, never)
     assert background.settle(10)
     assert told == [2]

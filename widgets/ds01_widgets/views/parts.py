@@ -216,3 +216,19 @@ def keep(widget: w.Widget, **traits: object) -> None:
 def show(widget: w.Widget, *, when: bool) -> None:
     """Let a widget be seen, or not."""
     widget.layout.display = None if when else "none"
+
+
+def offer(choice: Any, options: Iterable[tuple[str, Any]], value: object) -> None:
+    """Set what a choice offers and what is chosen, where either is another.
+
+    Args:
+        choice: A drop-down list or radio buttons.
+        options: Words and value of each; `None` is no value.
+        value: What is chosen; nothing where it is not offered.
+    """
+    wanted = tuple(options)
+    if tuple(choice.options) != wanted:
+        choice.options = wanted
+    chosen = value if any(each == value for _, each in wanted) else None
+    if choice.value != chosen:
+        choice.value = chosen
