@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 BASE_TAG=ds01/base:bookworm
-STARTER_TAG=ds01/starter:latest
+STARTER_TAG=${DS01_STARTER_TAG:-ds01/starter:latest}
 PLAIN_TAG=ds01/plain:latest
 HASH_LABEL=org.opencontainers.image.revision
 BUILD_STAGE='org.opencontainers.image.title=DS01 build stage'
@@ -86,6 +86,9 @@ host_settings() {
     } >"$1/pip.conf"
 }
 
+# has_clients RECIPE: whether the image has what notebooks and terminals use of this checkout.
+has_clients() { grep -q '^COPY ds01/' "$ROOT/hub_config/images/$1/Dockerfile"; }
+
 # build_image RECIPE TAG HASH
 build_image() (
     set -e
@@ -94,6 +97,8 @@ build_image() (
     cp -R "$ROOT/hub_config/images/$1/." "$context"
     find "$context" -name __pycache__ -prune -exec rm -rf {} +
     host_settings "$context/host"
+    ! has_clients "$1" ||
+        "$ROOT/.venv/bin/pip" wheel --quiet --no-deps --wheel-dir "$context/ds01" "$ROOT"
     # What is copied into an image is for everybody, whatever umask this checkout was made with.
     chmod -R u=rwX,go=rX "$context"
     # Newer clients build with buildx or, where it is missing, only when told to use the classic
@@ -113,9 +118,15 @@ build_image() (
     docker image prune --force --filter "label=$BUILD_STAGE"
 )
 
-# recipe_hash RECIPE: of the content, name and executable bit of each file, and of the base.
+# recipe_hash RECIPE: of the content, name and executable bit of each file, of the base, and of what
+# is in the wheel where the image has one.
 recipe_hash() {
     {
+        ! has_clients "$1" || (
+            cd "$ROOT" || exit
+            find pyproject.toml README.md LICENSE ds01_spawner cli/ds01_cli widgets \
+                -name __pycache__ -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+        )
         (
             cd "$ROOT/hub_config/images/$1" || exit
             find . -name __pycache__ -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum

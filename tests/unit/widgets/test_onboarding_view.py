@@ -78,6 +78,12 @@ def test_a_step_may_be_chosen(view: Onboarding) -> None:
     assert view.step == "vscode"
 
 
+def test_it_may_begin_elsewhere(api: FakeApi, home: Path) -> None:
+    assert home.is_dir()
+    view = Onboarding(model=OnboardingModel(api.client), step="key")
+    assert open_panels(view) == ["key"]
+
+
 def test_a_pasted_key_leaves_the_field(view: Onboarding, api: FakeApi) -> None:
     view.steps.value = "key"
     view.public_key.value = "hello"

@@ -36,15 +36,22 @@ class Onboarding(View[OnboardingModel]):
     Args:
         open_client: Opens a client of the API.
         model: What is shown; of the API by default.
+        step: Which step is open at first; by default the first that is not done.
     """
 
     def __init__(
-        self, open_client: Connect = connect, model: OnboardingModel | None = None
+        self,
+        open_client: Connect = connect,
+        model: OnboardingModel | None = None,
+        *,
+        step: str | None = None,
     ) -> None:
         super().__init__(model or OnboardingModel(open_client, Background()), "Your first day")
-        self._chosen = False
+        self._chosen = step is not None
         self.steps = w.ToggleButtons(
-            options=list(self.model.NAMES), description="", style={"button_width": "auto"}
+            options=list(self.model.NAMES),
+            value=step or first_day.FOLDERS,
+            style={"button_width": "auto"},
         )
         self.steps.observe(self._choose, "value")
         self.said = parts.html()
