@@ -1,7 +1,10 @@
 """How the client asks: one question, page by page, or an event stream, and what failures mean."""
 
+import socket
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -45,6 +48,7 @@ class Asking:
     def __init__(self, http: httpx.Client, sleep: Callable[[float], object] = time.sleep) -> None:
         self._http = http
         self._sleep = sleep
+        self._lines = _Lines()
 
     def __enter__(self) -> Self:
         return self
@@ -60,6 +64,13 @@ class Asking:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def break_off(self) -> None:
+        """End every event stream that another thread waits on, and all that begin from here on.
+
+        There they raise `Unreachable`, as if the API had gone.
+        """
+        self._lines.cut()
 
     def _get(self, path: str, model: type[M], **query: object) -> M:
         return self._ask("GET", path, model, query=query)
@@ -162,13 +173,48 @@ class Asking:
                 if answer.status_code != httpx.codes.OK:
                     answer.read()
                     _check(answer)
-                for name, text in read_events(answer.iter_lines()):
-                    if name == "problem":
-                        raise error_of(m.Problem.model_validate_json(text))
-                    if name in models:
-                        yield models[name].model_validate_json(text)
+                with self._lines.open(answer):
+                    for name, text in read_events(answer.iter_lines()):
+                        if name == "problem":
+                            raise error_of(m.Problem.model_validate_json(text))
+                        if name in models:
+                            yield models[name].model_validate_json(text)
         except httpx.HTTPError as exc:
             raise _unreachable(self._http, exc) from exc
+
+
+class _Lines:
+    """Sockets on which streams wait. To close one wakes nobody; to shut it down does."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: list[socket.socket] = []
+        self._cut = False
+
+    @contextmanager
+    def open(self, answer: httpx.Response) -> Iterator[None]:
+        """While an answer is read, it can be cut off."""
+        stream = answer.extensions.get("network_stream")
+        line = None if stream is None else stream.get_extra_info("socket")
+        with self._lock:
+            if self._cut:
+                raise httpx.ReadError("The stream was broken off.")
+            if line is not None:
+                self._open.append(line)
+        try:
+            yield
+        finally:
+            with self._lock:
+                if line is not None:
+                    self._open.remove(line)
+
+    def cut(self) -> None:
+        """Cut all off, for good."""
+        with self._lock:
+            self._cut = True
+            for line in self._open:
+                with suppress(OSError):
+                    line.shutdown(socket.SHUT_RDWR)
 
 
 def _below(path: str) -> str:
