@@ -55,7 +55,6 @@ c.JupyterHub.services = [
                 "timeout": 1,
                 "oauth_no_confirm": True,
                 "oauth_client_allowed_scopes": ["custom:ds01:manage", "custom:ds01:admin"],
-                "display": False,
             }
         ]
         if gateway
