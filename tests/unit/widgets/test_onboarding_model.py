@@ -1,6 +1,7 @@
 """The five steps, without a widget and without a terminal."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from ds01_spawner import handbook
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import InvalidRequest, Unavailable
 from ds01_spawner.home.folders import FOLDERS
+from ds01_spawner.recipes.starter import STARTER
 from ds01_widgets.models import onboarding
 from ds01_widgets.models.onboarding import WAIT, OnboardingModel
 from ds01_widgets.running import Job, Running
@@ -273,3 +275,21 @@ def test_each_step_has_words_and_ideas() -> None:
         assert onboarding.title(name)
         assert onboarding.explanation(name)
         assert set(onboarding.ideas(name)) <= set(handbook.concepts())
+
+
+def test_a_project_begins_beside_others(api: FakeApi, model: OnboardingModel, home: Path) -> None:
+    api.options = m.ImageOptions.model_validate(asdict(STARTER))
+    model.begin_project(" leaves ")
+    assert model.problem is None
+    assert (home / "projects/leaves/Dockerfile").is_file()
+    assert model.found.projects == ("~/projects/leaves",)
+    before = (home / "projects/leaves/Dockerfile").stat()
+    model.begin_project("leaves")
+    assert "is there already" in str(model.problem)
+    assert (home / "projects/leaves/Dockerfile").stat() == before
+
+
+def test_a_project_that_cannot_be_called_so_is_refused(model: OnboardingModel, home: Path) -> None:
+    model.begin_project("../mine")
+    assert "cannot name a project" in str(model.problem)
+    assert list(home.iterdir()) == []

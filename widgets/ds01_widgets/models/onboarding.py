@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 from ds01_spawner.client import Client
@@ -9,9 +10,13 @@ from ds01_spawner.client import models as m
 from ds01_spawner.client.words import place_words
 from ds01_spawner.domain.errors import DS01Error
 from ds01_spawner.handbook import page as handbook_page
-from ds01_spawner.home import first_day
+from ds01_spawner.home import first_day, project_files, projects
 from ds01_spawner.home.first_day import Step
+from ds01_spawner.home.images import catalogue_of
+from ds01_spawner.recipes.catalogue import NO_USE_CASE
 from ds01_spawner.recipes.first_steps import first_steps
+from ds01_spawner.recipes.project import REQUIREMENTS, Project, files_of, project_name
+from ds01_spawner.recipes.recipe import Recipe
 from ds01_spawner.recipes.ssh_config import editor_link, host_of, to_copy
 from ds01_widgets.connecting import Connect, connect
 from ds01_widgets.models.wizard import Wizard
@@ -25,15 +30,15 @@ _TITLES = {
     first_day.FOLDERS: "Your folders",
     first_day.KEY: "Your SSH key",
     first_day.VSCODE: "VS Code and ssh",
-    first_day.CONTAINER: "A first container",
+    first_day.CONTAINER: "Container and project",
     first_day.FIRST_STEPS: "First steps",
 }
 _IDEAS = {
     first_day.FOLDERS: ("workspace",),
     first_day.KEY: ("ssh",),
     first_day.VSCODE: ("ssh", "hub"),
-    first_day.CONTAINER: ("container", "gpu-slot", "queue"),
-    first_day.FIRST_STEPS: ("idle", "limits", "project"),
+    first_day.CONTAINER: ("container", "gpu-slot", "queue", "project"),
+    first_day.FIRST_STEPS: ("idle", "limits"),
 }
 
 
@@ -65,6 +70,7 @@ class Found:
         offers: What a first container may be.
         not_offered: Why it may not be more.
         page: The page of first steps.
+        projects: Their projects, as they would type them.
     """
 
     steps: tuple[Step, ...]
@@ -75,6 +81,7 @@ class Found:
     offers: tuple[Offer, ...] = ()
     not_offered: tuple[str, ...] = ()
     page: str = ""
+    projects: tuple[str, ...] = ()
 
 
 class OnboardingModel(Wizard):
@@ -160,6 +167,15 @@ class OnboardingModel(Wizard):
             self._making.cancel()
             self._making, self.waiting, self.doing = None, "", ""
             self.ask(_out_of_queue, self._take, "Giving your place up …")
+
+    def begin_project(self, name: str) -> None:
+        """The other half of the step `container`: a folder with everything for a project."""
+
+        def begin(client: Client) -> Found:
+            begun(client, name.strip())
+            return look(client)
+
+        self.ask(begin, self._take, "Making the folder …")
 
     def finish(self) -> None:
         """The step `first-steps`: the page, kept in a file of its own."""
@@ -251,7 +267,25 @@ def look(client: Client) -> Found:
         offers=offers,
         not_offered=not_offered,
         page=first_steps(first_day.ready(client)),
+        projects=tuple(each.shown for each in projects.every()),
     )
+
+
+def begun(client: Client, name: str) -> Path:
+    """The folder of a project that begins as is usual; what is there stays.
+
+    Raises:
+        DS01Error: It cannot be made, or something is there already.
+    """
+    folder = projects.usual_folder() / project_name(name)
+    project_files.check_free(folder)
+    catalogue = catalogue_of(client.image_options())
+    base = catalogue.frameworks[0]
+    recipe = Recipe(base.key, NO_USE_CASE, requirements=(REQUIREMENTS,))
+    project = Project(name, NO_USE_CASE, "" if base.gpu else "none")
+    project_files.make(folder, files_of(project, recipe, catalogue))
+    project_files.make_repository(folder)
+    return folder
 
 
 def offered(client: Client, *, again: bool) -> tuple[tuple[Offer, ...], tuple[str, ...]]:

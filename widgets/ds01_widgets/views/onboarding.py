@@ -179,7 +179,10 @@ class Onboarding(View[OnboardingModel]):
         self.start = parts.button("Start it", self._start, style="primary")
         self.give_up = parts.button("Give my place up", self.model.cancel, style="warning")
         self.choice = w.VBox([self.offers, self.offered, parts.actions(self.start)])
-        return w.VBox([self.choice])
+        self.project = parts.labelled(w.Text(value="first-project"), "Name of a first project:")
+        self.begin = parts.button("Begin a project", self._begin)
+        self.projects = parts.html()
+        return w.VBox([self.choice, self.project, parts.actions(self.begin), self.projects])
 
     def _draw_container(self, step: Step) -> None:
         found = self.model.found
@@ -196,6 +199,8 @@ class Onboarding(View[OnboardingModel]):
             + parts.paragraphs(found.not_offered, "quiet"),
         )
         parts.show(self.start, when=bool(labels))
+        there = [f"Your projects: {', '.join(found.projects)}."] if found.projects else []
+        parts.keep(self.projects, value=parts.paragraphs(there, "quiet"))
 
     def _first_steps(self) -> w.VBox:
         self.page = w.Output()
@@ -213,6 +218,9 @@ class Onboarding(View[OnboardingModel]):
 
     def _add(self) -> None:
         self.model.add_key(str(self.public_key.value))
+
+    def _begin(self) -> None:
+        self.model.begin_project(str(self.project.value))
 
     def _start(self) -> None:
         index = self.offers.index
