@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from html import unescape
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
@@ -130,3 +131,19 @@ async def web_lab(
 def text_of(html: str) -> str:
     """What a page says, without its marks."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html)).strip()
+
+
+def section(html: str, name: str) -> str:
+    """One section of a page."""
+    found = re.search(rf'<section id="{name}".*?</section>', html, re.DOTALL)
+    assert found, f"there is no section {name}"
+    return found[0]
+
+
+def form_of_button(html: str, do: str) -> dict[str, str] | None:
+    """What the first form with that button sends, without what every form does."""
+    for form in re.findall(r"<form.*?</form>", html, re.DOTALL):
+        if f'value="{do}"' in form:
+            hidden = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', form)
+            return {name: unescape(value) for name, value in hidden if name != "_xsrf"}
+    return None
