@@ -12,7 +12,8 @@ from ds01_spawner.domain.errors import InvalidRequest, Unavailable
 from ds01_spawner.home.folders import FOLDERS
 from ds01_spawner.recipes.starter import STARTER
 from ds01_widgets.models import onboarding
-from ds01_widgets.models.onboarding import WAIT, OnboardingModel
+from ds01_widgets.models.first_look import WAIT
+from ds01_widgets.models.onboarding import OnboardingModel
 from ds01_widgets.running import Job, Running
 from fakes.api_app import NOW, FakeApi
 
