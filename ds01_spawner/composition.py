@@ -72,6 +72,7 @@ from ds01_spawner.operations.door_list import Machine
 from ds01_spawner.operations.doors import Doors
 from ds01_spawner.operations.echoes import Echoes
 from ds01_spawner.operations.enforce import Enforcer, Terms
+from ds01_spawner.operations.image_shelf import ImageShelf
 from ds01_spawner.operations.isolation import Isolation
 from ds01_spawner.operations.keep_alive import KeepAlives
 from ds01_spawner.operations.launch import Launcher
@@ -374,6 +375,11 @@ class Platform:
             readiness=Readiness(self.accounts, self.engine, self.binds, self.volume_folders),
             stillness=self.stillness,
         )
+
+    @cached_property
+    def image_shelf(self) -> ImageShelf:
+        """What images are on this machine."""
+        return ImageShelf(self.engine)
 
     @cached_property
     def disk_room(self) -> DiskRoom:

@@ -8,6 +8,7 @@ the caller decides nothing.
 from ds01_spawner.ports.engine import (
     Engine,
     EngineInfo,
+    LocalImage,
 )
 from ds01_spawner.ports.folders import (
     BindStage,
@@ -69,6 +70,7 @@ __all__ = [
     "KeepAliveFiles",
     "Ledger",
     "LedgerTransaction",
+    "LocalImage",
     "NoticeBoard",
     "OpenedPath",
     "PathKind",
