@@ -58,7 +58,7 @@ class Shelf:
 def image_cards(
     catalogue: ImageCatalogue, group: str | None, user: str, shelf: Shelf, last: str
 ) -> tuple[ImageCard, ...]:
-    """The cards, with one proposed: the last choice, else the catalogue's.
+    """The cards, with one proposed: the last choice, which comes first, else the catalogue's.
 
     Args:
         catalogue: Of this installation.
@@ -86,7 +86,7 @@ def image_cards(
     usual = next((key for key, entry in offered.items() if entry is default), "")
     values = [card.value for card in cards]
     proposed = next((each for each in (chosen, usual, *values) if each in values), "")
-    return tuple(
+    found = (
         replace(
             card,
             selected=card.value == proposed,
@@ -94,6 +94,7 @@ def image_cards(
         )
         for card in cards
     )
+    return tuple(sorted(found, key=lambda card: not card.is_last))
 
 
 def _own(user: str, shelf: Shelf) -> Iterable[ImageCard]:

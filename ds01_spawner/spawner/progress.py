@@ -76,6 +76,11 @@ class ProgressLog:
         self._wake()
 
     @property
+    def told(self) -> tuple[ProgressEvent, ...]:
+        """Every step so far."""
+        return tuple(self._events)
+
+    @property
     def closed(self) -> bool:
         """Whether there will be no more steps."""
         return self._closed

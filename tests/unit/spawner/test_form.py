@@ -127,8 +127,9 @@ def test_environments_are_shown_with_origin_size_and_age() -> None:
     three_weeks = LocalImage(5 * 1024**3, lab.clock.now() - timedelta(days=22))
     lab.engine.image_facts["ds01/starter:latest"] = three_weeks
     page = shown(lab, image="ds01-alice/thesis")
-    own = ["ds01-alice/thesis:2", "ds01-alice/thesis:latest"]
-    assert list(page.named("image")) == ["starter", "torch", "plain", *own]
+    *others, older = "starter", "torch", "plain", "ds01-alice/thesis:2"
+    last = "ds01-alice/thesis:latest"
+    assert list(page.named("image")) == [last, *others, older]
     assert page.chosen("image") == "ds01-alice/thesis:latest"
     text = " ".join(page.text.split())
     assert "From the lab A place to begin. 5 GB, built 3 weeks ago" in text
