@@ -4,6 +4,9 @@ from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
 from ds01_spawner.recipes.catalogue import Catalogue, Framework, UseCase
 
+LATEST = ":latest"
+"""The tag of images of one's own that nobody names."""
+
 
 def catalogue_of(options: m.ImageOptions) -> Catalogue:
     """What there is to choose from, as the server tells it."""
@@ -22,7 +25,12 @@ def catalogue_of(options: m.ImageOptions) -> Catalogue:
 
 def own_image(client: Client, name: str) -> m.Image | None:
     """The image of one's own that is called so."""
-    wanted = f"{name}:latest"
+    wanted = f"{name}{LATEST}"
     return next(
         (each for each in client.images().images if each.own and each.title == wanted), None
     )
+
+
+def called(image: m.Image) -> str:
+    """What a person calls an image: its key in the catalogue, or the name of one's own."""
+    return (image.key or image.title).removesuffix(LATEST)

@@ -272,6 +272,9 @@ class FakeApi:
     def _start_build(self, asked: Asked) -> m.Build:
         return build(asked.body.name, user=self.user, state="running")
 
+    def _list_builds(self, _asked: Asked) -> m.BuildList:
+        return m.BuildList(builds=())
+
     def _follow_build(self, _asked: Asked) -> Events:
         name = self.body("startBuild").name
         end = self.build_end or build(name, user=self.user, image_id="sha256:abc", size_bytes=10**9)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ds01_widgets.connecting import connect
     from ds01_widgets.views.extend_server import ExtendServer
     from ds01_widgets.views.gpu_status import GpuStatus
+    from ds01_widgets.views.image_builder import ImageBuilder
     from ds01_widgets.views.my_limits import MyLimits
 
 __all__ = [

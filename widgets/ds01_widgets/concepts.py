@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ds01_spawner import handbook
+from ds01_spawner.domain.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +40,19 @@ def markdown(name: str, *, title: bool = True) -> str:
     """The same as text."""
     found = handbook.concept(name)
     return f"### {found.title}\n\n{found.text}" if title else found.text
+
+
+def step(command: str, name: str) -> str:
+    """What is told before a step of a command, as Markdown: the same as `ds01 … --guided` tells.
+
+    Args:
+        command: Such as `image create`.
+        name: Of the step.
+
+    Raises:
+        NotFound: Nothing is written about it.
+    """
+    steps = handbook.page(command).steps
+    if name not in steps:
+        raise NotFound(f"Nothing is written about the step {name} of {command}.")
+    return steps[name]

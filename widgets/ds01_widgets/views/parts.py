@@ -80,10 +80,16 @@ def bar(share: float | None, words: str) -> str:
 
 
 class Why(w.VBox):
-    """`Why?`: opens and closes the explanation of ideas, from the handbook."""
+    """`Why?`: opens and closes the explanation of ideas, from the handbook.
 
-    def __init__(self, *names: str) -> None:
+    Args:
+        names: Concepts that are explained.
+        text: Markdown that stands before them.
+    """
+
+    def __init__(self, *names: str, text: str = "") -> None:
         self._names = names
+        self._text = text
         self.button = w.ToggleButton(
             value=False, description="Why?", tooltip="Explain what this is", icon="question-circle"
         )
@@ -97,7 +103,8 @@ class Why(w.VBox):
         self.children = (self.button, self.text) if opened else (self.button,)
         if not opened:
             return
-        show_markdown(self.text, "\n\n".join(map(markdown, self._names)))
+        first = [self._text] if self._text else []
+        show_markdown(self.text, "\n\n".join([*first, *map(markdown, self._names)]))
 
 
 def show_markdown(output: w.Output, text: str) -> None:
@@ -125,6 +132,11 @@ def said(problem: DS01Error | None) -> str:
     lines = [problem.message, problem.next_step]
     inside = "".join(f"<p>{escape(each)}</p>" for each in lines if each)
     return f'<div class="ds01-problem" role="alert">{inside}</div>'
+
+
+def fault(words: str) -> str:
+    """What is wrong with a field, to stand below it; empty for nothing."""
+    return f'<p class="ds01-fault" role="alert">{escape(words)}</p>' if words else ""
 
 
 class ProgressBox(w.VBox):

@@ -71,8 +71,12 @@ class View(w.VBox, Generic[M]):
         self._stop()
         self.unobserve(self._seen, "_view_count")
         self.model.close()
-        for each in _below(self):
-            each.close()
+        for each in (*_below(self), self):
+            for part in (getattr(each, "style", None), getattr(each, "layout", None)):
+                if part is not None:
+                    part.close()
+            if each is not self:
+                each.close()
         super().close()
 
     def _seen(self, change: Any) -> None:
