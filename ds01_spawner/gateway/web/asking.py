@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TypeVar
 
 from ds01_spawner.client.models import Wire
@@ -11,6 +12,7 @@ from ds01_spawner.gateway.api.handler import Served
 from ds01_spawner.gateway.api.reading import body_of, part_of, query_of
 from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.api.routes import ROUTES
+from ds01_spawner.operations.observe import AT_ONCE
 
 W = TypeVar("W", bound=Wire)
 
@@ -27,21 +29,25 @@ class Questions:
         request_id: Of the browser's request; names it in the audit log.
         gone: Set when nobody waits any more.
         agent: The browser, as it says of itself.
+        max_age: How old what is read may be.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a request
         self,
         served: Served,
         requester: Requester,
         request_id: str,
+        *,
         gone: asyncio.Event | None = None,
         agent: str = "",
+        max_age: timedelta = AT_ONCE,
     ) -> None:
         self._served = served
         self._requester = requester
         self._id = request_id
         self._gone = gone or asyncio.Event()
         self._agent = agent
+        self._max_age = max_age
         self._read: dict[str, Wire] = {}
 
     async def __call__(
@@ -85,6 +91,7 @@ class Questions:
                 ),
                 gone=self._gone,
                 agent=self._agent,
+                max_age=self._max_age,
             )
             found = await self._served.answer(route, ask)
             if reads:

@@ -1,6 +1,7 @@
 """Answers browsers: pages, what is done on them, and what goes wrong."""
 
 import asyncio
+from datetime import timedelta
 from urllib.parse import quote
 
 from jupyterhub.services.auth import HubOAuthenticated
@@ -17,6 +18,7 @@ from ds01_spawner.gateway.web.forms import form_of
 from ds01_spawner.gateway.web.page import Action, Page, Visit
 from ds01_spawner.gateway.web.rendering import error_html, page_html
 from ds01_spawner.gateway.web.site import Site
+from ds01_spawner.operations.observe import AT_ONCE
 
 CONTENT_POLICY = "; ".join(
     (
@@ -50,10 +52,17 @@ class WebHandler(HubOAuthenticated, PlainHandler):  # type: ignore[misc]
         """Who asks; `None` where nobody vouches for them, or for what they sent."""
         return await self._authenticate(self)
 
-    def visit(self, requester: Requester) -> Visit:
-        """One look of theirs."""
+    def visit(self, requester: Requester, max_age: timedelta = AT_ONCE) -> Visit:
+        """One look of theirs, at what was read no longer ago than `max_age`."""
         agent = self.request.headers.get("User-Agent", "")
-        ask = Questions(self.site.served, requester, self.request_id, self.gone, agent)
+        ask = Questions(
+            self.site.served,
+            requester,
+            self.request_id,
+            gone=self.gone,
+            agent=agent,
+            max_age=max_age,
+        )
         return Visit(requester, ask, self._query())
 
     def form_token(self) -> str:

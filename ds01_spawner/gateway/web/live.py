@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from time import monotonic
 
 from tornado.iostream import StreamClosedError
@@ -14,10 +15,14 @@ from ds01_spawner.gateway.web.handler import WebHandler, check_role
 from ds01_spawner.gateway.web.page import Page
 from ds01_spawner.gateway.web.rendering import section_html
 from ds01_spawner.gateway.web.site import Site
+from ds01_spawner.operations.observe import AT_ONCE
 
 EVERY_SECONDS = 3.0
 LASTS_SECONDS = 60.0
 """Then the browser comes again, and is asked anew who it is."""
+
+SHARED_FOR = timedelta(seconds=2)
+"""Many who look share what is read within this time."""
 
 _AGAIN_MILLISECONDS = 3000
 
@@ -58,7 +63,8 @@ class LiveHandler(WebHandler):
 
     async def _changed(self, requester: Requester) -> Mapping[str, str]:
         """By id, what is not as it was sent."""
-        visit = self.visit(requester)
+        # The first time as the page itself: it may come right after something was done.
+        visit = self.visit(requester, SHARED_FOR if self._sent else AT_ONCE)
         found = {
             each.id: await section_html(self.site, self._page, each, visit, self.form_token())
             for each in self._page.sections
