@@ -42,6 +42,7 @@ class WebHandler(HubOAuthenticated, PlainHandler):  # type: ignore[misc]
         """Take what the application was made with."""
         self.site = site
         self._authenticate = authenticate
+        self._known: Requester | None = None
         self.gone = asyncio.Event()
 
     def on_connection_close(self) -> None:
@@ -50,7 +51,8 @@ class WebHandler(HubOAuthenticated, PlainHandler):  # type: ignore[misc]
 
     async def requester(self) -> Requester | None:
         """Who asks; `None` where nobody vouches for them, or for what they sent."""
-        return await self._authenticate(self)
+        self._known = await self._authenticate(self)
+        return self._known
 
     def visit(self, requester: Requester, max_age: timedelta = AT_ONCE) -> Visit:
         """One look of theirs, at what was read no longer ago than `max_age`."""
@@ -72,7 +74,7 @@ class WebHandler(HubOAuthenticated, PlainHandler):  # type: ignore[misc]
 
     def problem(self, error: DS01Error) -> None:
         """Answer with `error`, as a page."""
-        found = error_html(self.site, error, self.request_id)
+        found = error_html(self.site, error, self.request_id, self._known)
         self._finish_html(found, error)
 
     def _finish_html(self, html: str, error: DS01Error | None = None) -> None:
@@ -165,7 +167,7 @@ class MissingHandler(WebHandler):
 
     def prepare(self) -> None:
         """It is not there, whoever asks."""
-        raise NotFound("There is no such page.", "Choose one in the navigation.")
+        raise NotFound("There is no such page.", "Go on from one of these:")
 
 
 def check_role(requester: Requester, page: Page) -> None:

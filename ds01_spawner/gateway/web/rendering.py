@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from ds01_spawner.client.problems import problem_of
 from ds01_spawner.domain.errors import DS01Error
+from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.web.flash import Flash
 from ds01_spawner.gateway.web.page import Page, Section, Visit
 from ds01_spawner.gateway.web.site import Site
@@ -33,13 +34,15 @@ async def section_html(site: Site, page: Page, section: Section, visit: Visit, x
     return template.render({**known, **facts}, section=section)
 
 
-def error_html(site: Site, error: DS01Error, request_id: str) -> str:
+def error_html(
+    site: Site, error: DS01Error, request_id: str, requester: Requester | None = None
+) -> str:
     """A page that says what went wrong, to whomever."""
     platform = site.served.api.platform
     return site.templates.get_template("error.html").render(
         site=site,
-        user=None,
-        tabs=(),
+        user=None if requester is None else requester.user,
+        tabs=() if requester is None else _tabs(site, requester),
         page=None,
         xsrf="",
         live=False,
@@ -54,7 +57,7 @@ def context(site: Site, page: Page, visit: Visit, xsrf: str) -> dict[str, Any]:
     return {
         "site": site,
         "page": page,
-        "tabs": [each for each in site.pages if visit.requester.may(each.role)],
+        "tabs": _tabs(site, visit.requester),
         "user": visit.requester.user,
         "role": visit.requester.role.value,
         "query": visit.query,
@@ -65,6 +68,10 @@ def context(site: Site, page: Page, visit: Visit, xsrf: str) -> dict[str, Any]:
         "now": platform.clock.now(),
         "zone": platform.zone,
     }
+
+
+def _tabs(site: Site, requester: Requester) -> list[Page]:
+    return [each for each in site.pages if requester.may(each.role)]
 
 
 def _has_live(page: Page) -> bool:
