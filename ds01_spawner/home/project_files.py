@@ -9,8 +9,33 @@ from pathlib import Path
 
 from ds01_spawner.domain.errors import Conflict, InvalidRequest
 from ds01_spawner.home.projects import shown_path
+from ds01_spawner.recipes import devcontainer
+from ds01_spawner.recipes.catalogue import Catalogue
+from ds01_spawner.recipes.project import REQUIREMENTS, Project, files_of
+from ds01_spawner.recipes.recipe import Recipe
 
 _GIT_SECONDS = 30
+
+
+def planned(
+    project: Project, framework: str, catalogue: Catalogue, *, with_devcontainer: bool = False
+) -> dict[str, str]:
+    """Every file of a new project, by its path.
+
+    Args:
+        project: What it is.
+        framework: Key of what its image is made of.
+        catalogue: What there is to choose from.
+        with_devcontainer: Whether it has settings for VS Code's Dev Containers.
+
+    Raises:
+        NotFound: The catalogue has not what was chosen.
+    """
+    recipe = Recipe(framework, project.kind, requirements=(REQUIREMENTS,))
+    files = files_of(project, recipe, catalogue)
+    if with_devcontainer:
+        files[devcontainer.PATH] = devcontainer.devcontainer(project)
+    return files
 
 
 def check_free(folder: Path) -> None:

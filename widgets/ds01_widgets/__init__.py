@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ds01_widgets.views.extend_server import ExtendServer
     from ds01_widgets.views.gpu_status import GpuStatus
     from ds01_widgets.views.image_builder import ImageBuilder
+    from ds01_widgets.views.launch_server import LaunchServer
     from ds01_widgets.views.my_limits import MyLimits
 
 __all__ = [

@@ -9,12 +9,10 @@ from ds01_cli.frame import asking, guide, printing, session
 from ds01_cli.frame.asking import Choice
 from ds01_spawner.domain.errors import Conflict, InvalidRequest
 from ds01_spawner.home.images import catalogue_of
-from ds01_spawner.home.project_files import check_free, make, make_repository
+from ds01_spawner.home.project_files import check_free, make, make_repository, planned
 from ds01_spawner.home.projects import shown_path, usual_folder
-from ds01_spawner.recipes import devcontainer
 from ds01_spawner.recipes.catalogue import NO_USE_CASE, Catalogue, Framework
-from ds01_spawner.recipes.project import REQUIREMENTS, Project, files_of, project_name
-from ds01_spawner.recipes.recipe import Recipe
+from ds01_spawner.recipes.project import Project, project_name
 
 
 def init(  # noqa: PLR0913 - the flags of the command
@@ -56,9 +54,7 @@ def init(  # noqa: PLR0913 - the flags of the command
     base = _framework(framework, catalogue, asks=asks and kind is None)
     size = gpu if gpu is not None else ("" if base.gpu else "none")
     project = Project(called, chosen, size, description=description)
-    files = files_of(project, Recipe(base.key, chosen, requirements=(REQUIREMENTS,)), catalogue)
-    if with_devcontainer:
-        files[devcontainer.PATH] = devcontainer.devcontainer(project)
+    files = planned(project, base.key, catalogue, with_devcontainer=with_devcontainer)
     if not dry_run:
         guide.tell("files")
         make(folder, files)

@@ -219,8 +219,8 @@ def test_an_image_is_built_and_its_dockerfile_kept(
     assert "The image thesis is ready" in view.told.value
     assert "https://hub.example.org/hub/home" in view.told.value
     assert "thesis" in view.own.table.value
-    view.build.opened.value = True
-    assert "FROM ds01/base:bookworm" in view.build.text.value
+    view.build.progress.opened.value = True
+    assert "FROM ds01/base:bookworm" in view.build.progress.text.value
 
 
 def test_what_somebody_wrote_is_built_as_it_stands(
@@ -244,9 +244,9 @@ def test_progress_is_told_by_step_while_it_is_built(
     model.observe(
         lambda: seen.append(
             (
-                view.build.progress.text.value,
-                view.build.progress.bar.value,
-                view.build.progress.bar.max,
+                view.build.progress.progress.text.value,
+                view.build.progress.progress.bar.value,
+                view.build.progress.progress.bar.max,
             )
         )
     )
@@ -275,7 +275,7 @@ def test_a_failure_is_shown_at_its_line_with_advice_for_a_notebook(
     )
     api.build_end = build("thesis", state="failed", failure="returned a non-zero code: 1")
     model.build()
-    told = view.build.failure.value
+    told = view.build.progress.failure.value
     assert "pip finds no package called nmupy" in told
     assert "spelled as on PyPI" in told
     assert f'<span class="ds01-failed-line">{line:>4} ' in told
@@ -284,7 +284,7 @@ def test_a_failure_is_shown_at_its_line_with_advice_for_a_notebook(
     api.build_end = None
     model.choose(pip="numpy")
     model.build()
-    assert view.build.failure.value == ""
+    assert view.build.progress.failure.value == ""
     assert "is ready" in view.told.value
 
 
@@ -315,7 +315,7 @@ def test_a_build_is_cancelled_and_leaves_nothing(
 ) -> None:
     def press() -> None:
         if model.is_building and model.building and model.building.build is not None:
-            view.build.cancel.click()
+            view.build.progress.cancel.click()
 
     model.observe(press)
     api.build_end = build("thesis", state="cancelled")

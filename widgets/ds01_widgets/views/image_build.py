@@ -1,18 +1,14 @@
-"""An image's name, its build, how far that is, and why it failed."""
+"""An image's name, and its build."""
 
-from collections.abc import Iterable
-from html import escape
 from typing import Any
 
 import ipywidgets as w
 
 from ds01_widgets.concepts import step
-from ds01_widgets.models.image_build import CodeLine, ImageBuild
 from ds01_widgets.models.image_builder import ImageBuilderModel
 from ds01_widgets.models.image_choices import NAME
 from ds01_widgets.views import parts
-
-_SHOW, _HIDE = "Show the log", "Hide the log"
+from ds01_widgets.views.build_progress import BuildProgress
 
 
 class BuildBox(w.VBox):
@@ -38,13 +34,7 @@ class BuildBox(w.VBox):
         )
         self.fresh.observe(self._anew, "value")
         self.start = parts.button("Build the image", model.build, style="primary")
-        self.cancel = parts.button("Cancel the build", model.cancel, style="warning")
-        self.progress = parts.ProgressBox()
-        self.failure = parts.html()
-        self.opened = w.ToggleButton(value=False, description=_SHOW, tooltip=_SHOW)
-        self.opened.layout.width = "auto"
-        self.opened.observe(lambda _change: self.draw(), "value")
-        self.text = parts.Log()
+        self.progress = BuildProgress(model.cancel)
         super().__init__(
             [
                 parts.heading("Build it", 4),
@@ -52,11 +42,8 @@ class BuildBox(w.VBox):
                 self.name,
                 self.fault,
                 self.fresh,
-                parts.actions(self.start, self.cancel, self.open_kept),
+                parts.actions(self.start, self.open_kept),
                 self.progress,
-                self.failure,
-                self.opened,
-                self.text,
             ]
         )
 
@@ -77,21 +64,7 @@ class BuildBox(w.VBox):
         parts.show(self.fresh, when=draft.changing)
         self.start.description = "Build it again" if draft.changing else "Build the image"
         self.start.disabled = not model.can_build
-        parts.show(self.cancel, when=model.is_building)
-        self._follow(model.building)
-
-    def _follow(self, build: ImageBuild | None) -> None:
-        running = self._model.is_building and build is not None
-        if build is not None and running:
-            self.cancel.disabled = build.cancelling
-            self.progress.show(build.words, build.progress.number, build.progress.of)
-        else:
-            self.progress.show("")
-        self.failure.value = _failed(build)
-        log = "" if build is None else build.progress.log
-        parts.show(self.opened, when=bool(log))
-        self.opened.description = _HIDE if self.opened.value else _SHOW
-        self.text.show(log if self.opened.value else "")
+        self.progress.draw(model.building, runs=model.is_building)
 
     def _called(self, change: Any) -> None:
         if not self._drawing:
@@ -100,25 +73,3 @@ class BuildBox(w.VBox):
     def _anew(self, change: Any) -> None:
         if not self._drawing:
             self._model.fetch_anew(fresh=change["new"])
-
-
-def _failed(build: ImageBuild | None) -> str:
-    if build is None or build.failure is None:
-        return ""
-    sentences = "".join(
-        f"<p>{escape(each)}</p>" for each in (build.failure.message, build.advice) if each
-    )
-    return f'<div class="ds01-problem" role="alert">{sentences}{_code(build.place)}</div>'
-
-
-def _code(lines: Iterable[CodeLine]) -> str:
-    inside = "\n".join(
-        f'<span class="ds01-failed-line">{each.number:>4} &#9654; {escape(each.text)}</span>'
-        if each.failed
-        else f"{each.number:>4}   {escape(each.text)}"
-        for each in lines
-    )
-    label = "The Dockerfile around the line that failed"
-    return (
-        f'<pre class="ds01-log" tabindex="0" aria-label="{label}">{inside}</pre>' if inside else ""
-    )

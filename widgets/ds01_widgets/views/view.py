@@ -37,7 +37,7 @@ class View(w.VBox, Generic[M]):
         super().__init__()
         self.add_class("ds01")
         self._head = [parts.look(), parts.heading(title), *([self.why] if ideas else [])]
-        self._stop = model.observe(self.redraw)
+        self._look_away = model.observe(self.redraw)
         self._view_count = 0  # from here on the front end counts where this is seen
         self.observe(self._seen, "_view_count")
 
@@ -68,7 +68,7 @@ class View(w.VBox, Generic[M]):
 
     def close(self) -> None:
         """End it, with everything that its model does."""
-        self._stop()
+        self._look_away()
         self.unobserve(self._seen, "_view_count")
         self.model.close()
         for each in (*_below(self), self):
