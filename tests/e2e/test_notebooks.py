@@ -100,7 +100,7 @@ def check(found: Run, book: Path) -> None:
     assert found.failure == ""
     assert not [each for each in AMISS if each in found.text], found.text
     assert found.shown == wizards(book)
-    problems = [each for each in found.values if "ds01-problem" in each]
+    problems = [each for each in found.values if 'class="ds01-problem"' in each]
     assert problems == []
 
 

@@ -22,7 +22,7 @@ _MARKS = {
     first_day.SKIPPED: "- ",
     first_day.FAILED: "! ",
 }
-_KINDS = {first_day.DONE: "good", first_day.FAILED: "problem"}
+_KINDS = {first_day.DONE: "good", first_day.THERE: "good", first_day.FAILED: "problem"}
 _MADE_HERE = "Without a key of your own: have one made here. It works from this server's terminals."
 _OWN = (
     "From your own computer: open the file that ends in .pub, usually ~/.ssh/id_ed25519.pub, copy"
@@ -121,7 +121,7 @@ class Onboarding(View[OnboardingModel]):
 
     def _folders(self) -> w.VBox:
         self.make = parts.button("Make my folders", self.model.make_folders, style="primary")
-        return w.VBox([self.make])
+        return w.VBox([parts.actions(self.make)])
 
     def _key(self) -> w.VBox:
         self.public_key = parts.labelled(
@@ -145,22 +145,23 @@ class Onboarding(View[OnboardingModel]):
             parts.keep(self.public_key, value="")
 
     def _vscode(self) -> w.VBox:
-        self.commands = _to_copy("On your own computer, type once:", 3)
-        self.configuration = _to_copy(
-            "Or, with a key of your own on Linux or macOS, put this into ~/.ssh/config there:", 8
-        )
-        self.link = parts.html()
+        self.commands = parts.labelled(w.Textarea(rows=3), "To type:")
+        self.configuration = parts.labelled(w.Textarea(rows=9), "To copy:")
+        self.link = parts.labelled(w.Text(), "To open:")
         self.copied = parts.button("I have done that", self.model.configured, style="primary")
         self.here = parts.button(
             "Set up ssh on this server, too",
             self.model.tell_editors,
             hint="One line in the file ~/.ssh/config of your home folder",
         )
+        self.to_open = w.VBox([parts.html(parts.paragraphs([_TO_OPEN])), self.link])
         return w.VBox(
             [
+                parts.html(parts.paragraphs([_TO_TYPE])),
                 self.commands,
+                parts.html(parts.paragraphs([_TO_COPY])),
                 self.configuration,
-                self.link,
+                self.to_open,
                 parts.actions(self.copied, self.here),
             ]
         )
@@ -168,9 +169,8 @@ class Onboarding(View[OnboardingModel]):
     def _draw_vscode(self) -> None:
         parts.keep(self.commands, value=self.model.commands())
         parts.keep(self.configuration, value=self.model.configuration())
-        link = escape(self.model.editor_link())
-        words = f'<p>Then open your container: <a href="{link}">in VS Code</a>.</p>' if link else ""
-        parts.keep(self.link, value=words)
+        parts.keep(self.link, value=self.model.editor_link())
+        parts.show(self.to_open, when=bool(self.link.value))
 
     def _container(self) -> w.VBox:
         self.offers = w.RadioButtons(options=[], description="", layout=w.Layout(width="auto"))
@@ -230,10 +230,6 @@ class Onboarding(View[OnboardingModel]):
 
 def _told(step: Step) -> str:
     return parts.paragraphs([step.words] if step.words else [], _KINDS.get(step.state, "note"))
-
-
-def _to_copy(label: str, rows: int) -> w.Textarea:
-    return parts.labelled(w.Textarea(disabled=False, rows=rows), label)
 
 
 def _markdown(text: str) -> str:
