@@ -23,6 +23,18 @@ _MARKS = {
     first_day.FAILED: "! ",
 }
 _KINDS = {first_day.DONE: "good", first_day.THERE: "good", first_day.FAILED: "problem"}
+_TO_TYPE = (
+    "On your own computer, once. The address of the hub is what your browser shows at the top of"
+    " this page, up to the name of the computer."
+)
+_TO_COPY = (
+    "A key of your own, on Linux or macOS? Then leave out the third line, and put this into the"
+    " file ~/.ssh/config there:"
+)
+_TO_OPEN = (
+    "VS Code needs its extension Remote - SSH. Then this address, in a browser on your own"
+    " computer, opens your container:"
+)
 _MADE_HERE = "Without a key of your own: have one made here. It works from this server's terminals."
 _OWN = (
     "From your own computer: open the file that ends in .pub, usually ~/.ssh/id_ed25519.pub, copy"
