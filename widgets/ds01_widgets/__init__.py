@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ds01_widgets.views.image_builder import ImageBuilder
     from ds01_widgets.views.launch_server import LaunchServer
     from ds01_widgets.views.my_limits import MyLimits
+    from ds01_widgets.views.onboarding import Onboarding
+    from ds01_widgets.views.project_init import ProjectInit
 
 __all__ = [
     "ExtendServer",

@@ -1,7 +1,5 @@
 """Keep a server running: which, how long, and what comes of it."""
 
-from typing import Any
-
 import ipywidgets as w
 
 from ds01_widgets.connecting import Connect, connect
@@ -35,8 +33,8 @@ class ExtendServer(View[ExtendServerModel]):
         self.progress = parts.ProgressBox()
         self.told = parts.html()
         self.line = LiveLine(self.model)
-        self.server.observe(self._chosen, "value")
-        self.duration.observe(self._wanted, "value")
+        self.listen(self.server, self.model.choose)
+        self.listen(self.duration, self._wanted)
         self.fill(
             self.server,
             self.ahead,
@@ -68,10 +66,5 @@ class ExtendServer(View[ExtendServerModel]):
         self.told.value = parts.paragraphs(model.told, "good")
         self.line.draw()
 
-    def _chosen(self, change: Any) -> None:
-        if not self.drawing and change["new"] is not None:
-            self.model.choose(change["new"])
-
-    def _wanted(self, change: Any) -> None:
-        if not self.drawing and change["new"] is not None:
-            self.model.keep_for(self.model.durations[change["new"]].value)
+    def _wanted(self, place: int) -> None:
+        self.model.keep_for(self.model.durations[place].value)

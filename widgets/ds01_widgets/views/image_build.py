@@ -1,7 +1,5 @@
 """An image's name, and its build."""
 
-from typing import Any
-
 import ipywidgets as w
 
 from ds01_widgets.concepts import step
@@ -23,7 +21,7 @@ class BuildBox(w.VBox):
         self._drawing = False
         self.why = parts.Why(text=step("image create", "build"))
         self.name = parts.labelled(w.Text(placeholder="thesis"), "Name of the image")
-        self.name.observe(self._called, "value")
+        parts.listen(self.name, model.call, lambda: self._drawing)
         self.fault = parts.html()
         self.open_kept = parts.button("Open the Dockerfile that is there", model.open_kept)
         self.fresh = w.Checkbox(
@@ -32,7 +30,7 @@ class BuildBox(w.VBox):
             indent=False,
             layout=w.Layout(width=parts.FULL_WIDTH),
         )
-        self.fresh.observe(self._anew, "value")
+        parts.listen(self.fresh, lambda fresh: model.fetch_anew(fresh=fresh), lambda: self._drawing)
         self.start = parts.button("Build the image", model.build, style="primary")
         self.progress = BuildProgress(model.cancel)
         super().__init__(
@@ -65,11 +63,3 @@ class BuildBox(w.VBox):
         self.start.description = "Build it again" if draft.changing else "Build the image"
         self.start.disabled = not model.can_build
         self.progress.draw(model.building, runs=model.is_building)
-
-    def _called(self, change: Any) -> None:
-        if not self._drawing:
-            self._model.call(change["new"])
-
-    def _anew(self, change: Any) -> None:
-        if not self._drawing:
-            self._model.fetch_anew(fresh=change["new"])

@@ -110,11 +110,7 @@ class PhasesBox(w.VBox):
         return (*chosen, self.pip, self.apt, self.requirements)
 
     def _on(self, widget: w.Widget, deed: Callable[[Any], object]) -> None:
-        def changed(change: Any) -> None:
-            if not self._drawing and change["new"] is not None:
-                deed(change["new"])
-
-        widget.observe(changed, "value")
+        parts.listen(widget, deed, lambda: self._drawing)
 
 
 def _phase(title: str, name: str) -> tuple[w.Widget, w.Widget]:

@@ -1,7 +1,6 @@
 """Servers: which there are, and one that is started with a GPU or waits for it."""
 
 from html import escape
-from typing import Any
 
 import ipywidgets as w
 
@@ -142,19 +141,12 @@ class LaunchServer(View[LaunchServerModel]):
 
     def _listen(self) -> None:
         model = self.model
-        self._on(self.server, model.mean)
-        self._on(self.name, model.call)
-        self._on(self.image, model.start_with)
-        self._on(self.gpu, model.size)
-        self._on(self.count, lambda count: model.size(model.gpu, count))
-        self._on(self.wait, lambda wait: model.wait_for_it(wait=wait))
-
-    def _on(self, widget: w.Widget, deed: Any) -> None:
-        def changed(change: Any) -> None:
-            if not self.drawing and change["new"] is not None:
-                deed(change["new"])
-
-        widget.observe(changed, "value")
+        self.listen(self.server, model.mean)
+        self.listen(self.name, model.call)
+        self.listen(self.image, model.start_with)
+        self.listen(self.gpu, model.size)
+        self.listen(self.count, lambda count: model.size(model.gpu, count))
+        self.listen(self.wait, lambda wait: model.wait_for_it(wait=wait))
 
     def _stop(self) -> None:
         row = self.model.row

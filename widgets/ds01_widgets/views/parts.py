@@ -244,3 +244,19 @@ def offer(choice: Any, options: Iterable[tuple[str, Any]], value: object) -> Non
     chosen = value if any(each == value for _, each in wanted) else None
     if choice.value != chosen:
         choice.value = chosen
+
+
+def listen(widget: w.Widget, deed: Callable[[Any], object], drawing: Callable[[], bool]) -> None:
+    """Call `deed` with what a person says by a widget.
+
+    Args:
+        widget: Has a value.
+        deed: Is not called with `None`, which is no value.
+        drawing: Whether it is set by the wizard itself now.
+    """
+
+    def changed(change: Any) -> None:
+        if not drawing() and change["new"] is not None:
+            deed(change["new"])
+
+    widget.observe(changed, "value")

@@ -1,6 +1,6 @@
 """A model's widgets: drawn anew when the model changes, live while somebody sees them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import ipywidgets as w
@@ -60,6 +60,10 @@ class View(w.VBox, Generic[M]):
             self.draw()
         finally:
             self._drawing = False
+
+    def listen(self, widget: w.Widget, deed: Callable[[Any], object]) -> None:
+        """Call `deed` with what a person says by a widget; see `parts.listen`."""
+        parts.listen(widget, deed, lambda: self._drawing)
 
     @property
     def drawing(self) -> bool:
