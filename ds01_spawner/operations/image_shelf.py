@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from ds01_spawner.ports import Engine, LocalImage
 
-SHARED_FOR = timedelta(seconds=5)
+SHARED_FOR = timedelta(seconds=2)
 
 
 class ImageShelf:
@@ -25,7 +25,7 @@ class ImageShelf:
         self._read: tuple[float, Mapping[str, LocalImage]] | None = None
 
     def read(self) -> Mapping[str, LocalImage]:
-        """By reference; a few seconds old at most.
+        """By reference; two seconds old at most.
 
         Raises:
             Unavailable: The engine does not answer.

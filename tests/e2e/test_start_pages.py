@@ -24,7 +24,7 @@ def plain(chromium: Browser, hub: Hub) -> Iterator[BrowserContext]:
 
 def at_the_form(context: BrowserContext, person: Person, server: str = "") -> Page:
     page = context.new_page()
-    page.goto(f"{person.hub.url}/hub/spawn/{person.name}/{server}")
+    page.goto(f"{person.hub.url}/hub/spawn/{person.name}" + (f"/{server}" if server else ""))
     page.get_by_label("Username").fill(person.name)
     page.get_by_label("Password").fill(person.hub.password)
     page.locator("#login_submit").click()
