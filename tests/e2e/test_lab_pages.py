@@ -57,7 +57,7 @@ def test_a_server_comes_goes_and_is_stopped_while_one_looks(house: House, browse
     expect(mine).to_contain_text("running", timeout=15_000)
     expect(page.get_by_label("Add a public key")).to_have_value("half a ke")
 
-    mine.get_by_text("Give back").click()
+    mine.locator("summary").click()
     expect(mine.get_by_role("button", name="Yes, give back")).to_be_visible()
     person_sees = page.get_by_role("row", name=re.compile("GPU slots"))
     expect(person_sees).to_contain_text("1 of")
@@ -79,7 +79,7 @@ def test_all_of_it_works_without_javascript(house: House, browser: Browser) -> N
     page.get_by_label("Add a public key").fill(KEY)
     page.get_by_role("button", name="Add the key").click()
     expect(page.get_by_role("status").filter(has_text="is added")).to_be_visible()
-    page.get_by_text("Remove…").click()
+    page.locator("#keys summary").click()
     page.get_by_role("button", name="Yes, remove").click()
     expect(page.get_by_text("You have no keys here.")).to_be_visible()
 
@@ -116,7 +116,7 @@ def test_no_page_hinders_anybody_or_asks_another_host(
     house: House, browser: Browser, scheme: str
 ) -> None:
     administrator = house.hub.user(f"{house.hub.prefix}-admin")
-    administrator.start_patiently(gpu="mig")
+    house.hub.person(f"seen-{scheme}").start(gpu="mig")
     context = browser.new_context(
         color_scheme="dark" if scheme == "dark" else "light",
         viewport={"width": 1280, "height": 900},
@@ -133,6 +133,7 @@ def test_no_page_hinders_anybody_or_asks_another_host(
             expect(page.get_by_role("heading", level=1)).to_have_count(1)
             too_wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert too_wide <= 0, f"{each.name} at {width}"
+            assert said == []
             assert serious_faults(page) == [], each.name
+            said.clear()  # axe measures with styles of its own, which the page refuses
     assert hosts - {""} == {urlsplit(house.hub.url).netloc}
-    assert said == []

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jupyterhub.services.auth import HubOAuth
-from tornado.web import Application, RedirectHandler
+from tornado.web import Application
 
 from ds01_spawner.gateway.api.handler import Authenticate, Served
 from ds01_spawner.gateway.api.hub_service import hub_application, hub_auth_from
 from ds01_spawner.gateway.api.tunnel import Tunnels
-from ds01_spawner.gateway.web.handler import MissingHandler, PageHandler
+from ds01_spawner.gateway.web.handler import MissingHandler, PageHandler, ToPagesHandler
 from ds01_spawner.gateway.web.live import EVERY_SECONDS, LiveHandler
 from ds01_spawner.gateway.web.site import OWN, Site
 from ds01_spawner.gateway.web.static_files import HUB, HubFileHandler, OwnFileHandler
@@ -63,7 +63,7 @@ def _handlers(
         of_page = {**known, "page": page}
         yield f"{prefix}{page.path}", OfPage, of_page
         yield f"{prefix}live/{page.name}", Live, {**of_page, "every_seconds": every_seconds}
-    yield prefix.rstrip("/"), RedirectHandler, {"url": prefix}
+    yield prefix.rstrip("/"), ToPagesHandler, {"url": prefix, "permanent": False}
     yield f"{prefix}static/hub/(.*)", HubFileHandler, {"path": str(HUB)}
     yield f"{prefix}static/(.*)", OwnFileHandler, {"path": str(OWN)}
     yield f"{prefix}(?!api/).*", Missing, known

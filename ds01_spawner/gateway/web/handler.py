@@ -5,12 +5,12 @@ from datetime import timedelta
 from urllib.parse import quote
 
 from jupyterhub.services.auth import HubOAuthenticated
-from tornado.web import HTTPError
+from tornado.web import HTTPError, RedirectHandler
 
 from ds01_spawner.client.problems import kind_of
 from ds01_spawner.domain.errors import DS01Error, Forbidden, InvalidRequest, NotFound
 from ds01_spawner.gateway.api.handler import Authenticate
-from ds01_spawner.gateway.api.plain import PlainHandler
+from ds01_spawner.gateway.api.plain import PlainHandler, set_safe_headers
 from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.web import flash
 from ds01_spawner.gateway.web.asking import Questions
@@ -160,6 +160,14 @@ class PageHandler(WebHandler):
             self.check_xsrf_cookie()
         except HTTPError:
             raise _FORM_IS_OLD from None
+
+
+class ToPagesHandler(RedirectHandler):
+    """The service's address without the slash at its end."""
+
+    def set_default_headers(self) -> None:
+        """As all answers have them."""
+        set_safe_headers(self)
 
 
 class MissingHandler(WebHandler):

@@ -6,15 +6,18 @@
   const stale = document.getElementById("stale");
   const ahead = Date.parse(body.dataset.now) - Date.now(); // the server's clock counts
 
+  const many = (number, noun) => (number ? `${number} ${noun}${number === 1 ? "" : "s"}` : "");
   const words = (milliseconds) => {
     const seconds = Math.round(milliseconds / 1000);
     if (seconds <= 0) { return "now"; }
     if (seconds < 60) { return `in ${seconds} s`; }
     const minutes = Math.round(seconds / 60);
-    if (minutes < 60) { return `in ${minutes} minute${minutes === 1 ? "" : "s"}`; }
-    const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
-    if (hours >= 48) { return `in ${Math.round(hours / 24)} days`; }
-    return `in ${hours} h${rest ? ` ${rest} min` : ""}`;
+    const [days, hours] = [Math.floor(minutes / 1440), Math.floor(minutes / 60)];
+    // As the server says it (domain/wording.py, span).
+    const parts = days >= 2
+      ? [many(days, "day"), many(hours - days * 24, "hour")]
+      : [many(hours, "hour"), many(minutes - hours * 60, "minute")];
+    return `in ${parts.filter(Boolean).join(" ")}`;
   };
   const count = () => {
     for (const each of document.querySelectorAll("time[data-countdown]")) {
@@ -35,10 +38,10 @@
   });
 
   if (!body.dataset.live) { return; }
-  const AGAIN = 5000;
+  const SILENT = 10000; // three turns
   let source = null;
-  let fresh = new Date();
-  let timer = 0;
+  let fresh = Date.now();
+  let asked = 0;
 
   const say = (text) => {
     if (stale.textContent !== text) { stale.textContent = text; }
@@ -59,24 +62,25 @@
     count();
   };
   const stop = () => {
-    clearTimeout(timer);
     if (source) { source.close(); }
     source = null;
   };
   const listen = () => {
     stop();
+    asked = Date.now();
     source = new EventSource(body.dataset.live);
     source.addEventListener("section", (event) => put(JSON.parse(event.data)));
-    source.addEventListener("fresh", () => { fresh = new Date(); say(""); });
-    source.addEventListener("error", () => {
-      const silent = Date.now() - fresh;
-      if (silent > AGAIN) {
-        const time = fresh.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-        say(`This page shows how it was at ${time}. The lab does not answer; trying again.`);
-      }
-      if (source && source.readyState === EventSource.CLOSED) { timer = setTimeout(listen, AGAIN); }
-    });
+    source.addEventListener("fresh", () => { fresh = Date.now(); say(""); });
   };
+  // Not by its errors: a proxy keeps the line to a server that is gone.
+  const watch = () => {
+    if (document.hidden || Date.now() - fresh < SILENT) { return; }
+    if (Date.now() - asked < SILENT) { return; }
+    const time = new Date(fresh).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    say(`This page shows how it was at ${time}. The lab does not answer; trying again.`);
+    listen();
+  };
+  setInterval(watch, 1000);
   // Nobody looks at a hidden page.
   document.addEventListener("visibilitychange", () => (document.hidden ? stop() : listen()));
   addEventListener("pagehide", stop);
