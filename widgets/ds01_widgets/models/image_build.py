@@ -9,26 +9,13 @@ from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import DS01Error, Unavailable
 from ds01_spawner.home.builds import BuildFailed, Progress, Wanted, failure
 from ds01_widgets.connecting import Connect
+from ds01_widgets.models.notebook_words import in_a_notebook
 from ds01_widgets.running import Job, Running
 
 TELL_SECONDS = 0.5
 """Observers are told of more log no more often than this."""
 
 _AROUND = 2
-_IN_A_NOTEBOOK = (
-    (
-        "Add what it needs to compile: --apt build-essential --apt python3-dev;",
-        "Add what it needs to compile to the system packages: build-essential and python3-dev;",
-    ),
-    ("A Python package goes to --pip instead.", "A Python package goes to the Python packages."),
-    ("or take it out: ds01 image update NAME --remove.", "or take it out of the list."),
-    (
-        "Make some: ds01 image prune; ds01 image delete NAME.",
-        "Make some: delete images of yours that you do not need.",
-    ),
-    ("ds01 check-limits shows your memory.", "MyLimits() shows your memory."),
-    ("say more: run it again with --verbose.", "say more: look at the log."),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +162,6 @@ class ImageBuild:
         if ended.state not in {"done", "cancelled"}:
             self.failure = failure(ended, self.progress.log, self.wanted)
         self._ended(self)
-
-
-def in_a_notebook(advice: str) -> str:
-    """What was written for a command line, for somebody who has none."""
-    for there, here in _IN_A_NOTEBOOK:
-        advice = advice.replace(there, here)
-    return advice
 
 
 def _with(deed: Callable[[str], None], text: str) -> Callable[[], None]:

@@ -10,6 +10,7 @@ import ipywidgets as w
 
 from ds01_spawner.domain.errors import DS01Error
 from ds01_widgets.concepts import markdown
+from ds01_widgets.models.notebook_words import in_a_notebook
 
 FULL_WIDTH = "100%"
 _MUCH = 0.8
@@ -129,7 +130,7 @@ def said(problem: DS01Error | None) -> str:
     """An error as HTML; empty for none."""
     if problem is None:
         return ""
-    lines = [problem.message, problem.next_step]
+    lines = [problem.message, in_a_notebook(problem.next_step)]
     inside = "".join(f"<p>{escape(each)}</p>" for each in lines if each)
     return f'<div class="ds01-problem" role="alert">{inside}</div>'
 
