@@ -10,7 +10,7 @@ from datetime import timedelta
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.allocation import Ticket
 from ds01_spawner.domain.container import ContainerSpec
-from ds01_spawner.domain.errors import DS01Error, NoCapacity, Unavailable
+from ds01_spawner.domain.errors import DS01Error, InvalidRequest, NoCapacity, Unavailable
 from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.domain.units import format_duration
 from ds01_spawner.operations.admission import Grant, Queued
@@ -26,6 +26,9 @@ RENEW_SECONDS = 15.0
 READY_POLL_SECONDS = 0.03
 LIVENESS_SECONDS = 1.0
 LOG_LINES = 15
+
+_PROGRAM = "jupyterhub-singleuser"
+_MISSING = ("no such file", "not found")
 
 _WORDS = {
     Step.REPLACING: (Stage.CREATE, "Removing what your last run left"),
@@ -250,6 +253,7 @@ class ServerStart:
 
         Raises:
             StartFailed: The container has ended.
+            InvalidRequest: Its image is none for servers.
         """
         engine = self._platform.engine
         try:
@@ -263,9 +267,14 @@ class ServerStart:
             self._steps.say(Stage.ANSWER, f"Waiting for JupyterLab to answer. {exc.message}")
             return None
         if container is None or not container.state.is_live:
-            raise StartFailed(
-                "Your server ended while it started.", await self._last_words(container_id)
-            )
+            words = await self._last_words(container_id)
+            if _without_lab(words):
+                raise InvalidRequest(
+                    "This environment has no JupyterLab in it, so no server can be started from "
+                    "it.",
+                    "Choose another, or build it anew on one of the lab's.",
+                )
+            raise StartFailed("Your server ended while it started.", words)
         return None
 
     async def _last_words(self, container_id: str) -> str:
@@ -290,6 +299,11 @@ class ServerStart:
             f"Waiting for a GPU: place {answer.place} of {answer.length}. {reason}",
             {"place": answer.place, "length": answer.length, "reason": reason},
         )
+
+
+def _without_lab(words: str) -> bool:
+    """Whether a container's last words are that the hub's program is not in its image."""
+    return _PROGRAM in words and any(each in words.lower() for each in _MISSING)
 
 
 class StartFailed(DS01Error):

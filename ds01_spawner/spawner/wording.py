@@ -44,7 +44,9 @@ def refusal(error: DS01Error) -> str:
         case Refused() | Conflict() | NotFound():
             return str(error)
         case _:
-            return f"{error} If trying again does not help, show this to your administrator."
+            text = str(error)
+            end = "" if text.endswith((".", "!", "?")) else "."
+            return f"{text}{end} If trying again does not help, show this to your administrator."
 
 
 def size_refusal(error: Refused) -> str:

@@ -354,6 +354,20 @@ async def test_a_server_that_dies_while_starting_shows_its_last_lines(
     assert nothing_left(lab)
 
 
+async def test_an_image_without_jupyterlab_is_said_to_be_one(lab: Lab, servers: Servers) -> None:
+    servers.ready.clear()
+    start = Start(lab)
+    task = start.go()
+    await until(lambda: start.created)
+    lab.engine.outputs[start.created[0]] = (
+        "[FATAL tini (7)] exec jupyterhub-singleuser failed: No such file or directory"
+    )
+    lab.engine.kill(start.created[0])
+    with pytest.raises(InvalidRequest, match="has no JupyterLab in it"):
+        await task
+    assert nothing_left(lab)
+
+
 async def test_a_server_that_dies_without_a_word_says_so(lab: Lab, servers: Servers) -> None:
     servers.ready.clear()
     start = Start(lab)
