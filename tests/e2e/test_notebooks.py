@@ -25,7 +25,12 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-SETTLED = "import asyncio; await asyncio.sleep(4)"
+SETTLED = '''
+import asyncio, json
+from ipywidgets.widgets.widget import _instances
+await asyncio.sleep(4)
+print("WIDGETS", json.dumps([str(getattr(each, "value", "")) for each in _instances.values()]))
+'''
 folder = Path.home() / "ds01-notebooks"
 book = nbformat.read(folder / sys.argv[1], 4)
 book.cells.append(nbformat.v4.new_code_cell(SETTLED))
@@ -34,8 +39,8 @@ try:
     NotebookClient(book, timeout=90, resources={"metadata": {"path": str(folder)}}).execute()
 except CellExecutionError as exc:
     failure = str(exc)
+settled = "".join(each.get("text", "") for each in book.cells.pop().get("outputs", []))
 outputs = [each for cell in book.cells for each in cell.get("outputs", [])]
-widgets = book.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {})
 print(json.dumps({
     "failure": failure,
     "seconds": time.monotonic() - begin,
@@ -44,9 +49,7 @@ print(json.dumps({
     "shown": sum(
         "application/vnd.jupyter.widget-view+json" in each.get("data", {}) for each in outputs
     ),
-    "values": [
-        str(each["state"].get("value", "")) for each in widgets.get("state", {}).values()
-    ],
+    "values": json.loads(settled.partition("WIDGETS ")[2] or "[]"),
 }))
 """
 AMISS = ("Traceback", "command not found", "inside the notebook")
