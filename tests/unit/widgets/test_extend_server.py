@@ -34,11 +34,12 @@ def test_no_more_is_offered_than_the_policy_allows(api: FakeApi, model: ExtendSe
     api.has("jupyter", server="", keep_until=in_hours(5))
     model.load()
     assert [each.words for each in model.durations] == [
-        "as long as is allowed: 5 hours",
+        "as long as is allowed",
         "1 hour",
         "2 hours",
         "4 hours",
     ]
+    assert model.hint == "It can be kept running for 5 hours from now, used or not."
     model.keep_for(timedelta(hours=4))
     api.has("jupyter", server="", keep_until=in_hours(3))
     model.load()

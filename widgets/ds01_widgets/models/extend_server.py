@@ -101,7 +101,7 @@ class ExtendServerModel(Live[m.Containers]):
         row = self.row
         if row is None or row.longest is None:
             return ()
-        most = Duration(f"as long as is allowed: {span(row.longest)}", None)
+        most = Duration("as long as is allowed", None)
         shorter = [Duration(span(each), each) for each in _CHOICES if each < row.longest]
         return (most, *shorter)
 
@@ -113,14 +113,14 @@ class ExtendServerModel(Live[m.Containers]):
 
     @property
     def hint(self) -> str:
-        """Why nothing can be done now; empty where something can."""
+        """What can be done with what is chosen, or why nothing can."""
         if self.found is None:
             return "Looking at what runs …"
         if self.row is None:
             return "Nothing of yours runs."
         if self.row.longest is None:
             return f"{self.row.title} is not stopped for not being used, or cannot be kept longer."
-        return ""
+        return f"It can be kept running for {span(self.row.longest)} from now, used or not."
 
     def choose(self, name: str) -> None:
         """Mean this one."""

@@ -28,7 +28,12 @@ class BuildProgress(w.VBox):
         self.opened.observe(lambda _change: self._draw_log(), "value")
         self.text = parts.Log()
         super().__init__(
-            [self.progress, parts.actions(self.cancel), self.failure, self.opened, self.text]
+            [
+                self.progress,
+                self.failure,
+                parts.actions(self.cancel, self.opened),
+                self.text,
+            ]
         )
 
     def draw(self, build: ImageBuild | None, *, runs: bool) -> None:

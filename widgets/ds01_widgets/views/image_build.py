@@ -19,7 +19,7 @@ class BuildBox(w.VBox):
     def __init__(self, model: ImageBuilderModel) -> None:
         self._model = model
         self._drawing = False
-        self.why = parts.Why(text=step("image create", "build"))
+        self.why = parts.Why(text=step("image create", "build"), title="Build it")
         self.name = parts.labelled(w.Text(placeholder="thesis"), "Name of the image")
         parts.listen(self.name, model.call, lambda: self._drawing)
         self.fault = parts.html()
@@ -35,7 +35,6 @@ class BuildBox(w.VBox):
         self.progress = BuildProgress(model.cancel)
         super().__init__(
             [
-                parts.heading("Build it", 4),
                 self.why,
                 self.name,
                 self.fault,

@@ -39,7 +39,13 @@ class DockerfileBox(w.VBox):
             hint="What was written by hand is forgotten",
         )
         super().__init__(
-            [self.opened, self.hint, self.by_hand, self.text, parts.actions(self.anew)]
+            [
+                parts.actions(self.opened),
+                self.hint,
+                self.by_hand,
+                self.text,
+                parts.actions(self.anew),
+            ]
         )
 
     def draw(self) -> None:

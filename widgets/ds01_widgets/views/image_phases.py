@@ -47,18 +47,18 @@ class PhasesBox(w.VBox):
         self._on(self.requirements, model.require)
         super().__init__(
             [
-                *_phase("1. Framework", "framework"),
+                _phase("1. Framework", "framework"),
                 self.framework,
                 self.about_framework,
                 self.faults[FRAMEWORK],
-                *_phase("2. Jupyter", "jupyter"),
+                _phase("2. Jupyter", "jupyter"),
                 self.jupyter,
-                *_phase("3. Data science", "data-science"),
+                _phase("3. Data science", "data-science"),
                 self.data_science,
-                *_phase("4. Use case", "use-case"),
+                _phase("4. Use case", "use-case"),
                 self.use_case,
                 self.about_use_case,
-                *_phase("Packages of your own", "extras"),
+                _phase("Packages of your own", "extras"),
                 self.pip,
                 self.faults[PIP],
                 self.apt,
@@ -113,8 +113,8 @@ class PhasesBox(w.VBox):
         parts.listen(widget, deed, lambda: self._drawing)
 
 
-def _phase(title: str, name: str) -> tuple[w.Widget, w.Widget]:
-    return parts.heading(title, 4), parts.Why(text=step(_COMMAND, name))
+def _phase(title: str, name: str) -> w.Widget:
+    return parts.Why(text=step(_COMMAND, name), title=title)
 
 
 def _tick(text: str) -> w.Checkbox:

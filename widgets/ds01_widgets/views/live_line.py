@@ -17,7 +17,7 @@ class LiveLine(w.HBox):
 
     def __init__(self, model: Live[Any]) -> None:
         self._model = model
-        self.text = parts.html()
+        self.text = w.HTML()
         self.button = parts.button("Look again", self._again)
         super().__init__([self.button, self.text])
         self.add_class("ds01-actions")

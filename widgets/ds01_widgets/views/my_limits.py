@@ -35,7 +35,14 @@ class MyLimits(View[MyLimitsModel]):
         self.every.observe(lambda _change: self.redraw(), "value")
         self.limits = parts.html()
         self.line = LiveLine(self.model)
-        self.fill(self.who, self.usage, self.sentences, self.every, self.limits, self.line)
+        self.fill(
+            self.who,
+            self.usage,
+            self.sentences,
+            parts.actions(self.every),
+            self.limits,
+            self.line,
+        )
 
     def draw(self) -> None:
         """See `View`."""

@@ -12,7 +12,8 @@ from ds01_spawner.domain.errors import DS01Error
 from ds01_widgets.concepts import markdown
 from ds01_widgets.models.notebook_words import in_a_notebook
 
-FULL_WIDTH = "100%"
+FULL_WIDTH = "auto"
+"""As wide as the box that it stands in: these let what is in them fill them."""
 _MUCH = 0.8
 _MINE = ' class="ds01-mine"'
 
@@ -76,7 +77,8 @@ def bar(share: float | None, words: str) -> str:
     percent = round(100 * min(max(share, 0.0), 1.0))
     return (
         f'<span class="ds01-bar{kind}" role="img" aria-label="{percent} percent">'
-        f'<span style="width:{percent}%"></span></span> {escape(words)}'
+        f'<span style="width:{percent}%"></span></span> '
+        f'<span class="ds01-amount">{escape(words)}</span>'
     )
 
 
@@ -86,9 +88,11 @@ class Why(w.VBox):
     Args:
         names: Concepts that are explained.
         text: Markdown that stands before them.
+        title: A heading beside the button; empty for none.
+        level: Of the heading.
     """
 
-    def __init__(self, *names: str, text: str = "") -> None:
+    def __init__(self, *names: str, text: str = "", title: str = "", level: int = 4) -> None:
         self._names = names
         self._text = text
         self.button = w.ToggleButton(
@@ -96,12 +100,14 @@ class Why(w.VBox):
         )
         self.text = w.Output()
         self.button.observe(self._turned, "value")
-        super().__init__([self.button])
+        self.button.layout.width = "auto"
+        self._head = actions(*([heading(title, level)] if title else []), self.button)
+        super().__init__([self._head])
 
     def _turned(self, change: Any) -> None:
         opened = bool(change["new"])
         self.button.description = "Close the explanation" if opened else "Why?"
-        self.children = (self.button, self.text) if opened else (self.button,)
+        self.children = (self._head, self.text) if opened else (self._head,)
         if not opened:
             return
         first = [self._text] if self._text else []

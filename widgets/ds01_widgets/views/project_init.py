@@ -105,20 +105,20 @@ class ProjectInit(View[ProjectInitModel]):
 
     def _form(self) -> list[w.Widget]:
         return [
-            *_step("Name", "name"),
+            _step("Name", "name"),
             self.name,
             self.faults[NAME],
             self.description,
             self.faults[DESCRIPTION],
-            *_step("What it is about", "type"),
+            _step("What it is about", "type"),
             self.kind,
             self.about_kind,
-            *_step("Framework", "framework"),
+            _step("Framework", "framework"),
             self.framework,
             self.about_framework,
             self.faults[FRAMEWORK],
             self.gpu,
-            *_step("Files", "files"),
+            _step("Files", "files"),
             self.git,
             self.devcontainer,
             self.files,
@@ -136,8 +136,8 @@ class ProjectInit(View[ProjectInitModel]):
         self.listen(self.devcontainer, lambda value: choose(devcontainer=value))
 
 
-def _step(title: str, name: str) -> tuple[w.Widget, w.Widget]:
-    return parts.heading(title, 4), parts.Why(text=step(_COMMAND, name))
+def _step(title: str, name: str) -> w.Widget:
+    return parts.Why(text=step(_COMMAND, name), title=title)
 
 
 def _about(entries: Any, key: str) -> str:

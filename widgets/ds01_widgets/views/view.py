@@ -32,11 +32,11 @@ class View(w.VBox, Generic[M]):
     def __init__(self, model: M, title: str, ideas: Sequence[str] = ()) -> None:
         self.model = model
         self.problem = parts.ProblemBox()
-        self.why = parts.Why(*ideas)
+        self.why = parts.Why(*ideas, title=title, level=3)
         self._drawing = False
         super().__init__()
         self.add_class("ds01")
-        self._head = [parts.look(), parts.heading(title), *([self.why] if ideas else [])]
+        self._head = [parts.look(), self.why if ideas else parts.heading(title)]
         self._look_away = model.observe(self.redraw)
         self._view_count = 0  # from here on the front end counts where this is seen
         self.observe(self._seen, "_view_count")
