@@ -16,6 +16,7 @@ from tornado.web import create_signed_value
 
 from ds01_spawner.gateway.api.application import http_server
 from ds01_spawner.gateway.web.application import lab_application, site_of
+from ds01_spawner.gateway.web.site import Site
 from fakes.api_lab import ENOUGH, ApiLab
 from fakes.builder import FakeBuilder
 from stubs.hub_users import hub_users, model
@@ -95,6 +96,7 @@ class WebLab:
 
     api: ApiLab
     url: str
+    site: Site
 
     def browser(self, user: str = "alice") -> Browser:
         """Of somebody who is logged in; of nobody, for an empty name."""
@@ -121,7 +123,7 @@ async def web_lab(
         (listener,) = bind_sockets(port, "127.0.0.1")
         server.add_socket(listener)
         try:
-            yield WebLab(lab, f"http://127.0.0.1:{listener.getsockname()[1]}")
+            yield WebLab(lab, f"http://127.0.0.1:{listener.getsockname()[1]}", site)
         finally:
             server.stop()
             await server.close_all_connections()

@@ -1,6 +1,7 @@
 """Answers browsers: pages, what is done on them, and what goes wrong."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -65,7 +66,8 @@ class WebHandler(HubOAuthenticated, PlainHandler):  # type: ignore[misc]
             agent=agent,
             max_age=max_age,
         )
-        return Visit(requester, ask, self._query())
+        zone = self.site.served.api.platform.zone
+        return Visit(requester, ask, self._query(), zone, self.site.utilisation)
 
     def form_token(self) -> str:
         """What forms must repeat (`_xsrf`)."""
@@ -146,7 +148,7 @@ class PageHandler(WebHandler):
             flash.keep(self, self.site.prefix, requester.user, action.said(answer, form))
             self.redirect(self._back(), status=303)
             return
-        shown = Visit(requester, visit.ask, visit.query, form, answer, problem)
+        shown = replace(visit, form=form, answer=answer, problem=problem)
         html = await page_html(self.site, self._page, shown, self.form_token(), None)
         self._finish_html(html, problem)
 

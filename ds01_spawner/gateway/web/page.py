@@ -2,12 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Any
 
 from ds01_spawner.client.models import Role, Wire
 from ds01_spawner.domain.errors import DS01Error
 from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.web.asking import Questions
+from ds01_spawner.gateway.web.utilisation import Utilisation
 
 Facts = Mapping[str, object]
 
@@ -20,6 +22,8 @@ class Visit:
         requester: Who looks.
         ask: Asks the API in their name; what is asked twice in a visit is answered once.
         query: Parameters of the page's address; only the API knows which are right.
+        zone: The server's time zone.
+        utilisation: How busy the GPUs were of late.
         form: What was sent with an action that was refused, or that answers with the page.
         answer: What such an action answered.
         problem: Why it was refused.
@@ -28,6 +32,8 @@ class Visit:
     requester: Requester
     ask: Questions
     query: Mapping[str, str] = field(default_factory=dict)
+    zone: tzinfo = UTC
+    utilisation: Utilisation = field(default_factory=Utilisation)
     form: Mapping[str, str] = field(default_factory=dict)
     answer: Wire | None = None
     problem: DS01Error | None = None

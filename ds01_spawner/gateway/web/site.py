@@ -11,6 +11,7 @@ from ds01_spawner.gateway.api.handler import Served
 from ds01_spawner.gateway.web import words
 from ds01_spawner.gateway.web.page import Page
 from ds01_spawner.gateway.web.pages import PAGES
+from ds01_spawner.gateway.web.utilisation import Utilisation, keep_sampling
 
 OWN = Path(__file__).parent / "static"
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -44,6 +45,7 @@ class Site:
         hub_prefix: The hub's, such as `/hub/`.
         pages: Every page.
         templates: Renders them.
+        utilisation: How busy the GPUs were of late.
     """
 
     served: Served
@@ -51,6 +53,7 @@ class Site:
     hub_prefix: str
     pages: tuple[Page, ...] = PAGES
     templates: Environment = field(default_factory=_environment)
+    utilisation: Utilisation = field(default_factory=Utilisation)
 
     @property
     def base(self) -> str:
@@ -63,3 +66,4 @@ class Site:
 
     async def look_after(self) -> None:
         """Keep what pages need, until cancelled."""
+        await keep_sampling(self.served.api.platform, self.served.api.threads, self.utilisation)
