@@ -15,7 +15,7 @@ from ds01_spawner.adapters.accounts import UnixAccounts
 from ds01_spawner.adapters.activity import KernelActivity, KernelProcesses, KernelUsage
 from ds01_spawner.adapters.address_files import AddressFiles
 from ds01_spawner.adapters.block_device import disk_of
-from ds01_spawner.adapters.build_settings import read_build_settings
+from ds01_spawner.adapters.build_settings import BuildSettings, read_build_settings
 from ds01_spawner.adapters.cgroups import open_cgroups
 from ds01_spawner.adapters.channels import AppriseChannels
 from ds01_spawner.adapters.docker_engine import DockerEngine
@@ -103,6 +103,7 @@ from ds01_spawner.policy.gpu_config import GpuConfig, parse_gpu_config
 from ds01_spawner.policy.image_references import is_image_id
 from ds01_spawner.policy.images import ImageCatalogue, parse_images
 from ds01_spawner.ports import Cgroups, GpuProbe, HubClient
+from ds01_spawner.ports.people import HubPeople
 from ds01_spawner.recipes.aime import Rows, read_rows
 from ds01_spawner.recipes.catalogue import Catalogue
 
@@ -111,6 +112,10 @@ STATE_VARIABLE = "DS01_STATE_DIR"
 SOCKET_VARIABLE = "DS01_ENGINE_SOCKET"
 RUN_VARIABLE = "DS01_RUN_DIR"
 SERVICE_FILE = "culler.env"
+GATEWAY_FILE = "gateway.env"
+PEOPLE_FILE = "people.env"
+"""Settings of services, and of `ds01 admin user remove`, beside the policy."""
+
 _DEFAULT_CONFIG = Path("/etc/ds01")
 _DEFAULT_STATE = Path("/var/lib/ds01")
 _DEFAULT_RUN = Path("/run/ds01")
@@ -219,11 +224,11 @@ class Platform:
         return parse_images(read_text(path), str(path))
 
     @cached_property
-    def build_settings(self) -> Mapping[str, bytes]:
-        """Files that builds are given to reach a package index; read once."""
+    def build_settings(self) -> BuildSettings:
+        """What builds are given to reach a package index; read once."""
         section = self.images.build
         if not section.host_settings:
-            return {}
+            return BuildSettings()
         bundle = Path(section.ca_bundle) if section.ca_bundle else None
         try:
             return read_build_settings(bundle, section.pip.settings() if section.pip else None)
@@ -239,7 +244,7 @@ class Platform:
         section, aime = self.images.build, Rows(())
         if section.aime is not None:
             aime = read_rows(read_text(Path(section.aime.file)), section.aime.architecture)
-        return build_catalogue(section, aime, host_settings=bool(self.build_settings))
+        return build_catalogue(section, aime, host_settings=bool(self.build_settings.files))
 
     @cached_property
     def probe(self) -> GpuProbe:
@@ -566,11 +571,12 @@ class Platform:
             instance=self.instance,
         )
 
-    def departures(self, hub: HubClient | None) -> Departures:
+    def departures(self, hub: HubClient | None, hub_people: HubPeople | None) -> Departures:
         """Removes people.
 
         Args:
             hub: Told of their servers; without it, it finds out by itself that they stopped.
+            hub_people: The hub's own list, where it can be asked.
         """
         return Departures(
             accounts=ShadowTools(),
@@ -582,6 +588,7 @@ class Platform:
             ledger=self.ledger,
             servers=self.servers,
             hub=hub,
+            hub_people=hub_people,
             audit=self.audit,
             instance=self.instance,
         )
@@ -731,6 +738,18 @@ def open_hub(
     neither says where the hub is, or the file is closed to whoever runs this.
     """
     return hub_from(environment) or hub_from(environment_in(directories.config / SERVICE_FILE))
+
+
+def open_hub_people(
+    directories: Directories, environment: Mapping[str, str] = os.environ
+) -> HubPeople | None:
+    """The hub's own list, for an administrator beside it; `None` where nothing says where it is.
+
+    By the token that is for this alone; else by a service's, which may look and not remove.
+    """
+    files = (directories.config / name for name in (PEOPLE_FILE, SERVICE_FILE, GATEWAY_FILE))
+    people, *services = (hub_from(environment_in(file)) for file in files)
+    return next((each for each in (people, hub_from(environment), *services) if each), None)
 
 
 def open_platform(directories: Directories | None = None, *, actor: str) -> Platform:

@@ -33,6 +33,7 @@ gateway, gateway_url = os.environ.get("GATEWAY_TOKEN"), os.environ.get("GATEWAY_
 c.Spawner.environment = (
     {"DS01_API_URL": f"{gateway_url}/services/ds01/api/"} if gateway and gateway_url else {}
 )
+people = os.environ.get("PEOPLE_TOKEN")
 c.JupyterHub.custom_scopes = {
     "custom:ds01:manage": {"description": "See what everybody in the lab has and uses"},
     "custom:ds01:admin": {
@@ -60,6 +61,7 @@ c.JupyterHub.services = [
         if gateway
         else []
     ),
+    *([{"name": "ds01-people", "api_token": people, "display": False}] if people else []),
 ]
 c.JupyterHub.load_roles = [
     {
@@ -90,6 +92,17 @@ c.JupyterHub.load_roles = [
             },
         ]
         if gateway
+        else []
+    ),
+    *(
+        [
+            {
+                "name": "ds01-people",
+                "services": ["ds01-people"],
+                "scopes": ["read:users:name", "delete:users"],
+            }
+        ]
+        if people
         else []
     ),
 ]

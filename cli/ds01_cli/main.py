@@ -48,9 +48,13 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return _ran(list(arguments))
     except DS01Error as exc:
-        prefix = "" if isinstance(exc, PolicyError) else "ds01: "
-        print(f"{prefix}{exc}", file=sys.stderr)  # noqa: T201 - the program's own output
-        return exit_code(exc)
+        return _failed(exc)
+    except ModuleNotFoundError as exc:
+        from ds01_cli.frame.lacking import lacking  # noqa: PLC0415 - only where one is missing
+
+        if (error := lacking(exc, arguments)) is None:
+            raise
+        return _failed(error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except SystemExit as exc:
@@ -63,6 +67,12 @@ def main() -> None:
     # It is done: Ctrl-C while Python takes itself down changes nothing any more.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(code)
+
+
+def _failed(error: DS01Error) -> int:
+    prefix = "" if isinstance(error, PolicyError) else "ds01: "
+    print(f"{prefix}{error}", file=sys.stderr)  # noqa: T201 - the program's own output
+    return exit_code(error)
 
 
 def _ran(arguments: list[str]) -> int:

@@ -114,7 +114,7 @@ class UnixAccounts:
                 " system accounts cannot have containers.",
                 "Log in with your own account.",
             )
-        self._check_open(user)
+        self.check_open(user)
         _check_home(user, entry.pw_uid, entry.pw_dir)
         try:
             named = {gid: self._group_name(gid) for gid in self._group_ids(entry)}
@@ -131,7 +131,13 @@ class UnixAccounts:
             ),
         )
 
-    def _check_open(self, user: str) -> None:
+    def check_open(self, user: str) -> None:
+        """Return when no account of that name has expired; by what is in memory, if it is current.
+
+        Raises:
+            Forbidden: It has.
+            Unavailable: That cannot be read.
+        """
         try:
             is_closed = self._expiry.has_expired(user)
         except OSError as exc:

@@ -13,10 +13,14 @@ import requests
 
 from ds01_spawner.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unavailable
 from ds01_spawner.domain.labels import parse_timestamp
+from ds01_spawner.domain.people import HubEntry
 from ds01_spawner.ports import HubServer
 
 SCOPES = "list:users, read:users:activity, read:servers, delete:servers"
 """What the token needs; never `admin`."""
+
+_REMOVING = frozenset({"delete:users", "admin:users"})
+_REMOVER = "It needs a token with the scopes read:users:name, delete:users: docs/people.md."
 
 _PAGE = 200
 """`JupyterHub.api_page_max_limit`; the hub cuts what is more."""
@@ -49,7 +53,7 @@ def environment_in(file: Path) -> Mapping[str, str]:
 
 
 class HubApi:
-    """The `HubClient` port. Safe to use from many threads.
+    """The ports `HubClient` and `HubPeople`. Safe to use from many threads.
 
     Args:
         url: The hub's API, such as `http://127.0.0.1:8081/hub/api`.
@@ -111,6 +115,36 @@ class HubApi:
             return
         check_start(user, server, status, message)
 
+    def entry(self, user: str) -> HubEntry:
+        """What the hub has of somebody, and whether this token may remove it."""
+        granted = self._get("/user").get("scopes") or ()
+        is_removable = any(str(each).partition("!")[0] in _REMOVING for each in granted)
+        path = _path_of_user(user)
+        answer = self._request("GET", path, self._timeout)
+        message = _message(answer)
+        if answer.status_code == HTTPStatus.NOT_FOUND and message is not None:
+            if OUT_OF_SCOPE in message:
+                raise Unavailable(f"The hub does not tell this service of {user}.", _REMOVER)
+            return HubEntry(is_known=False, is_removable=is_removable)
+        self._check(answer, path)
+        return HubEntry(is_known=True, is_removable=is_removable)
+
+    def remove_entry(self, user: str) -> None:
+        """Take somebody out of the hub's list; their tokens and logins end with that."""
+        path = _path_of_user(user)
+        answer = self._request("DELETE", path, self._stop_seconds)
+        status, message = answer.status_code, _message(answer)
+        if status == HTTPStatus.NO_CONTENT:
+            return
+        if message is not None:
+            if status == HTTPStatus.BAD_REQUEST:
+                raise Conflict(f"The hub does not remove {user} now: {message}.", "Do it again.")
+            if status == HTTPStatus.FORBIDDEN or OUT_OF_SCOPE in message:
+                raise Unavailable(f"The hub does not let this service remove {user}.", _REMOVER)
+            if status == HTTPStatus.NOT_FOUND:
+                return
+        raise Unavailable(f"The hub answers {path} with {status}, which is no answer to a removal.")
+
     @property
     def _session(self) -> requests.Session:
         """The thread's own: `requests` does not say that one may be shared."""
@@ -164,10 +198,14 @@ class HubApi:
             )
 
 
+def _path_of_user(user: str) -> str:
+    return f"/users/{quote(user, safe='')}"
+
+
 def server_path(user: str, server: str) -> str:
     """Where the hub's API has a server."""
     place = f"servers/{quote(server, safe='')}" if server else "server"
-    return f"/users/{quote(user, safe='')}/{place}"
+    return f"{_path_of_user(user)}/{place}"
 
 
 def called(user: str, server: str) -> str:

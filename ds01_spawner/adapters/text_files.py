@@ -47,8 +47,12 @@ def replace_text(path: Path, text: str) -> Path:
     """
     target = path.resolve(strict=True)
     backup = _free_name(target)
-    shutil.copy2(target, backup)
-    put_text(target, text)
+    try:
+        shutil.copy2(target, backup)
+        put_text(target, text)
+    except BaseException:
+        backup.unlink(missing_ok=True)
+        raise
     return backup
 
 

@@ -41,7 +41,9 @@ def on_socket(http: httpx.Client, path: str, container_id: str, wanted: Wanted) 
     if wanted.workdir:
         body["WorkingDir"] = wanted.workdir
     made = _door(http, "POST", f"/containers/{quote(container_id, safe='')}/exec", body)
-    session = _SocketSession(http, str(made["Id"]), tty=wanted.tty)
+    if not isinstance(made.get("Id"), str):
+        raise _not_understood()
+    session = _SocketSession(http, made["Id"], tty=wanted.tty)
     session.begin(path)
     if wanted.tty and wanted.size is not None:
         session.resize(*wanted.size)
@@ -75,6 +77,8 @@ class _SocketSession(Session):
             raise Unreachable(f"{path} cannot be reached: {exc}.", "Try again.") from exc
         if status != httpx.codes.SWITCHING_PROTOCOLS:
             self._socket.close()
+            if status == httpx.codes.OK:
+                raise _not_understood()
             raise error_by_status(status, _message(content))
 
     def read(self) -> tuple[int, bytes] | None:
@@ -174,8 +178,18 @@ def _door(http: httpx.Client, method: str, path: str, body: object = None) -> di
         raise Unreachable(f"The gateway cannot be reached: {exc}.", "Try again.") from exc
     if not answer.is_success:
         raise error_by_status(answer.status_code, _message(answer.content))
-    found = answer.json() if answer.content else {}
+    try:
+        found = answer.json() if answer.content else {}
+    except ValueError as exc:
+        raise _not_understood() from exc
     return found if isinstance(found, dict) else {}
+
+
+def _not_understood() -> Unavailable:
+    return Unavailable(
+        "The answer of the gateway cannot be read.",
+        "Client and gateway may be of different releases: update one.",
+    )
 
 
 def _is_whole(content: bytes) -> bool:

@@ -60,6 +60,9 @@ def sentences(limits: Mapping[str, LimitValue]) -> Iterable[str]:
     ]
     if parts:
         yield f"One container has at most: {', '.join(parts)}."
+    image = words("max_image_size")
+    if image is not None:
+        yield f"An image that you build has at most {image}."
     full = limits.get("allow_full_gpu")
     if full is not None and full.value is False:
         yield "Whole GPUs are not for you; parts of one (MIG) are."

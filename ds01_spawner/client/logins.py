@@ -90,7 +90,10 @@ def keep_login(login: Login) -> Path:
     except OSError as exc:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
-        raise Unavailable(f"Your login cannot be kept in {path}: {exc.strerror}.") from exc
+        raise Unavailable(
+            f"Your login cannot be kept in {path}: {exc.strerror}.",
+            f"Make room, or let {path.parent} be yours; then log in again.",
+        ) from exc
     return path
 
 

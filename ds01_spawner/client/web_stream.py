@@ -11,7 +11,13 @@ import httpx
 from pydantic import ValidationError
 
 from ds01_spawner.client.models import ExecRequest, Problem
-from ds01_spawner.client.problems import MEDIA_TYPE, Unreachable, error_by_status, error_of
+from ds01_spawner.client.problems import (
+    MEDIA_TYPE,
+    NotTheApi,
+    Unauthenticated,
+    Unreachable,
+    error_of,
+)
 from ds01_spawner.client.streams import Session, Wanted
 from ds01_spawner.domain.errors import DS01Error, Unavailable
 
@@ -153,4 +159,7 @@ def _refusal(status: int, headers: Mapping[str, str], body: bytes | bytearray | 
     if headers.get("Content-Type", "").startswith(MEDIA_TYPE):
         with suppress(ValidationError):
             return error_of(Problem.model_validate_json(bytes(body or b"")))
-    return error_by_status(status, f"The gateway answers {status}.")
+    said = f"The gateway answers {status}."
+    if status == httpx.codes.UNAUTHORIZED:
+        return Unauthenticated(said, "Log in again.")
+    return NotTheApi(said, "Try again.", status=status)

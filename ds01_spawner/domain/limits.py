@@ -112,6 +112,7 @@ class Limits:
         io_read_bps: Bytes per second read from the data disk by one container.
         io_write_bps: Bytes per second written to the data disk by one container.
         storage_bytes: Bytes in home and workspace.
+        max_image_size_bytes: One image that the person makes, with all that it stands on.
         max_containers_per_user: Containers running at once.
         idle_timeout: Stop after this long idle.
         max_runtime: Stop after this long in total.
@@ -137,6 +138,7 @@ class Limits:
     io_read_bps: int | None = None
     io_write_bps: int | None = None
     storage_bytes: int | None = None
+    max_image_size_bytes: int | None = 40 * 1024**3
     max_containers_per_user: int | None = 3
     idle_timeout: timedelta | None = timedelta(hours=2)
     max_runtime: timedelta | None = timedelta(hours=24)

@@ -44,6 +44,29 @@ class AccountEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class HubEntry:
+    """What the hub has of somebody: their name in its list, and with it their tokens.
+
+    Attributes:
+        is_known: Whether it has; `None`: it was not asked, or did not say.
+        is_removable: Whether it takes them out when it is asked to.
+        trouble: Why it did not say.
+    """
+
+    is_known: bool | None = None
+    is_removable: bool = False
+    trouble: str = ""
+
+    @property
+    def goes(self) -> bool:
+        """Whether the entry can be removed."""
+        return bool(self.is_known) and self.is_removable
+
+
+NOT_ASKED = HubEntry()
+
+
+@dataclass(frozen=True, slots=True)
 class Newcomer:
     """Somebody who is to be known.
 

@@ -143,8 +143,10 @@ class Gateway:
 
     async def _care(self) -> None:
         """Keep rules in force and clear what belongs to no container, again and again."""
+        again: list[Callable[[], None]] = [self._keep_isolation, self._clear_binds]
+        tasks = [self._tell_withheld, *again]
         while True:
-            for task in (self._keep_isolation, self._clear_binds):
+            for task in tasks:
                 try:
                     await self._caring.run(_OWN, task)
                 except DS01Error as exc:
@@ -152,6 +154,17 @@ class Gateway:
                 except Exception:  # noqa: BLE001 - the loop's top: the next turn is another try
                     _LOG.exception("%s failed", task.__name__.strip("_"))
             await asyncio.sleep(self._settings.care_seconds)
+            tasks = again
+
+    def _tell_withheld(self) -> None:
+        """Once: the administrator learns why an index may refuse builds."""
+        for name in self._platform.build_settings.withheld:
+            _LOG.warning(
+                "pip's setting %s has a password, or is no plain address: builds are given it "
+                "without, or not at all. Name an index without a password: build.pip in "
+                "images.yaml (docs/images.md)",
+                name,
+            )
 
     def _keep_isolation(self) -> None:
         self._platform.isolation.keep()

@@ -141,9 +141,12 @@ def failure(ended: m.Build, log: str, wanted: Wanted) -> BuildFailed:
 
 
 def said_sizes(ended: m.Build) -> str:
-    """How large an image is now, and was before; to stand behind what says that it is ready."""
+    """How large an image is now, was before, and may be; to stand behind what says it is ready."""
     if ended.size_bytes is None:
         return ""
-    if ended.previous_size_bytes is None:
-        return f", {size(ended.size_bytes)}"
-    return f", {size(ended.size_bytes)} (before: {size(ended.previous_size_bytes)})"
+    beside = [
+        f"{word}: {size(figure)}"
+        for word, figure in (("before", ended.previous_size_bytes), ("limit", ended.largest_bytes))
+        if figure is not None
+    ]
+    return f", {size(ended.size_bytes)}" + (f" ({', '.join(beside)})" if beside else "")

@@ -234,15 +234,13 @@ def look_for_page() -> Step:
 
 
 def keep_page(page: str) -> Step:
-    """The page in a file of its own."""
+    """The page in a file of its own.
+
+    Raises:
+        Unavailable: It cannot be written.
+    """
     path = page_file()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, "utf-8")
-    except OSError as exc:
-        return Step(
-            FIRST_STEPS, FAILED, f"{path} cannot be written: {exc.strerror}. Run this again."
-        )
+    ssh_files.write(path, page)
     return Step(FIRST_STEPS, DONE, f"The first steps are below, and in {path}.")
 
 

@@ -3,13 +3,14 @@
 import os
 import shlex
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ds01_spawner.domain.errors import InvalidRequest, NotFound
+from ds01_spawner.domain.errors import InvalidRequest, NotFound, Unavailable
 from ds01_spawner.domain.names import shown
 from ds01_spawner.home import folders
-from ds01_spawner.home.projects import image_of, with_image
+from ds01_spawner.home.projects import all_with_image, image_of, shown_path, with_image
 from ds01_spawner.recipes.packages import image_name
 
 DOCKERFILE = "Dockerfile"
@@ -36,10 +37,7 @@ class Place:
     @property
     def shown(self) -> str:
         """The Dockerfile, as a person would type it."""
-        try:
-            return f"~/{self.dockerfile.relative_to(Path.home())}"
-        except ValueError:
-            return str(self.dockerfile)
+        return shown_path(self.dockerfile)
 
     @property
     def flag(self) -> str:
@@ -66,15 +64,17 @@ class Place:
         """Put a file in its place, whole or not at all.
 
         Raises:
-            InvalidRequest: It cannot be written.
+            Unavailable: It cannot be written.
         """
+        draft = self.folder / f".{name}.{os.getpid()}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            draft = self.folder / f".{name}.{os.getpid()}"
             draft.write_text(text, "utf-8")
             draft.replace(self.folder / name)
         except OSError as exc:
-            raise InvalidRequest(
+            with suppress(OSError):
+                self.remove([draft.name])
+            raise Unavailable(
                 f"{self.folder / name} cannot be written: {exc.strerror}.",
                 "Make room or choose another folder.",
             ) from exc
@@ -86,10 +86,10 @@ class Place:
         if self.project is None and self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
 
-    def remove_all(self) -> None:
-        """Take away what was written for an image in a folder of its own."""
-        made = [each.name for each in self.folder.glob("requirements.from-*.txt")]
-        self.remove([DOCKERFILE, *made])
+    def written(self) -> tuple[Path, ...]:
+        """What was written for the image: its Dockerfile, and what was read from other files."""
+        made = sorted(self.folder.glob("requirements.from-*.txt"))
+        return (*([self.dockerfile] if self.dockerfile.is_file() else []), *made)
 
 
 def place_of(name: str, project: str | None) -> Place:
@@ -112,7 +112,7 @@ def place_of(name: str, project: str | None) -> Place:
             f"There is no project {shown(project)}.",
             f"Begin one: ds01 project init {project}; or give its folder.",
         )
-    resolved = folder.resolve()
+    resolved = folders.resolved(folder)
     return Place(resolved, resolved.name)
 
 
@@ -131,6 +131,12 @@ def place_of_image(name: str, project: str | None, called: str | None = None) ->
     if project is None and (folder := with_image(image_name(name), called)) is not None:
         return Place(folder, folder.name)
     return place_of(name, project)
+
+
+def every_place_of(name: str) -> tuple[Place, ...]:
+    """Everywhere that a Dockerfile of an image is: in a folder of its own, and in projects."""
+    found = [place_of(name, None), *(Place(each, each.name) for each in all_with_image(name))]
+    return tuple(each for each in found if each.dockerfile.is_file())
 
 
 def name_for(name: str | None, project: str | None) -> str | None:

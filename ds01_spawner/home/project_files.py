@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ds01_spawner.domain.errors import Conflict, InvalidRequest
+from ds01_spawner.domain.errors import Conflict, Unavailable
 from ds01_spawner.home.projects import shown_path
 from ds01_spawner.recipes import devcontainer
 from ds01_spawner.recipes.catalogue import Catalogue
@@ -55,7 +55,7 @@ def make(folder: Path, files: Mapping[str, str]) -> None:
     """Make all files, or none: they are written beside, and moved into place when all are there.
 
     Raises:
-        InvalidRequest: They cannot be made.
+        Unavailable: They cannot be made.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -81,8 +81,8 @@ def _umask() -> int:
     return mask
 
 
-def _unwritable(folder: Path, error: OSError) -> InvalidRequest:
-    return InvalidRequest(
+def _unwritable(folder: Path, error: OSError) -> Unavailable:
+    return Unavailable(
         f"{shown_path(folder)} cannot be made: {error.strerror}.",
         "Nothing was made. Look at your room with ds01 check-limits, or choose another folder:"
         " --in FOLDER.",

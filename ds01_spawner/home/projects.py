@@ -35,10 +35,10 @@ class Found:
 
 def shown_path(path: Path) -> str:
     """A path as a person would type it."""
-    try:
-        return f"~/{path.relative_to(Path.home().resolve())}"
-    except ValueError:
-        return str(path)
+    for home in (Path.home(), Path.home().resolve()):
+        if path.is_relative_to(home):
+            return f"~/{path.relative_to(home)}"
+    return str(path)
 
 
 def find(name: str | None) -> tuple[Path, Project]:
@@ -64,7 +64,7 @@ def find(name: str | None) -> tuple[Path, Project]:
                 f"There is no project {shown(name)}.",
                 f"Begin it: ds01 project init {name}; ds01 project list shows those that are.",
             )
-        folder = folder.resolve()
+        folder = folders.resolved(folder)
     return folder, _read(folder)
 
 
@@ -91,12 +91,7 @@ def with_image(image: str, called: str | None = None) -> Path | None:
         InvalidRequest: Several projects have such an image.
     """
     around = _around()
-    first = [] if around is None else [_found(around)]
-    matching = [
-        each
-        for each in (*first, *every())
-        if each.project is not None and each.project.image_name == image
-    ]
+    matching = list(_matching(image))
     named = [each for each in matching if each.project and each.project.name == called]
     inside = [each for each in matching if each.folder == around]
     folders = dict.fromkeys(each.folder for each in named or inside or matching)
@@ -109,6 +104,18 @@ def with_image(image: str, called: str | None = None) -> Path | None:
     return next(iter(folders), None)
 
 
+def all_with_image(image: str) -> tuple[Path, ...]:
+    """The folders of all projects that can be found that an image is of."""
+    return tuple(dict.fromkeys(each.folder for each in _matching(image)))
+
+
+def image_around() -> str | None:
+    """What the image of the project is called in whose folder one is; `None` outside of any."""
+    around = _around()
+    found = None if around is None else _found(around).project
+    return None if found is None else found.image_name
+
+
 def image_of(folder: Path) -> str | None:
     """What the image of a folder's project is called; `None` where it is no project of ds01.
 
@@ -118,14 +125,23 @@ def image_of(folder: Path) -> str | None:
     return _read(folder).image_name if _is_project(folder) else None
 
 
+def _matching(image: str) -> Iterator[Found]:
+    """Projects with such an image: the one in which one is, and those in the usual folder."""
+    around = _around()
+    first = [] if around is None else [_found(around)]
+    for each in (*first, *every()):
+        if each.project is not None and each.project.image_name == image:
+            yield each
+
+
 def _around() -> Path | None:
     """The project's folder in which one is."""
-    cwd = Path.cwd().resolve()
+    cwd = folders.resolved(Path.cwd())
     return next((each for each in (cwd, *cwd.parents) if _is_project(each)), None)
 
 
 def _found(folder: Path) -> Found:
-    resolved = folder.resolve()
+    resolved = folders.resolved(folder)
     try:
         return Found(resolved, _read(resolved))
     except DS01Error as exc:

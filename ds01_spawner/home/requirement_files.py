@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ds01_spawner.domain.errors import InvalidRequest, NotFound
+from ds01_spawner.home import folders
 from ds01_spawner.home.image_places import Place
 from ds01_spawner.recipes.requirements import as_text, listed
 
@@ -17,7 +18,7 @@ class Requirements:
 
     Attributes:
         names: Files beside the Dockerfile.
-        written: Text of those that are not there yet.
+        written: Text of those that are not there yet, or are to be other than they are.
         notes: What was left out or is meant otherwise, in sentences.
     """
 
@@ -46,7 +47,7 @@ def requirements_of(place: Place, path: str | None) -> Requirements:
     beside = place.folder / given
     source = beside if not given.exists() and beside.exists() else given
     found = listed(source.name, _read(source))
-    inside = source.resolve().parent == place.folder.resolve()
+    inside = folders.resolved(source).parent == folders.resolved(place.folder)
     if inside and source.suffix == ".txt":
         for name in found.includes:
             listed(name, _read(place.folder / name))
@@ -60,15 +61,13 @@ def requirements_of(place: Place, path: str | None) -> Requirements:
     return Requirements((name,), {name: as_text(found, source.name)}, found.notes)
 
 
-def renew_requirements(place: Place, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Make files anew that were made from others of the folder, as these are now.
-
-    Returns:
-        What was left out or is meant otherwise, in sentences.
+def renewed(place: Place, names: tuple[str, ...]) -> Requirements:
+    """The same files, with the text of those that were made from others, as these are now.
 
     Raises:
         InvalidRequest: One of those lists no packages that can be read.
     """
+    written: dict[str, str] = {}
     notes: list[str] = []
     for name in names:
         stem = name.removeprefix(_FROM).removesuffix(".txt")
@@ -78,10 +77,10 @@ def renew_requirements(place: Place, names: tuple[str, ...]) -> tuple[str, ...]:
             source = place.folder / f"{stem}{suffix}"
             if source.is_file():
                 found = listed(source.name, _read(source))
-                place.write(as_text(found, source.name), name)
+                written[name] = as_text(found, source.name)
                 notes += found.notes
                 break
-    return tuple(notes)
+    return Requirements(names, written, tuple(notes))
 
 
 def _read(path: Path) -> str:

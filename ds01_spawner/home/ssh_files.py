@@ -5,6 +5,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,9 +74,9 @@ def prepare(client: "Client", identity: Path | None) -> tuple[Files, bool]:
         Where everything is, and whether the key is new to the API.
     """
     where = files()
+    found = client.ssh()  # first: where nobody answers, nothing is made
     key = made_key(where.identity) if identity is None else identity.expanduser().absolute()
     is_new = registered(client, public_line(key))
-    found = client.ssh()
     text = recipe.ssh_config(
         recipe.SshClient(
             program=str(own_program()),
@@ -96,19 +97,35 @@ def made_key(path: Path) -> Path:
     """
     if path.exists() and path.with_suffix(".pub").exists():
         return path
-    path.parent.mkdir(mode=_FOLDER_ONLY_MINE, parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    public = fresh.with_name(f"{fresh.name}.pub")
     command = [program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", "ds01", "-f"]
     command.append(str(fresh))
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - its own words
-    if done.returncode:
-        raise DS01Error(
-            f"No key can be made in {path.parent}: {done.stderr.strip()}.",
-            "Name one of your own: ds01 ssh-config --identity FILE",
-        )
-    fresh.with_suffix(f"{fresh.suffix}.pub").replace(path.with_suffix(".pub"))
-    fresh.replace(path)
+    try:
+        path.parent.mkdir(mode=_FOLDER_ONLY_MINE, parents=True, exist_ok=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - its own words
+        if done.returncode:
+            raise _no_key(path.parent, " ".join(done.stderr.split()) or "ssh-keygen says no more")
+        public.replace(path.with_suffix(".pub"))
+        fresh.replace(path)
+    except OSError as exc:
+        raise _no_key(path.parent, exc.strerror or str(exc)) from exc
+    finally:
+        _forget(fresh, public)
     return path
+
+
+def _no_key(folder: Path, why: str) -> DS01Error:
+    return DS01Error(
+        f"No key can be made in {folder}: {why.rstrip('.')}.",
+        "Make room; or name a key of your own: ds01 ssh-config --identity FILE",
+    )
+
+
+def _forget(*drafts: Path) -> None:
+    for each in drafts:
+        with suppress(OSError):
+            each.unlink(missing_ok=True)
 
 
 def public_line(identity: Path) -> str:
@@ -200,3 +217,5 @@ def write(path: Path, text: str) -> None:
             f"{path} cannot be written: {exc.strerror}.",
             f"Make room, or let {path.parent} be yours; then try again.",
         ) from exc
+    finally:
+        _forget(fresh)

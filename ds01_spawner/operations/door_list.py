@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ds01_spawner.operations.door_kinds import Door, GroupDoor, SettingDoor, SocketDoor
 from ds01_spawner.operations.door_own import IsolationDoor, ProfileDoor, ToldDoor
 from ds01_spawner.operations.isolation import Isolation
+from ds01_spawner.policy.pip_settings import FILES, pip_settings
 from ds01_spawner.ports.doors import (
     EngineSetup,
     GatewaySocket,
@@ -85,6 +86,12 @@ def doors_of(machine: Machine) -> tuple[Door, ...]:
         ProfileDoor(machine.files, machine.gateway),
         IsolationDoor(machine.isolation),
         ToldDoor(
+            "pip-password",
+            "Everybody who is logged in can read it there. Builds are given the address without"
+            " it, and fail where the index asks for it.",
+            lambda: _pip(machine.files),
+        ),
+        ToldDoor(
             "gpu-devices",
             "A program outside any container uses a GPU that nobody gave it.",
             lambda: _devices(machine.nodes),
@@ -159,6 +166,22 @@ def _runc(engine: EngineSetup) -> Door:
         "Before 1.1.12, an image or a step of a build may begin in a folder of the server that runc"
         " left open (CVE-2024-21626).",
         found,
+    )
+
+
+def _pip(files: SystemFiles) -> tuple[bool, str, str] | None:
+    found = {path: pip_settings([files.read(path) or ""], {}) for path in FILES}
+    if not any(each.settings or each.withheld for each in found.values()):
+        return None
+    told = [
+        f"{', '.join(each.withheld)} in {path}" for path, each in found.items() if each.withheld
+    ]
+    if not told:
+        return False, "pip's settings of the server hold no password.", ""
+    return (
+        True,
+        f"There is a password, or no plain address: {'; '.join(told)}.",
+        "Name a mirror that asks for none, or that knows the server by its address.",
     )
 
 

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.allocation import Ticket
 from ds01_spawner.domain.container import Container
-from ds01_spawner.domain.errors import Conflict, DS01Error, Forbidden, NotFound
+from ds01_spawner.domain.errors import Conflict, DS01Error, Forbidden, NotFound, Unavailable
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.limits import Limits
-from ds01_spawner.domain.people import AccountEntry, Thing
+from ds01_spawner.domain.people import NOT_ASKED, AccountEntry, HubEntry, Thing
 from ds01_spawner.domain.ssh_key import SshKey
 from ds01_spawner.domain.storage import StorageUse
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.people import INTERFACE
 from ds01_spawner.operations.servers import Servers
 from ds01_spawner.ports import Engine, HubClient, Ledger
-from ds01_spawner.ports.people import AccountKeeper, Addresses, Memberships, Things
+from ds01_spawner.ports.people import AccountKeeper, Addresses, HubPeople, Memberships, Things
 from ds01_spawner.ports.ssh import SshFolder
 
 _ROUNDS = 5
@@ -42,6 +42,7 @@ class Departure:
         addresses: Their own addresses for notices, by channel.
         things: Volumes, images and networks of theirs.
         storage: What their files took when last measured.
+        hub: What the hub has.
     """
 
     user: str
@@ -54,6 +55,7 @@ class Departure:
     addresses: Mapping[str, str] | None = None
     things: tuple[Thing, ...] = ()
     storage: StorageUse | None = None
+    hub: HubEntry = NOT_ASKED
 
     @property
     def closes(self) -> bool:
@@ -85,6 +87,7 @@ class Departure:
             or self.groups
             or self.addresses
             or self.unix_groups
+            or self.hub.goes
         )
 
 
@@ -103,6 +106,7 @@ class Departures:
         ledger: Ledger,
         servers: Servers,
         hub: HubClient | None,
+        hub_people: HubPeople | None,
         audit: Audit,
         instance: str,
     ) -> None:
@@ -115,6 +119,7 @@ class Departures:
         self._ledger = ledger
         self._servers = servers
         self._hub = hub
+        self._hub_people = hub_people
         self._audit = audit
         self._instance = instance
 
@@ -144,8 +149,10 @@ class Departures:
             addresses=self._addresses.of(user),
             things=tuple(self._things.things_of(user)),
             storage=storage,
+            hub=self._hub_entry(user),
         )
-        if account is None and found.is_nothing and not found.things:
+        is_known = bool(found.things) or bool(found.hub.is_known)
+        if account is None and found.is_nothing and not is_known:
             raise NotFound(f"Nobody here is called {user}.", self._left_home(user))
         return found
 
@@ -169,6 +176,14 @@ class Departures:
             self._record(found, by, outcome="failed", reason=str(exc))
             raise
 
+    def _hub_entry(self, user: str) -> HubEntry:
+        if self._hub_people is None:
+            return NOT_ASKED
+        try:
+            return self._hub_people.entry(user)
+        except Unavailable as exc:
+            return HubEntry(trouble=str(exc))
+
     def _left_home(self, user: str) -> str:
         home, is_there = self._accounts.home_of_new(user)
         if is_there:
@@ -190,6 +205,8 @@ class Departures:
         yield "removing keys and places in the queue", lambda: self._forget(user)
         if found.containers:
             yield "stopping and removing containers", lambda: self._remove_containers(user)
+        if found.hub.goes:
+            yield "taking them out of the hub, with their tokens", lambda: self._leave_hub(user)
         if found.unix_groups:
             yield "taking them out of Unix groups", lambda: self._leave(user, found.unix_groups)
         if found.delete_data and account is not None and account.is_local:
@@ -248,6 +265,11 @@ class Departures:
         except DS01Error:
             return
 
+    def _leave_hub(self, user: str) -> None:
+        """After their containers: the hub would stop servers itself, and not wait for the end."""
+        if self._hub_people is not None:
+            self._hub_people.remove_entry(user)
+
     def _leave(self, user: str, groups: Sequence[str]) -> None:
         for group in groups:
             self._accounts.leave(user, group)
@@ -278,6 +300,7 @@ class Departures:
             "containers": [each.name for each in found.containers],
             "groups": sorted(found.groups or ()),
             "unix_groups": list(found.unix_groups),
+            "hub": found.hub.goes,
             "removed": [f"{each.kind} {each.name}" for each in found.going],
         }
         if found.account is not None:

@@ -48,13 +48,15 @@ _ATTRIBUTES = {
     "memory_high": "memory_high_bytes",
     "shm_size": "shm_size_bytes",
     "storage": "storage_bytes",
+    "max_image_size": "max_image_size_bytes",
     "network_idle_threshold": "network_idle_threshold_bytes",
 }
 """Keys that the domain calls otherwise, because there a number needs its unit in its name."""
 
 SIZE_KEYS = frozenset(
     {
-        *("memory", "memory_swap", "shm_size", "storage", "io_read_bps", "io_write_bps"),
+        *("memory", "memory_swap", "shm_size", "storage", "max_image_size"),
+        *("io_read_bps", "io_write_bps"),
         *("aggregate.memory", "aggregate.memory_high", "policies.network_idle_threshold"),
     }
 )

@@ -174,6 +174,9 @@ class LimitsSection(LifecycleSection):
         default=UNSTATED, description="Bytes a second that one container writes to the data disk"
     )
     storage: Size | None = Field(default=UNSTATED, description="Bytes in home and workspace")
+    max_image_size: Size | None = Field(
+        default=UNSTATED, description="Bytes of one image that is built, committed or imported"
+    )
     max_containers_per_user: Count | None = Field(
         default=UNSTATED, description="Containers running at once"
     )

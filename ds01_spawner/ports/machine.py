@@ -126,6 +126,15 @@ class Accounts(Protocol):
         """
         ...
 
+    def check_open(self, user: str) -> None:
+        """Return when no account of that name is closed; there may be none.
+
+        Raises:
+            Forbidden: It is closed.
+            Unavailable: That cannot be read.
+        """
+        ...
+
     def name_of(self, uid: int) -> str | None:
         """The login name of a user id, or `None`."""
         ...

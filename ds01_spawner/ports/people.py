@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ds01_spawner.domain.people import AccountEntry, Thing
+from ds01_spawner.domain.people import AccountEntry, HubEntry, Thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,27 @@ class AddressChannel:
 
     name: str
     scheme: str
+
+
+class HubPeople(Protocol):
+    """The hub's own list of people."""
+
+    def entry(self, user: str) -> HubEntry:
+        """What the hub has of somebody.
+
+        Raises:
+            Unavailable: It does not say.
+        """
+        ...
+
+    def remove_entry(self, user: str) -> None:
+        """Take somebody out, with all of their tokens; who is not in it is out.
+
+        Raises:
+            Conflict: Something of theirs is just stopping.
+            Unavailable: The hub does not do it.
+        """
+        ...
 
 
 class AccountKeeper(Protocol):

@@ -27,6 +27,10 @@ _WHEEL = re.compile(
 )
 _PYTHON = re.compile(r"Package '?(?P<name>[\w.-]+)'? requires a different Python: (?P<why>[^\n]+)")
 _PIP_FILE = re.compile(r"Could not open requirements file|COPY failed:[^\n]*(?:not found|no such)")
+_TOO_LARGE = re.compile(
+    r"(?P<what>The image has [^\n]*?\(max_image_size,[^\n]*?)(?= Leave out what it need not|$)",
+    re.MULTILINE,
+)
 _CUT = 5
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -62,7 +66,17 @@ def explained(log: str, dockerfile: str, failure: str = "") -> Explanation:
     told = _STEP.findall(log)
     step = step_of(told[-1], known) if told else None
     last = log[log.rfind("\nStep ") + 1 :] + f"\n{failure}"
-    for find in (_disk, _memory, _versions, _python, _conflict, _apt, _certificates, _network):
+    for find in (
+        _large,
+        _disk,
+        _memory,
+        _versions,
+        _python,
+        _conflict,
+        _apt,
+        _certificates,
+        _network,
+    ):
         if (found := find(last)) is not None:
             return _placed(found, step)
     for find in (_wheel, _file):
@@ -174,6 +188,15 @@ def _file(log: str) -> Explanation | None:
 def _sentence(pattern: str, what: str, fix: str) -> Callable[[str], Explanation | None]:
     compiled = re.compile(pattern, re.MULTILINE)
     return lambda log: Explanation(what, fix) if compiled.search(log) else None
+
+
+def _large(log: str) -> Explanation | None:
+    match = _TOO_LARGE.search(log)
+    return match and Explanation(
+        match["what"],
+        "What it need not hold, leave out: data belongs into folders, and what a step fetches and "
+        "no longer needs it must delete itself. Your limit: ds01 check-limits -v.",
+    )
 
 
 _disk = _sentence(

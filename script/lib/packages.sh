@@ -58,11 +58,13 @@ want_python() {
         "Install Python 3.11 or newer and run the script again."
 }
 
-# want_environment: .venv with this checkout and its development tools.
+# want_environment EXTRAS: .venv with this checkout. `dev` has all that others have, and stays.
 want_environment() {
-    local stamp=$ROOT/.venv/.ds01-installed hash
+    local stamp=$ROOT/.venv/.ds01-installed extras=$1 hash had
     hash=$(sha256sum "$ROOT/pyproject.toml" | cut -d ' ' -f 1)
-    if [ "$(cat "$stamp" 2>/dev/null)" = "$hash" ] && \
+    had=$(cat "$stamp" 2>/dev/null || true)
+    [ "${had#* }" != dev ] || extras=dev
+    if [ "$had" = "$hash $extras" ] && \
         "$ROOT/.venv/bin/python" -c "import ds01_spawner, jupyterhub" 2>/dev/null; then
         there "Python environment .venv"
         return
@@ -72,10 +74,10 @@ want_environment() {
         step "Making the Python environment .venv with $PYTHON" \
             "Remove .venv and run the script again." "$PYTHON" -m venv --clear "$ROOT/.venv"
     fi
-    step "Installing this checkout and its tools into .venv" \
+    step "Installing this checkout into .venv, with its extras $extras" \
         "Check that pip reaches its index: .venv/bin/pip download --no-deps -d /tmp jupyterhub" \
-        "$ROOT/.venv/bin/python" -m pip install --quiet --editable "${ROOT}[dev]"
-    printf '%s\n' "$hash" >"$stamp"
+        "$ROOT/.venv/bin/python" -m pip install --quiet --editable "${ROOT}[$extras]"
+    printf '%s %s\n' "$hash" "$extras" >"$stamp"
 }
 
 # want_proxy: JupyterHub's proxy, from npm, inside .venv so that nothing global is touched.

@@ -3,7 +3,10 @@
 
 # A command that nobody expected to fail ends the script; it should not do so in silence.
 set -E
-trap 'printf "\nerror: %s stopped at line %d of %s: %s\n" "$0" "$LINENO" "${BASH_SOURCE[0]}" "$BASH_COMMAND" >&2' ERR
+# shellcheck disable=SC2016 # it is said when that happens
+ON_ERROR='printf "\nerror: %s stopped at line %d of %s: %s\n" "$0" "$LINENO" "${BASH_SOURCE[0]}" "$BASH_COMMAND" >&2'
+# shellcheck disable=SC2064 # the text, as it stands there
+trap "$ON_ERROR" ERR
 
 say() { printf '%s\n' "$*"; }
 
@@ -18,14 +21,21 @@ fail() {
 # step SENTENCE NEXT COMMAND...: runs the command with its output in $LOG and says how long it
 # took. When it fails, the end of that output and NEXT are shown.
 step() {
-    local sentence=$1 next=$2 begin=$SECONDS mark rc=0
+    local sentence=$1 next=$2 begin=$SECONDS mark rc
     shift 2
     printf '%s ... ' "$sentence"
     mkdir -p "$(dirname "$LOG")"
     touch "$LOG"
     mark=$(wc -c <"$LOG")
     printf '\n--- %s: %s\n' "$(date '+%F %T')" "$sentence" >>"$LOG"
-    "$@" >>"$LOG" 2>&1 </dev/null || rc=$?
+    # Not `"$@" || rc=$?`: bash would ignore errors inside of it, even below a `set -e` there.
+    set +e
+    trap - ERR
+    "$@" >>"$LOG" 2>&1 </dev/null
+    rc=$?
+    # shellcheck disable=SC2064
+    trap "$ON_ERROR" ERR
+    set -e
     if [ "$rc" -ne 0 ]; then
         printf 'failed after %d s\n' $((SECONDS - begin))
         tail -c "+$((mark + 1))" "$LOG" | tail -n 25 | sed 's/^/    /' >&2

@@ -76,6 +76,7 @@ class Hub:
 
     def __post_init__(self) -> None:
         self._token = secrets.token_hex(16)
+        self.people_token = secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
         self._people: list[str] = []
         self._session = requests.Session()
@@ -97,6 +98,7 @@ class Hub:
             "DS01_DEMO_HUB_PORT": str(free_port()),
             "DS01_DEMO_PROXY_PORT": str(free_port()),
             "DS01_E2E_DEMO_CONFIG": str(ROOT / "hub_config/demo_config.py"),
+            "PEOPLE_TOKEN": self.people_token,
             "DS01_CULLER_PASS_SECONDS": "1",
             "DS01_CULLER_GRACE_SECONDS": "2",
             **self.environment,

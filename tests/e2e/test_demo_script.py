@@ -11,7 +11,7 @@ import pytest
 from ds01_spawner.domain.names import bridge_tag
 from e2e.hub import docker, eventually
 from integration.gateway.people import Person
-from integration.unix_people import CAROL, own_folder, unix_person
+from integration.unix_people import CAROL, as_person, own_folder, unix_person
 
 DEMO = Path(__file__).parents[2] / "script" / "demo"
 
@@ -56,6 +56,7 @@ def processes_of(state: Path) -> list[str]:
 def test_says_how_to_log_in_outlives_the_hub_and_leaves_nothing_behind(tmp_path: Path) -> None:
     state, port = tmp_path / "state", free_port()
     run = Path(f"/run/ds01-demo-{port}")
+    program = Path(f"/usr/local/lib/ds01-demo-{port}/ds01")
     place = ("--port", str(port), "--state", str(state))
     carol = Person(unix_person(CAROL), run / "docker.sock")
     mine = carol.named("demo")
@@ -80,6 +81,8 @@ def test_says_how_to_log_in_outlives_the_hub_and_leaves_nothing_behind(tmp_path:
                 *("run", "-d", "--gpus", "1", *mounts, "--name", mine),
                 *("ds01/starter:latest", "sleep", "600"),
             )
+            assert mine in as_person(carol.account, f"{program} container list")
+            assert "carol" in as_root(program, "admin", "user", "list")
             os.kill(int((state / "hub.pid").read_text()), signal.SIGKILL)
             assert mine in carol.docker("ps", "--format", "{{.Names}}")
             (gateway,) = gateways_of(state)
@@ -98,6 +101,8 @@ def test_says_how_to_log_in_outlives_the_hub_and_leaves_nothing_behind(tmp_path:
     assert stopped.returncode == 0, stopped.stdout + stopped.stderr
     assert not state.exists()
     assert not run.exists()
+    assert not program.parent.exists()
+    assert str(program) != os.path.realpath("/usr/local/bin/ds01")
     assert str(run) not in Path("/proc/self/mountinfo").read_text()
     assert f"DS01-FORWARD-{tag}" not in packet_rules()
     assert mine not in docker("ps", "--all") + docker("volume", "ls")
@@ -111,6 +116,10 @@ def gateways_of(state: Path) -> list[int]:
         for pid in pids
         if b"-m\0ds01_spawner.gateway\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
+
+
+def as_root(*command: str | Path) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 def packet_rules() -> str:

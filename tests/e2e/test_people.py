@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from ds01_spawner.adapters.hub_api import HubApi
 from ds01_spawner.domain import labels
+from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.people import HubEntry
 from e2e.hub import Hub, Person, docker, eventually
 
 
@@ -147,3 +150,54 @@ def test_system_accounts_get_nothing(hub: Hub, name: str) -> None:
 def execute(person: Person, script: str) -> str:
     """Output of a shell script in the person's container, as the container's own user."""
     return docker("exec", person.container(), "sh", "-c", script)
+
+
+def test_who_leaves_is_taken_out_of_the_hub_with_their_tokens(hub: Hub) -> None:
+    person = hub.person("leaver")
+    made = hub.request("POST", f"/users/{person.name}/tokens", note="laptop").json()
+    own = {"Authorization": f"token {made['token']}"}
+    me = f"{hub.url}/hub/api/user"
+    assert requests.get(me, headers=own, timeout=10).json()["name"] == person.name
+
+    people = HubApi(f"{hub.url}/hub/api", hub.people_token)
+    assert people.entry(person.name) == HubEntry(is_known=True, is_removable=True)
+    people.remove_entry(person.name)
+
+    assert people.entry(person.name) == HubEntry(is_known=False, is_removable=True)
+    people.remove_entry(person.name)
+    assert requests.get(me, headers=own, timeout=10).status_code == 403
+    assert hub.request("GET", f"/users/{person.name}").status_code == 404
+
+
+def test_the_token_that_removes_people_does_nothing_else(hub: Hub) -> None:
+    person = hub.person("stayer")
+    own = {"Authorization": f"token {hub.people_token}"}
+    for method, path in (
+        ("GET", "users"),
+        ("POST", f"users/{person.name}/server"),
+        ("DELETE", f"users/{person.name}/server"),
+        ("POST", f"users/{person.name}/tokens"),
+        ("GET", f"users/{person.name}/tokens"),
+        ("POST", "users/another"),
+        ("PATCH", f"users/{person.name}"),
+    ):
+        answer = requests.request(method, f"{hub.url}/hub/api/{path}", headers=own, timeout=10)
+        assert answer.status_code in {403, 404}, (method, path, answer.text)
+    seen = requests.get(f"{hub.url}/hub/api/users/{person.name}", headers=own, timeout=10).json()
+    assert set(seen) <= {"kind", "name", "admin", "user_info"}
+
+
+def test_the_lifecycle_services_token_removes_nobody(hub: Hub) -> None:
+    person = hub.person("kept")
+    (service,) = hub.processes("ds01_spawner.culler")
+    variables = Path(f"/proc/{service}/environ").read_bytes().split(b"\0")
+    token = next(
+        each.partition(b"=")[2].decode()
+        for each in variables
+        if each.startswith(b"JUPYTERHUB_API_TOKEN=")
+    )
+    culler = HubApi(f"{hub.url}/hub/api", token)
+    assert culler.entry(person.name) == HubEntry(is_known=True, is_removable=False)
+    with pytest.raises(Unavailable, match="does not let this service remove"):
+        culler.remove_entry(person.name)
+    assert person.model()["name"] == person.name

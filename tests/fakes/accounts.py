@@ -10,18 +10,25 @@ class FakeAccounts:
     Attributes:
         people: Accounts by login name.
         stuck: When set, the name service does not answer.
+        closed: Accounts that have expired.
     """
 
     def __init__(self, *people: UnixAccount) -> None:
         self.people = {account.name: account for account in people}
         self.stuck = False
+        self.closed: set[str] = set()
 
     def lookup(self, user: str) -> UnixAccount | None:
         if self.stuck:
             raise Unavailable("The name service does not answer.")
         if user == "root":
             raise Forbidden("root is a system account, not a person's.")
+        self.check_open(user)
         return self.people.get(user)
+
+    def check_open(self, user: str) -> None:
+        if user in self.closed:
+            raise Forbidden(f"The account {user} is closed: it has expired.")
 
     def name_of(self, uid: int) -> str | None:
         if self.stuck:

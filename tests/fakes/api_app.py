@@ -69,7 +69,9 @@ class FakeApi:
     places: list[m.Place] = field(default_factory=list)
     notices: list[m.Notice] = field(default_factory=list)
     keys: list[m.SshKey] = field(default_factory=list)
+    events: list[m.AuditEvent] = field(default_factory=list)
     options: m.ImageOptions | None = None
+    explanation: m.PolicyExplanation | None = None
     build_log: str = "Step 1/1 : FROM ds01/starter\n"
     build_end: m.Build | None = None
     refuses: dict[str, DS01Error] = field(default_factory=dict)
@@ -86,7 +88,7 @@ class FakeApi:
 
     def client(self) -> Client:
         """The real client, asking this."""
-        transport = httpx.MockTransport(self._answer)
+        transport = httpx.MockTransport(self.answer)
         return _Client(self, httpx.Client(transport=transport, base_url="http://fake/ds01/"))
 
     @contextmanager
@@ -103,7 +105,8 @@ class FakeApi:
         """What was sent with the last request of that kind."""
         return next(each.body for each in reversed(self.asked) if each.operation == operation)
 
-    def _answer(self, request: httpx.Request) -> httpx.Response:
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """What one request is answered."""
         route, parts = _route(request)
         try:
             asked = _asked(request, route, parts)
@@ -142,7 +145,7 @@ class FakeApi:
             user=self.user,
             role=self.role,
             interface="socket",
-            explanation=None,
+            explanation=self.explanation,
             usage=(),
             containers=tuple(self.containers.values()),
             tickets=(),
@@ -162,7 +165,7 @@ class FakeApi:
         wanted: m.CreateRequest = asked.body
         name = wanted.name or "run-0"
         if name in self.containers:
-            raise Conflict(f"You have a container called {name} already.")
+            raise Conflict(f"You have a container called {name} already.", "Choose another name.")
         slots = tuple(f"0:{number}" for number in range(wanted.gpus or (1 if wanted.gpu else 0)))
         made = self.has(
             name,
@@ -256,7 +259,8 @@ class FakeApi:
 
     def _get_image(self, asked: Asked) -> m.ImageDetail:
         if asked.parts["name"] not in self.details:
-            raise NotFound(f"You have no image called {asked.parts['name']}.")
+            name = asked.parts["name"]
+            raise NotFound(f"There is no image called {name}.", "See: ds01 image list.")
         return self.details[asked.parts["name"]]
 
     def _get_image_options(self, _asked: Asked) -> m.ImageOptions:
@@ -288,6 +292,19 @@ class FakeApi:
         keys = len(self.keys)
         return m.SshIdentity(user=self.user, home=home, host_keys=(HOST_KEY,), keys=keys)
 
+    def _get_ssh_access(self, asked: Asked) -> m.SshAccess:
+        found = self._known(asked)
+        return m.SshAccess(
+            name=found.name,
+            user=self.user,
+            host_keys=(HOST_KEY,),
+            command=("sshd", "-i"),
+            started=False,
+        )
+
+    def _list_events(self, _asked: Asked) -> m.Events:
+        return m.Events(events=tuple(self.events), next=None)
+
     def _add_ssh_key(self, asked: Asked) -> m.SshKey:
         kind, key, comment = asked.body.key.split()
         added = m.SshKey(
@@ -308,7 +325,11 @@ class FakeApi:
     def _known(self, asked: Asked) -> m.Container:
         name = asked.parts["name"]
         if name not in self.containers:
-            raise NotFound(f"There is no container called {name}.")
+            known = ", ".join(self.containers)
+            raise NotFound(
+                f"There is no container called {name}.",
+                f"There are: {known}." if known else "Make one: ds01 container deploy.",
+            )
         return self.containers[name]
 
     def _becomes(self, asked: Asked, state: str) -> m.Container:

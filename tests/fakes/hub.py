@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from ds01_spawner.domain.errors import Conflict, Unavailable
+from ds01_spawner.domain.people import HubEntry
 from ds01_spawner.ports import HubServer
 
 
 class FakeHub:
-    """The `HubClient` port.
+    """The ports `HubClient` and `HubPeople`.
 
     Attributes:
         known: What the hub has, by user and server name.
@@ -17,6 +18,8 @@ class FakeHub:
         on_stop: What a stop does besides: a test lets the container end here.
         started: Every (user, server name) that it was asked to start and did.
         on_start: What a start does besides: a test lets a container run here.
+        people: Whom it lists.
+        may_remove: Whether it lets its client remove them.
     """
 
     def __init__(self, *servers: tuple[str, str]) -> None:
@@ -26,6 +29,8 @@ class FakeHub:
         self.on_stop: Callable[[str, str], None] = lambda _user, _server: None
         self.started: list[tuple[str, str]] = []
         self.on_start: Callable[[str, str], None] = lambda _user, _server: None
+        self.people: set[str] = set()
+        self.may_remove = True
         for user, name in servers:
             self.add(user, name)
 
@@ -62,6 +67,16 @@ class FakeHub:
             self.add(user, server)
             self.started.append((user, server))
             self.on_start(user, server)
+
+    def entry(self, user: str) -> HubEntry:
+        self._answer()
+        return HubEntry(user in self.people, self.may_remove)
+
+    def remove_entry(self, user: str) -> None:
+        self._answer()
+        if any(user == owner for owner, _ in self.known):
+            raise Conflict(f"{user} has a server.")
+        self.people.discard(user)
 
     def _answer(self) -> None:
         if self.down:

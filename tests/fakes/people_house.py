@@ -9,6 +9,7 @@ from ds01_spawner.operations.people import People, Plan
 from ds01_spawner.operations.people_list import Register
 from ds01_spawner.operations.people_removal import Departure, Departures
 from ds01_spawner.policy.resolution import Policy
+from ds01_spawner.ports.people import HubPeople
 from fakes.hub import FakeHub
 from fakes.lab import Lab
 from fakes.people import FakeAccountKeeper, FakeThings
@@ -76,7 +77,7 @@ class PeopleHouse:
             instance="here",
         )
 
-    def departures(self, _hub: object = None) -> Departures:
+    def departures(self, _hub: object = None, hub_people: HubPeople | None = None) -> Departures:
         """Removes people."""
         return Departures(
             accounts=self.accounts,
@@ -88,6 +89,7 @@ class PeopleHouse:
             ledger=self.lab.ledger,
             servers=self.lab.servers,
             hub=self.hub,
+            hub_people=hub_people or self.hub,
             audit=self.lab.audit,
             instance="here",
         )

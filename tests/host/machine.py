@@ -47,6 +47,9 @@ KERNEL_ARGUMENTS = {
     "v1": "systemd.unified_cgroup_hierarchy=0",
 }
 TEST_REQUIREMENTS = ("pytest>=8.3", "pytest-timeout>=2.3")
+OF_THE_HUB_ALONE = ("dockerspawner", "jinja2", "jupyterhub")
+"""What the extra `hub` has for the hub, which does not run inside."""
+
 SOURCES = ("ds01_spawner", "config", "tests/contracts", "tests/fakes", "tests/host/inside")
 BUILD_SECONDS = 900
 BOOT_SECONDS = 300
@@ -88,7 +91,13 @@ def cache() -> Path:
 def requirements() -> list[str]:
     """What the platform needs inside, as pip is told."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
-    return [*project["project"]["dependencies"], *TEST_REQUIREMENTS]
+    named = project["project"]
+    server = [
+        each
+        for each in named["optional-dependencies"]["hub"]
+        if not each.startswith(OF_THE_HUB_ALONE)
+    ]
+    return [*named["dependencies"], *server, *TEST_REQUIREMENTS]
 
 
 def ensure_image(variant: str = "v2") -> Image:

@@ -2,9 +2,9 @@
 
 import logging
 import os
+from pathlib import Path
 
-from ds01_cli.admin.caller import only_administrators, open_to_caller
-from ds01_spawner.composition import STATE_VARIABLE, Directories, Platform
+from ds01_spawner.composition import STATE_VARIABLE, Directories, Platform, open_platform
 from ds01_spawner.domain.errors import Forbidden, Unavailable
 
 
@@ -54,3 +54,42 @@ def _check_policy(platform: Platform) -> None:
             f"The policy is not valid, so nothing can be decided:\n{problems}\n",
             "Correct it; ds01 policy check shows every fault.",
         ) from exc
+
+
+def only_administrators() -> None:
+    """Return to root and to whom the platform's files belong, as those of a demo.
+
+    Raises:
+        Forbidden: It is somebody else.
+    """
+    state = Directories.from_environment().state
+    if os.geteuid() != 0 and not (state.is_dir() and state.stat().st_uid == os.geteuid()):
+        raise Forbidden("Other people's containers are for administrators.", "Try it with sudo.")
+
+
+def open_to_caller() -> Platform:
+    """The platform, unless its files are closed to whoever typed the command.
+
+    Raises:
+        Unavailable: They are, or there are none.
+    """
+    directories = Directories.from_environment()
+    state = directories.state
+    try:
+        state.stat()
+    except FileNotFoundError as exc:
+        raise Unavailable(
+            f"There is no platform in {state}.", f"Set {STATE_VARIABLE} if it is elsewhere."
+        ) from exc
+    except OSError as exc:
+        raise _closed(state) from exc
+    if not os.access(state, os.R_OK | os.W_OK | os.X_OK):
+        raise _closed(state)
+    return open_platform(directories, actor="cli")
+
+
+def _closed(state: Path) -> Unavailable:
+    return Unavailable(
+        f"{state} is open to administrators alone.",
+        "Use the hub's home page, or put sudo before the command.",
+    )

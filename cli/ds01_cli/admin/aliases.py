@@ -43,8 +43,7 @@ def install(folder: Folder, *, dry_run: DryRun = False) -> None:
         )
     if not dry_run:
         guide.tell("write")
-        for name, words in wanted.items():
-            _write(folder / name, script(words, program()))
+        _write_all({folder / name: script(words, program()) for name, words in wanted.items()})
     done = "would be written" if dry_run else "written"
     printing.say(f"{len(wanted)} names {done} to {folder}: {', '.join(wanted)}.")
     if str(folder.resolve()) not in os.environ.get("PATH", "").split(os.pathsep):
@@ -114,6 +113,18 @@ def _is_ours(path: Path) -> bool:
             return MARK.encode() in file.read(len(MARK) + 20)
     except OSError:
         return False
+
+
+def _write_all(scripts: Mapping[Path, str]) -> None:
+    """Write all of them; what was not there before goes again when one cannot be."""
+    fresh = [path for path in scripts if not _exists(path)]
+    try:
+        for path, text in scripts.items():
+            _write(path, text)
+    except (Unavailable, KeyboardInterrupt):
+        for path in fresh:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _write(path: Path, text: str) -> None:

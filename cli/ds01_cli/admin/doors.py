@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from ds01_cli.admin.administrator import open_to_administrator
-from ds01_cli.admin.caller import caller
 from ds01_cli.frame import guide
+from ds01_cli.frame.caller import caller
 from ds01_spawner.domain.door import Finding
 from ds01_spawner.domain.errors import Forbidden
 from ds01_spawner.operations.doors import Doors

@@ -7,10 +7,10 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from ds01_cli.admin.caller import caller
 from ds01_cli.container import outlook
+from ds01_cli.frame.caller import caller
 from ds01_spawner.domain.notice_text import Moment
-from ds01_spawner.domain.wording import clean, length
+from ds01_spawner.domain.wording import clean
 from ds01_spawner.domain.work import Rule, RuleStop
 from ds01_spawner.operations.outlook import ContainerOutlook, Forecast
 from ds01_spawner.operations.outlook_text import end_rule, name_of_stop, sentences, stop_rule
@@ -94,15 +94,11 @@ def _stop(view: ContainerOutlook, moment: Moment) -> tuple[str, str]:
         return _past(view.stopped_by, moment)
     if not view.state.is_live:
         return "", " ".join(sentences(view, moment))
-    unused = "" if view.idle_timeout is None else f"when unused for {length(view.idle_timeout)}"
     if not view.ends:
-        return unused or "never", ""
+        return outlook.when_unused(view.idle_timeout) or "never", ""
     nearest = view.ends[0]
-    when = moment.clock(nearest.at)
-    if nearest.rule is Rule.IDLE:
-        when = f"{when} unless used"
-    elif unused:
-        when = f"{when}, or {unused}"
+    is_idle = nearest.rule is Rule.IDLE
+    when = outlook.when(moment.clock(nearest.at), view.idle_timeout, is_idle=is_idle)
     return when, end_rule(nearest, caller())
 
 

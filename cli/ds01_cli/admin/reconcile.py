@@ -23,13 +23,13 @@ def reconcile(
 ) -> None:
     """Remove what a crash left behind, at once.
 
-    It looks twice, five seconds apart. Without the hub's word, servers are left alone.
+    It looks twice, five seconds apart. Without the hub's word, nothing of the hub is touched.
     """
     platform = open_to_administrator()
     guide.tell("look")
     hub = open_hub(platform.directories)
     if hub is None:
-        typer.echo("note: The hub is not asked, so its servers are left alone.", err=True)
+        typer.echo("note: The hub is not asked, so nothing of the hub is touched.", err=True)
     report = platform.reconciler(hub).by_hand(lambda: time.sleep(LOOK_SECONDS), dry_run=dry_run)
     typer.echo("\n".join(_told(report, dry_run=dry_run)))
 

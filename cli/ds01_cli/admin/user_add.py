@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from ds01_cli.admin.administrator import open_to_root
-from ds01_cli.admin.caller import caller
 from ds01_cli.frame import guide, printing
+from ds01_cli.frame.caller import caller
 from ds01_spawner.domain.people import Newcomer
 from ds01_spawner.operations.people import Plan
 

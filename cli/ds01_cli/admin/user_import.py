@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from ds01_cli.admin.administrator import open_to_root
-from ds01_cli.admin.caller import caller
 from ds01_cli.admin.user_add import ABOUT, told
 from ds01_cli.frame import guide, printing
+from ds01_cli.frame.caller import caller
 from ds01_cli.frame.printing import counted
 from ds01_spawner.domain.errors import DS01Error, NotFound, Unavailable
 from ds01_spawner.operations.people import People, Plan

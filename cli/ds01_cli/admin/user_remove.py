@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from ds01_cli.admin.administrator import open_to_root
-from ds01_cli.admin.caller import caller
 from ds01_cli.admin.user_add import ABOUT
 from ds01_cli.frame import asking, guide, printing
+from ds01_cli.frame.caller import caller
 from ds01_cli.frame.printing import counted
-from ds01_spawner.composition import Platform, open_hub
+from ds01_spawner.composition import Platform, open_hub, open_hub_people
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.people import Thing, ThingKind
 from ds01_spawner.domain.wording import size
@@ -32,7 +32,9 @@ def remove(
     """Remove somebody; their files stay unless you say otherwise."""
     platform = open_to_root(ABOUT)
     guide.tell("look")
-    departures = platform.departures(open_hub(platform.directories))
+    departures = platform.departures(
+        open_hub(platform.directories), open_hub_people(platform.directories)
+    )
     found = departures.look(name, delete_data=delete_data)
     by_hand = list(_by_hand(platform, found))
     if found.is_nothing:
@@ -73,13 +75,20 @@ def _going(found: Departure) -> Iterable[str]:
         yield f"{counted(len(found.tickets), 'place')} in the queue for a GPU"
     if found.keys:
         yield counted(len(found.keys), "SSH key")
+    yield from _lists(found)
+    yield from _things(found.going)
+
+
+def _lists(found: Departure) -> Iterable[str]:
+    """Where their name goes."""
     for place in (found.groups or {}).values():
         yield f"the line {place}"
     for channel, address in (found.addresses or {}).items():
         yield f"the address {address} ({channel})"
     if found.unix_groups:
         yield f"membership of the Unix groups {_joined(found.unix_groups)}"
-    yield from _things(found.going)
+    if found.hub.goes:
+        yield "their entry in the hub, with all of their tokens"
 
 
 def _staying(found: Departure) -> Iterable[str]:
@@ -111,8 +120,26 @@ def _by_hand(platform: Platform, found: Departure) -> Iterable[str]:
     for exemption in policy.exemptions:
         if exemption.user == user:
             yield f"Take their exemption out by hand: {exemption.source}."
+    yield from _in_hub(found)
     yield (
         "If the hub logs people in otherwise than by their Unix accounts, take them out there too."
+    )
+
+
+def _in_hub(found: Departure) -> Iterable[str]:
+    entry, user = found.hub, found.user
+    if entry.is_known is False or entry.goes:
+        return
+    if entry.is_known:
+        yield (
+            f"The hub lists {user}, and their tokens stay valid there: delete them on its admin "
+            "page. With a token that may, this command does it: docs/people.md."
+        )
+        return
+    why = f" ({entry.trouble})" if entry.trouble else ""
+    yield (
+        f"The hub was not asked{why}. If it lists {user}, delete them on its admin page: until "
+        "then their tokens stay valid there."
     )
 
 

@@ -1,14 +1,13 @@
 """What somebody wants, by flags or by answers: both give the same request, and nothing else."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TypeVar
 
 import typer
 
+from ds01_cli.container.options import Contents, Equipment
 from ds01_cli.container.with_framework import image_with
 from ds01_cli.container.wizard import NO_GPU, answered
 from ds01_cli.frame import asking, guide, here
@@ -25,38 +24,18 @@ _LONGEST_WAIT = timedelta(hours=24)
 _NO_WAIT = frozenset({"", "0", "no", "none"})
 
 
-@dataclass(frozen=True, slots=True)
-class Flags:
+@dataclass(frozen=True, kw_only=True)
+class Flags(Contents):
     """What was said on the command line; `None` was not said.
 
     Attributes:
         name: What it is going to be called.
-        image: Of what it is made.
-        framework: What is in its image.
-        project: Which project it belongs to.
-        workspace: The folder that becomes `/workspace`.
-        data: The folder that becomes `/data`.
-        folders: More of them.
-        variables: As `NAME=VALUE`.
-        cpu_only: Whether it has no GPU.
-        num_gpus: How many slots.
-        gpu: Their size.
-        wait: How long to wait for them.
+        wait: How long to wait for its GPU.
         command: What runs in it.
         start: Whether it is started.
     """
 
     name: str | None = None
-    image: str | None = None
-    framework: str | None = None
-    project: str | None = None
-    workspace: str | None = None
-    data: str | None = None
-    folders: Sequence[str] = ()
-    variables: Sequence[str] = ()
-    cpu_only: bool = False
-    num_gpus: int | None = None
-    gpu: str | None = None
     wait: str | None = None
     command: Sequence[str] = ()
     start: bool = True
@@ -100,15 +79,15 @@ def wanted(client: Client, flags: Flags) -> CreateRequest:
         wait=wait_of(flags.wait),
         workspace=folder(workspace or usual),
         data=folder(flags.data),
-        folders=tuple(map(_mount, flags.folders)),
+        folders=tuple(map(_mount, flags.folders or ())),
         project=flags.project,
-        environment=dict(map(_variable, flags.variables)),
+        environment=dict(map(_variable, flags.variables or ())),
         command=tuple(flags.command) or None,
         start=flags.start,
     )
 
 
-def gpu_of(flags: Flags) -> tuple[str | None, int]:
+def gpu_of(flags: Equipment) -> tuple[str | None, int]:
     """Size and count of the GPU slots; one of any size where nothing is said.
 
     Raises:
@@ -155,11 +134,17 @@ def wait_of(text: str | None) -> str | None:
 def folder(text: str | None) -> str | None:
     """A folder of the server, as the API takes it.
 
-    On the server it is meant from where one is, elsewhere from one's home on the server.
+    On the server it is meant from where one is, elsewhere from one's home on the server. In a
+    container, too; what it calls `/workspace` is named as the server knows it.
+
+    Raises:
+        InvalidRequest: It is only in the container in which one is.
     """
-    if not text or text.startswith(("/", "~")) or not here.on_server():
+    if not text or text.startswith("~"):
         return text or None
-    return os.path.normpath(Path.cwd() / text)
+    if text.startswith("/") and not here.in_container():
+        return text
+    return here.server_path(text) if here.on_server() else text
 
 
 def _mount(text: str) -> str:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ds01_cli.container import naming
-from ds01_cli.container.naming import LIVE, STOPPED, Json, Names, User
+from ds01_cli.container.naming import LIVE, STOPPED, Names
 from ds01_cli.container.ways import gpu_words
 from ds01_cli.frame import guide, printing, session, waiting
+from ds01_cli.frame.flags import Json, User
 from ds01_spawner.domain.errors import Conflict, DS01Error
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ds01_cli.container import naming, terminal
-from ds01_cli.container.naming import AnyName, RunningName, User
+from ds01_cli.container.naming import AnyName, RunningName
 from ds01_cli.frame import completing, guide, printing, session, waiting
+from ds01_cli.frame.flags import User
 from ds01_spawner.domain.errors import Conflict, DS01Error
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def execute(  # noqa: PLR0913 - the flags of the command
         str | None, typer.Option("-w", "--workdir", help="In which folder of the container.")
     ] = None,
     variables: Annotated[
-        list[str] | None, typer.Option("-e", "--env", metavar="NAME=VALUE", help="One variable.")
+        list[str] | None,
+        typer.Option("-e", "--env", metavar="NAME=VALUE", help="One environment variable."),
     ] = None,
     user: User = None,
 ) -> None:

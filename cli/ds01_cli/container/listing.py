@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ds01_cli.container import naming
 from ds01_cli.frame import guide, printing, session
+from ds01_cli.frame.caller import caller, is_root
+from ds01_cli.frame.flags import Everybody, Form, Format, UserToSee
 from ds01_spawner.client import places
 
 if TYPE_CHECKING:
@@ -20,23 +21,11 @@ if TYPE_CHECKING:
 _INDENT = 4
 
 
-class Format(StrEnum):
-    """How a list is printed."""
-
-    TABLE = "table"
-    SIMPLE = "simple"
-    JSON = "json"
-
-
 def list_containers(
     *,
-    user: Annotated[str | None, typer.Option(help="Whose; for administrators.")] = None,
-    everybody: Annotated[
-        bool, typer.Option("--all", help="Everybody's; for administrators.")
-    ] = False,
-    form: Annotated[
-        Format, typer.Option("--format", help="table, simple (for scripts) or json.")
-    ] = Format.TABLE,
+    user: UserToSee = None,
+    everybody: Everybody = False,
+    form: Form = Format.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Show your containers, and when and why each stops."""
@@ -68,13 +57,6 @@ def list_containers(
         printing.note(outlook.clean(note, printing.PIPED_WIDTH))
 
 
-def caller() -> str:
-    """The login name of whoever typed the command; under sudo, not root's."""
-    if os.environ.get("SUDO_USER") and _is_root():
-        return os.environ["SUDO_USER"]
-    return os.environ.get("USER") or os.environ.get("USERNAME") or ""
-
-
 def _found(client: "Client", user: str | None, *, everybody: bool) -> "tuple[Containers, bool]":
     """The containers, and whether they are everybody's: root has none of its own."""
     if user is None and not everybody and _is_root():
@@ -86,8 +68,7 @@ def _found(client: "Client", user: str | None, *, everybody: bool) -> "tuple[Con
 
 def _is_root() -> bool:
     """Whether the gateway's socket takes whoever typed the command for root."""
-    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    return is_root and places.find().socket is not None
+    return is_root() and places.find().socket is not None
 
 
 def _reader(found: "Containers") -> str:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ds01_cli.container import naming
-from ds01_cli.container.naming import LIVE, STOPPED, AnyName, Json, User
+from ds01_cli.container.naming import LIVE, STOPPED, AnyName
 from ds01_cli.frame import guide, printing, session
+from ds01_cli.frame.flags import Json, User
 
 if TYPE_CHECKING:
     from ds01_spawner.client import Client

@@ -37,8 +37,6 @@ Names = Annotated[
         help="Which containers; without any, you are asked.", autocompletion=completing.containers
     ),
 ]
-User = Annotated[str | None, typer.Option(help="Whose; for administrators.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def meant(name: str) -> str:

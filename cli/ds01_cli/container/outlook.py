@@ -12,7 +12,7 @@ from ds01_spawner.domain.wording import clean, length
 if TYPE_CHECKING:
     from ds01_spawner.client.models import Container, Containers, End, StoppedByRule
 
-__all__ = ["HEADS", "Moment", "Row", "clean", "rows", "stops"]
+__all__ = ["HEADS", "Moment", "Row", "clean", "rows", "stops", "when", "when_unused"]
 
 HEADS = ("NAME", "STATE", "GPU", "STARTED", "STOPS")
 _LONGEST = 300
@@ -61,16 +61,30 @@ def stops(container: "Container", moment: Moment, reader: str) -> tuple[str, str
     if container.state not in naming.LIVE:
         return "", clean(" ".join(container.sentences), _LONGEST)
     seconds = container.idle_timeout_seconds
-    unused = "" if seconds is None else f"when unused for {length(timedelta(seconds=seconds))}"
+    unused = None if seconds is None else timedelta(seconds=seconds)
     if not container.ends:
-        return unused or "never", ""
+        return when_unused(unused) or "never", ""
     nearest = container.ends[0]
-    when = moment.clock(nearest.at)
-    if nearest.rule.endswith(_IDLE):
-        when = f"{when} unless used"
-    elif unused:
-        when = f"{when}, or {unused}"
-    return when, _rule(nearest, reader)
+    is_idle = nearest.rule.endswith(_IDLE)
+    return when(moment.clock(nearest.at), unused, is_idle=is_idle), _rule(nearest, reader)
+
+
+def when(clock: str, unused: timedelta | None, *, is_idle: bool) -> str:
+    """`14:30 unless used`; `14:30, or when unused for 2 hours`.
+
+    Args:
+        clock: When it stops at the latest.
+        unused: For how long nobody may use it; `None` is for as long as they like.
+        is_idle: Whether it stops then because nobody uses it.
+    """
+    if is_idle:
+        return f"{clock} unless used"
+    return ", or ".join(filter(None, (clock, when_unused(unused))))
+
+
+def when_unused(unused: timedelta | None) -> str:
+    """`when unused for 2 hours`; empty where nothing says so."""
+    return "" if unused is None else f"when unused for {length(unused)}"
 
 
 def _there(container: "Container", moment: Moment, reader: str) -> Row:

@@ -6,8 +6,9 @@ import typer
 
 from ds01_cli.container import naming
 from ds01_cli.container.deeds import GRACE, each
-from ds01_cli.container.naming import Json, Names, User
+from ds01_cli.container.naming import Names
 from ds01_cli.frame import asking, guide, printing, session, waiting
+from ds01_cli.frame.flags import Json, User
 from ds01_spawner.domain.errors import DS01Error
 
 if TYPE_CHECKING:

@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING
 
 from ds01_cli.container import naming
-from ds01_cli.container.naming import LIVE, STOPPED, AnyName, Json, User
+from ds01_cli.container.naming import LIVE, STOPPED, AnyName
 from ds01_cli.frame import guide, printing, session
+from ds01_cli.frame.flags import Json, UserToSee
 from ds01_spawner.domain.wording import clean
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 300
 _DOORS = {
-    "hub": "the web page",
+    "hub": "the hub",
     "cli": "ds01",
     "docker": "docker",
     "compose": "docker compose",
@@ -22,7 +23,7 @@ _DOORS = {
 }
 
 
-def show(name: AnyName = None, *, user: User = None, as_json: Json = False) -> None:
+def show(name: AnyName = None, *, user: UserToSee = None, as_json: Json = False) -> None:
     """Show everything about one container."""
     guide.tell("look")
     with session.connect() as client:

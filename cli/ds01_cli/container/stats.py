@@ -9,8 +9,8 @@ import typer
 
 from ds01_cli.container import naming
 from ds01_cli.container.filters import Filters
-from ds01_cli.container.naming import Json, User
 from ds01_cli.frame import completing, guide, printing, session
+from ds01_cli.frame.flags import Everybody, Json, UserToSee
 from ds01_spawner.domain.errors import NotFound
 from ds01_spawner.domain.wording import size
 
@@ -38,10 +38,8 @@ def stats(  # noqa: PLR0913 - the flags of the command
         list[str] | None,
         typer.Option("--filter", metavar="KEY=VALUE", help="name=…, state=… or gpu=…"),
     ] = None,
-    user: User = None,
-    everybody: Annotated[
-        bool, typer.Option("--all", help="Everybody's; for administrators.")
-    ] = False,
+    user: UserToSee = None,
+    everybody: Everybody = False,
     as_json: Json = False,
 ) -> None:
     """Show what your containers use: CPU, memory, GPU, network."""

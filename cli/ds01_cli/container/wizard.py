@@ -172,7 +172,7 @@ def _free(free: int, count: int) -> str:
 
 
 def _memory(slot: "GpuSlot") -> str:
-    words = "a whole card" if slot.profile == FULL_PROFILE else "a part of a card"
+    words = "a whole GPU" if slot.profile == FULL_PROFILE else "a part of a GPU"
     return words if slot.memory_bytes is None else f"{words} with {size(slot.memory_bytes)}"
 
 

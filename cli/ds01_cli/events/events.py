@@ -10,7 +10,7 @@ import typer
 
 from ds01_cli.events.selection import Selection
 from ds01_cli.frame import guide
-from ds01_cli.frame.places import event_log, platform_is_open
+from ds01_cli.frame.platform_files import event_log, platform_is_open
 from ds01_spawner.domain.labels import parse_timestamp
 from ds01_spawner.domain.units import parse_duration
 

@@ -104,5 +104,5 @@ def _new_token(place: Place) -> str:
     if place.origin == LOGIN:
         return f"Log in again: ds01 login {address}"
     if place.origin in {API_VARIABLE, HUB_VARIABLE}:
-        return f"Restart your server on the hub, or set {TOKEN_VARIABLE} to a fresh token."
+        return f"Restart your JupyterLab on the hub, or set {TOKEN_VARIABLE} to a fresh token."
     return f"Get another on {address}hub/token and set {TOKEN_VARIABLE} to it."

@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from ds01_cli.frame import guide
+from ds01_cli.frame.spreading import spread
 
 
 def tiered(function: Callable[..., Any], words: str) -> Callable[..., Any]:
@@ -17,6 +18,7 @@ def tiered(function: Callable[..., Any], words: str) -> Callable[..., Any]:
         function: A command, as typer takes it.
         words: What it is called below `ds01`, such as `container deploy`.
     """
+    function = spread(function)
     hints = get_type_hints(function, include_extras=True)
     own = inspect.signature(function)
     parameters = [

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ds01_cli.frame import session
-from ds01_cli.frame.places import platform_is_open
+from ds01_cli.frame.platform_files import platform_is_open
 
 
 class Reading(NamedTuple):

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from ds01_cli.frame import printing, waiting
 from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
+from ds01_spawner.domain.errors import DS01Error, Unavailable
 from ds01_spawner.domain.wording import clean
 from ds01_spawner.home.builds import Line, Progress, Wanted, failure
 
 _WIDEST = 60
+_RUNNING = "running"
 
 
 def build(client: Client, wanted: Wanted, *, verbose: bool = False) -> m.Build:
@@ -31,13 +33,21 @@ def build(client: Client, wanted: Wanted, *, verbose: bool = False) -> m.Build:
         ended, log = _followed(client, begun, wanted, verbose=verbose)
     except KeyboardInterrupt:
         # The same key names the build that was begun, whether or not its answer was read.
-        with waiting.status("Cancelling the build"):
-            client.cancel_build(client.build(request, key=key).id)
-        printing.say("Cancelled: nothing was built.")
+        printing.console(stderr=True).print(_cancelled(client, request, key))
         raise
     if ended.state == "done":
         return ended
     raise failure(ended, log, wanted)
+
+
+def _cancelled(client: Client, request: m.BuildRequest, key: str) -> str:
+    """What is said when the build has been cancelled, or could not be."""
+    try:
+        with waiting.status("Cancelling the build"):
+            client.cancel_build(client.build(request, key=key).id)
+    except DS01Error as exc:
+        return f"note: The build may go on: {exc}"
+    return "Cancelled: nothing was built."
 
 
 def _followed(
@@ -53,6 +63,11 @@ def _followed(
                 continue
             for line in progress.take(news.text):
                 tell(line)
+    if ended.state == _RUNNING:
+        raise Unavailable(
+            "The gateway broke off before the build had ended.",
+            "See whether the image is there: ds01 image list",
+        )
     return ended, progress.log
 
 

@@ -1,23 +1,23 @@
 """`ds01 image create`: choices become a Dockerfile, and that an image."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
-from ds01_cli.frame import asking, guide, printing, session
+from ds01_cli.frame import asking, completing, guide, printing, session
+from ds01_cli.frame.flags import Json
+from ds01_cli.image import options
 from ds01_cli.image.choosing import Flags, recipe_of
-from ds01_cli.image.making import Wishes, check_unedited, made
+from ds01_cli.image.making import Wishes, check_unedited, made, taken_back
 from ds01_spawner.domain.errors import Conflict, InvalidRequest
-from ds01_spawner.home.image_places import DOCKERFILE, Place, name_for, place_of
+from ds01_spawner.home.image_places import DOCKERFILE, Place, name_for, place_of_image
 from ds01_spawner.home.images import catalogue_of, own_image
-from ds01_spawner.home.requirement_files import requirements_of
+from ds01_spawner.home.projects import image_around
+from ds01_spawner.home.requirement_files import renewed, requirements_of
 from ds01_spawner.recipes.dockerfile import written
+from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.packages import apt_packages, image_name, pip_packages
 from ds01_spawner.recipes.recipe import dumped
-
-_Many = list[str] | None
 
 
 def create(  # noqa: PLR0913 - the flags of the command
@@ -31,39 +31,48 @@ def create(  # noqa: PLR0913 - the flags of the command
         typer.Option("--use-case", help="ml, cv, nlp, rl, audio, ts, llm or custom."),
     ] = None,
     jupyter: Annotated[
-        bool | None, typer.Option("--jupyter/--no-jupyter", help="JupyterLab and the hub's server.")
+        bool | None,
+        typer.Option("--jupyter/--no-jupyter", help="JupyterLab, to work in the browser."),
     ] = None,
     data_science: Annotated[
         bool | None,
         typer.Option("--data-science/--no-data-science", help="pandas, scipy and their like."),
     ] = None,
     pip: Annotated[
-        _Many, typer.Option(help="One more Python package, such as 'numpy>=1.26,<3'.")
+        options.Many,
+        typer.Option(metavar="PACKAGE", help="One more Python package, such as 'numpy>=1.26,<3'."),
     ] = None,
-    apt: Annotated[_Many, typer.Option(help="One more system package, such as ffmpeg.")] = None,
+    apt: Annotated[
+        options.Many,
+        typer.Option(metavar="PACKAGE", help="One more system package, such as ffmpeg."),
+    ] = None,
     requirements: Annotated[
         str | None,
         typer.Option(
             "--requirements",
             "-r",
+            metavar="FILE",
             help="requirements.txt, environment.yml or pyproject.toml.",
         ),
     ] = None,
     project: Annotated[
-        str | None, typer.Option(help="Keep the Dockerfile in this project.")
+        str | None,
+        typer.Option(
+            help="Keep the Dockerfile in this project.", autocompletion=completing.projects
+        ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option(help="Write over a Dockerfile that was changed by hand.")
-    ] = False,
+    overwrite: options.Overwrite = False,
     build: Annotated[bool, typer.Option("--build/--no-build", help="Build it, too.")] = True,
-    dry_run: Annotated[bool, typer.Option(help="Print the Dockerfile; change nothing.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Print all that is told.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    dry_run: options.DryRun = False,
+    verbose: options.Verbose = False,
+    as_json: Json = False,
 ) -> None:
     """Make an image with the packages you need."""
     guide.tell("name")
-    called = name_for(name, project) or asking.text("Name of the image", "NAME", check=_named)
-    place = place_of(called, project)
+    called = name_for(name, project) or asking.text(
+        "Name of the image", "NAME", image_around(), check=_named
+    )
+    place = place_of_image(called, project)
     with session.connect() as client:
         before = place.read()
         if not dry_run:
@@ -75,7 +84,11 @@ def create(  # noqa: PLR0913 - the flags of the command
                     "or make it anew: --overwrite.",
                 )
         catalogue = catalogue_of(client.image_options())
+        if project is None and place.project is not None and not _is_meant(called, place, dry_run):
+            raise Conflict("Nothing was made.", "Choose another name for an image of its own.")
         lists = requirements_of(place, requirements)
+        if requirements is None and place.project is not None:
+            lists = renewed(place, _lists_before(before))
         printing.note(*lists.notes)
         flags = Flags(
             framework,
@@ -92,7 +105,7 @@ def create(  # noqa: PLR0913 - the flags of the command
             _print_dry(text, called, dumped(recipe), as_json=as_json)
             return
         files = {**lists.written, DOCKERFILE: text}
-        with _taken_back(place, files):
+        with taken_back(place, files):
             for file, content in files.items():
                 place.write(content, file)
             if not build:
@@ -101,18 +114,19 @@ def create(  # noqa: PLR0913 - the flags of the command
             made(client, called, place, text, Wishes(verbose=verbose, as_json=as_json))
 
 
-@contextmanager
-def _taken_back(place: Place, names: Iterable[str]) -> Iterator[None]:
-    """Files of these names are as they were again, when somebody presses Ctrl-C."""
-    before = {name: place.read(name) for name in names}
-    try:
-        yield
-    except KeyboardInterrupt:
-        for name, text in before.items():
-            if text is not None:
-                place.write(text, name)
-        place.remove(name for name, text in before.items() if text is None)
-        raise
+def _is_meant(name: str, place: Place, dry_run: bool) -> bool:  # noqa: FBT001 - as it was said
+    """Whether the Dockerfile of a project that nobody has named may be written: said or asked."""
+    if asking.can_ask() and not dry_run:
+        question = f"{name} is the image of a project. Write its Dockerfile, {place.shown}?"
+        return asking.confirm(question, "--project", default=True)
+    printing.note(f"{name} is the image of a project; its Dockerfile is {place.shown}.")
+    return True
+
+
+def _lists_before(text: str | None) -> tuple[str, ...]:
+    """The files from which the Dockerfile that is there reads packages: they stay in the recipe."""
+    recipe = None if text is None else kept(text).recipe
+    return () if recipe is None else recipe.requirements
 
 
 def _tell_unbuilt(name: str, place: Place, *, as_json: bool) -> None:

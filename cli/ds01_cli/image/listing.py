@@ -1,11 +1,12 @@
 """`ds01 image list` and `ds01 image show`."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from ds01_cli.frame import guide, printing, session
+from ds01_cli.frame.flags import Form, Format, Json
+from ds01_cli.image import options
 from ds01_spawner.domain.errors import DS01Error, InvalidRequest
 from ds01_spawner.domain.wording import clean, size
 from ds01_spawner.home.image_places import Place, place_of_image
@@ -18,19 +19,11 @@ _MOST_LAYERS = 8
 _WIDEST = 70
 
 
-class Form(StrEnum):
-    """How a list is printed."""
-
-    TABLE = "table"
-    SIMPLE = "simple"
-    JSON = "json"
-
-
 def list_images(
     *,
     own: Annotated[bool, typer.Option("--own", help="Only those you made.")] = False,
-    form: Annotated[Form, typer.Option("--format", help="table, simple or json.")] = Form.TABLE,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    form: Form = Format.TABLE,
+    as_json: Json = False,
 ) -> None:
     """Show the images that you may start, and which of your containers use them."""
     guide.tell("look")
@@ -41,7 +34,7 @@ def list_images(
         each.reference: [box.name for box in containers if box.image == each.reference]
         for each in images
     }
-    if as_json or form is Form.JSON:
+    if as_json or form is Format.JSON:
         facts = [
             {**each.model_dump(mode="json"), "used_by": used[each.reference]} for each in images
         ]
@@ -60,7 +53,7 @@ def list_images(
             )
             for each in images
         ],
-        style="simple" if form is Form.SIMPLE else "table",
+        style="simple" if form is Format.SIMPLE else "table",
         right=("SIZE",),
         empty="You have no images yet. Make one: ds01 image create",
     )
@@ -68,12 +61,12 @@ def list_images(
 
 def show(
     *,
-    name: Annotated[str, typer.Argument(help="What it is called.")],
+    name: options.AnyName,
     dockerfile: Annotated[
         bool, typer.Option("--dockerfile", help="Print its Dockerfile alone.")
     ] = False,
-    project: Annotated[str | None, typer.Option(help="Whose Dockerfile is meant.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    project: options.Project = None,
+    as_json: Json = False,
 ) -> None:
     """Show what an image is made of, and who uses it."""
     guide.tell("look")

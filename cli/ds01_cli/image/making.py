@@ -1,11 +1,13 @@
 """What `create`, `update` and `save-from` share: a Dockerfile in its place, and a build."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ds01_cli.frame import guide, printing
 from ds01_cli.image.building import build
 from ds01_spawner.client import Client
-from ds01_spawner.domain.errors import Conflict
+from ds01_spawner.domain.errors import Conflict, DS01Error
 from ds01_spawner.home.build_context import files_for
 from ds01_spawner.home.builds import BuildFailed, Wanted, said_sizes
 from ds01_spawner.home.image_places import Place
@@ -76,6 +78,25 @@ def made(client: Client, name: str, place: Place, text: str, wishes: Wishes) -> 
         f"Its Dockerfile: {place.shown}",
         f"Start a container of it: ds01 container deploy --image {name}",
     )
+
+
+@contextmanager
+def taken_back(place: Place, names: Iterable[str]) -> Iterator[None]:
+    """Files of these names are as they were again, when there is no image to go with them.
+
+    What was not built because of what the Dockerfile says stays: that is where to correct it.
+    """
+    before = {name: place.read(name) for name in names}
+    try:
+        yield
+    except BuildFailed:
+        raise
+    except (KeyboardInterrupt, DS01Error):
+        for name, text in before.items():
+            if text is not None:
+                place.write(text, name)
+        place.remove(name for name, text in before.items() if text is None)
+        raise
 
 
 def check_unedited(name: str, place: Place, text: str | None, *, overwrite: bool) -> None:

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from ds01_cli.frame import asking, guide, printing, session
+from ds01_cli.frame import asking, completing, guide, printing, session
+from ds01_cli.frame.flags import Json
+from ds01_cli.image import options
 from ds01_cli.image.making import Wishes
 from ds01_cli.image.update import Changes, apply
 from ds01_spawner.client import Client
@@ -21,16 +23,27 @@ _OWN = "ds01-"
 
 def save_from(  # noqa: PLR0913 - the flags of the command
     *,
-    container: Annotated[str, typer.Argument(help="Where the packages were installed.")],
-    image: Annotated[str | None, typer.Option(help="Into which image; else its own.")] = None,
-    only: Annotated[
-        list[str] | None, typer.Option("--only", help="One package to take; else all are.")
+    container: Annotated[
+        str,
+        typer.Argument(
+            help="Where the packages were installed.", autocompletion=completing.running_containers
+        ),
+    ],
+    image: Annotated[
+        str | None,
+        typer.Option(
+            help="Into which image; without it, its own.", autocompletion=completing.own_images
+        ),
     ] = None,
-    project: Annotated[str | None, typer.Option(help="Whose Dockerfile is meant.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option(help="Say what would be added.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Print all that is told.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="PACKAGE", help="Take this package; without it, all."),
+    ] = None,
+    project: options.Project = None,
+    yes: options.Yes = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be added.")] = False,
+    verbose: options.Verbose = False,
+    as_json: Json = False,
 ) -> None:
     """Put packages that you installed in a container into its image."""
     guide.tell("compare")
@@ -54,6 +67,8 @@ def save_from(  # noqa: PLR0913 - the flags of the command
         name = image_name(image) if image else image_of(client, container)
         if not yes and not asking.confirm(f"Add to the image {name}?", "--yes", default=True):
             printing.note("Nothing was changed.")
+            if as_json:
+                printing.print_json({"build": None, "packages": []})
             return
         place = place_of_image(name, project, client.container(container).project)
         save(client, name, changes, place, Wishes(verbose=verbose, as_json=as_json))

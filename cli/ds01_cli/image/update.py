@@ -1,24 +1,25 @@
 """`ds01 image update`: other packages, or everything anew."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
 
 from ds01_cli.frame import guide, printing, session
-from ds01_cli.image.making import Wishes, made
+from ds01_cli.frame.flags import Json
+from ds01_cli.image import options
+from ds01_cli.image.making import Wishes, made, taken_back
 from ds01_spawner.client import Client
 from ds01_spawner.domain.errors import Conflict, NotFound
 from ds01_spawner.home.image_places import Place, name_for, place_of_image
 from ds01_spawner.home.images import catalogue_of
-from ds01_spawner.home.requirement_files import renew_requirements, requirements_of
+from ds01_spawner.home.requirement_files import renewed, requirements_of
 from ds01_spawner.recipes.catalogue import Catalogue
 from ds01_spawner.recipes.dockerfile import written
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.packages import apt_package, pip_package
 from ds01_spawner.recipes.recipe import Recipe, dumped, loaded, with_packages
-
-_Many = list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +55,31 @@ class Changes:
 
 def update(  # noqa: PLR0913 - the flags of the command
     *,
-    name: Annotated[str | None, typer.Argument(help="Which image.")] = None,
-    add: Annotated[_Many, typer.Option(help="One more Python package, or another version.")] = None,
-    apt: Annotated[_Many, typer.Option(help="One more system package.")] = None,
-    remove: Annotated[_Many, typer.Option(help="A package that is not needed any more.")] = None,
+    name: options.OwnName = None,
+    add: Annotated[
+        options.Many,
+        typer.Option(metavar="PACKAGE", help="One more Python package, or another version."),
+    ] = None,
+    apt: Annotated[
+        options.Many, typer.Option(metavar="PACKAGE", help="One more system package.")
+    ] = None,
+    remove: Annotated[
+        options.Many, typer.Option(metavar="PACKAGE", help="A package that is not needed any more.")
+    ] = None,
     framework: Annotated[str | None, typer.Option(help="Another framework.")] = None,
     use_case: Annotated[str | None, typer.Option("--use-case", help="Another use case.")] = None,
     requirements: Annotated[
-        str | None, typer.Option("--requirements", "-r", help="A file that lists packages.")
+        str | None,
+        typer.Option("--requirements", "-r", metavar="FILE", help="A file that lists packages."),
     ] = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Fetch everything anew, for newer versions.")
     ] = False,
-    project: Annotated[str | None, typer.Option(help="Whose Dockerfile is meant.")] = None,
-    overwrite: Annotated[
-        bool, typer.Option(help="Write over a Dockerfile that was changed by hand.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option(help="Print the Dockerfile; change nothing.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Print all that is told.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    project: options.Project = None,
+    overwrite: options.Overwrite = False,
+    dry_run: options.DryRun = False,
+    verbose: options.Verbose = False,
+    as_json: Json = False,
 ) -> None:
     """Add or remove packages of an image, or build it anew."""
     guide.tell("change")
@@ -112,19 +119,23 @@ def apply(  # noqa: PLR0913 - what, where, how
         BuildFailed: The build failed; the image and its Dockerfile are as they were.
     """
     before = place.read()
-    text = _text(client, name, place, before, changes, dry_run=dry_run)
+    text, lists = _text(client, name, place, before, changes)
     if dry_run:
         _print_dry(name, text, as_json=wishes.as_json)
         return
-    if text == before and not changes.rebuild and not changes.requirements:
+    same = text == before and all(place.read(file) == said for file, said in lists.items())
+    if same and not changes.rebuild and not changes.requirements:
         if wishes.as_json:
             printing.print_json({"build": None, "dockerfile": str(place.dockerfile)})
         else:
             printing.say(f"{name} is like that already. To build it anew: --rebuild")
         return
-    made(client, name, place, text, wishes)
-    if text != before:
-        place.write(text)
+    with taken_back(place, lists):
+        for file, content in lists.items():
+            place.write(content, file)
+        made(client, name, place, text, wishes)
+        if text != before:
+            place.write(text)
 
 
 def _print_dry(name: str, text: str, *, as_json: bool) -> None:
@@ -136,15 +147,10 @@ def _print_dry(name: str, text: str, *, as_json: bool) -> None:
         typer.echo(text, nl=False)
 
 
-def _text(  # noqa: PLR0913 - what, where, how
-    client: Client,
-    name: str,
-    place: Place,
-    before: str | None,
-    changes: Changes,
-    *,
-    dry_run: bool,
-) -> str:
+def _text(
+    client: Client, name: str, place: Place, before: str | None, changes: Changes
+) -> tuple[str, Mapping[str, str]]:
+    """The Dockerfile as it is to be, and the lists of packages that it reads, made anew."""
     there = None if before is None else kept(before)
     if before is not None and there is not None and there.edited and not changes.overwrite:
         if changes.of_recipe:
@@ -153,19 +159,17 @@ def _text(  # noqa: PLR0913 - what, where, how
                 f"Change it there, then: ds01 image update {name}{place.flag} --rebuild; "
                 "or let it be written anew, without your changes: --overwrite.",
             )
-        return before
+        return before, {}
     recipe = there.recipe if there is not None else None
     catalogue = catalogue_of(client.image_options())
     changed = _changed(recipe or _of_image(client, name, place), changes, catalogue)
     if changes.requirements is not None:
         lists = requirements_of(place, changes.requirements)
-        printing.note(*lists.notes)
         changed = replace(changed, requirements=lists.names)
-        for file, content in () if dry_run else lists.written.items():
-            place.write(content, file)
-    elif not dry_run:
-        printing.note(*renew_requirements(place, changed.requirements))
-    return written(changed, catalogue, name)
+    else:
+        lists = renewed(place, changed.requirements)
+    printing.note(*lists.notes)
+    return written(changed, catalogue, name), lists.written
 
 
 def _changed(recipe: Recipe, changes: Changes, catalogue: Catalogue) -> Recipe:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ds01_cli.frame import guide, printing, session
+from ds01_cli.frame.flags import Json
 from ds01_spawner.client.limit_words import USAGE, amount, place_of, sentences
 from ds01_spawner.domain.errors import NotFound
 from ds01_spawner.domain.wording import clean
@@ -23,7 +24,7 @@ def check_limits(
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Every limit, and where it is set.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show what you may use, and what you do use."""
     guide.tell("look")

@@ -20,6 +20,6 @@ OWN: Mapping[str, Command] = {
         "ds01_cli.own.extend", "extend", "Keep a container running although nobody uses it."
     ),
     "notices": Command("ds01_cli.own.notices", "notices", "Show what the platform told you."),
-    "login": Command("ds01_cli.own.login", "login", "Use a server from your own computer."),
+    "login": Command("ds01_cli.own.login", "login", "Use the server from your own computer."),
     "logout": Command("ds01_cli.own.logout", "logout", "Forget the login on this computer."),
 }

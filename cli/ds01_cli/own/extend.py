@@ -7,6 +7,7 @@ import typer
 
 from ds01_cli.container import naming
 from ds01_cli.frame import completing, guide, printing, session
+from ds01_cli.frame.flags import Json, User
 from ds01_spawner.domain.units import parse_duration
 from ds01_spawner.domain.wording import span
 
@@ -30,10 +31,8 @@ def extend(
             "--for", metavar="TIME", help="From now on, such as 6h; by default the most allowed."
         ),
     ] = None,
-    user: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Whose container; for administrators.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    user: User = None,
+    as_json: Json = False,
 ) -> None:
     """Keep a container running although nobody uses it."""
     asked = _asked(duration)
@@ -69,5 +68,5 @@ def _told(kept: "Extended", now: datetime) -> list[str]:
     if kept.ends_anyway is not None:
         lines.append(f"Then it stops, used or not: {kept.ends_anyway}.")
     elif kept.shortened:
-        lines.append("That is the most that keep_alive_max allows.")
+        lines.append("That is the longest that your limits allow (keep_alive_max).")
     return lines

@@ -24,7 +24,7 @@ def login(
         bool, typer.Option("--token-stdin", help="Read the token from standard input.")
     ] = False,
 ) -> None:
-    """Use a server from your own computer.
+    """Use the server from your own computer.
 
     You need a token of the hub; the command says where to get it.
     """
@@ -37,7 +37,7 @@ def login(
     printing.say(f"You are logged in to {address} as {user}. The token is kept in {path}.")
     printing.say("Try: ds01 container list. To forget the token: ds01 logout.")
     if (used := places.find().origin) != places.LOGIN:
-        printing.note(f"On this machine {used} goes before your login, and is used instead.")
+        printing.note(f"Here {used} goes before your login, and is used instead.")
 
 
 def hub_of(text: str) -> str:

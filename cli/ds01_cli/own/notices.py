@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ds01_cli.frame import guide, printing, session
+from ds01_cli.frame.flags import Json, UserToSee
 from ds01_spawner.domain.wording import clean, date_and_time
 
 _LONGEST = 1000
@@ -16,10 +17,8 @@ def notices(
     number: Annotated[
         int, typer.Option("-n", "--number", metavar="N", min=1, max=1000, help="How many at most.")
     ] = 20,
-    user: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Somebody else's; for managers.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    user: UserToSee = None,
+    as_json: Json = False,
 ) -> None:
     """Show what the platform told you.
 

@@ -10,6 +10,7 @@ from ds01_cli.container import making
 from ds01_cli.frame import asking, guide, printing, session, waiting
 from ds01_cli.frame.pages import print_markdown
 from ds01_spawner.client import Client
+from ds01_spawner.client.problems import NotTheApi, Unauthenticated, Unreachable
 from ds01_spawner.domain.errors import DS01Error
 from ds01_spawner.home import first_day, ssh_files
 from ds01_spawner.home.first_day import Step
@@ -57,9 +58,14 @@ def user_setup(
     if not (wishes.asks or quick):
         raise typer.BadParameter("There is no terminal to ask on. Say it with --quick.")
     with session.connect() as client:
+        client.me()  # where nobody answers, nothing is made
         steps, failure = _taken(client, wishes, quiet=as_json)
         page = first_steps(first_day.ready(client))
-    steps.append(first_day.keep_page(page))
+    try:
+        steps.append(first_day.keep_page(page))
+    except DS01Error as exc:
+        failure = failure or exc
+        steps.append(Step(first_day.FIRST_STEPS, first_day.FAILED, str(exc)))
     if as_json:
         printing.print_json({"steps": [asdict(each) for each in steps], "first_steps": page})
     else:
@@ -85,6 +91,8 @@ def _taken(client: Client, wishes: _Wishes, *, quiet: bool) -> tuple[list[Step],
         tell()
         try:
             step = take()
+        except (Unauthenticated, Unreachable, NotTheApi):
+            raise  # nor would the others be done
         except DS01Error as exc:
             first = first or exc
             step = Step(name, "failed", str(exc))

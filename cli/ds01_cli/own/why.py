@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ds01_cli.frame import completing, guide, printing, session
+from ds01_cli.frame.flags import Json
 from ds01_spawner.domain.errors import NotFound
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def why(
         ),
     ] = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Explain why you wait, were refused, or were stopped."""
     from ds01_cli.own.reasons import Facts, reasons  # noqa: PLC0415 - help does without pydantic

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ds01_cli.frame import guide
-from ds01_cli.frame.places import policy_file
+from ds01_cli.frame.platform_files import policy_file
 from ds01_cli.frame.printing import counted
 from ds01_spawner.adapters.accounts import UnixAccounts
 from ds01_spawner.adapters.channels import NOTIFICATIONS_FILE, check_channels

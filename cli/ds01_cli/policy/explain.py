@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ds01_cli.frame import guide
-from ds01_cli.frame.places import policy_file
+from ds01_cli.frame.platform_files import policy_file
 from ds01_spawner.adapters.accounts import UnixAccounts
 from ds01_spawner.adapters.policy_files import read_policy
 from ds01_spawner.adapters.system_zone import SystemZone

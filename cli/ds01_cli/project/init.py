@@ -7,6 +7,7 @@ import typer
 
 from ds01_cli.frame import asking, guide, printing, session
 from ds01_cli.frame.asking import Choice
+from ds01_cli.frame.flags import Json
 from ds01_spawner.domain.errors import Conflict, InvalidRequest
 from ds01_spawner.home.images import catalogue_of
 from ds01_spawner.home.project_files import check_free, make, make_repository, planned
@@ -28,19 +29,31 @@ def init(  # noqa: PLR0913 - the flags of the command
         str | None, typer.Option(help="pytorch, tensorflow, jax, cpu, …; the usual one without it.")
     ] = None,
     gpu: Annotated[
-        str | None, typer.Option(help="mig, full, a profile, 20gb or none; without it, any.")
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="mig, full, a size such as 2g.10gb, at least 20gb, or none."
+        ),
     ] = None,
-    description: Annotated[str, typer.Option(help="One line.")] = "",
-    quick: Annotated[bool, typer.Option(help="Ask nothing: what is not said is as usual.")] = False,
+    description: Annotated[
+        str, typer.Option(metavar="TEXT", help="What it is about, in one line.")
+    ] = "",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Ask nothing: what is not said is as usual.")
+    ] = False,
     git: Annotated[bool, typer.Option("--git/--no-git", help="Make it a git repository.")] = True,
     with_devcontainer: Annotated[
         bool, typer.Option("--devcontainer", help="With settings for VS Code's Dev Containers.")
     ] = False,
     inside: Annotated[
-        Path | None, typer.Option("--in", help="Make it in this folder; ~/projects without it.")
+        Path | None,
+        typer.Option(
+            "--in", metavar="FOLDER", help="Make it in this folder; without it, in ~/projects."
+        ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option(help="Only list what would be made.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list what would be made.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Begin a project: its folders, its Dockerfile, and a git repository."""
     guide.tell("name")

@@ -1,14 +1,14 @@
 """`ds01 project launch`: from a project's files to a shell in its container."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ds01_cli.container import choosing, entering, making, naming, options, ways
-from ds01_cli.container.create import show_plan
-from ds01_cli.frame import asking, guide, here, printing, session, waiting
+from ds01_cli.container import choosing, entering, making, naming, options, plan, ways
+from ds01_cli.frame import completing, guide, here, printing, session, waiting
+from ds01_cli.frame.flags import Json
 from ds01_cli.image.making import Wishes, made
 from ds01_cli.project import building
 from ds01_spawner.client import Client
@@ -17,7 +17,6 @@ from ds01_spawner.domain.errors import Conflict, Forbidden
 from ds01_spawner.home.projects import find, shown_path
 from ds01_spawner.recipes.project import Project
 
-_USUAL_WAIT = "24h"
 _NO_GPU = "none"
 
 
@@ -26,36 +25,37 @@ class _Wanted:
     folder: Path
     project: Project
     request: m.CreateRequest
-    says_gpu: bool = False
+    equipment: options.Equipment
+
+    @property
+    def says_equipment(self) -> bool:
+        """Whether something was said that counts only for a container that is made."""
+        return self.equipment != options.Equipment()
 
 
 def launch(  # noqa: PLR0913 - the flags of the command
     name: Annotated[
-        str | None, typer.Argument(help="Its name or folder; without it, the one you are in.")
+        str | None,
+        typer.Argument(
+            help="Its name or folder; without it, the one you are in.",
+            autocompletion=completing.projects,
+        ),
     ] = None,
     *,
     rebuild: Annotated[
         bool | None,
         typer.Option("--rebuild/--no-build", help="Build the image in any case, or never."),
     ] = None,
-    num_gpus: options.NumGpus = None,
-    gpu: options.Gpu = None,
-    wait: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="For a GPU at most so long; 0 is not at all.  [24h]"),
-    ] = None,
-    open_shell: Annotated[bool, typer.Option("--open", help="Open a shell in it then.")] = False,
-    dry_run: Annotated[bool, typer.Option(help="Say what would be done; do nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    equipment: options.Equipment,
+    beginning: options.Beginning,
+    dry_run: options.DryRun = False,
+    as_json: Json = False,
 ) -> None:
     """Start a project's container; build its image first where that is needed."""
-    if open_shell and (as_json or not asking.can_ask()):
-        raise typer.BadParameter("A shell needs a terminal.", param_hint="--open")
+    beginning.check(as_json=as_json)
     folder, project = find(name)
     _check_here(folder)
-    request = _request(folder, project, gpu, num_gpus, wait)
-    says_gpu = gpu is not None or num_gpus is not None
-    wanted = _Wanted(folder, project, request, says_gpu)
+    wanted = _Wanted(folder, project, _request(folder, project, equipment, beginning), equipment)
     with session.connect() as client:
         guide.tell("image")
         need = "as you say" if rebuild else building.need_of(client, folder, project)
@@ -71,33 +71,35 @@ def launch(  # noqa: PLR0913 - the flags of the command
             printing.print_json({"container": container, "built": builds})
             return
         ways.tell(container, ways.hub_of(client))
-        if open_shell:
+        if beginning.open_shell:
             guide.tell("open")
             raise typer.Exit(entering.shell(client, container.name))
 
 
 def _request(
-    folder: Path, project: Project, gpu: str | None, num_gpus: int | None, wait: str | None
+    folder: Path, project: Project, said: options.Equipment, beginning: options.Beginning
 ) -> m.CreateRequest:
-    count = project.gpus if num_gpus is None else num_gpus
-    usual = None if project.gpu == _NO_GPU and num_gpus else project.gpu or None
-    without = usual == _NO_GPU and gpu is None
-    size, number = choosing.gpu_of(
-        choosing.Flags(
-            cpu_only=without,
-            gpu=None if without else gpu or usual,
-            num_gpus=None if without else count,
-        )
-    )
+    size, number = choosing.gpu_of(_equipment(project, said))
     return m.CreateRequest(
         name=project.name,
         image=project.image_name,
         gpus=number,
         gpu=size,
-        wait=choosing.wait_of(_USUAL_WAIT if wait is None else wait),
+        wait=choosing.wait_of(beginning.waits),
         workspace=str(folder),
+        data=choosing.folder(said.data),
         project=project.name,
     )
+
+
+def _equipment(project: Project, said: options.Equipment) -> options.Equipment:
+    """What was said, and for the rest what the project's settings say."""
+    if said.cpu_only:
+        return said
+    if project.gpu == _NO_GPU and said.gpu is None:
+        return replace(said, cpu_only=not said.num_gpus)
+    count = project.gpus if said.num_gpus is None else said.num_gpus
+    return replace(said, gpu=said.gpu or project.gpu or None, num_gpus=count)
 
 
 def _plan(client: Client, wanted: _Wanted, need: str, *, as_json: bool) -> None:
@@ -107,14 +109,14 @@ def _plan(client: Client, wanted: _Wanted, need: str, *, as_json: bool) -> None:
     if existing is None:
         # What is not built yet cannot be planned with; any image has the same GPU and limits.
         request = wanted.request.model_copy(update={"image": None}) if need else wanted.request
-        show_plan(client, request, as_json=as_json)
+        plan.show(client, request, as_json=as_json)
     elif as_json:
         printing.print_json({"container": existing, "built": False})
     else:
         done = "would be started" if existing.state in naming.STOPPED else "is used as it is"
         printing.say(f"The container {existing.name} ({naming.words(existing.state)}) {done}.")
     if existing is not None:
-        _note_gpu(wanted, existing)
+        _note_kept(wanted, existing)
 
 
 def _build(client: Client, wanted: _Wanted, need: str) -> None:
@@ -134,7 +136,7 @@ def _running(client: Client, wanted: _Wanted, *, built: bool) -> m.Container:
     if existing is None:
         return making.made(client, wanted.request)
     name = existing.name
-    _note_gpu(wanted, existing)
+    _note_kept(wanted, existing)
     if existing.state == "paused":
         raise Conflict(f"{name} is paused.", f"Let it go on: ds01 container unpause {name}")
     if existing.state in naming.STOPPED:
@@ -148,11 +150,12 @@ def _running(client: Client, wanted: _Wanted, *, built: bool) -> m.Container:
     return existing
 
 
-def _note_gpu(wanted: _Wanted, existing: m.Container) -> None:
-    if not wanted.says_gpu:
+def _note_kept(wanted: _Wanted, existing: m.Container) -> None:
+    if not wanted.says_equipment:
         return
     name = existing.name
-    keeps = "the GPU that it has" if existing.gpu_slots else "what it was made with"
+    of_gpu = existing.gpu_slots and wanted.equipment.data is None
+    keeps = "the GPU that it has" if of_gpu else "what it was made with"
     printing.note(
         f"{name} is there already and keeps {keeps}. "
         f"To change that: ds01 container retire {name}, and launch again."
@@ -164,8 +167,10 @@ def _check_here(folder: Path) -> None:
 
     Raises:
         Forbidden: It is on the person's own computer.
+        InvalidRequest: It is only in the container in which they are.
     """
     if here.on_server():
+        here.check_on_server(folder)
         return
     raise Forbidden(
         f"{shown_path(folder)} is on this computer, and the container is on the server.",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ds01_cli.container import naming
-from ds01_cli.frame import guide, printing, session
+from ds01_cli.frame import completing, guide, printing, session
+from ds01_cli.frame.flags import Json
 from ds01_cli.project import building
 from ds01_spawner.home.projects import Found, every, find, shown_path
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def list_projects(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show your projects, and which of them run."""
     guide.tell("list")
@@ -38,9 +39,13 @@ def list_projects(
 def status(
     *,
     name: Annotated[
-        str | None, typer.Argument(help="Its name or folder; without it, the one you are in.")
+        str | None,
+        typer.Argument(
+            help="Its name or folder; without it, the one you are in.",
+            autocompletion=completing.projects,
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show one project: its image, its container, and what to do next."""
     folder, project = find(name)

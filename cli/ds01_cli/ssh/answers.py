@@ -15,7 +15,7 @@ _ERRORS: dict[int, type[DS01Error]] = {
     429: Unavailable,
     503: Unavailable,
 }
-_NO_CAPACITY = "no-capacity"
+_NO_CAPACITY = ":capacity"
 
 
 SSH = b"SSH-"

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ds01_cli.frame import completing, guide, printing
-from ds01_cli.ssh import running
+from ds01_cli.ssh import running, setup
 
 _PORTS = re.compile(r"^(?:(\d{1,5}):)?(\d{1,5})$")
 _MOST = 65535
@@ -33,6 +33,7 @@ def port_forward(
     """
     pairs = [_pair(text) for text in ports]
     host = running.host(name)
+    setup.ready()  # before anything is said to work
     guide.tell("forward")
     options = ["-N", "-o", "ExitOnForwardFailure=yes"]
     for here, there in pairs:

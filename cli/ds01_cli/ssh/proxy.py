@@ -6,6 +6,7 @@ So it loads neither the frame of the other commands nor the typed client.
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from ds01_cli.ssh import by_socket
 from ds01_cli.ssh.pump import pump
@@ -95,6 +96,8 @@ def _keep(file: str, text: str) -> None:
             out.write(text)
         os.replace(fresh, file)  # noqa: PTH105 - pathlib is not loaded
     except OSError as exc:
+        with suppress(OSError):
+            os.unlink(fresh)  # noqa: PTH108 - pathlib is not loaded
         raise Unavailable(
             f"The key of the container cannot be kept in {file}: {exc.strerror}.",
             "Run again: ds01 ssh-config.",

@@ -1,10 +1,27 @@
 """What every message has; who may what; and how a problem is told."""
 
+import ast
+import inspect
 import re
+import sys
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+)
+
+if TYPE_CHECKING:
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 MOST_ON_A_PAGE = 200
 USUAL_ON_A_PAGE = 50
@@ -54,7 +71,48 @@ Cursor = Annotated[str, Field(max_length=500)]
 class Wire(BaseModel):
     """Something that is sent; it never changes, and has nothing in it that is not named."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # Not `use_attribute_docstrings`: it parses the source of each class when that is imported, half
+    # of what all of them take, and only a schema needs the texts.
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: "CoreSchema", handler: GetJsonSchemaHandler
+    ) -> "JsonSchemaValue":
+        """The schema, with what the source says below each field."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, text in _described(cls).items():
+            if name in properties:
+                properties[name].setdefault("description", text)
+        return schema
+
+
+def _described(model: type) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for each in reversed(model.__mro__[: model.__mro__.index(Wire)]):
+        texts |= _texts_in(each.__module__).get(each.__name__, {})
+    return texts
+
+
+@cache
+def _texts_in(module: str) -> Mapping[str, Mapping[str, str]]:
+    """What is said below the fields of each class of a module; its source is read once."""
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    classes = [each for each in tree.body if isinstance(each, ast.ClassDef)]
+    return {each.name: _texts_of(each) for each in classes}
+
+
+def _texts_of(definition: ast.ClassDef) -> Mapping[str, str]:
+    texts: dict[str, str] = {}
+    for field, below in pairwise(definition.body):
+        match field, below:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                texts[name] = inspect.cleandoc(text)
+    return texts
 
 
 class Role(StrEnum):

@@ -231,6 +231,8 @@ class Build(Wire):
     """Of the image that was built."""
     previous_size_bytes: int | None = None
     """Of the image that had the name before; `null` where none did."""
+    largest_bytes: int | None = None
+    """How large the image may be; `null` is unlimited."""
 
 
 class BuildList(Wire):

@@ -68,6 +68,7 @@ class _Job:
     failed: Step | None = None
     image_bytes: int | None = None
     previous_bytes: int | None = None
+    largest_bytes: int | None = None
 
     def tell(self, text: str) -> None:
         """Add to the log, and drop its begin when it is too long."""
@@ -103,6 +104,7 @@ class _Job:
             failed_line=self.failed.line if self.failed else None,
             size_bytes=self.image_bytes,
             previous_size_bytes=self.previous_bytes,
+            largest_bytes=self.largest_bytes,
         )
 
 
@@ -133,9 +135,16 @@ class Builds:
             raise Conflict(
                 f"{len(going_on)} builds of yours have not ended.", "Wait, or cancel one."
             )
-        caller = await ask.run(self._api, lambda platform: caller_of(platform, ask.requester))
+        caller, largest = await ask.run(
+            self._api,
+            lambda platform: (
+                caller_of(platform, ask.requester),
+                platform.admission.limits(user).max_image_size_bytes,
+            ),
+        )
         now = self._api.platform.clock.now()
         job = _Job(uuid.uuid4().hex, user, tag, now, dockerfile=wanted.dockerfile)
+        job.largest_bytes = largest
         self._remember(job)
         options = BuildOptions(
             tags=(tag,),

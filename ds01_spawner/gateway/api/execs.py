@@ -67,7 +67,9 @@ class ApiExecs:
         try:
             found = await Owned(self._api.engine, platform.instance).made_here(caller, name)
         except NotFound as exc:
-            raise NotFound(f"There is no container called {shown(name)}.") from exc
+            raise NotFound(
+                f"There is no container called {shown(name)}.", "See: ds01 container list."
+            ) from exc
         state = found.get("State") or {}
         if not state.get("Running"):
             raise Conflict(f"{name} does not run.", f"Start it first: ds01 container start {name}.")

@@ -95,7 +95,11 @@ def hub_application(
         hub_auth = auth
 
     async def hub(handler: RequestHandler) -> Requester | None:
-        return await _by_hub(auth, handler)
+        requester = await _by_hub(auth, handler)
+        if requester is not None:  # the hub knows nothing of accounts that were closed
+            user, api = requester.user, served.api
+            await api.threads.run(user, lambda: api.platform.accounts.check_open(user))
+        return requester
 
     tunneling = {"served": served, "authenticate": hub, "tunnels": tunnels or Tunnels(served.api)}
 

@@ -95,15 +95,20 @@ class ImageDetails:
 
     async def options(self, ask: Ask) -> m.ImageOptions:
         """What images may be made of, and which of it is here."""
+        user = ask.requester.user
 
-        def read(platform: Platform) -> tuple[Catalogue, frozenset[str]]:
+        def read(platform: Platform) -> tuple[Catalogue, frozenset[str], int | None]:
             catalogue = platform.build_catalogue
             may_pull = platform.admission.rules.may_pull
-            return catalogue, frozenset(filter(may_pull, catalogue.bases()))
+            try:  # without the hub's groups, as builds are
+                largest = platform.admission.limits(user).max_image_size_bytes
+            except Forbidden:  # root is nobody's account
+                largest = None
+            return catalogue, frozenset(filter(may_pull, catalogue.bases())), largest
 
-        catalogue, fetchable = await ask.run(self._api, read)
+        catalogue, fetchable, largest = await ask.run(self._api, read)
         listed = checked(await self._api.engine.ask("GET", "/images/json")).value or ()
-        return image_options(catalogue, fetchable, listed)
+        return image_options(catalogue, fetchable, listed, largest)
 
     async def prune(self, ask: Ask) -> m.Pruned:
         """Delete one's own that nothing uses; or say which."""
@@ -179,7 +184,10 @@ class ImageDetails:
 
 
 def image_options(
-    catalogue: Catalogue, fetchable: frozenset[str], listed: Sequence[Mapping[str, Any]]
+    catalogue: Catalogue,
+    fetchable: frozenset[str],
+    listed: Sequence[Mapping[str, Any]],
+    largest_bytes: int | None = None,
 ) -> m.ImageOptions:
     """What wizards may offer.
 
@@ -187,6 +195,7 @@ def image_options(
         catalogue: What images are made of here.
         fetchable: Which of its bases a build may fetch.
         listed: What the engine has, as `GET /images/json` shows it.
+        largest_bytes: How large an image may be; `None` is unlimited.
     """
     by_tag = {tag: each for each in listed for tag in each.get("RepoTags") or ()}
     bases = [
@@ -217,6 +226,7 @@ def image_options(
         notices_from=catalogue.notices_from,
         host_settings=catalogue.host_settings,
         bases=tuple(bases),
+        largest_bytes=largest_bytes,
     )
 
 

@@ -22,7 +22,7 @@ def container_named(platform: Platform, user: str, wanted: str) -> ContainerOutl
         names_of = ", ".join(each.name for each in mine)
         raise NotFound(
             f"There is no container called {shown(wanted)}.",
-            f"There are: {names_of}." if names_of else "",
+            f"There are: {names_of}." if names_of else "Make one: ds01 container deploy.",
         )
     return found[0]
 

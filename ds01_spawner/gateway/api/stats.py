@@ -100,7 +100,9 @@ class Stats:
                 if wanted is None or wanted in {each.name, each.container_name}
             ]
             if wanted is not None and not chosen:
-                raise NotFound(f"There is no container called {shown(wanted)}.")
+                raise NotFound(
+                    f"There is no container called {shown(wanted)}.", "See: ds01 container list."
+                )
             return chosen, _activity(platform) if any(each.gpu_slots for each in chosen) else {}
 
         return await ask.run(self._api, look)

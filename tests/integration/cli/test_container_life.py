@@ -1,7 +1,10 @@
 """`ds01 container …` before a real gateway: made, used, given back."""
 
 import json
+import os
+from pathlib import Path
 
+from ds01_spawner.home import mounts
 from integration.cli.typing_people import Typist
 from integration.gateway.gateway_process import Gateway
 
@@ -48,6 +51,22 @@ def test_a_command_of_ones_own_is_run_and_its_output_is_there(alice: Typist) -> 
     alice.types("container", "deploy", name, "--cpu-only", "--", "sh", "-c", "echo hello; sleep 60")
     assert alice.types("container", "logs", name) == "hello\n"
     alice.types("container", "remove", "-f", name)
+
+
+def test_a_container_can_tell_which_folder_of_the_home_its_workspace_is(alice: Typist) -> None:
+    account = alice.person.account
+    home, name = Path(account.home), alice.named("mounts")
+    folder = home / "work" / "leaf study"
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in (folder.parent, folder):
+        os.chown(each, account.uid, account.gid)
+    alice.types("container", "deploy", name, "--cpu-only", "-w", str(folder))
+    told = alice.types("container", "exec", name, "--", "cat", "/proc/self/mountinfo")
+    inside = mounts.parse(told)
+    found = mounts.below(home, Path("/workspace/data"), inside, lambda *_: True)
+    assert found == folder / "data"
+    assert mounts.below(home, Path("/tmp"), inside, lambda *_: True) is None
+    alice.types("container", "retire", name)
 
 
 def test_what_is_somebody_elses_is_not_there(alice: Typist, bob: Typist) -> None:

@@ -1,13 +1,12 @@
 """`ds01 container deploy` where others have the GPUs, and where somebody presses Ctrl-C."""
 
 import signal
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 
+from integration.cli.leftovers import first_line, nothing_of
 from integration.cli.typing_people import SECONDS, Typist
 from integration.gateway.gateway_process import Gateway, eventually
 
@@ -32,28 +31,6 @@ def none_left(alice: Typist, one_left: str) -> Iterator[str]:
     alice.types("container", "deploy", name, "--gpu", SIZE)
     yield name
     alice.tries("container", "retire", name)
-
-
-def first_line(process: "subprocess.Popen[str]", text: str) -> str:
-    """The first line of what it tells with that in it."""
-    assert process.stderr is not None
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        line = process.stderr.readline()
-        if text in line:
-            return line
-        assert line, f"ended without {text!r}"
-    raise AssertionError(f"no {text!r}")
-
-
-def nothing_of(gateway: Gateway, name: str, whose: Typist) -> bool:
-    """Whether neither container, nor place in the queue, nor slot of it is there."""
-    platform = gateway.platform
-    names = [each.name for each in platform.engine.containers()]
-    with platform.ledger.transaction() as transaction:
-        names += [each.container_name for each in transaction.tickets()]
-        names += [each.container_name for each in transaction.reservations()]
-    return f"{name}._.{whose.name}" not in names
 
 
 def test_who_waits_is_told_their_place_and_gets_what_is_given_back(

@@ -8,7 +8,7 @@ import secrets
 import stat
 import subprocess
 import tarfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,10 +29,12 @@ from ds01_spawner.gateway.docker.containers.lookup import Owned
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import EngineLink
+from ds01_spawner.gateway.wire.errors import ClientGone
 from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.binds import Binds
 from fakes.calls import FakeReply, a_call
 from fakes.door import FakePlatform
+from integration.gateway.image_lab import eventually
 from integration.plain_link import PlainLink
 from integration.unix_people import ALICE, BOB, as_person, own_folder, run_folder, unix_person
 
@@ -399,6 +401,47 @@ async def test_a_link_swapped_to_another_folder_of_the_host_reads_as_the_person(
         member = archive.extractfile("hostname")
         assert member is not None
         assert member.read().strip().decode() == container[:12]
+
+
+class Interrupted(Stream):
+    """Of a client that is killed when the container has all that it sent."""
+
+    def __init__(self, parts: list[bytes], arrived: Callable[[], bool]) -> None:
+        super().__init__(parts)
+        self._arrived = arrived
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        async for part in super().chunks():
+            yield part
+        await eventually(self._arrived)
+        raise ClientGone
+
+
+async def test_a_copy_that_is_killed_leaves_what_came_as_docker_does_and_nobody_elses_to_read(
+    lab: Lab, folder: Path
+) -> None:
+    container = lab.container(Bind(str(folder), "/work"))
+    lab.wait_ready(container)
+    (folder / "large").write_text("before")
+    content = packed(("whole", b"1"), ("large", b"x" * 4_000_000))[:2_000_000]
+    large = folder / "large"
+    call = a_call("PUT", caller=lab.caller(), parts={"id": container})
+    call = replace(
+        call,
+        query={**call.query, "path": ["/work"]},
+        body=Interrupted([content], lambda: large.stat().st_size > 1_000_000),
+    )
+
+    with pytest.raises(ClientGone):
+        await lab.archive.handlers()["PUT /containers/{id}/archive"](call, FakeReply())
+
+    assert names_in(folder) == ["large", "whole"]
+    assert 1_000_000 < large.stat().st_size < 2_000_000
+    assert stat.S_IMODE(large.stat().st_mode) == 0o600
+    assert (folder / "whole").read_bytes() == b"1"
+    await lab.put(container, "/work", packed(("large", b"y" * 4_000_000)))
+    assert large.read_bytes() == b"y" * 4_000_000
+    assert stat.S_IMODE(large.stat().st_mode) == 0o755
 
 
 async def test_what_has_no_folders_of_the_host_and_does_not_run_is_the_engines(lab: Lab) -> None:

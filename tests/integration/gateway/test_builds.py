@@ -228,3 +228,17 @@ async def test_a_step_that_asks_for_gpus_gets_and_holds_none(lab: ImageLab) -> N
     assert {use.state for use in occupancy.uses} - {SlotState.UNAVAILABLE} == {SlotState.FREE}
     lab.alice.interrupt()
     assert (await task).code != 0
+
+
+async def test_no_build_is_given_a_password_of_the_servers(
+    lab: ImageLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://lab:hush@pypi.example.org/simple")
+    monkeypatch.setenv("PIP_PROXY", "http://lab:hush@proxy.example.org:3128")
+    done = await lab.alice.build(
+        f"FROM {BASE}\nCOPY .ds01-host/ /run/host/\nRUN cat /run/host/pip.conf; env\n"
+    )
+    assert done.code == 0, done.err
+    assert "index-url = https://pypi.example.org/simple" in done.out
+    assert "proxy = http://proxy.example.org:3128" in done.out
+    assert "hush" not in done.out

@@ -203,7 +203,7 @@ def test_cancelling_leaves_nothing(gateway: Gateway, ds01: Program) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, out + err
-    assert "Cancelled: nothing was built." in out
+    assert "Cancelled: nothing was built." in err
     assert not ds01.dockerfile(name).exists()
     assert name not in ds01.done("image", "list", "--own")
     eventually(lambda: not set(engine_docker(*mine).split()) - before)

@@ -1,11 +1,16 @@
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from ds01_spawner.adapters.build_settings import read_build_settings
+from ds01_spawner.adapters.build_settings import BuildSettings, read_build_settings
 
 
-def settings(folder: Path, **changes: object) -> dict[str, bytes]:
+def settings(folder: Path, **changes: object) -> Mapping[str, bytes]:
+    return read(folder, **changes).files
+
+
+def read(folder: Path, **changes: object) -> BuildSettings:
     usual: dict[str, object] = {
         "environment": {},
         "pip_files": (),
@@ -61,3 +66,23 @@ def test_a_broken_file_of_pips_is_no_setting(tmp_path: Path) -> None:
     file = tmp_path / "pip.conf"
     file.write_text("index-url = https://example.org\n")
     assert settings(tmp_path, pip_files=(file, tmp_path / "none")) == {}
+
+
+def test_passwords_of_the_servers_index_are_in_no_file(tmp_path: Path) -> None:
+    file = tmp_path / "pip.conf"
+    file.write_text("[global]\nindex-url = https://lab:hush@pypi.example.org/simple\n")
+    environment = {"PIP_PROXY": "http://lab:hush@proxy.example.org:3128"}
+    found = read(tmp_path, pip_files=(file,), environment=environment)
+    assert found.withheld == ("index-url", "proxy")
+    assert found.files[".ds01-host/pip.conf"].decode().splitlines() == [
+        "[global]",
+        "index-url = https://pypi.example.org/simple",
+        "proxy = http://proxy.example.org:3128",
+    ]
+
+
+def test_certificates_with_a_private_key_are_for_nobody(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text("-----BEGIN RSA PRIVATE KEY-----\n")
+    with pytest.raises(OSError, match="private key"):
+        settings(tmp_path, bundle=bundle)

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 import requests
@@ -12,6 +12,7 @@ from requests.adapters import BaseAdapter
 
 from ds01_spawner.adapters.hub_api import HubApi, environment_in, hub_from
 from ds01_spawner.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unavailable
+from ds01_spawner.domain.people import HubEntry
 from ds01_spawner.ports import HubServer
 
 
@@ -356,3 +357,78 @@ def test_a_services_file_says_it_as_well(tmp_path: Path) -> None:
     assert environment_in(file) == {}
     file.write_text("# who\n; why\n\nJUPYTERHUB_API_URL = 'http://hub/api'\nTOKEN=a=b\nnothing\n")
     assert environment_in(file) == {"JUPYTERHUB_API_URL": "http://hub/api", "TOKEN": "a=b"}
+
+
+class People(BaseAdapter):
+    """A hub's list of people, for a token with some scopes; no sockets."""
+
+    def __init__(self, *scopes: str) -> None:
+        super().__init__()
+        self.scopes, self.people = scopes, {"ann b": (200, "{}")}
+        self.removal = (204, "")
+
+    def send(self, request: requests.PreparedRequest, **_options: Any) -> requests.Response:  # type: ignore[override]
+        path = unquote(urlsplit(str(request.url)).path).removeprefix("/hub/api")
+        missing = (404, json.dumps({"status": 404, "message": "Not Found"}))
+        if path == "/user":
+            status, text = 200, json.dumps({"kind": "service", "scopes": self.scopes})
+        elif request.method == "DELETE":
+            status, text = self.removal
+        else:
+            status, text = self.people.get(path.removeprefix("/users/"), missing)
+        response = requests.Response()
+        response.status_code, response._content = status, text.encode()
+        return response
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    @property
+    def api(self) -> HubApi:
+        api = HubApi("http://127.0.0.1:8081/hub/api", "secret")
+        api._session.mount("http://", self)
+        return api
+
+
+@pytest.mark.parametrize(
+    ("scopes", "may"),
+    [
+        (("read:users:name", "delete:users"), True),
+        (("list:users", "servers"), False),
+        ((), False),
+    ],
+)
+def test_the_hub_says_whom_it_lists_and_whether_they_may_be_removed(
+    scopes: tuple[str, ...], may: bool
+) -> None:
+    people = People(*scopes)
+    assert people.api.entry("ann b") == HubEntry(True, may)
+    assert people.api.entry("bob") == HubEntry(False, may)
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (403, '{"message": "Action is not authorized"}'),
+        (404, '{"message": "No access to resources or resources not found"}'),
+        (404, "<html>"),
+        (502, "<html>"),
+    ],
+)
+def test_what_is_no_answer_about_somebody_is_none(status: int, text: str) -> None:
+    people = People("delete:users")
+    people.people["ann b"] = people.removal = (status, text)
+    with pytest.raises(Unavailable):
+        people.api.entry("ann b")
+    with pytest.raises(Unavailable):
+        people.api.remove_entry("ann b")
+
+
+def test_somebody_is_removed_once_and_is_out_the_second_time() -> None:
+    people = People("delete:users")
+    people.api.remove_entry("ann b")
+    people.removal = (404, '{"message": "Not Found"}')
+    people.api.remove_entry("ann b")
+    people.removal = (400, '{"message": "the server is in the process of stopping"}')
+    with pytest.raises(Conflict, match="process of stopping"):
+        people.api.remove_entry("ann b")

@@ -97,7 +97,7 @@ def test_without_the_hub_it_says_what_that_means(
     monkeypatch.setattr(command, "open_hub", lambda _directories: None)
     monkeypatch.setattr(command, "open_to_administrator", lambda: _Platform(lab))
     result = invoke("admin reconcile")
-    assert result.stderr == "note: The hub is not asked, so its servers are left alone.\n"
+    assert result.stderr == "note: The hub is not asked, so nothing of the hub is touched.\n"
 
 
 def test_the_hub_is_found_where_the_service_finds_it(tmp_path: Path) -> None:

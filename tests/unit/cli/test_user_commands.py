@@ -29,6 +29,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _House:
     for module in NAMES:
         monkeypatch.setattr(module, "open_to_root", lambda _about: house)
     monkeypatch.setattr(user_remove, "open_hub", lambda _directories: house.hub)
+    monkeypatch.setattr(user_remove, "open_hub_people", lambda _directories: house.hub)
     return house
 
 
@@ -144,6 +145,31 @@ def test_what_is_left_to_do_by_hand_is_said(house: _House) -> None:
     assert "The account dean is a directory's: close it there." in notes
     assert "Take dean out of the group faculty by hand" in notes
     assert "Take their own limits out of the policy by hand" in notes
+
+
+def test_the_entry_in_the_hub_goes_with_its_tokens(alice: _House) -> None:
+    alice.hub.people = {"alice", "bob"}
+    done = invoke("admin user remove", "alice", "--yes", width=200)
+    assert "  - their entry in the hub, with all of their tokens\n" in done.stdout
+    assert "admin page" not in done.stderr
+    assert alice.hub.people == {"bob"}
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ({"may_remove": False}, "The hub lists alice, and their tokens stay valid there"),
+        ({"down": True}, "The hub was not asked (The hub does not answer.). If it lists alice"),
+    ],
+)
+def test_what_the_hub_keeps_is_said(alice: _House, state: dict[str, bool], told: str) -> None:
+    alice.hub.people = {"alice"}
+    vars(alice.hub).update(state)
+    done = invoke("admin user remove", "alice", "--yes", width=200)
+    assert done.exit_code == 0, done.output
+    assert told in done.stderr
+    assert "entry in the hub" not in done.stdout
+    assert alice.hub.people == {"alice"}
 
 
 def test_everybody_is_listed(alice: _House) -> None:

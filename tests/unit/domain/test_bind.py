@@ -29,7 +29,7 @@ _PATH = st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=20)
 _BINDS = st.builds(
     Bind,
     source=_PATH,
-    target=_PATH.map("/x".__add__),
+    target=_PATH.map("/x".__add__).filter(lambda path: ".." not in path.split("/")),
     read_only=st.booleans(),
     create_missing=st.booleans(),
     real_path=_PATH | st.just(""),

@@ -97,11 +97,10 @@ def test_that_a_laptop_is_set_up_is_remembered(home: Path) -> None:
     assert not (home / ".ssh").exists()
 
 
-def test_a_page_that_cannot_be_kept_is_a_step_that_failed(home: Path) -> None:
+def test_a_page_that_cannot_be_kept_is_said(home: Path) -> None:
     (home / ".config").touch()
-    kept = first_day.keep_page("# First steps\n")
-    assert kept.state == "failed"
-    assert "cannot be written" in kept.words
+    with pytest.raises(Unavailable, match="cannot be written"):
+        first_day.keep_page("# First steps\n")
 
 
 def test_a_key_that_cannot_be_read_is_said(home: Path) -> None:

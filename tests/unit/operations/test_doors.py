@@ -77,6 +77,16 @@ def test_what_stands_open_is_found_and_what_is_not_there_is_not_shown(lab: Lab) 
     }
 
 
+def test_a_password_for_the_package_index_is_told_and_not_shown(lab: Lab) -> None:
+    lab.files.texts["/etc/pip.conf"] = "[global]\nindex-url = https://pypi.example.org/simple\n"
+    assert not lab.finding("pip-password").is_open
+    lab.files.texts["/etc/pip.conf"] = "[global]\nindex-url = https://u:hush@pypi.example.org\n"
+    found = lab.finding("pip-password")
+    assert found.is_open
+    assert "index-url in /etc/pip.conf" in found.what
+    assert "hush" not in str(found)
+
+
 def test_people_are_taken_out_of_the_group_and_put_back_exactly(lab: Lab) -> None:
     assert lab.finding("docker-group").what == "alice, bob are in the group docker."
     assert lab.finding("docker-group").changes == (

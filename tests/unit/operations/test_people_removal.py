@@ -229,3 +229,31 @@ def test_everybody_is_listed_with_what_they_have(house: PeopleHouse) -> None:
     assert alice.storage_limit_bytes == 100 * 1024**3
     assert (dean.account, dean.group) == (None, "faculty")
     assert [each.name for each in house.register.everybody("faculty")] == ["dean"]
+
+
+def test_the_hub_forgets_them_when_their_containers_are_gone(house: PeopleHouse) -> None:
+    house.hub.people = {"alice", "bob"}
+    house.remove("alice")
+    assert house.hub.people == {"bob"}
+    (event,) = house.lab.events.of("user.remove")
+    assert event.details["hub"] is True
+    assert house.departures().look("alice", delete_data=False).is_nothing
+
+
+def test_whom_the_hub_alone_knows_is_removed_from_it(house: PeopleHouse) -> None:
+    house.hub.people = {"carol@uni.example"}
+    house.remove("carol@uni.example")
+    assert house.hub.people == set()
+    with pytest.raises(NotFound):
+        house.departures().look("carol@uni.example", delete_data=False)
+
+
+def test_a_hub_that_says_nothing_hinders_nobodys_departure(house: PeopleHouse) -> None:
+    house.hub.people, house.hub.down = {"alice"}, True
+    found = house.remove("alice")
+    assert (found.hub.is_known, found.hub.trouble) == (None, "The hub does not answer.")
+    assert left_of(house, "alice") == []
+    house.hub.down, house.hub.may_remove = False, False
+    left = house.departures().look("alice", delete_data=False)
+    assert left.is_nothing
+    assert left.hub.is_known

@@ -28,7 +28,9 @@ def test_the_guide_names_every_older_spelling(old: str) -> None:
     assert f"`{old}`" in GUIDE or f"`{old}:" in GUIDE
 
 
-@pytest.mark.parametrize("key", ["max_cpus", "memory", "shm_size", "idle_timeout", "max_runtime"])
+@pytest.mark.parametrize(
+    "key", ["max_cpus", "memory", "shm_size", "max_image_size", "idle_timeout", "max_runtime"]
+)
 def test_the_guide_says_what_is_built_in(key: str) -> None:
     row = next(line for line in GUIDE.splitlines() if line.startswith(f"| `{key}`"))
     assert in_words(key, BUILT_IN_LAYER[key].value) in row.split("|")[3]

@@ -1,5 +1,6 @@
 import pytest
 
+from ds01_spawner.gateway.docker.images.size_limit import SizeLimit
 from ds01_spawner.recipes.dockerfile import written
 from ds01_spawner.recipes.failures import explained
 from ds01_spawner.recipes.recipe import Recipe
@@ -119,3 +120,12 @@ def test_an_earlier_step_is_not_blamed() -> None:
     before = "Step 1/9 : RUN true\nE: Unable to locate package other\n"
     found = explained(before + log("No space left on device"), DOCKERFILE)
     assert "no room" in found.what
+
+
+def test_an_image_that_is_too_large_is_explained_as_the_gateway_does() -> None:
+    limit = SizeLimit(40 * 1024**3, "group student, resource-limits.yaml line 31")
+    refused = str(limit.refusal(41 * 1024**3, [{"CreatedBy": "/bin/sh -c x", "Size": 2**30}]))
+    found = explained(log("Collecting numpy"), DOCKERFILE, refused)
+    assert found.what.startswith("The image has 41 GiB; one of yours may have 40 GiB")
+    assert found.what.endswith("Its largest steps: 1 GiB RUN x.")
+    assert "ds01 check-limits -v" in found.fix

@@ -9,6 +9,7 @@ from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import Conflict, DS01Error
 from ds01_spawner.domain.wording import size
 from ds01_spawner.home.builds import Wanted, said_sizes
+from ds01_spawner.home.image_files import forgotten
 from ds01_spawner.home.image_places import place_of
 from ds01_spawner.home.images import LATEST, called
 from ds01_widgets.connecting import Connect, connect
@@ -139,14 +140,11 @@ class ImageBuilderModel(Wizard):
             return _read(client)
 
         def then(found: _Read) -> None:
-            place = place_of(name, None)
-            if with_dockerfile:
-                place.remove_all()
+            files = forgotten(name, with_dockerfile=with_dockerfile)
             if self.draft is not None and self.draft.changing and self.draft.name == name:
                 self.draft = None
             self._take(found)
-            there = f" Its Dockerfile is still there: {place.shown}" if place.read() else ""
-            self.told = (f"Deleted the image {name}.{there}",)
+            self.told = (f"Deleted the image {name}.", *files.sentences())
 
         self.ask(deed, self._safely(then), f"Deleting {name} …")
 

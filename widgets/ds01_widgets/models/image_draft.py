@@ -10,7 +10,7 @@ from ds01_spawner.home.build_context import files_for
 from ds01_spawner.home.builds import Wanted
 from ds01_spawner.home.image_places import DOCKERFILE, Place, place_of, place_of_image
 from ds01_spawner.home.images import catalogue_of
-from ds01_spawner.home.requirement_files import renew_requirements, requirements_of
+from ds01_spawner.home.requirement_files import renewed, requirements_of
 from ds01_spawner.recipes.catalogue import Framework, UseCase
 from ds01_spawner.recipes.dockerfile import written
 from ds01_spawner.recipes.dockerfile_reading import kept
@@ -91,6 +91,7 @@ class ImageDraft:
         self.kept_as = ""
         self.notes: tuple[str, ...] = ()
         self._written: Mapping[str, str] = {}
+        self._renewed: Mapping[str, str] = {}
         self._unreadable = ""
         self._fit()
 
@@ -204,6 +205,7 @@ class ImageDraft:
             made_of = loaded(recipe)
         self.name = name
         self.required, self._unreadable, self._written, self.notes = "", "", {}, ()
+        self._renewed = {}
         self.choices = Choices() if made_of is None else image_choices.of_recipe(made_of)
         self._fit()
         self.by_hand = text if there is not None and there.edited else None
@@ -240,8 +242,9 @@ class ImageDraft:
         place, text = self.place(), self.dockerfile
         recipe = kept(text).recipe
         if recipe is not None and self.changing:
-            self.notes = renew_requirements(place, recipe.requirements)
-        files = {**files_for(place.folder, text), **self._written}
+            lists = renewed(place, recipe.requirements)
+            self._renewed, self.notes = lists.written, lists.notes
+        files = {**files_for(place.folder, text), **self._renewed, **self._written}
         said = None if recipe is None else dumped(recipe)
         return Wanted(self.name, text, files, place.shown, said, self.fresh)
 
@@ -251,7 +254,7 @@ class ImageDraft:
         Raises:
             DS01Error: They have no place, or what is there cannot be read.
         """
-        files = {**self._written, DOCKERFILE: self.dockerfile}
+        files = {**self._renewed, **self._written, DOCKERFILE: self.dockerfile}
         return Keeper(self.place(), files)
 
     def _name_fault(self) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import DS01Error
-from ds01_spawner.home import project_files
+from ds01_spawner.home import folders, project_files
 from ds01_spawner.home.build_context import files_for
 from ds01_spawner.home.builds import Wanted, said_sizes
 from ds01_spawner.home.image_places import Place
@@ -184,7 +184,7 @@ class ProjectInitModel(Wizard):
         def deed(_job: object) -> Made:
             project_files.make(folder, files)
             notes = project_files.make_repository(folder) if wishes.git else ()
-            return Made(project, folder.resolve(), notes)
+            return Made(project, folders.resolved(folder), notes)
 
         def then(made: Made) -> None:
             self.made = made

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -25,22 +25,26 @@ from ds01_spawner.gateway.docker.build.options import (
     BuildSite,
     build_options,
     builder_query,
+    names_of,
 )
 from ds01_spawner.gateway.docker.build.output import (
     LateReply,
     OnOutput,
     OutputReply,
+    QuietOutput,
     Words,
-    failure_line,
 )
 from ds01_spawner.gateway.docker.build.place import held_place
+from ds01_spawner.gateway.docker.build.watch import BuildWatch
 from ds01_spawner.gateway.docker.dockerfile.parsing import parse_dockerfile
 from ds01_spawner.gateway.docker.dockerfile.plan import plan_build
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.images.lookup import OwnImages
-from ds01_spawner.gateway.docker.images.progress_lines import Progress, line_of
+from ds01_spawner.gateway.docker.images.new_images import NewImages
+from ds01_spawner.gateway.docker.images.progress_lines import Progress, failure_line, line_of
 from ds01_spawner.gateway.docker.images.pull import Pull
 from ds01_spawner.gateway.docker.networks.lookup import OwnNetworks
+from ds01_spawner.gateway.docker.reading.image_names import shown_image
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Answer, Call, Handler, Reply
 from ds01_spawner.gateway.wire.engine_answers import checked
@@ -96,6 +100,7 @@ class Builds:
         self._images = images
         self._networks = networks
         self._bases = BuildBases(door, images, pull)
+        self._new = NewImages(door, images)
         self._slots = asyncio.Semaphore(MOST_AT_ONCE)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -170,18 +175,23 @@ class Builds:
     ) -> BuildResult:
         rights = await self._images.rights(caller)
         await self._bases.check_runtime()
-        job = BuildJob(caller, options, on_output, rights)
+        quiet = QuietOutput(on_output) if options.quiet else None
+        job = BuildJob(caller, options, quiet.write if quiet else on_output, rights)
         async with self._spooled(job, chunks) as context:
             if self._slots.locked():
                 waiting = f"{MOST_AT_ONCE} builds are going on; yours begins when one has ended.\n"
-                await on_output(line_of({"stream": waiting}))
+                await job.on_output(line_of({"stream": waiting}))
             async with self._slots, held_place(self._door, job) as place:
-                return await self._run(job, context, place, record)
+                result = await self._run(job, context, place, record)
+        if quiet is not None:
+            await quiet.finish(result.image_id)
+        return result
 
     async def _run(
         self, job: BuildJob, context: BuildContext, place: BuildPlace, record: _Record
     ) -> BuildResult:
         options, user = job.options, job.caller.user
+        names = names_of(options, user)
         plan = await self._in_thread(
             job, lambda: plan_build(parse_dockerfile(context.dockerfile), options.build_args)
         )
@@ -199,10 +209,12 @@ class Builds:
         )
         query = builder_query(options, job.rights.limits, site)
         words = Words(user, {base.id: word for word, base in bases.items()})
+        limit = await self._new.limit(job.caller)
+        watch = BuildWatch(self._door, self._new, job.caller, limit, place.cgroup_parent)
         answer = OutputReply(job.on_output)
-        progress = Progress(answer, words.told)
+        progress = Progress(answer, lambda message: words.told(watch.told(message)))
         try:
-            await self._engine.relay(
+            building = self._engine.relay(
                 own_call(job),
                 progress,
                 "POST",
@@ -211,19 +223,25 @@ class Builds:
                 stream=self._sent(job, context, dockerfile),
                 headers={"Content-Type": "application/x-tar"},
             )
-            if words.image_id:
-                await self._images.check_fits(words.image_id)
-            record.outcome, record.reason = "ok", ""
+            await watch.during(building)
         finally:
             # A client that was told of the failure may be gone before the engine has ended.
-            record.image_id = words.image_id
             if progress.failure:
-                record.outcome = "failed"
                 record.reason = words.own(progress.failure, with_ids=True)
         if answer.error:
             failed = Answer(answer.status, _decoded(answer.error))
             checked(failed, partial(without_namespace, user=user))
+        if not progress.failure:
+            await self._keep(job, words.image_id, names)
+            record.outcome, record.reason, record.image_id = "ok", "", words.image_id
         return BuildResult(record.image_id, record.reason)
+
+    async def _keep(self, job: BuildJob, image_id: str, names: Sequence[str]) -> None:
+        """Look at what was made, and name it; Docker's client waits for these words."""
+        await self._new.keep(job.caller, image_id, names)
+        for name in names:
+            told = f"Successfully tagged {shown_image(name, job.caller.user)}\n"
+            await job.on_output(line_of({"stream": told}))
 
     async def _network(self, job: BuildJob) -> str:
         if job.options.network != "default":
@@ -258,7 +276,7 @@ class Builds:
     ) -> AsyncIterator[bytes]:
         added: Mapping[str, bytes] = {}
         if HOST_FOLDER in dockerfile:  # others' builds get no files that they did not send
-            added = await self._in_thread(job, lambda: self._door.platform.build_settings)
+            added = await self._in_thread(job, lambda: self._door.platform.build_settings.files)
         chunks = context.chunks(dockerfile, added)
         while chunk := await self._in_thread(job, lambda: next(chunks, b"")):
             yield chunk

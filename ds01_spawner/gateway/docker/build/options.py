@@ -145,16 +145,26 @@ class BuildSite:
     cache_from: tuple[str, ...] = ()
 
 
+def names_of(options: BuildOptions, user: str) -> tuple[str, ...]:
+    """The engine's references for the image, each once.
+
+    Raises:
+        InvalidRequest: A tag cannot be the person's.
+    """
+    return tuple(dict.fromkeys(own_reference(each, user) for each in options.tags))
+
+
 def builder_query(options: BuildOptions, limits: Limits, site: BuildSite) -> dict[str, list[str]]:
     """The parameters for the engine: all that bounds a build is said, asked for or not.
 
+    No names: the image gets them when it was looked at. And never `q`: what is not told cannot be
+    followed.
+
     Raises:
         QuotaExceeded: More is asked for than the person may have.
-        InvalidRequest: A tag cannot be the person's.
     """
     check_limits(options.asked, limits)
     query = {
-        "t": [own_reference(each, site.user) for each in options.tags],
         "dockerfile": [site.dockerfile],
         "extrahosts": list(options.extra_hosts),
         "networkmode": [site.network],
@@ -175,9 +185,8 @@ def builder_query(options: BuildOptions, limits: Limits, site: BuildSite) -> dic
     for name, value in (("target", options.target), ("platform", options.platform)):
         if value:
             query[name] = [value]
-    for name, on in (("nocache", options.no_cache), ("q", options.quiet)):
-        if on:
-            query[name] = ["1"]
+    if options.no_cache:
+        query["nocache"] = ["1"]
     return {name: values for name, values in query.items() if values}
 
 

@@ -1,5 +1,6 @@
 """What a build tells, in the words of whoever builds."""
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ OnOutput = Callable[[bytes], Awaitable[None]]
 """Takes lines of the build's JSON, whole ones, as Docker's clients read them."""
 
 _JSON = {"Content-Type": "application/json"}
+_MOST_KEPT = 256 * 1024
 
 
 class OutputReply:
@@ -52,6 +54,29 @@ class OutputReply:
 
     async def finish(self) -> None:
         """Nothing: whoever reads `status` knows that it is complete."""
+
+
+class QuietOutput:
+    """What `docker build -q` tells: the image's id, or all that led to a failure."""
+
+    def __init__(self, on_output: OnOutput) -> None:
+        self._on_output = on_output
+        self._kept: deque[bytes] = deque()
+        self._size = 0
+
+    async def write(self, lines: bytes) -> None:
+        """Keep lines, the last ones where they are many."""
+        self._kept.append(lines)
+        self._size += len(lines)
+        while self._size > _MOST_KEPT and len(self._kept) > 1:
+            self._size -= len(self._kept.popleft())
+
+    async def finish(self, image_id: str) -> None:
+        """Tell how it ended; `image_id` is empty where it failed."""
+        if image_id:
+            await self._on_output(line_of({"stream": f"{image_id}\n"}))
+        elif self._kept:
+            await self._on_output(b"".join(self._kept))
 
 
 class LateReply:
@@ -110,8 +135,3 @@ class Words:
             for image_id, word in self._ids.items():
                 text = text.replace(image_id, word)
         return without_namespace(text, self._user)
-
-
-def failure_line(message: str) -> bytes:
-    """How a build's output ends when it failed."""
-    return line_of({"errorDetail": {"message": message}, "error": message})

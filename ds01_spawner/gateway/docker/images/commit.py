@@ -8,12 +8,13 @@ from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.images.changes import checked_changes, commit_config
 from ds01_spawner.gateway.docker.images.images import wanted_reference
 from ds01_spawner.gateway.docker.images.lookup import OwnImages
+from ds01_spawner.gateway.docker.images.new_images import NewImages
 from ds01_spawner.gateway.docker.reading.go_json import Fields
 from ds01_spawner.gateway.docker.reading.image_names import shown_image
 from ds01_spawner.gateway.docker.reading.parameters import flag
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 from ds01_spawner.gateway.wire.engine_answers import checked
-from ds01_spawner.policy.image_references import split_reference, without_namespace
+from ds01_spawner.policy.image_references import without_namespace
 
 _MOST_BYTES = 1024**2
 _SECONDS = 3600.0
@@ -33,7 +34,7 @@ class Commit:
         self._door = door
         self._engine = door.engine
         self._owned = owned
-        self._images = images
+        self._new = NewImages(door, images)
 
     def handlers(self) -> Mapping[str, Handler]:
         """By endpoint."""
@@ -44,6 +45,7 @@ class Commit:
         user = call.caller.user
         found = await self._owned.made_here(call.caller, call.first("container"))
         await self._door.check_room(call.caller)
+        await self._new.check_container(call.caller, str(found["Id"]))
         content = await call.body.read(_MOST_BYTES)
         body = Fields.of(content if content.strip() else b"null")
         query = {
@@ -54,8 +56,6 @@ class Commit:
         name = ""
         if call.first("repo"):
             name = wanted_reference(call.first("repo"), call.first("tag"), user)
-            repository, rest = split_reference(name)
-            query |= {"repo": [repository], "tag": [rest.removeprefix(":")]}
         for key in ("comment", "author"):
             if call.first(key):
                 query[key] = [call.first(key)[:_LONGEST_NOTE]]
@@ -68,8 +68,7 @@ class Commit:
             seconds=_SECONDS,
         )
         made = checked(answer, partial(without_namespace, user=user)).value
-        await self._images.check_fits(str(made["Id"]))
+        await self._new.keep(call.caller, str(made["Id"]), [name] if name else [])
         details = {"container": found["Id"], "id": made.get("Id")}
-
         await self._door.note(call.caller, "image.commit", shown_image(name, user), details=details)
         await reply.json(made, 201)

@@ -8,12 +8,11 @@ from urllib.parse import quote
 from ds01_spawner.domain.errors import InvalidRequest, NotFound
 from ds01_spawner.domain.labels import IMAGE_OWNER
 from ds01_spawner.domain.names import user_slug
-from ds01_spawner.gateway.docker.containers.lookup import Owned, labels_of
+from ds01_spawner.gateway.docker.containers.lookup import Owned
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.images.rights import ImageRights
 from ds01_spawner.gateway.docker.reading.filters import encode_filters
 from ds01_spawner.gateway.docker.reading.image_names import candidates, id_prefix, is_full_id
-from ds01_spawner.gateway.docker.reading.listing_bounds import check_labels_fit
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.engine_answers import checked
 
@@ -97,20 +96,6 @@ class OwnImages:
         if answer.is_missing:
             return None
         return dict(checked(answer).value)
-
-    async def check_fits(self, image_id: str) -> None:
-        """Return when a new image adds little to lists; else it is gone.
-
-        Raises:
-            InvalidRequest: Its labels are too long, with all variables in them put in.
-            Unavailable: The engine does not answer.
-        """
-        made = await self.inspect(image_id)
-        try:
-            check_labels_fit(labels_of(made or {}), whose="The labels of the image")
-        except InvalidRequest:
-            await self._engine.ask("DELETE", image_path(image_id, ""), {"force": ["1"]})
-            raise
 
     async def _by_name(self, rights: ImageRights, ref: str) -> tuple[str, dict[str, Any]] | None:
         try:

@@ -81,3 +81,8 @@ class Progress:
 def line_of(message: Mapping[str, Any]) -> bytes:
     """One message, as Docker ends them."""
     return json.dumps(message, separators=(",", ":")).encode() + b"\r\n"
+
+
+def failure_line(message: str) -> bytes:
+    """How output ends when it failed."""
+    return line_of({"errorDetail": {"message": message}, "error": message})

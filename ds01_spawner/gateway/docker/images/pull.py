@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
-from ds01_spawner.domain.errors import Forbidden, InvalidRequest
+from ds01_spawner.domain.errors import DS01Error, Forbidden, InvalidRequest, Refused
 from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.images.allowed import look_for_room, while_allowed
 from ds01_spawner.gateway.docker.images.changes import (
     check_plain_labels,
     checked_changes,
@@ -12,15 +14,20 @@ from ds01_spawner.gateway.docker.images.changes import (
 )
 from ds01_spawner.gateway.docker.images.images import registry_login, wanted_reference
 from ds01_spawner.gateway.docker.images.lookup import OwnImages
-from ds01_spawner.gateway.docker.images.progress_lines import Progress, line_of
+from ds01_spawner.gateway.docker.images.new_images import NewImages
+from ds01_spawner.gateway.docker.images.progress_lines import Progress, failure_line, line_of
 from ds01_spawner.gateway.docker.images.rights import ImageRights
+from ds01_spawner.gateway.docker.images.size_limit import KEY, SizeLimit
 from ds01_spawner.gateway.docker.not_offered import NO_BUILDKIT
+from ds01_spawner.gateway.docker.options.limits import amount_in_words
 from ds01_spawner.gateway.docker.reading.image_names import engine_reference
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 from ds01_spawner.policy.image_references import split_reference, without_namespace
 
 LARGEST_IMPORT = 64 * 1024**3
-_LOOK_EVERY = 256 * 1024**2
+_ARCHIVE_FACTOR, _ARCHIVE_LEAST = 2, 64 * 1024**2
+"""An archive is larger than the files in it: by much, where they are many and small."""
+
 _DONE = 300
 _BUILDKIT = "moby/buildkit"
 """What `docker build` fetches where the plugin buildx is and BuildKit itself is refused."""
@@ -38,6 +45,7 @@ class Pull:
         self._door = door
         self._engine = door.engine
         self._images = images
+        self._new = NewImages(door, images)
 
     def handlers(self) -> Mapping[str, Handler]:
         """By endpoint."""
@@ -116,41 +124,39 @@ class Pull:
         name = ""
         if call.first("repo"):
             name = wanted_reference(call.first("repo"), call.first("tag"), user)
-            repository, rest = split_reference(name)
-            query |= {"repo": [repository], "tag": [rest.removeprefix(":")]}
         for key in ("message", "platform"):
             if call.first(key):
                 query[key] = [call.first(key)]
-        progress = Progress(
-            reply,
-            lambda message: {
-                key: without_namespace(text, user) if isinstance(text, str) else text
-                for key, text in message.items()
-            },
-        )
-        status = await self._engine.relay(
+        limit = await self._new.limit(call.caller)
+        imported = _Imported(reply)
+        progress = Progress(imported, imported.told)
+        importing = self._engine.relay(
             call,
             progress,
             "POST",
             "/images/create",
             query,
-            stream=self._bounded(call),
+            stream=_bounded(call, limit),
             headers={"Content-Type": "application/x-tar"},
         )
-        failed = bool(progress.failure) or status >= _DONE
-        await self._tell(call, "image.import", name, "failed" if failed else "ok", progress.failure)
-
-    async def _bounded(self, call: Call) -> AsyncIterator[bytes]:
-        size = looked_at = 0
-        async for chunk in call.body.chunks():
-            size += len(chunk)
-            if size > LARGEST_IMPORT:
-                gib = LARGEST_IMPORT // 1024**3
-                raise InvalidRequest(f"More than {gib} GiB cannot be imported.")
-            if size - looked_at > _LOOK_EVERY:
-                await self._door.check_room(call.caller)
-                looked_at = size
-            yield chunk
+        outcome, reason = "failed", "cancelled"
+        try:
+            status = await while_allowed(importing, look_for_room(self._door, call.caller))
+            if progress.failure or status >= _DONE:
+                reason = progress.failure
+            else:
+                await self._new.keep(call.caller, imported.image_id, [name] if name else [])
+                outcome, reason = "ok", ""
+        except DS01Error as exc:
+            outcome = "refused" if isinstance(exc, Refused) else "failed"
+            reason = str(exc)
+            if not imported.began:
+                raise
+            await reply.write(failure_line(reason))
+        finally:
+            await self._tell(call, "image.import", name, outcome, reason)
+        if imported.began:
+            await reply.finish()
 
     async def _tell(
         self, call: Call, action: str, reference: str, outcome: str, reason: str
@@ -158,6 +164,63 @@ class Pull:
         own_words = without_namespace(reason, call.caller.user)
         note = self._door.note(call.caller, action, reference, outcome=outcome, reason=own_words)
         await asyncio.shield(note)
+
+
+class _Imported:
+    """The answer to `docker import`: it ends when the image was looked at.
+
+    Attributes:
+        began: Whether the client was told that it goes well.
+        image_id: What was made.
+    """
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+        self.began = False
+        self.image_id = ""
+
+    def told(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Take note of the image's id, which is handed on."""
+        text = message.get("status")
+        if isinstance(text, str) and text.startswith("sha256:"):
+            self.image_id = text
+        return message
+
+    async def json(
+        self, value: Any, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """A whole answer: an error."""
+        await self._reply.json(value, status, headers)
+
+    async def empty(self, status: int = 204, headers: Mapping[str, str] | None = None) -> None:
+        """An answer without a body."""
+        await self._reply.empty(status, headers)
+
+    async def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """The head."""
+        self.began = True
+        await self._reply.begin(status, headers)
+
+    async def write(self, chunk: bytes) -> None:
+        """What the engine tells."""
+        await self._reply.write(chunk)
+
+    async def finish(self) -> None:
+        """Nothing yet."""
+
+
+async def _bounded(call: Call, limit: SizeLimit) -> AsyncIterator[bytes]:
+    largest, why = LARGEST_IMPORT, ""
+    if limit.largest_bytes is not None:
+        longest = _ARCHIVE_FACTOR * limit.largest_bytes + _ARCHIVE_LEAST
+        if longest < largest:
+            largest, why = longest, f": {KEY}, {limit.where}"
+    size = 0
+    async for chunk in call.body.chunks():
+        size += len(chunk)
+        if size > largest:
+            raise InvalidRequest(f"More than {amount_in_words(largest)} cannot be imported{why}.")
+        yield chunk
 
 
 def pull_refusal(reference: str, choices: str) -> Forbidden:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 
-from ds01_cli.frame import session
 from ds01_spawner.client import places
 from fakes.api_app import FakeApi
 from fakes.terminal import Terminal
@@ -14,12 +13,10 @@ Types = Callable[[str], Terminal]
 
 
 @pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
+def api(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     """What commands ask; alice types them, on the server."""
-    found = FakeApi()
-    monkeypatch.setattr(session, "connect", found.connect)
     monkeypatch.setattr(places, "find", places.socket_place)
-    return found
+    return api
 
 
 @pytest.fixture

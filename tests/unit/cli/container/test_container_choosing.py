@@ -11,9 +11,10 @@ from ds01_cli.container.choosing import Flags
 from ds01_cli.container.wizard import gpu_choices, usual_gpu
 from ds01_spawner.client import models as m
 from ds01_spawner.client import places
-from ds01_spawner.domain.errors import NotFound
+from ds01_spawner.domain.errors import InvalidRequest, NotFound
 from ds01_spawner.recipes.recipe import Recipe, dumped
 from fakes.api_app import NOW, FakeApi
+from fakes.workspace import in_workspace
 
 STARTER = m.Image(
     reference="ds01/starter:latest",
@@ -117,7 +118,7 @@ def test_answers_give_what_flags_give(api: FakeApi, types: Any) -> None:
     shown = types("taken\nthesis\nmine\n2g\nprojects/thesis\n")
     chosen = wanted(api, wait="4h")
     assert "You have a container called taken already" in shown.plain()
-    assert "1 of 2 free, a part of a card with 5 GB" in shown.plain()
+    assert "1 of 2 free, a part of a GPU with 5 GB" in shown.plain()
     assert chosen == wanted(
         api,
         name="thesis",
@@ -183,7 +184,7 @@ def test_what_makes_no_sense_is_wrong_usage(
 def test_sizes_that_are_there_are_offered_the_smallest_first() -> None:
     offered = gpu_choices(SLOTS, allow_full=True)
     assert [each.value for each in offered] == ["1g.5gb", "2g.10gb", "full", "none"]
-    assert offered[2].hint == "1 of 1 free, a whole card"
+    assert offered[2].hint == "1 of 1 free, a whole GPU"
     assert "full" not in [each.value for each in gpu_choices(SLOTS, allow_full=False)]
 
 
@@ -250,6 +251,24 @@ def test_a_terminal_in_a_container_is_on_the_server(
     thesis = str(tmp_path / "projects" / "thesis")
     assert wanted(api, name="x", project="thesis").workspace == thesis
     assert wanted(api, name="x", workspace="projects/thesis").workspace == thesis
+
+
+def test_the_workspace_of_a_container_is_named_as_the_server_knows_it(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "alice"
+    thesis = home / "work" / "thesis"
+    (thesis / "data").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    workspace = in_workspace(monkeypatch, home, thesis)
+    assert wanted(api, name="x", workspace=".").workspace == str(thesis)
+    chosen = wanted(api, name="x", workspace=str(workspace), data="data", folders=["new:/new"])
+    assert (chosen.workspace, chosen.data) == (str(thesis), str(thesis / "data"))
+    assert chosen.folders == (f"{thesis}/new:/new",)
+    monkeypatch.chdir(tmp_path)
+    assert wanted(api, name="x", workspace="/elsewhere").workspace == "/elsewhere"
+    with pytest.raises(InvalidRequest, match="is a folder of this container"):
+        wanted(api, name="x", workspace="elsewhere")
 
 
 @pytest.mark.parametrize(("typed", "expected"), [("", "projects/thesis"), ("~", "~"), ("a", "~/a")])

@@ -18,7 +18,7 @@ HOUR = timedelta(hours=1)
 def nobody_special(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests may run as root; who types the commands is whom the house says."""
     monkeypatch.setattr(listing, "_is_root", lambda: False)
-    monkeypatch.setenv("USER", "alice")
+    monkeypatch.setattr(listing, "caller", lambda: "alice")
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_ones_own_entry_in_the_policy_is_called_so_to_its_owner_alone(
     house.lab.run("alice")
     assert "max_runtime = 3h (your own entry, resource-limits.yaml line 2)" in wide()
     house.asks(ROOT)
-    monkeypatch.setenv("USER", "boss")
+    monkeypatch.setattr(listing, "caller", lambda: "boss")
     assert "(user alice, resource-limits.yaml line 2)" in wide("--user", "alice")
     facts = invoke("container list", "--user", "alice", "--json").output
     assert "user alice, resource-limits.yaml line 2" in facts

@@ -1,12 +1,15 @@
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from ds01_cli.frame import completing
+from ds01_cli.main import run
 from ds01_spawner.client import models as m
 from fakes.api_app import FakeApi
 from fakes.api_house import House
@@ -109,15 +112,7 @@ def test_names_are_asked_of_the_platform(house: House) -> None:
 
 def test_own_images_are_completed_as_a_person_calls_them(monkeypatch: pytest.MonkeyPatch) -> None:
     api = FakeApi()
-    api.images = [
-        m.Image(
-            reference="ds01-alice/nlp:latest",
-            key=None,
-            title="nlp:latest",
-            own=True,
-            present=True,
-        )
-    ]
+    api.images = [image("nlp", own=True), image("starter", own=False)]
     monkeypatch.setattr("ds01_cli.frame.session.connect", api.connect)
     assert completing.own_images("") == [("nlp", "nlp:latest")]
     assert ("nlp", "nlp:latest") in completing.images("n")
@@ -129,3 +124,88 @@ def test_a_platform_that_is_slow_or_down_has_no_names(monkeypatch: pytest.Monkey
     monkeypatch.setattr(completing, "SECONDS", 0.05)
     monkeypatch.setattr(completing, "_ask", lambda *_: time.sleep(2))
     assert completing.containers("") == []
+
+
+ARGUMENTS = {
+    "container start": "containers",
+    "container attach": "running_containers",
+    "container deploy x --image": "images",
+    "container deploy x --project": "projects",
+    "image show": "images",
+    "image update": "own_images",
+    "image delete a": "own_images",
+    "image save-from": "running_containers",
+    "image save-from x --image": "own_images",
+    "image create --project": "projects",
+    "project launch": "projects",
+    "project status": "projects",
+    "why": "containers",
+    "extend": "running_containers",
+    "cp": "sides",
+}
+
+
+@pytest.mark.parametrize(("words", "names"), ARGUMENTS.items())
+def test_each_name_is_completed_with_what_can_stand_there(
+    words: str,
+    names: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    api = FakeApi()
+    api.has("thesis")
+    api.has("old", state="exited")
+    api.images = [image("nlp", own=True), image("starter", own=False)]
+    (tmp_path / "projects" / "leaves").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("ds01_cli.frame.session.connect", api.connect)
+    monkeypatch.setenv("_DS01_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"ds01 {words} ")
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) + 1))
+    expected = getattr(completing, names)("")
+    assert expected
+    assert run([]) == 0
+    found = capsys.readouterr()
+    assert found.out.split() == [each if isinstance(each, str) else each[0] for each in expected]
+    assert found.err == ""
+
+
+def image(name: str, *, own: bool) -> m.Image:
+    owner = "ds01-alice" if own else "ds01"
+    reference = f"{owner}/{name}:latest"
+    key = None if own else name
+    return m.Image(reference=reference, key=key, title=f"{name}:latest", own=own, present=True)
+
+
+def test_projects_are_those_of_the_usual_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert completing.projects("") == []
+    for name in ("leaves", "trees"):
+        (tmp_path / "projects" / name).mkdir(parents=True)
+    (tmp_path / "projects" / "list.txt").touch()
+    assert completing.projects("l") == ["leaves"]
+    assert completing.projects("") == ["leaves", "trees"]
+
+
+def test_a_server_that_never_answers_is_waited_for_one_second(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(path))
+        silent.listen()
+        line = {"COMP_CWORD": "3", "_DS01_COMPLETE": "complete_bash"}
+        began = time.monotonic()
+        where = {"DS01_GATEWAY_SOCKET": str(path), "COMP_WORDS": "ds01 image show "}
+        assert program(**line, **where).split() == []
+        assert time.monotonic() - began < completing.SECONDS + 4
+    assert completing.SECONDS <= 1
+
+
+def test_an_answer_that_makes_no_sense_is_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise ValueError("not JSON")
+
+    monkeypatch.setattr("ds01_cli.frame.session.connect", broken)
+    assert completing.images("") == []

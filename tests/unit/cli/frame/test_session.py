@@ -45,7 +45,7 @@ REVOKED = httpx.Response(401, text="<html>")
 TABLE = [
     ("token expired, logged in", LOGGED_IN, REVOKED, 3, "expired, or was revoked", "ds01 login"),
     ("token expired, variable", BY_VARIABLE, REVOKED, 3, "revoked", f"{HUB}/hub/token"),
-    ("token expired, in a server", IN_A_SERVER, REVOKED, 3, "revoked", "Restart your server"),
+    ("token expired, in JupyterLab", IN_A_SERVER, REVOKED, 3, "revoked", "Restart your JupyterLab"),
     (
         "hub down",
         LOGGED_IN,

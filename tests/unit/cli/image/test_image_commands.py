@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from fakes.api_app import Asked, FakeApi, build
 from fakes.program import invoke, said, told
 
 FLAGS = ("thesis", "--framework", "cpu", "--pip", "polars")
+FILES = "--with-dockerfile"
 MARK = "--ds01--\n"
 
 
@@ -146,10 +148,24 @@ def test_everybodys_image_is_not_deleted(api: FakeApi) -> None:
 def test_deleting_asks_and_keeps_the_dockerfile(api: FakeApi, dockerfile: Path) -> None:
     assert invoke("image delete", "thesis").exit_code == 2
     assert "deleteImage" not in api.operations()
-    assert "is still there" in said("image delete", "thesis", "--yes")
+    shown = "~/ds01-images/thesis/Dockerfile"
+    assert f"Still there: {shown}" in said("image delete", "thesis", "--yes")
     assert dockerfile.exists()
-    said("image delete", "thesis", "--yes", "--with-dockerfile")
+    assert f"Deleted with it: {shown}" in said("image delete", "thesis", "--yes", FILES)
     assert not dockerfile.parent.exists()
+
+
+def test_files_of_ones_own_beside_the_dockerfile_stay(api: FakeApi, dockerfile: Path) -> None:
+    assert api.details
+    notes = dockerfile.with_name("notes.txt")
+    notes.write_text("mine")
+    dockerfile.with_name("requirements.from-environment.txt").write_text("numpy")
+    told_of = told("image delete", "thesis:latest", "--yes", FILES)
+    assert told_of["deleted"] == ["thesis"]
+    gone = [Path(each).name for each in told_of["files_deleted"]]
+    assert gone == ["Dockerfile", "requirements.from-environment.txt"]
+    assert told_of["files_left"] == [str(notes)]
+    assert notes.exists()
 
 
 def test_a_no_deletes_nothing(api: FakeApi, terminal: None) -> None:
@@ -157,7 +173,23 @@ def test_a_no_deletes_nothing(api: FakeApi, terminal: None) -> None:
     have(api, image())
     result = invoke("image delete", "thesis", stdin="n\n")
     assert "Nothing was deleted." in result.output
+    result = invoke("image delete", "thesis", "--json", stdin="n\n")
+    assert json.loads(result.stdout) == {"deleted": [], "files_deleted": [], "files_left": []}
+    assert "Nothing was deleted." in result.stderr
     assert "deleteImage" not in api.operations()
+
+
+def test_a_no_prunes_nothing(api: FakeApi, terminal: None) -> None:
+    del terminal
+
+    def pruned(asked: Asked) -> m.Pruned:
+        return m.Pruned(dry_run=asked.query.dry_run, images=("abc",), freed_bytes=1024**3)
+
+    api.answers["pruneImages"] = pruned
+    result = invoke("image prune", "--json", stdin="n\n")
+    assert json.loads(result.stdout)["dry_run"] is True
+    assert "abc: 1 GB in all." in result.stderr
+    assert [each.query.dry_run for each in api.asked] == [True]
 
 
 def test_pruning_shows_first_and_then_deletes(api: FakeApi) -> None:

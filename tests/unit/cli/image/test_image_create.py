@@ -10,6 +10,7 @@ from ds01_spawner.recipes.recipe import Recipe, loaded
 from fakes.api_app import Asked, FakeApi, build
 from fakes.program import invoke, said, told
 
+GIB = 1024**3
 FLAGS = ("thesis", "--framework", "cpu", "--use-case", "ml", "--pip", "numpy>=1.26,<3")
 
 
@@ -18,9 +19,11 @@ def dockerfile(home: Path, name: str = "thesis") -> Path:
 
 
 def test_flags_become_a_dockerfile_and_an_image(api: FakeApi, home: Path) -> None:
-    api.build_end = build("thesis", size_bytes=2 * 1024**3, previous_size_bytes=1024**3)
+    api.build_end = build(
+        "thesis", size_bytes=2 * GIB, previous_size_bytes=GIB, largest_bytes=40 * GIB
+    )
     printed = said("image create", *FLAGS, "--apt", "ffmpeg")
-    assert "The image thesis is ready, 2 GB (before: 1 GB)." in printed
+    assert "The image thesis is ready, 2 GB (before: 1 GB, limit: 40 GB)." in printed
     assert "~/ds01-images/thesis/Dockerfile" in printed
     text = dockerfile(home).read_text()
     recipe = Recipe("cpu", "ml", pip=("numpy>=1.26,<3",), apt=("ffmpeg",))

@@ -7,11 +7,13 @@ import pytest
 from ds01_spawner.client import models as m
 from ds01_spawner.client.streams import STDOUT
 from ds01_spawner.domain.errors import Conflict, InvalidRequest, NotFound
-from ds01_spawner.home import image_places
+from ds01_spawner.home.image_places import place_of_image
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.recipe import Recipe, dumped
-from fakes.api_app import FakeApi
+from fakes.api_app import Asked, FakeApi
+from fakes.built_project import has_image
 from fakes.program import invoke, said, told
+from fakes.workspace import in_workspace
 
 MARK = "--ds01--\n"
 
@@ -68,9 +70,9 @@ def test_of_several_projects_the_containers_or_ones_own_is_meant(
     settings.write_text(settings.read_text().replace('image = "trees"', 'image = "leaves"'))
     with pytest.raises(InvalidRequest, match="Several projects"):
         invoke("image update", "leaves", "--add", "rich")
-    assert image_places.place_of_image("leaves", None, "trees").folder == trees
+    assert place_of_image("leaves", None, "trees").folder == trees
     monkeypatch.chdir(trees / "data")
-    assert image_places.place_of_image("leaves", None).folder == trees
+    assert place_of_image("leaves", None).folder == trees
 
 
 def test_a_project_that_is_elsewhere_is_asked_for(api: FakeApi) -> None:
@@ -116,3 +118,75 @@ def test_programs_get_json_when_nothing_is_built(api: FakeApi, leaves: Path) -> 
     assert "polars" in dry["dockerfile"]
     api.outputs["sh"] = (((STDOUT, MARK.join(("numpy==1.0\n",) * 3).encode()),), 0)
     assert told("image save-from", "run") == {"build": None, "packages": []}
+
+
+def test_in_a_container_an_image_of_the_workspace_is_the_projects(
+    api: FakeApi, leaves: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (leaves / "Dockerfile").unlink()
+    in_workspace(monkeypatch, home, leaves)
+    flags = ("--framework", "cpu", "-r", "requirements.txt")
+    made = told("image create", "leaves", "--project", ".", *flags)
+    assert made["dockerfile"] == str(leaves / "Dockerfile")
+    assert set(api.body("startBuild").files) == {"requirements.txt"}
+    assert not list(leaves.glob("requirements.from-*"))
+
+
+def test_creating_a_projects_image_by_its_name_writes_the_projects_dockerfile(
+    api: FakeApi, leaves: Path, home: Path
+) -> None:
+    done = invoke("image create", "leaves", "--framework", "jax-cpu")
+    assert done.exit_code == 0, done.output
+    assert "leaves is the image of a project" in done.stderr
+    assert not (home / "ds01-images").exists()
+    recipe = kept((leaves / "Dockerfile").read_text()).recipe
+    assert recipe is not None
+    assert (recipe.framework, recipe.requirements) == ("jax-cpu", ("requirements.txt",))
+    assert set(api.body("startBuild").files) == {"requirements.txt"}
+    said("image create", "green", "--framework", "cpu", "--no-build")
+    assert (home / "ds01-images" / "green" / "Dockerfile").is_file()
+
+
+def test_who_is_asked_may_leave_the_project_as_it_is(
+    api: FakeApi, leaves: Path, terminal: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del terminal
+    monkeypatch.chdir(leaves)
+    before = (leaves / "Dockerfile").read_text()
+    with pytest.raises(Conflict, match="Nothing was made"):
+        invoke("image create", "--framework", "jax-cpu", stdin="\nn\n")
+    assert (leaves / "Dockerfile").read_text() == before
+    done = invoke("image create", "--framework", "jax-cpu", stdin="\ny\n")
+    assert "Name of the image [leaves]" in done.output
+    assert api.body("startBuild").name == "leaves"
+
+
+def test_deleting_tells_of_the_projects_dockerfile(api: FakeApi, leaves: Path) -> None:
+    has_image(api, leaves)
+    shown = "Still there: ~/projects/leaves/Dockerfile"
+    assert shown in said("image delete", "leaves", "--yes", "--with-dockerfile")
+    assert told("image delete", "leaves", "--yes")["files_left"] == [str(leaves / "Dockerfile")]
+    assert (leaves / "Dockerfile").is_file()
+
+
+def test_a_list_that_is_made_of_another_file_is_as_it_was_when_the_build_is_cancelled(
+    api: FakeApi, leaves: Path
+) -> None:
+    environment = leaves / "environment.yml"
+    environment.write_text("dependencies: [numpy=1.26]\n")
+    said("image create", "--project", "leaves", "--framework", "cpu", "-r", str(environment))
+    made = leaves / "requirements.from-environment.txt"
+    before = made.read_text()
+    environment.write_text("dependencies: [numpy=2.0]\n")
+
+    def interrupted(_asked: Asked) -> m.Build:
+        raise KeyboardInterrupt
+
+    for words in (("image update", "leaves"), ("image create", "leaves", "--framework", "cpu")):
+        api.answers["followBuild"] = interrupted
+        invoke(*words)
+        assert "numpy==2.0.*" in api.body("startBuild").files[made.name]
+        assert made.read_text() == before
+    del api.answers["followBuild"]
+    said("image update", "leaves")
+    assert "numpy==2.0.*" in made.read_text()

@@ -23,7 +23,9 @@ def test_extends_the_only_container_that_runs(house: House) -> None:
 def test_says_when_it_gives_less_than_was_asked(house: House) -> None:
     house.lab.policy.edit(NO_END)
     house.lab.run("alice")
-    assert said("extend", "--for", "7d").endswith("That is the most that keep_alive_max allows.\n")
+    assert said("extend", "--for", "7d").endswith(
+        "That is the longest that your limits allow (keep_alive_max).\n"
+    )
 
 
 def test_says_which_limit_ends_it_anyway(house: House) -> None:

@@ -61,6 +61,7 @@ def test_one_container_and_its_end_are_told_in_sentences() -> None:
                 "max_gpu_slots_per_container": limit(1, "1"),
                 "pids_limit": limit(1, "1"),
                 "memory": limit(None, "unlimited"),
+                "max_image_size": limit(40 * GB, "40g"),
                 "allow_full_gpu": limit(value=False, words="false"),
                 "idle_timeout": limit(7200, "2h"),
                 "max_runtime": limit(86400, "24h"),
@@ -69,6 +70,7 @@ def test_one_container_and_its_end_are_told_in_sentences() -> None:
     )
     assert said == [
         "One container has at most: 1 GPU slot, 8 CPUs, 1 process.",
+        "An image that you build has at most 40g.",
         "Whole GPUs are not for you; parts of one (MIG) are.",
         "A container that nobody uses stops after 2h.",
         "Every container stops 24h after its first start.",

@@ -10,25 +10,11 @@ from fakes.api_app import FakeApi
 from fakes.program import invoke, said
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("DS01_USER_CONFIG_DIR", str(tmp_path / ".config" / "ds01"))
+@pytest.fixture(autouse=True)
+def inside(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container, with settings of one's own."""
+    monkeypatch.setenv("DS01_USER_CONFIG_DIR", str(home / ".config" / "ds01"))
     monkeypatch.setenv("DS01_CONTAINER", "jupyter")
-    return tmp_path
-
-
-@pytest.fixture
-def api(home: Path, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
-    assert home.is_dir()
-    api = FakeApi()
-    monkeypatch.setattr("ds01_cli.frame.session.connect", api.connect)
-    return api
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ds01_cli.frame.asking.can_ask", lambda: True)
 
 
 def states(*arguments: str) -> dict[str, str]:
@@ -99,7 +85,7 @@ def test_guided_explains_each_step(api: FakeApi) -> None:
         "Everything in your home",
         "public half",
         "NAME.ds01",
-        "machine of your own",
+        "computer of your own",
         "That is all",
     ):
         assert words in done.output

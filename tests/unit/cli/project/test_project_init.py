@@ -142,7 +142,7 @@ def test_a_full_disk_leaves_nothing(home: Path, monkeypatch: pytest.MonkeyPatch)
         return write(self, *given)
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(InvalidRequest, match="No space left on device"):
+    with pytest.raises(Unavailable, match="No space left on device"):
         invoke("project init", "leaves")
     assert not any((home / "projects").iterdir())
 

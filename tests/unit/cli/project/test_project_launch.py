@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from ds01_spawner.domain.errors import Conflict, Forbidden, NoCapacity
+from ds01_spawner.domain.errors import Conflict, Forbidden, InvalidRequest, NoCapacity
 from fakes.api_app import FakeApi
 from fakes.built_project import has_image
 from fakes.program import invoke, said, told
+from fakes.workspace import in_workspace
 
 
 @pytest.fixture
@@ -141,3 +142,57 @@ def test_a_container_that_is_there_keeps_its_gpu_and_it_is_said(api: FakeApi, le
     assert "ds01 container retire leaves, and launch again" in done.stderr
     assert "startContainer" in api.operations()
     assert "keeps" not in invoke("project launch", "leaves").stderr
+
+
+@pytest.mark.parametrize("setting", ["20gb", "none", ""])
+def test_without_a_gpu_whatever_the_project_says(api: FakeApi, leaves: Path, setting: str) -> None:
+    settings = leaves / "pyproject.toml"
+    settings.write_text(settings.read_text().replace('gpu = "20gb"', f'gpu = "{setting}"'))
+    has_image(api, leaves)
+    said("project launch", "leaves", "--cpu-only", "--background")
+    made = api.body("createContainer")
+    assert (made.gpu, made.gpus) == ("none", 0)
+
+
+def test_a_folder_of_data(api: FakeApi, leaves: Path, home: Path) -> None:
+    has_image(api, leaves)
+    said("project launch", "leaves", "-d", "data")
+    assert api.body("createContainer").data == str(home / "data")
+    done = invoke("project launch", "leaves", "-d", "data")
+    assert "keeps what it was made with" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--cpu-only", "--gpu", "full"], "--cpu-only is without a GPU"),
+        (["--open", "--background"], "cannot go with --background"),
+        (["--open", "--json"], "cannot go with --json"),
+    ],
+)
+def test_flags_that_contradict_each_other(leaves: Path, flags: list[str], words: str) -> None:
+    assert leaves.is_dir()
+    done = invoke("project launch", "leaves", *flags)
+    assert done.exit_code == 2
+    assert words in " ".join(done.stderr.split())
+
+
+def test_in_a_container_the_workspace_is_the_project_of_the_home(
+    api: FakeApi, leaves: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_image(api, leaves)
+    workspace = in_workspace(monkeypatch, home, leaves)
+    assert told("project status")["folder"] == str(leaves)
+    assert "~/projects/leaves" in said("project status", str(workspace))
+    said("project launch")
+    assert api.body("createContainer").workspace == str(leaves)
+
+
+def test_a_project_that_only_this_container_has_is_not_launched(
+    api: FakeApi, leaves: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = leaves.rename(home.with_name(f"{home.name}-own"))
+    monkeypatch.chdir(own)
+    with pytest.raises(InvalidRequest, match="is a folder of this container"):
+        invoke("project launch")
+    assert api.operations().count("createContainer") == 0

@@ -63,7 +63,7 @@ def test_what_is_no_ssh_server_is_said_to_be_none() -> None:
         (404, {"detail": "None.", "next_step": "Make one."}, NotFound, "None. Make one."),
         (403, {"message": "No."}, Forbidden, "No."),
         (409, {"detail": "Paused"}, DS01Error, "Paused"),
-        (409, {"type": "urn:ds01:problem:no-capacity", "detail": "Full."}, NoCapacity, "Full."),
+        (409, {"type": "urn:ds01:problem:capacity", "detail": "Full."}, NoCapacity, "Full."),
         (503, {"detail": "Down."}, Unavailable, "Down."),
     ],
 )

@@ -179,6 +179,7 @@ async def test_a_build_tells_sizes_and_keeps_its_recipe(lab: ApiLab, builder: Fa
     told = await lab.ask("alice", "GET", f"/images/builds/{begun.body['id']}/events")
     end = _blocks(told.body)[-1][1]
     assert (end["previous_size_bytes"], end["size_bytes"], end["failed_step"]) == (5, 7, None)
+    assert end["largest_bytes"] == 40 * 1024**3
     assert builder.asked[0][2].labels == {
         "ds01.recipe": "r",
         "ds01.source": source_digest(WANTED["dockerfile"], {}),

@@ -38,8 +38,12 @@ def hub() -> Iterator[str]:
 
 
 @pytest.fixture
-async def url(tmp_path: Path, hub: str) -> AsyncIterator[str]:
-    lab = ApiLab(tmp_path)
+def lab(tmp_path: Path) -> ApiLab:
+    return ApiLab(tmp_path)
+
+
+@pytest.fixture
+async def url(lab: ApiLab, hub: str) -> AsyncIterator[str]:
     environment = {"JUPYTERHUB_API_TOKEN": "of-the-service", "JUPYTERHUB_API_URL": hub}
     listener, port = bind_unused_port()
     server = http_server(hub_application(lab.served, environment, b"secret" * 8))
@@ -85,6 +89,15 @@ async def test_other_tokens_open_nothing(url: str, token: str, status: int, word
     told = await ask(url, "/api/me", {"Authorization": f"token {token}"} if token else {})
     assert (told.code, words in told.body.decode()) == (status, True), told.body
     assert told.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/api/me", "/api/gpus", "/api/events"])
+async def test_a_token_of_a_closed_account_opens_nothing(lab: ApiLab, url: str, path: str) -> None:
+    for token in ("alice", "admin-wide"):
+        lab.lab.accounts.closed.add(TOKENS[token]["name"])
+        told = await ask(url, path, {"Authorization": f"token {token}"})
+        assert told.code == 403
+        assert "is closed: it has expired" in told.body.decode()
 
 
 async def test_a_token_in_the_address_opens_nothing(url: str) -> None:

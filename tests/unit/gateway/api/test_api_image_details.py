@@ -89,6 +89,7 @@ async def test_what_wizards_may_offer_is_the_catalogue_and_what_is_here(lab: Api
         True,
         9,
     )
+    assert told.body["largest_bytes"] == 40 * 1024**3
 
 
 async def test_unused_images_are_counted_and_then_go(lab: ApiLab) -> None:

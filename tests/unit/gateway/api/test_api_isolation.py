@@ -139,7 +139,7 @@ async def test_somebody_elses_container_is_answered_as_one_that_does_not_exist(
     del ids
     told = await lab.ask("alice", "GET", f"/containers/{name}")
     assert told.body["detail"] == f"There is no container called '{name}'."
-    assert "next_step" not in told.body
+    assert told.body["next_step"] == "Make one: ds01 container deploy."
 
 
 async def test_everybody_sees_that_slots_are_taken_and_only_managers_by_whom(
