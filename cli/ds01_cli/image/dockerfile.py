@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ds01_cli.frame import here
 from ds01_cli.project.folders import all_with_image, image_of, shown_path, with_image
+from ds01_spawner.client.whole_files import put_text
 from ds01_spawner.domain.errors import InvalidRequest, NotFound, Unavailable
 from ds01_spawner.domain.names import shown
 from ds01_spawner.recipes.packages import image_name
@@ -66,14 +67,12 @@ class Place:
         Raises:
             Unavailable: It cannot be written.
         """
-        draft = self.folder / f".{name}.{os.getpid()}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            draft.write_text(text, "utf-8")
-            draft.replace(self.folder / name)
+            put_text(self.folder / name, text)
         except OSError as exc:
             with suppress(OSError):
-                self.remove([draft.name])
+                self.remove([])
             raise Unavailable(
                 f"{self.folder / name} cannot be written: {exc.strerror}.",
                 "Make room or choose another folder.",
