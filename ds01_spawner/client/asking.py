@@ -1,5 +1,6 @@
 """How the client asks: one question, page by page, or an event stream, and what failures mean."""
 
+import re
 import socket
 import threading
 import time
@@ -25,6 +26,9 @@ from ds01_spawner.client.sse import read_events
 from ds01_spawner.domain.errors import DS01Error, Unavailable
 
 M = TypeVar("M", bound=Wire)
+
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
+"""What the system's errors begin with; the words behind it say the same."""
 
 READ_SECONDS = 60.0
 DEED_SECONDS = 180.0
@@ -273,5 +277,6 @@ def _unreachable(http: httpx.Client, error: httpx.HTTPError) -> Unavailable:
         message = f"The API at {place} does not answer in time."
         return Unreachable(message, "Try again.", too_slow=True)
     return Unreachable(
-        f"The API at {place} cannot be reached: {error}.", "Does the gateway run? Try again."
+        f"The API at {place} cannot be reached: {_ERRNO.sub('', str(error))}.",
+        "Does the gateway run? Try again.",
     )

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ds01_spawner.client.whole_files import put_text
 from ds01_spawner.domain.errors import InvalidRequest, NotFound, Unavailable
 from ds01_spawner.domain.names import shown
 from ds01_spawner.home import folders
@@ -66,14 +67,12 @@ class Place:
         Raises:
             Unavailable: It cannot be written.
         """
-        draft = self.folder / f".{name}.{os.getpid()}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            draft.write_text(text, "utf-8")
-            draft.replace(self.folder / name)
+            put_text(self.folder / name, text)
         except OSError as exc:
             with suppress(OSError):
-                self.remove([draft.name])
+                self.remove([])
             raise Unavailable(
                 f"{self.folder / name} cannot be written: {exc.strerror}.",
                 "Make room or choose another folder.",

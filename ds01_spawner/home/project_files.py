@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ds01_spawner.domain.errors import Conflict, Unavailable
+from ds01_spawner.client.whole_files import put_text
+from ds01_spawner.domain.errors import Conflict, Forbidden, Unavailable
 from ds01_spawner.home.projects import shown_path
 from ds01_spawner.recipes import devcontainer
 from ds01_spawner.recipes.catalogue import Catalogue
@@ -51,6 +53,36 @@ def check_free(folder: Path) -> None:
         )
 
 
+def is_root() -> bool:
+    """Whether root asks: what others prepare in their folders must not lead root elsewhere."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def check_roots(folder: Path) -> None:
+    """Let root work only where nobody else can change what is on the way.
+
+    Raises:
+        Forbidden: The folder, or one above it, is somebody's, or others may write to it.
+    """
+    resolved = folder.resolve()
+    for each in (resolved, *resolved.parents):
+        try:
+            found = each.stat()
+        except FileNotFoundError:
+            continue
+        if found.st_uid != 0:
+            raise Forbidden(
+                f"root makes no project in {folder}: {each} belongs to the user {found.st_uid}.",
+                f"Make it as them: sudo -u '#{found.st_uid}' ds01 project init …",
+            )
+        writers = stat.S_IWOTH | (stat.S_IWGRP if found.st_gid != 0 else 0)
+        if found.st_mode & writers and not found.st_mode & stat.S_ISVTX:
+            raise Forbidden(
+                f"root makes no project in {folder}: others may write to {each}.",
+                "Make it as the person whose it is to be, or choose another folder: --in FOLDER.",
+            )
+
+
 def make(folder: Path, files: Mapping[str, str]) -> None:
     """Make all files, or none: they are written beside, and moved into place when all are there.
 
@@ -66,7 +98,7 @@ def make(folder: Path, files: Mapping[str, str]) -> None:
         for path, text in files.items():
             place = draft / path
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text, "utf-8")
+            put_text(place, text)
         draft.chmod(0o777 & ~_umask())
         draft.rename(folder)  # over an empty folder, or over nothing
     except OSError as exc:

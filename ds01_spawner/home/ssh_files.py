@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ds01_spawner.client.logins import config_folder
+from ds01_spawner.client.whole_files import put_text
 from ds01_spawner.domain.errors import DS01Error, InvalidRequest, NotFound, Unavailable
 from ds01_spawner.home.folders import IN_A_CONTAINER
 from ds01_spawner.recipes import ssh_config as recipe
@@ -204,18 +205,11 @@ def read(path: Path) -> str:
 def write(path: Path, text: str) -> None:
     """Let a file of one's own hold the text, and be nobody else's; a link stays one."""
     path = Path(os.path.realpath(path))
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=_FOLDER_ONLY_MINE, parents=True, exist_ok=True)
-        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else _ONLY_MINE
-        fresh.unlink(missing_ok=True)
-        fresh.touch(mode=mode)
-        fresh.write_text(text, "utf-8")
-        fresh.replace(path)
+        put_text(path, text, stat.S_IMODE(path.stat().st_mode) if path.exists() else _ONLY_MINE)
     except OSError as exc:
         raise Unavailable(
             f"{path} cannot be written: {exc.strerror}.",
             f"Make room, or let {path.parent} be yours; then try again.",
         ) from exc
-    finally:
-        _forget(fresh)

@@ -10,7 +10,14 @@ from ds01_cli.frame.asking import Choice
 from ds01_cli.frame.flags import Json
 from ds01_spawner.domain.errors import Conflict, InvalidRequest
 from ds01_spawner.home.images import catalogue_of
-from ds01_spawner.home.project_files import check_free, make, make_repository, planned
+from ds01_spawner.home.project_files import (
+    check_free,
+    check_roots,
+    is_root,
+    make,
+    make_repository,
+    planned,
+)
 from ds01_spawner.home.projects import shown_path, usual_folder
 from ds01_spawner.recipes.catalogue import NO_USE_CASE, Catalogue, Framework
 from ds01_spawner.recipes.project import Project, project_name
@@ -60,6 +67,8 @@ def init(  # noqa: PLR0913 - the flags of the command
     called = project_name(name) if name else asking.text("Name of the project", "NAME", check=_name)
     folder = (inside.expanduser() if inside else usual_folder()) / called
     check_free(folder)
+    if is_root():
+        check_roots(folder.parent)
     asks = not quick and asking.can_ask()
     with session.connect() as client:
         catalogue = catalogue_of(client.image_options())

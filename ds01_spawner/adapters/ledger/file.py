@@ -67,7 +67,7 @@ class SqliteLedger:
         """Get the lock by asking often: SQLite itself asks less and less, up to 0.1 s apart.
 
         With 20 processes that want the lock at once, that is more than twice as many decisions a
-        second (`tests/integration/test_races.py`).
+        second (`tests/integration/engine/test_races.py`).
         """
         database: Any = connection.connection.dbapi_connection
         deadline = time.monotonic() + self._lock_timeout_seconds

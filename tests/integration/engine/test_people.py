@@ -18,7 +18,7 @@ from ds01_spawner.adapters.account_keeper import ShadowTools
 from ds01_spawner.adapters.accounts import UnixAccounts
 from ds01_spawner.domain.errors import Conflict
 
-CONFIG = Path(__file__).parents[2] / "config"
+CONFIG = Path(__file__).parents[3] / "config"
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="accounts are made by root")
 

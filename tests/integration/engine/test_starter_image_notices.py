@@ -15,7 +15,7 @@ from integration.lab_container import IMAGE, TOKEN, LabContainer, lab_container,
 NOTICES = "/ds01/notices"
 KEEP = "/ds01/keep-running"
 KEEP_FILE = "/home/jovyan/.keep-alive.jupyter"
-EXTENSION = Path(__file__).parents[2] / "hub_config/images/starter/notices/labextension"
+EXTENSION = Path(__file__).parents[3] / "hub_config/images/starter/notices/labextension"
 NOW = datetime(2026, 3, 1, 14, 23, tzinfo=UTC)
 IMPORT_MICROSECONDS = 20_000
 TRIES = 5
