@@ -105,7 +105,7 @@ def test_another_declaration_makes_another_wizard(
     assert view.phases.framework.options == (("CPU only", "cpu"),)
     assert view.phases.framework.value == "cpu"
     assert view.phases.use_case.value == "custom"
-    assert "polars" in view.phases.data_science.description
+    assert "polars" in view.phases.about_data_science.value
     assert "jax is not offered here any more" in view.outlook.value
 
 

@@ -195,6 +195,7 @@ def test_a_server_is_started_and_its_place_followed(
     assert "My server runs." in view.told.value
     assert 'href="https://hub.example.org/user/alice/"' in view.told.value
     assert view.start.disabled
+    assert view.gpu.layout.display == view.start.layout.display == "none"
     assert "My server runs." in view.fault.value
 
 
