@@ -352,6 +352,17 @@ def test_a_build_that_cannot_begin_is_told(
     assert not model.is_building
 
 
+def test_a_dockerfile_that_is_too_long_is_told(
+    api: FakeApi, model: ImageBuilderModel, view: ImageBuilder
+) -> None:
+    view.build.name.value = "thesis"
+    model.write("FROM starter\n" + "RUN true\n" * 30_000)
+    view.build.start.click()
+    assert "cannot be sent: dockerfile" in view.problem.value
+    assert "startBuild" not in api.operations()
+    assert model.can_build
+
+
 def test_a_build_that_runs_is_gone_on_with_when_the_cell_is_run_again(
     api: FakeApi, model: ImageBuilderModel, view: ImageBuilder
 ) -> None:
