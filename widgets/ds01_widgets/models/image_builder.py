@@ -6,10 +6,10 @@ from typing import TypeVar
 
 from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
-from ds01_spawner.domain.errors import Conflict, DS01Error
+from ds01_spawner.domain.errors import Conflict, DS01Error, InvalidRequest
 from ds01_spawner.domain.wording import size
 from ds01_spawner.home.builds import Wanted, said_sizes
-from ds01_spawner.home.image_places import place_of
+from ds01_spawner.home.image_places import Place, place_of
 from ds01_spawner.home.images import LATEST, called
 from ds01_widgets.connecting import Connect, connect
 from ds01_widgets.models.image_build import ImageBuild
@@ -139,13 +139,14 @@ class ImageBuilderModel(Wizard):
             return _read(client)
 
         def then(found: _Read) -> None:
-            place = place_of(name, None)
-            if with_dockerfile:
+            place = _place(name)
+            if with_dockerfile and place is not None:
                 place.remove_all()
             if self.draft is not None and self.draft.changing and self.draft.name == name:
                 self.draft = None
             self._take(found)
-            there = f" Its Dockerfile is still there: {place.shown}" if place.read() else ""
+            left = place is not None and place.read() is not None
+            there = f" Its Dockerfile is still there: {place.shown}" if place and left else ""
             self.told = (f"Deleted the image {name}.{there}",)
 
         self.ask(deed, self._safely(then), f"Deleting {name} …")
@@ -233,7 +234,8 @@ class ImageBuilderModel(Wizard):
         self.failed(error)
 
     def _take(self, found: _Read) -> None:
-        self.hub_url = found.me.hub_url or ""
+        url = found.me.hub_url or ""
+        self.hub_url = url if url.startswith(("https://", "http://")) else ""
         own = [each for each in found.images.images if each.own]
         self.images = tuple(_own(each, found.me) for each in own)
         taken = tuple(each.name for each in self.images)
@@ -244,7 +246,8 @@ class ImageBuilderModel(Wizard):
         running = next((each for each in found.builds.builds if each.state == _RUNNING), None)
         if running is not None and not self._runs:
             name = running.name.rpartition("/")[2].removesuffix(LATEST)
-            text = place_of(name, None).read() or ""
+            place = _place(name)
+            text = (place.read() if place is not None else None) or ""
             self._follow(Wanted(name, text, {})).resume(self.running, self._open, running)
 
     def _there(self) -> ImageDraft:
@@ -262,6 +265,14 @@ class ImageBuilderModel(Wizard):
                 self.failed(exc)
 
         return safe
+
+
+def _place(name: str) -> Place | None:
+    """The folder of its own that an image has; `None` where it can have none."""
+    try:
+        return place_of(name, None)
+    except InvalidRequest:
+        return None
 
 
 def _read(client: Client) -> _Read:

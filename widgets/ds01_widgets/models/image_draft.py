@@ -205,6 +205,7 @@ class ImageDraft:
         self.name = name
         self.required, self._unreadable, self._written, self.notes = "", "", {}, ()
         self.choices = Choices() if made_of is None else image_choices.of_recipe(made_of)
+        self.required = next(iter(self.choices.requirements), "")
         self._fit()
         self.by_hand = text if there is not None and there.edited else None
 

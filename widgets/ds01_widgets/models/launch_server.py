@@ -294,7 +294,7 @@ class LaunchServerModel(Live[Now]):
 
 def _declared(client: Client) -> _Declared:
     now = Now(client.servers(), client.gpus())
-    return _Declared(now, read_offers(client), client.images())
+    return _Declared(now, read_offers(client, now.gpus), client.images())
 
 
 def _states(now: Now | None) -> dict[str, str]:
