@@ -8,7 +8,7 @@ from ds01_cli.frame.table import Command, Group
 
 ON_THE_SERVER = {"admin", "policy"}
 UNIX_ONLY = ("pwd", "grp", "fcntl", "termios", "tty", "resource")
-OF_THE_PLATFORM = {"client", "domain", "handbook", "recipes"}
+OF_THE_PLATFORM = {"client", "domain", "handbook", "home", "recipes"}
 
 
 def modules(group: Group) -> set[str]:
