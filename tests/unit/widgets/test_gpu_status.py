@@ -157,3 +157,10 @@ def test_a_first_reading_that_failed_is_forgotten_when_the_next_works(
     view._view_count = 1
     wait_for(lambda: view.problem.value == "")
     view.close()
+
+
+def test_closing_twice_is_closing_once(model: GpuStatusModel) -> None:
+    view = GpuStatus(model=model)
+    view.close()
+    view.close()
+    assert view.comm is None
