@@ -188,7 +188,7 @@ class LaunchServerModel(Live[Now]):
     def hint(self) -> str:
         """What is to be expected of a start now; empty before it is known."""
         offer = self.offer
-        if offer is None or offer.size == NONE:
+        if offer is None or offer.size == NONE or self.is_starting:
             return ""
         free = next((each.free for each in self.free if each.size == offer.size), self.count)
         if not offer.place and free >= self.count:
