@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from ds01_spawner.client import models as m
-from ds01_spawner.domain.errors import DS01Error
+from ds01_spawner.domain.errors import DS01Error, InvalidRequest
 from ds01_spawner.domain.wording import clean, size
 from ds01_spawner.recipes.dockerfile_reading import step_of, steps
 from ds01_spawner.recipes.failures import Explanation, explained
@@ -37,15 +39,25 @@ class Wanted:
     fresh: bool = False
 
     def request(self) -> m.BuildRequest:
-        """The same for the API."""
-        return m.BuildRequest(
-            name=self.name,
-            dockerfile=self.dockerfile,
-            files=self.files,
-            no_cache=self.fresh,
-            pull=self.fresh,
-            recipe=self.recipe,
-        )
+        """The same for the API.
+
+        Raises:
+            InvalidRequest: It is more than the API takes.
+        """
+        try:
+            return m.BuildRequest(
+                name=self.name,
+                dockerfile=self.dockerfile,
+                files=self.files,
+                no_cache=self.fresh,
+                pull=self.fresh,
+                recipe=self.recipe,
+            )
+        except ValidationError as exc:
+            what = exc.errors()[0]
+            raise InvalidRequest(
+                f"{self.shown} cannot be sent: {what['loc'][0]}: {what['msg']}.", "Shorten it."
+            ) from exc
 
 
 class BuildFailed(DS01Error):

@@ -31,6 +31,7 @@ CONTAINER_NAME = "first"
 """What the first container is called."""
 
 _RUNNING = "running"
+_KNOWN = "Your containers know the key of this computer already."
 _PRIVATE = "PRIVATE KEY"
 _PUBLIC = re.compile(r"(?:ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/=]{20,}(?: [^\r\n]*)?")
 _MAKE_ONE = (
@@ -88,7 +89,7 @@ def look_for_key(client: Client) -> Step:
     keys = client.ssh_keys().keys
     here = _key_here()
     if here and any(_same(each.key, here) for each in keys):
-        return Step(KEY, THERE, "Your containers know the key of this computer already.")
+        return Step(KEY, THERE, _KNOWN)
     if keys:
         named = ", ".join(each.comment or each.fingerprint for each in keys)
         return Step(KEY, THERE, f"Your containers know a key already: {named}.")
@@ -98,13 +99,18 @@ def look_for_key(client: Client) -> Step:
 def make_key(client: Client) -> Step:
     """The key of this computer: the private half is made here and never leaves it.
 
+    What `ssh` reads stays as it is where it is there: a home may be on several machines.
+
     Raises:
         DS01Error: None can be made, or the API does not take it.
     """
+    where = ssh_files.files()
+    if where.config.exists() and where.known_hosts.exists() and _is_known(client, _key_here()):
+        return Step(KEY, THERE, _KNOWN)
     where, is_new = ssh_files.prepare(client, None)
     if is_new:
         return Step(KEY, DONE, f"Your containers know the key of this computer: {where.identity}.")
-    return Step(KEY, THERE, "Your containers know the key of this computer already.")
+    return Step(KEY, THERE, _KNOWN)
 
 
 def add_key(client: Client, text: str) -> Step:
@@ -251,6 +257,10 @@ def _configured_file() -> Path:
 def _key_here() -> str:
     path = ssh_files.files().identity.with_suffix(".pub")
     return ssh_files.read(path).strip()
+
+
+def _is_known(client: Client, line: str) -> bool:
+    return bool(line) and any(_same(each.key, line) for each in client.ssh_keys().keys)
 
 
 def _same(one: str, other: str) -> bool:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ds01_spawner.home.image_places import every_place_of
+from ds01_spawner.domain.errors import InvalidRequest
+from ds01_spawner.home.image_places import Place, every_place_of
 from ds01_spawner.home.projects import shown_path
 
 
@@ -40,10 +41,18 @@ def forgotten(name: str, *, with_dockerfile: bool) -> Files:
     """
     removed: list[Path] = []
     left: list[Path] = []
-    for place in every_place_of(name):
+    for place in _places(name):
         goes = with_dockerfile and place.project is None
         (removed if goes else left).extend(place.written())
         if goes:
             place.remove(each.name for each in place.written())
             left += sorted(place.folder.iterdir()) if place.folder.is_dir() else []
     return Files(tuple(removed), tuple(left))
+
+
+def _places(name: str) -> tuple[Place, ...]:
+    """Where its Dockerfiles are; what `docker` named in ways of its own has none."""
+    try:
+        return every_place_of(name)
+    except InvalidRequest:
+        return ()

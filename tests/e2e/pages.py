@@ -26,5 +26,9 @@ def logged_in(browser: Browser, person: Person) -> Page:
 
 
 def expect_lab(page: Page, person: Person) -> None:
-    page.wait_for_url(f"**/user/{quote(person.name)}/lab**")
+    lab = f"/user/{quote(person.name)}/lab"
+    page.wait_for_url(f"**{lab}**")
+    if "/lab/tree/" in page.url:  # the first time begins with a notebook
+        page.get_by_role("heading", name="Welcome").wait_for()
+        page.goto(f"{person.hub.url}{lab}?reset")
     page.get_by_text("Terminal", exact=True).first.wait_for()

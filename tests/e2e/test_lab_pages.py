@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import product
 from urllib.parse import urlsplit
 
 import pytest
@@ -126,14 +127,18 @@ def test_no_page_hinders_anybody_or_asks_another_host(
     page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
     page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: said.append(str(error)))
-    for each in PAGES:
-        for width in (1280, 320):
-            page.set_viewport_size({"width": width, "height": 900})
-            page.goto(f"{house.hub.url}{LAB}{each.path}")
-            expect(page.get_by_role("heading", level=1)).to_have_count(1)
-            too_wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            assert too_wide <= 0, f"{each.name} at {width}"
-            assert said == []
-            assert serious_faults(page) == [], each.name
-            said.clear()  # axe measures with styles of its own, which the page refuses
+    for each, width in product(PAGES, (1280, 320)):
+        page.set_viewport_size({"width": width, "height": 900})
+        answer = page.goto(f"{house.hub.url}{LAB}{each.path}")
+        assert answer is not None
+        assert answer.ok, each.name
+        expect(page.get_by_role("heading", level=1)).to_have_count(1)
+        too_wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert too_wide <= 0, f"{each.name} at {width}"
     assert hosts - {""} == {urlsplit(house.hub.url).netloc}
+    assert said == []
+    # Last, for it measures with styles of its own, which the page refuses.
+    for each, width in product(PAGES, (1280, 320)):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(f"{house.hub.url}{LAB}{each.path}")
+        assert serious_faults(page) == [], f"{each.name} at {width}"

@@ -3,6 +3,7 @@
 import json
 import logging
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,19 @@ print(json.dumps({
 }))
 """
 AMISS = ("Traceback", "command not found", "inside the notebook")
+
+
+@pytest.fixture
+def carol(house: House) -> Iterator[Person]:
+    """Somebody with a Unix account, in whose home nothing is left."""
+    home = Path(f"~{CAROL}").expanduser()
+    before = set(home.iterdir()) if home.exists() else set()
+    person = house.resident(CAROL).hub
+    yield person
+    if person.server():
+        person.stop()
+    for each in set(home.iterdir()) - before:
+        subprocess.run(["rm", "-rf", "--", each], check=True)
 
 
 @dataclass(frozen=True)
@@ -107,23 +121,20 @@ def check(found: Run, book: Path) -> None:
     assert problems == []
 
 
-def test_on_a_simulated_gpu(house: House) -> None:
-    person = house.resident(CAROL).hub
-    person.start(gpu="mig")
-    try:
-        runs = {}
-        for book in BOOKS:
-            runs[book.stem] = run(person, book)
-            check(runs[book.stem], book)
-        first = runs["01-your-first-gpu"].text
-        assert "This server was given: MIG-" in first
-        assert "gpu-lesson runs, with GPU slot" in first
-        listed = docker("ps", "--all", "--format", "{{.Names}}").split()
-        assert not any(name.startswith("gpu-lesson._.") for name in listed), "it was given back"
-        again = run(person, BOOKS[1])
-        check(again, BOOKS[1])
-    finally:
-        person.stop()
+def test_on_a_simulated_gpu(carol: Person) -> None:
+    carol.start(gpu="mig")
+    texts = {}
+    for book in BOOKS:
+        found = run(carol, book)
+        check(found, book)
+        texts[book.stem] = found.text
+    first = texts["01-your-first-gpu"]
+    assert "This server was given: MIG-" in first
+    assert "gpu-lesson runs, with GPU slot" in first
+    listed = docker("ps", "--all", "--format", "{{.Names}}").split()
+    assert "gpu-lesson._." + carol.name not in listed, "it was given back"
+    again = run(carol, BOOKS[1])
+    check(again, BOOKS[1])
 
 
 def test_without_a_gpu_and_without_a_unix_account(house: House) -> None:

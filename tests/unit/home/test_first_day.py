@@ -137,3 +137,15 @@ def test_a_place_in_words(place: int, length: int, words: str) -> None:
         place=place, length=length, reason="All are in use.", gpu="1 slot", waited_seconds=0
     )
     assert place_words(told) == words
+
+
+def test_files_of_another_machine_in_the_same_home_stay(home: Path) -> None:
+    with FakeApi().client() as client:
+        assert first_day.make_key(client).state == "done"
+        config = home / ".config/ds01/ssh_config"
+        config.write_text("as the server wrote it")
+        assert first_day.make_key(client).state == "there"
+        assert config.read_text() == "as the server wrote it"
+        config.unlink()
+        first_day.make_key(client)
+        assert "ProxyCommand ds01 ssh-proxy" in config.read_text()

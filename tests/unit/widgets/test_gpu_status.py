@@ -145,3 +145,22 @@ def test_what_is_old_is_said_to_be_old(
     view._view_count = 1
     wait_for(lambda: "This is old: The gateway is away." in view.line.text.value)
     view.close()
+
+
+def test_a_first_reading_that_failed_is_forgotten_when_the_next_works(
+    api: FakeApi, model: GpuStatusModel
+) -> None:
+    api.refuses["listGpus"] = Unavailable("The gateway is away.")
+    view = GpuStatus(model=model)
+    assert "The gateway is away." in view.problem.value
+    del api.refuses["listGpus"]
+    view._view_count = 1
+    wait_for(lambda: view.problem.value == "")
+    view.close()
+
+
+def test_closing_twice_is_closing_once(model: GpuStatusModel) -> None:
+    view = GpuStatus(model=model)
+    view.close()
+    view.close()
+    assert view.comm is None

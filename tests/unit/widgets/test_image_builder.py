@@ -7,7 +7,9 @@ import pytest
 
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.home.project_files import make, planned
 from ds01_spawner.recipes.dockerfile_reading import kept
+from ds01_spawner.recipes.project import Project
 from ds01_spawner.recipes.recipe import Recipe, dumped
 from ds01_spawner.recipes.starter import BASE, STARTER
 from ds01_widgets.models.image_builder import ImageBuilderModel
@@ -105,7 +107,7 @@ def test_another_declaration_makes_another_wizard(
     assert view.phases.framework.options == (("CPU only", "cpu"),)
     assert view.phases.framework.value == "cpu"
     assert view.phases.use_case.value == "custom"
-    assert "polars" in view.phases.data_science.description
+    assert "polars" in view.phases.about_data_science.value
     assert "jax is not offered here any more" in view.outlook.value
 
 
@@ -352,6 +354,17 @@ def test_a_build_that_cannot_begin_is_told(
     assert not model.is_building
 
 
+def test_a_dockerfile_that_is_too_long_is_told(
+    api: FakeApi, model: ImageBuilderModel, view: ImageBuilder
+) -> None:
+    view.build.name.value = "thesis"
+    model.write("FROM starter\n" + "RUN true\n" * 30_000)
+    view.build.start.click()
+    assert "cannot be sent: dockerfile" in view.problem.value
+    assert "startBuild" not in api.operations()
+    assert model.can_build
+
+
 def test_a_build_that_runs_is_gone_on_with_when_the_cell_is_run_again(
     api: FakeApi, model: ImageBuilderModel, view: ImageBuilder
 ) -> None:
@@ -427,6 +440,36 @@ def test_an_image_is_changed_by_what_it_was_made_of(
     assert (sent.no_cache, sent.pull) == (True, True)
     assert "'einops'" in dockerfile(home, "thesis").read_text()
     assert not view.build.fresh.value
+
+
+def test_the_image_of_a_project_is_changed_in_the_project(
+    api: FakeApi, home: Path, model: ImageBuilderModel, view: ImageBuilder
+) -> None:
+    folder = home / "projects" / "leaves"
+    project = Project("leaves", "custom", "none")
+    make(folder, planned(project, "cpu", STARTER))
+    (folder / "requirements.txt").write_text("einops\n")
+    api.images = [own("leaves")]
+    api.details["leaves"] = detail("leaves", recipe=None)
+    model.load()
+    view.own.change.click()
+    assert view.phases.requirements.value == "requirements.txt"
+    view.phases.pip.value = "rich"
+    view.build.start.click()
+    assert api.body("startBuild").files == {"requirements.txt": "einops\n"}
+    assert "'rich'" in (folder / "Dockerfile").read_text()
+    assert not dockerfile(home, "leaves").exists()
+
+
+def test_an_image_that_was_made_with_docker_is_deleted_by_its_tag(
+    api: FakeApi, model: ImageBuilderModel
+) -> None:
+    api.images = [own("thesis", title="thesis:v2")]
+    api.details["thesis:v2"] = detail("thesis")
+    model.load()
+    model.delete("thesis:v2", with_dockerfile=True)
+    assert model.told == ("Deleted the image thesis:v2.",)
+    assert model.problem is None
 
 
 def test_a_change_that_fails_leaves_the_dockerfile_as_it_was(

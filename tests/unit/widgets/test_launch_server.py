@@ -195,6 +195,7 @@ def test_a_server_is_started_and_its_place_followed(
     assert "My server runs." in view.told.value
     assert 'href="https://hub.example.org/user/alice/"' in view.told.value
     assert view.start.disabled
+    assert view.gpu.layout.display == view.start.layout.display == "none"
     assert "My server runs." in view.fault.value
 
 
@@ -291,6 +292,33 @@ def test_a_start_that_waits_is_seen_by_another_wizard(
     assert "you are number 2 of 2" in view.servers.value
     assert view.stop.description == "Break its start off …"
     assert view.start.disabled
+
+
+def test_what_one_may_have_is_asked_anew_when_a_server_ends_by_itself(
+    lab: FakeApi, model: LaunchServerModel, view: LaunchServer
+) -> None:
+    lab.servers[""] = server("", gpu_slots=("0:1",))
+    model.load()
+    plans_asked = lab.operations().count("planContainer")
+    with lab.client() as client:
+        model._read(model.read(client))
+        assert lab.operations().count("planContainer") == plans_asked
+        lab.servers[""] = server("", state="stopped", started_at=None)
+        model._read(model.read(client))
+    assert lab.operations().count("planContainer") > plans_asked
+    assert view.start.layout.display is None
+
+
+def test_that_the_last_free_gpu_has_gone_is_seen(
+    lab: FakeApi, model: LaunchServerModel, view: LaunchServer
+) -> None:
+    view.gpu.value = "1g.5gb"
+    assert "the server starts at once" in view.hint.value
+    taken = tuple(each.model_copy(update={"state": "allocated"}) for each in SLOTS)
+    lab.answers["listGpus"] = lambda _asked: m.Gpus(taken_at=NOW, source="nvml", slots=taken)
+    with lab.client() as client:
+        model._read(model.read(client))
+    assert "you would be the next" in view.hint.value
 
 
 def test_an_address_that_is_none_is_not_linked(

@@ -184,11 +184,11 @@ def test_a_build_that_fails_or_is_cancelled_is_told(api: FakeApi, view: ProjectI
 def test_a_full_disk_makes_nothing_and_is_told(
     home: Path, view: ProjectInit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> int:
+    def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     view.name.value = "leaves"
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr("os.fsync", full)
     view.make.click()
     assert "cannot be made: No space left on device" in view.problem.value
     assert not (home / "projects" / "leaves").exists()

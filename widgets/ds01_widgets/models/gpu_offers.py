@@ -54,14 +54,18 @@ class Free:
     total: int
 
 
-def read_offers(client: Client) -> tuple[GpuOffer, ...]:
+def read_offers(client: Client, gpus: m.Gpus) -> tuple[GpuOffer, ...]:
     """What the person who asks may have: no GPU first, then from the smallest size on.
 
     Each size is planned for by the server; one that it forbids is left out.
+
+    Args:
+        client: Of whom it is asked.
+        gpus: What the server has.
     """
     explanation = client.me().explanation
     limits = {} if explanation is None else explanation.limits
-    slots = _by_size(client.gpus())
+    slots = _by_size(gpus)
     none = _planned(client, GpuOffer(NONE, "No GPU"))
     found = [none] if none is not None else []
     for size, same in slots.items():

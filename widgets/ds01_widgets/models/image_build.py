@@ -96,9 +96,10 @@ class ImageBuild:
 
     def begin(self, running: Running, open_client: Connect) -> None:
         """Build it."""
-        request, key = self.wanted.request(), uuid.uuid4().hex
+        key = uuid.uuid4().hex
 
         def work(job: Job) -> m.Build:
+            request = self.wanted.request()
             with open_client() as client:
                 job.when_cancelled(client.break_off)
                 begun = client.build(request, key=key)

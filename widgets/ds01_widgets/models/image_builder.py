@@ -6,11 +6,11 @@ from typing import TypeVar
 
 from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
-from ds01_spawner.domain.errors import Conflict, DS01Error
+from ds01_spawner.domain.errors import Conflict, DS01Error, InvalidRequest
 from ds01_spawner.domain.wording import size
 from ds01_spawner.home.builds import Wanted, said_sizes
 from ds01_spawner.home.image_files import forgotten
-from ds01_spawner.home.image_places import place_of
+from ds01_spawner.home.image_places import Place, place_of
 from ds01_spawner.home.images import LATEST, called
 from ds01_widgets.connecting import Connect, connect
 from ds01_widgets.models.image_build import ImageBuild
@@ -231,7 +231,8 @@ class ImageBuilderModel(Wizard):
         self.failed(error)
 
     def _take(self, found: _Read) -> None:
-        self.hub_url = found.me.hub_url or ""
+        url = found.me.hub_url or ""
+        self.hub_url = url if url.startswith(("https://", "http://")) else ""
         own = [each for each in found.images.images if each.own]
         self.images = tuple(_own(each, found.me) for each in own)
         taken = tuple(each.name for each in self.images)
@@ -242,7 +243,8 @@ class ImageBuilderModel(Wizard):
         running = next((each for each in found.builds.builds if each.state == _RUNNING), None)
         if running is not None and not self._runs:
             name = running.name.rpartition("/")[2].removesuffix(LATEST)
-            text = place_of(name, None).read() or ""
+            place = _place(name)
+            text = (place.read() if place is not None else None) or ""
             self._follow(Wanted(name, text, {})).resume(self.running, self._open, running)
 
     def _there(self) -> ImageDraft:
@@ -260,6 +262,14 @@ class ImageBuilderModel(Wizard):
                 self.failed(exc)
 
         return safe
+
+
+def _place(name: str) -> Place | None:
+    """The folder of its own that an image has; `None` where it can have none."""
+    try:
+        return place_of(name, None)
+    except InvalidRequest:
+        return None
 
 
 def _read(client: Client) -> _Read:

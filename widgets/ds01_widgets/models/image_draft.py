@@ -207,6 +207,7 @@ class ImageDraft:
         self.required, self._unreadable, self._written, self.notes = "", "", {}, ()
         self._renewed = {}
         self.choices = Choices() if made_of is None else image_choices.of_recipe(made_of)
+        self.required = next(iter(self.choices.requirements), "")
         self._fit()
         self.by_hand = text if there is not None and there.edited else None
 

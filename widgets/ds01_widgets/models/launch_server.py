@@ -79,6 +79,13 @@ class LaunchServerModel(Live[Now]):
         self.touch()
         self.ask(_declared, self._declare, "Looking at your servers …")
 
+    def polled(self, found: Now) -> None:
+        """See `Live`. What one may have is asked anew when one's servers are not as they were."""
+        before = _states(self.found)
+        super().polled(found)
+        if before and _states(found) != before and not self.busy and not self.is_starting:
+            self.ask(_declared, self._declare)
+
     # What there is
 
     @property
@@ -181,13 +188,14 @@ class LaunchServerModel(Live[Now]):
     def hint(self) -> str:
         """What is to be expected of a start now; empty before it is known."""
         offer = self.offer
-        if offer is None or offer.size == NONE:
+        if offer is None or offer.size == NONE or self.is_starting:
             return ""
-        if not offer.place:
+        free = next((each.free for each in self.free if each.size == offer.size), self.count)
+        if not offer.place and free >= self.count:
             return "A GPU of this size is free: the server starts at once."
         if not self.wait:
             return "No GPU of this size is free: without waiting the server is not started."
-        if offer.place == 1:
+        if offer.place <= 1:
             return "No GPU of this size is free: you would be the next to get one."
         return f"No GPU of this size is free: you would be number {offer.place} in the queue."
 
@@ -286,7 +294,11 @@ class LaunchServerModel(Live[Now]):
 
 def _declared(client: Client) -> _Declared:
     now = Now(client.servers(), client.gpus())
-    return _Declared(now, read_offers(client), client.images())
+    return _Declared(now, read_offers(client, now.gpus), client.images())
+
+
+def _states(now: Now | None) -> dict[str, str]:
+    return {} if now is None else {each.name: each.state for each in now.servers.servers}
 
 
 def _of(servers: m.Servers, name: str) -> m.Server | None:

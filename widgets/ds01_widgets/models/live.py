@@ -37,6 +37,7 @@ class Live(Wizard, ABC, Generic[T]):
         self.seen = False
         self._watch: polling.Watch | None = None
         self._touched = monotonic()
+        self._unread_yet = False
 
     @abstractmethod
     def read(self, client: Client) -> T:
@@ -47,9 +48,14 @@ class Live(Wizard, ABC, Generic[T]):
         self.found = found
         self.stale = None
 
+    def polled(self, found: T) -> None:
+        """Keep what was read while somebody looks."""
+        self.take(found)
+
     def load(self) -> None:
         """Read once."""
         self.touch()
+        self._unread_yet = True
         self.ask(self.read, self.take)
 
     @property
@@ -86,7 +92,9 @@ class Live(Wizard, ABC, Generic[T]):
         super().close()
 
     def _read(self, found: T) -> None:
-        self.take(found)
+        if self._unread_yet:  # the first reading may have failed
+            self._unread_yet, self.problem = False, None
+        self.polled(found)
         if monotonic() - self._touched > LIVE_FOR.total_seconds():
             self._rest()
         self.changed()

@@ -25,6 +25,7 @@ _TITLES = {
     "io_read_bps": "Reading from disk, in a second",
     "io_write_bps": "Writing to disk, in a second",
     "storage": "Home and workspace",
+    "max_image_size": "Size of one image",
     "max_containers_per_user": "Servers and containers at once",
     "idle_timeout": "Stops when unused for",
     "max_runtime": "Stops at the latest after",

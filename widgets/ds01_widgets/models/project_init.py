@@ -289,4 +289,4 @@ def wanted_of(folder: Path, project: Project) -> Wanted:
 
 
 def _declared(client: Client) -> tuple[m.ImageOptions, tuple[GpuOffer, ...]]:
-    return client.image_options(), read_offers(client)
+    return client.image_options(), read_offers(client, client.gpus())

@@ -77,6 +77,6 @@ def _code(lines: Iterable[CodeLine]) -> str:
         for each in lines
     )
     label = "The Dockerfile around the line that failed"
-    return (
-        f'<pre class="ds01-log" tabindex="0" aria-label="{label}">{inside}</pre>' if inside else ""
-    )
+    if not inside:
+        return ""
+    return f'<div class="ds01-code" role="region" aria-label="{label}"><pre>{inside}</pre></div>'

@@ -28,7 +28,9 @@ class PhasesBox(w.VBox):
         self.framework = parts.labelled(w.Dropdown(options=()), "Framework")
         self.about_framework = parts.html()
         self.jupyter = _tick("Jupyter, to work in the browser")
-        self.data_science = _tick("Data science")
+        self.about_jupyter = parts.html()
+        self.data_science = _tick("Data science: tables, pictures, models")
+        self.about_data_science = parts.html()
         self.use_case = parts.labelled(w.Dropdown(options=()), "Use case")
         self.about_use_case = parts.html()
         self.pip = _lines("Python packages, one a line", "einops\nrich>=13")
@@ -53,8 +55,10 @@ class PhasesBox(w.VBox):
                 self.faults[FRAMEWORK],
                 _phase("2. Jupyter", "jupyter"),
                 self.jupyter,
+                self.about_jupyter,
                 _phase("3. Data science", "data-science"),
                 self.data_science,
+                self.about_data_science,
                 _phase("4. Use case", "use-case"),
                 self.use_case,
                 self.about_use_case,
@@ -93,7 +97,8 @@ class PhasesBox(w.VBox):
             self.about_framework.value = _about(framework.description, framework.packages)
             packages = (*use_case.packages_for(framework), *use_case.apt)
             self.about_use_case.value = _about(use_case.description, packages)
-        self.data_science.description = f"Data science: {', '.join(draft.catalogue.data_science)}"
+        self.about_jupyter.value = _about("", draft.catalogue.jupyter)
+        self.about_data_science.value = _about("", draft.catalogue.data_science)
         parts.keep(self.jupyter, value=choices.jupyter)
         parts.keep(self.data_science, value=choices.data_science)
         parts.keep(self.pip, value=choices.pip)

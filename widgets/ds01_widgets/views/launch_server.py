@@ -36,8 +36,7 @@ class LaunchServer(View[LaunchServerModel]):
         self.name = parts.labelled(w.Text(placeholder="thesis"), "Name of the new server")
         self.fault = parts.html()
         self.image = parts.labelled(w.Dropdown(options=()), "Image")
-        self.gpu = w.RadioButtons(options=(), layout=w.Layout(width=parts.FULL_WIDTH))
-        self.gpu_label = parts.html("<p>GPU</p>")
+        self.gpu = parts.labelled(w.RadioButtons(options=()), "GPU")
         self.free = parts.html()
         self.count = parts.labelled(w.BoundedIntText(value=1, min=1, max=1), "How many")
         self.wait = w.Checkbox(value=True, description="Wait where none is free", indent=False)
@@ -55,7 +54,6 @@ class LaunchServer(View[LaunchServerModel]):
             self.name,
             self.fault,
             self.image,
-            self.gpu_label,
             self.gpu,
             self.free,
             self.count,
@@ -93,7 +91,8 @@ class LaunchServer(View[LaunchServerModel]):
 
     def _draw_choices(self) -> None:
         model = self.model
-        known = model.found is not None
+        row = model.row
+        startable = model.found is not None and (row is None or row.startable)
         parts.offer(self.image, ((each.title, each.value) for each in model.images), model.image)
         parts.offer(self.gpu, ((each.title, each.size) for each in model.sizes), model.gpu)
         bars = [
@@ -112,13 +111,14 @@ class LaunchServer(View[LaunchServerModel]):
         parts.keep(self.count, max=most)
         parts.keep(self.wait, value=model.wait)
         self.hint.value = parts.paragraphs([model.hint] * bool(model.hint), "quiet")
-        for each in (self.image, self.gpu_label, self.gpu, self.free, self.wait):
-            parts.show(each, when=known)
-        parts.show(self.count, when=most > 1)
+        for each in (self.image, self.gpu, self.free, self.wait, self.hint):
+            parts.show(each, when=startable)
+        parts.show(self.count, when=startable and most > 1)
 
     def _draw_start(self) -> None:
         model, starting = self.model, self.model.starting
         self.start.disabled = not model.can_start
+        parts.show(self.start, when=model.row is None or model.row.startable)
         row = model.row
         parts.show(self.stop, when=row is not None and row.stoppable and not model.is_starting)
         self.stop.disabled = model.busy

@@ -76,9 +76,10 @@ def bar(share: float | None, words: str) -> str:
     kind = " ds01-full" if share >= 1 else " ds01-much" if share >= _MUCH else ""
     percent = round(100 * min(max(share, 0.0), 1.0))
     return (
-        f'<span class="ds01-bar{kind}" role="img" aria-label="{percent} percent">'
+        f'<span class="ds01-measure"><span class="ds01-bar{kind}" role="img" '
+        f'aria-label="{percent} percent">'
         f'<span style="width:{percent}%"></span></span> '
-        f'<span class="ds01-amount">{escape(words)}</span>'
+        f"{escape(words)}</span>"
     )
 
 
@@ -173,24 +174,17 @@ class Log(w.HTML):
 
     MOST_LINES = 400
 
-    def show(self, text: str, failed: str = "") -> None:
-        """Show the end of a log.
-
-        Args:
-            text: The log.
-            failed: A line of it that is highlighted.
-        """
+    def show(self, text: str) -> None:
+        """Show the end of a log."""
         if not text:
             self.value = ""
             return
-        lines = text.splitlines()[-self.MOST_LINES :]
-        inside = "\n".join(
-            f'<span class="ds01-failed-line">{escape(each)}</span>'
-            if failed and each.strip() == failed.strip()
-            else escape(each)
-            for each in lines
+        inside = escape("\n".join(text.splitlines()[-self.MOST_LINES :]))
+        # The end is seen first: its box is filled from below.
+        self.value = (
+            '<div class="ds01-log" tabindex="0" role="region" aria-label="Log">'
+            f"<pre>{inside}</pre></div>"
         )
-        self.value = f'<pre class="ds01-log" tabindex="0" aria-label="Log">{inside}</pre>'
 
 
 def button(text: str, deed: Callable[[], object], *, style: str = "", hint: str = "") -> w.Button:

@@ -34,6 +34,7 @@ class View(w.VBox, Generic[M]):
         self.problem = parts.ProblemBox()
         self.why = parts.Why(*ideas, title=title, level=3)
         self._drawing = False
+        self._ended = False
         super().__init__()
         self.add_class("ds01")
         self._head = [parts.look(), self.why if ideas else parts.heading(title)]
@@ -72,6 +73,9 @@ class View(w.VBox, Generic[M]):
 
     def close(self) -> None:
         """End it, with everything that its model does."""
+        if self._ended:  # a widget is closed once more when it is forgotten
+            return
+        self._ended = True
         self._look_away()
         self.unobserve(self._seen, "_view_count")
         self.model.close()
