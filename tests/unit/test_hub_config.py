@@ -2,13 +2,15 @@ import os
 from pathlib import Path
 
 import pytest
-from traitlets.config import Config, PyFileConfigLoader
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
 
 CONFIG = Path(__file__).parents[2] / "hub_config" / "jupyterhub_config.py"
 
 
 def loaded() -> Config:
-    return PyFileConfigLoader(CONFIG.name, path=str(CONFIG.parent)).load_config()
+    found: Config = PyFileConfigLoader(CONFIG.name, path=str(CONFIG.parent)).load_config()
+    return found
 
 
 def test_tokens_of_services_do_not_stay_where_the_proxy_gets_them(
