@@ -39,6 +39,7 @@ from ds01_spawner.adapters.isolation import (
 )
 from ds01_spawner.adapters.jupyter_servers import DirectJupyterServers
 from ds01_spawner.adapters.keep_alive_files import WorkspaceKeepAliveFiles
+from ds01_spawner.adapters.leaving_mark import LeavingMark
 from ds01_spawner.adapters.ledger import SqliteLedger
 from ds01_spawner.adapters.membership_files import MembershipFiles
 from ds01_spawner.adapters.notice_board import FileNoticeBoard
@@ -571,6 +572,11 @@ class Platform:
             instance=self.instance,
         )
 
+    @cached_property
+    def leaving_mark(self) -> LeavingMark:
+        """Tells that somebody has left the hub."""
+        return LeavingMark(self.directories.state / "leaving-mark")
+
     def departures(self, hub: HubClient | None, hub_people: HubPeople | None) -> Departures:
         """Removes people.
 
@@ -589,6 +595,7 @@ class Platform:
             servers=self.servers,
             hub=hub,
             hub_people=hub_people,
+            mark=self.leaving_mark,
             audit=self.audit,
             instance=self.instance,
         )

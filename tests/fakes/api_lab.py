@@ -47,6 +47,7 @@ from fakes.hub_spawning import FakeHubSpawning
 from fakes.lab import POLICY as ONE_SLOT
 from fakes.lab import Lab
 from fakes.lifecycle_lab import LifecycleLab
+from fakes.people import FakeLeavingMark
 from fakes.policy import FakePolicy
 from fakes.ssh_folder import FakeSshFolder
 from fakes.usage import FakeUsage
@@ -97,6 +98,7 @@ class ApiLab:
     link: FakeEngineLink = field(default_factory=FakeEngineLink)
     usage: FakeUsage = field(default_factory=FakeUsage)
     ssh_folder: FakeSshFolder = field(default_factory=FakeSshFolder)
+    mark: FakeLeavingMark = field(default_factory=FakeLeavingMark)
 
     def __post_init__(self) -> None:
         self.config = self.folder / "config"
@@ -126,6 +128,7 @@ class ApiLab:
             usage=self.usage,
             disk_room=DiskRoom(lambda: "/"),
             stillness=Stillness(),
+            leaving_mark=self.mark,
             binds=Binds(self.lab.paths, FakeStage()),
         )
         self.link.answers["GET /images/json"] = Answer(200, [])

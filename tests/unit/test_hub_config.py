@@ -2,7 +2,8 @@ import os
 from pathlib import Path
 
 import pytest
-from traitlets.config.loader import Config, PyFileConfigLoader
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
 
 CONFIG = Path(__file__).parents[2] / "hub_config" / "jupyterhub_config.py"
 
