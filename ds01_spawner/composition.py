@@ -26,6 +26,7 @@ from ds01_spawner.adapters.doors import (
     GroupFiles,
     HostFiles,
     HttpSocket,
+    ListeningPorts,
 )
 from ds01_spawner.adapters.event_file import EventFile
 from ds01_spawner.adapters.gpu_source import SIMULATION_STATE, open_probe
@@ -446,6 +447,7 @@ class Platform:
     @cached_property
     def doors(self) -> Doors:
         """Ways past the platform."""
+        config, files = self.directories.config, (GATEWAY_FILE, SERVICE_FILE)
         machine = Machine(
             groups=GroupFiles(),
             nodes=FileNodes(),
@@ -453,6 +455,7 @@ class Platform:
             files=HostFiles(),
             gateway=HttpSocket(str(self.directories.gateway_socket)),
             isolation=self.isolation,
+            ports=ListeningPorts([os.environ, *(environment_in(config / each) for each in files)]),
         )
         return Doors(
             machine=machine,
