@@ -26,6 +26,7 @@ from ds01_spawner.adapters.doors import (
     GroupFiles,
     HostFiles,
     HttpSocket,
+    ListeningPorts,
 )
 from ds01_spawner.adapters.event_file import EventFile
 from ds01_spawner.adapters.gpu_source import SIMULATION_STATE, open_probe
@@ -52,7 +53,13 @@ from ds01_spawner.adapters.system_clock import SystemClock
 from ds01_spawner.adapters.system_zone import SystemZone
 from ds01_spawner.adapters.text_files import read_text
 from ds01_spawner.adapters.volume_folders import EngineVolumeFolders
-from ds01_spawner.domain.errors import Forbidden, NotFound, PolicyError, Unavailable
+from ds01_spawner.domain.errors import (
+    Forbidden,
+    NotFound,
+    PolicyError,
+    QuotaExceeded,
+    Unavailable,
+)
 from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.grant import Site
 from ds01_spawner.domain.limits import Limits
@@ -121,6 +128,7 @@ _DEFAULT_CONFIG = Path("/etc/ds01")
 _DEFAULT_STATE = Path("/var/lib/ds01")
 _DEFAULT_RUN = Path("/run/ds01")
 _DEFAULT_EVENTS = Path("/var/log/ds01/events.jsonl")
+_GIB = 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,6 +460,7 @@ class Platform:
     @cached_property
     def doors(self) -> Doors:
         """Ways past the platform."""
+        config, files = self.directories.config, (GATEWAY_FILE, SERVICE_FILE)
         machine = Machine(
             groups=GroupFiles(),
             nodes=FileNodes(),
@@ -459,6 +468,7 @@ class Platform:
             files=HostFiles(),
             gateway=HttpSocket(str(self.directories.gateway_socket)),
             isolation=self.isolation,
+            ports=ListeningPorts([os.environ, *(environment_in(config / each) for each in files)]),
         )
         return Doors(
             machine=machine,
@@ -714,6 +724,7 @@ class Platform:
         if is_image_id(text):
             # What has no name any more is its owner's alone.
             if self.images.allow_own_images and self.engine.image_owner(text) == user_slug(user):
+                self._check_image_size(user, text)
                 return text
             raise NotFound(f"No such image: {text}")
         if text:
@@ -722,6 +733,21 @@ class Platform:
         if default is None:
             raise Forbidden("No image is offered to you.", "Ask the administrator for one.")
         return default.reference
+
+    def _check_image_size(self, user: str, image_id: str) -> None:
+        """What has a name was looked at when it got it; this may be a step of a failed build."""
+        size = self.engine.image_bytes(image_id)
+        allowed = self.admission.limits(user).max_image_size_bytes
+        if allowed is not None and size > allowed:
+            raise QuotaExceeded(
+                f"The image {image_id} has {size / _GIB:.3g} GiB; one of yours may have "
+                f"{allowed / _GIB:.3g} GiB (max_image_size).",
+                "Remove it: docker image rm. Or ask your administrator for more.",
+                limit="max_image_size",
+                used=0,
+                asked=size,
+                allowed=allowed,
+            )
 
     def _may_pull(self, reference: str) -> bool:
         catalogue = self.images

@@ -52,7 +52,7 @@ c.JupyterHub.services = [
         [
             {
                 "name": "ds01",
-                "url": gateway_url or "http://127.0.0.1:8450",
+                "url": gateway_url or "http://127.0.0.1:483",
                 "api_token": gateway,
                 "timeout": 1,
                 "oauth_no_confirm": True,

@@ -16,11 +16,13 @@ def loaded() -> Config:
 def test_tokens_of_services_do_not_stay_where_the_proxy_gets_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delenv("GATEWAY_URL", raising=False)
     monkeypatch.setenv("GATEWAY_TOKEN", "of-the-gateway")
     monkeypatch.setenv("PEOPLE_TOKEN", "of-people")
 
     services = {each["name"]: each for each in loaded().JupyterHub.services}
 
+    assert services["ds01"]["url"] == "http://127.0.0.1:483"  # as ds01-gateway-api.socket has it
     assert services["ds01"]["api_token"] == "of-the-gateway"
     assert services["ds01-people"]["api_token"] == "of-people"
     assert not {"of-the-gateway", "of-people"} & set(os.environ.values())

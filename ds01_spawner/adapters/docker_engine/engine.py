@@ -155,6 +155,10 @@ class DockerEngine:
         owner = ((found.get("Config") or {}).get("Labels") or {}).get(IMAGE_OWNER)
         return str(owner) if owner else None
 
+    def image_bytes(self, image_id: str) -> int:
+        """Size of an image with all that it stands on; 0 where there is none."""
+        return int((self._image(image_id) or {}).get("Size") or 0)
+
     def pull(self, reference: str) -> None:
         """Fetch an image; neither waits for the other calls' breaker nor trips it."""
         pull_image(self._connection, reference)
