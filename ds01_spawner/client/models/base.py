@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
 from itertools import pairwise
+from threading import Lock
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import (
@@ -91,28 +92,30 @@ class Wire(BaseModel):
 def _described(model: type) -> dict[str, str]:
     texts: dict[str, str] = {}
     for each in reversed(model.__mro__[: model.__mro__.index(Wire)]):
-        texts |= _texts_in(each.__module__).get(each.__name__, {})
+        with _READING:
+            texts |= _below_fields(each.__module__).get(each.__name__, {})
     return texts
+
+
+_READING = Lock()
+"""On Python 3.11 two threads that parse at a time can get a SystemError (gh-106905)."""
 
 
 @cache
-def _texts_in(module: str) -> Mapping[str, Mapping[str, str]]:
-    """What is said below the fields of each class of a module; its source is read once."""
-    tree = ast.parse(inspect.getsource(sys.modules[module]))
-    classes = [each for each in tree.body if isinstance(each, ast.ClassDef)]
-    return {each.name: _texts_of(each) for each in classes}
-
-
-def _texts_of(definition: ast.ClassDef) -> Mapping[str, str]:
-    texts: dict[str, str] = {}
-    for field, below in pairwise(definition.body):
-        match field, below:
-            case (
-                ast.AnnAssign(target=ast.Name(id=name)),
-                ast.Expr(value=ast.Constant(value=str(text))),
-            ):
-                texts[name] = inspect.cleandoc(text)
-    return texts
+def _below_fields(module: str) -> Mapping[str, Mapping[str, str]]:
+    """By class and field of a module, the text that its source has below the field."""
+    found: dict[str, dict[str, str]] = {}
+    for definition in ast.parse(inspect.getsource(sys.modules[module])).body:
+        if isinstance(definition, ast.ClassDef):
+            texts = found.setdefault(definition.name, {})
+            for field, below in pairwise(definition.body):
+                match field, below:
+                    case (
+                        ast.AnnAssign(target=ast.Name(id=name)),
+                        ast.Expr(value=ast.Constant(value=str(text))),
+                    ):
+                        texts[name] = inspect.cleandoc(text)
+    return found
 
 
 class Role(StrEnum):

@@ -48,7 +48,7 @@ from ds01_spawner.gateway.docker.images.progress_lines import (
     line_of,
 )
 from ds01_spawner.gateway.docker.images.pull import Pull
-from ds01_spawner.gateway.docker.images.size_limit import logged_failure, logged_reason
+from ds01_spawner.gateway.docker.images.size_limit import logged_failure
 from ds01_spawner.gateway.docker.networks.lookup import OwnNetworks
 from ds01_spawner.gateway.docker.reading.image_names import shown_image
 from ds01_spawner.gateway.identity import Caller
@@ -160,7 +160,7 @@ class Builds:
                 result = await self._build(caller, context, options, on_output, record)
         except DS01Error as exc:
             record.outcome = "refused" if isinstance(exc, Refused) else "failed"
-            record.reason = logged_reason(exc)
+            record.reason = exc.logged
             raise
         except TimeoutError as exc:
             record.reason = f"It took more than {LONGEST_SECONDS // 3600} hours."

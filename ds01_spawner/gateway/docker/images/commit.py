@@ -13,7 +13,6 @@ from ds01_spawner.gateway.docker.images.changes import checked_changes, commit_c
 from ds01_spawner.gateway.docker.images.images import wanted_reference
 from ds01_spawner.gateway.docker.images.lookup import OwnImages
 from ds01_spawner.gateway.docker.images.new_images import NewImages
-from ds01_spawner.gateway.docker.images.size_limit import logged_reason
 from ds01_spawner.gateway.docker.reading.go_json import Fields
 from ds01_spawner.gateway.docker.reading.image_names import shown_image
 from ds01_spawner.gateway.docker.reading.parameters import flag
@@ -119,7 +118,7 @@ class Commit:
             outcome, reason, image_id = "ok", "", str(made["Id"])
         except DS01Error as exc:
             outcome = "refused" if isinstance(exc, Refused) else "failed"
-            reason = without_namespace(logged_reason(exc), caller.user)
+            reason = without_namespace(exc.logged, caller.user)
             raise
         finally:
             note = self._door.note(

@@ -17,7 +17,7 @@ from ds01_spawner.gateway.docker.images.lookup import OwnImages
 from ds01_spawner.gateway.docker.images.new_images import NewImages
 from ds01_spawner.gateway.docker.images.progress_lines import Progress, failure_line, line_of
 from ds01_spawner.gateway.docker.images.rights import ImageRights
-from ds01_spawner.gateway.docker.images.size_limit import KEY, SizeLimit, logged_reason
+from ds01_spawner.gateway.docker.images.size_limit import KEY, SizeLimit
 from ds01_spawner.gateway.docker.not_offered import NO_BUILDKIT
 from ds01_spawner.gateway.docker.options.limits import amount_in_words
 from ds01_spawner.gateway.docker.reading.image_names import engine_reference
@@ -149,7 +149,7 @@ class Pull:
                 outcome, reason = "ok", ""
         except DS01Error as exc:
             outcome = "refused" if isinstance(exc, Refused) else "failed"
-            reason = logged_reason(exc)
+            reason = exc.logged
             if not imported.began:
                 raise
             await reply.write(failure_line(str(exc)))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ds01_spawner.domain.errors import DS01Error, QuotaExceeded
+from ds01_spawner.domain.errors import QuotaExceeded
 from ds01_spawner.domain.wording import clean
 from ds01_spawner.gateway.docker.options.limits import amount_in_words
 
@@ -87,14 +87,14 @@ class ImageTooLarge(QuotaExceeded):
         super().__init__(message, next_step, limit=KEY, used=0, asked=asked, allowed=allowed)
         self.summary = summary
 
-
-def logged_reason(error: DS01Error) -> str:
-    """What the log says of an error: no text of a step, which may hold what is its author's."""
-    return error.summary if isinstance(error, ImageTooLarge) else str(error)
+    @property
+    def logged(self) -> str:
+        """No text of a step: it may hold what is its author's alone."""
+        return self.summary
 
 
 def logged_failure(text: str) -> str:
-    """The same of what the builder says."""
+    """What the log says of a failure that the builder told: no command either."""
     return _COMMAND.sub(r"A step returned a non-zero code: \1", text)[:_LONGEST_REASON]
 
 

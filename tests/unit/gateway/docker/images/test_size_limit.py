@@ -1,9 +1,5 @@
 from ds01_spawner.domain.errors import Conflict
-from ds01_spawner.gateway.docker.images.size_limit import (
-    SizeLimit,
-    logged_failure,
-    logged_reason,
-)
+from ds01_spawner.gateway.docker.images.size_limit import SizeLimit, logged_failure
 
 GIB = 1024**3
 LIMIT = SizeLimit(40 * GIB, "group student, resource-limits.yaml line 31")
@@ -45,11 +41,11 @@ def test_without_steps_the_sizes_alone_are_told() -> None:
 def test_the_log_says_nothing_of_what_people_wrote_in_their_steps() -> None:
     error = LIMIT.refusal(41 * GIB, HISTORY)
     assert "pip install torch" in str(error)
-    assert logged_reason(error) == (
+    assert error.logged == (
         "The image has 41 GiB; one of yours may have 40 GiB (max_image_size, group student, "
         "resource-limits.yaml line 31)."
     )
-    assert logged_reason(Conflict("Taken.")) == "Taken."
+    assert Conflict("Taken.", "Go.").logged == "Taken. Go."
     failed = "The command '/bin/sh -c login --as 'me'\n --with s3cret' returned a non-zero code: 7"
     assert logged_failure(failed) == "A step returned a non-zero code: 7"
     assert len(logged_failure("COPY failed: " + "x" * 5000)) <= 1000
