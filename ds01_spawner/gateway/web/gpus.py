@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from markupsafe import Markup
 
 from ds01_spawner.client import models as m
-from ds01_spawner.client.models import Role
 from ds01_spawner.gateway.web.page import Facts, Page, Section, Visit
 from ds01_spawner.gateway.web.sparkline import sparkline
 
@@ -36,7 +35,6 @@ async def _slots(visit: Visit) -> Facts:
             for each in gpus.slots
         ],
         "since": visit.utilisation.since,
-        "tells_names": visit.requester.may(Role.MANAGER),
     }
 
 

@@ -1,6 +1,5 @@
 """The page *People*: who holds what, who is near a limit, and which GPUs do nothing."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from ds01_spawner.client import models as m
@@ -69,12 +68,7 @@ def _storage_share(person: m.Person) -> float | None:
 
 async def _list(visit: Visit) -> Facts:
     page = await visit.ask("listPeople", m.People, query=visit.query)
-    return {"people": page.people, "next": page.next, "totals": _totals(page.people)}
-
-
-def _totals(people: Iterable[m.Person]) -> tuple[int, int]:
-    everybody = tuple(people)
-    return sum(each.running for each in everybody), sum(each.gpu_slots for each in everybody)
+    return {"people": page.people, "next": page.next}
 
 
 PEOPLE = Page(
