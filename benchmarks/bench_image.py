@@ -8,6 +8,7 @@ Exit 1 when the target is missed.
 import argparse
 import http.client
 import ipaddress
+import os
 import statistics
 import sys
 import time
@@ -17,7 +18,7 @@ from docker.models.containers import Container
 
 from stubs.hub_api import hub_api, single_user_environment
 
-STARTER = "ds01/starter:latest"
+STARTER = os.environ.get("DS01_STARTER_TAG", "ds01/starter:latest")
 PLAIN = "ds01/plain:latest"
 PAIRS = 10
 TARGET_RATIO = 0.5

@@ -27,6 +27,7 @@ from ds01_spawner.adapters.doors import (
     GroupFiles,
     HostFiles,
     HttpSocket,
+    ListeningPorts,
 )
 from ds01_spawner.adapters.event_file import EventFile
 from ds01_spawner.adapters.event_tail import EventTail
@@ -41,6 +42,7 @@ from ds01_spawner.adapters.isolation import (
 )
 from ds01_spawner.adapters.jupyter_servers import DirectJupyterServers
 from ds01_spawner.adapters.keep_alive_files import WorkspaceKeepAliveFiles
+from ds01_spawner.adapters.leaving_mark import LeavingMark
 from ds01_spawner.adapters.ledger import SqliteLedger
 from ds01_spawner.adapters.membership_files import MembershipFiles
 from ds01_spawner.adapters.notice_board import FileNoticeBoard
@@ -54,7 +56,13 @@ from ds01_spawner.adapters.system_clock import SystemClock
 from ds01_spawner.adapters.system_zone import SystemZone
 from ds01_spawner.adapters.text_files import read_text
 from ds01_spawner.adapters.volume_folders import EngineVolumeFolders
-from ds01_spawner.domain.errors import Forbidden, NotFound, PolicyError, Unavailable
+from ds01_spawner.domain.errors import (
+    Forbidden,
+    NotFound,
+    PolicyError,
+    QuotaExceeded,
+    Unavailable,
+)
 from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.grant import Site
 from ds01_spawner.domain.limits import Limits
@@ -76,6 +84,7 @@ from ds01_spawner.operations.door_list import Machine
 from ds01_spawner.operations.doors import Doors
 from ds01_spawner.operations.echoes import Echoes
 from ds01_spawner.operations.enforce import Enforcer, Terms
+from ds01_spawner.operations.image_shelf import ImageShelf
 from ds01_spawner.operations.isolation import Isolation
 from ds01_spawner.operations.keep_alive import KeepAlives
 from ds01_spawner.operations.launch import Launcher
@@ -127,6 +136,7 @@ _DEFAULT_CONFIG = Path("/etc/ds01")
 _DEFAULT_STATE = Path("/var/lib/ds01")
 _DEFAULT_RUN = Path("/run/ds01")
 _DEFAULT_EVENTS = Path("/var/log/ds01/events.jsonl")
+_GIB = 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,6 +436,11 @@ class Platform:
         )
 
     @cached_property
+    def image_shelf(self) -> ImageShelf:
+        """What images are on this machine."""
+        return ImageShelf(self.engine)
+
+    @cached_property
     def disk_room(self) -> DiskRoom:
         """Looks whether the engine's disk has room."""
         return DiskRoom(lambda: self.engine.info().data_root)
@@ -490,6 +505,7 @@ class Platform:
     @cached_property
     def doors(self) -> Doors:
         """Ways past the platform."""
+        config, files = self.directories.config, (GATEWAY_FILE, SERVICE_FILE)
         machine = Machine(
             groups=GroupFiles(),
             nodes=FileNodes(),
@@ -497,6 +513,7 @@ class Platform:
             files=HostFiles(),
             gateway=HttpSocket(str(self.directories.gateway_socket)),
             isolation=self.isolation,
+            ports=ListeningPorts([os.environ, *(environment_in(config / each) for each in files)]),
         )
         return Doors(
             machine=machine,
@@ -610,6 +627,11 @@ class Platform:
             instance=self.instance,
         )
 
+    @cached_property
+    def leaving_mark(self) -> LeavingMark:
+        """Tells that somebody has left the hub."""
+        return LeavingMark(self.directories.state / "leaving-mark")
+
     def departures(self, hub: HubClient | None, hub_people: HubPeople | None) -> Departures:
         """Removes people.
 
@@ -628,6 +650,7 @@ class Platform:
             servers=self.servers,
             hub=hub,
             hub_people=hub_people,
+            mark=self.leaving_mark,
             audit=self.audit,
             instance=self.instance,
         )
@@ -770,6 +793,7 @@ class Platform:
         if is_image_id(text):
             # What has no name any more is its owner's alone.
             if self.images.allow_own_images and self.engine.image_owner(text) == user_slug(user):
+                self._check_image_size(user, text)
                 return text
             raise NotFound(f"No such image: {text}")
         if text:
@@ -778,6 +802,21 @@ class Platform:
         if default is None:
             raise Forbidden("No image is offered to you.", "Ask the administrator for one.")
         return default.reference
+
+    def _check_image_size(self, user: str, image_id: str) -> None:
+        """What has a name was looked at when it got it; this may be a step of a failed build."""
+        size = self.engine.image_bytes(image_id)
+        allowed = self.admission.limits(user).max_image_size_bytes
+        if allowed is not None and size > allowed:
+            raise QuotaExceeded(
+                f"The image {image_id} has {size / _GIB:.3g} GiB; one of yours may have "
+                f"{allowed / _GIB:.3g} GiB (max_image_size).",
+                "Remove it: docker image rm. Or ask your administrator for more.",
+                limit="max_image_size",
+                used=0,
+                asked=size,
+                allowed=allowed,
+            )
 
     def _may_pull(self, reference: str) -> bool:
         catalogue = self.images

@@ -29,11 +29,12 @@ c.JupyterHub.init_spawners_timeout = 5
 c.Spawner.default_url = "/lab"
 c.Spawner.http_timeout = 60
 
-gateway, gateway_url = os.environ.get("GATEWAY_TOKEN"), os.environ.get("GATEWAY_URL")
+# Taken out: the proxy gets a copy of the hub's environment, and has no use for tokens.
+gateway, gateway_url = os.environ.pop("GATEWAY_TOKEN", None), os.environ.get("GATEWAY_URL")
+people = os.environ.pop("PEOPLE_TOKEN", None)
 c.Spawner.environment = (
     {"DS01_API_URL": f"{gateway_url}/services/ds01/api/"} if gateway and gateway_url else {}
 )
-people = os.environ.get("PEOPLE_TOKEN")
 c.JupyterHub.custom_scopes = {
     "custom:ds01:manage": {"description": "See what everybody in the lab has and uses"},
     "custom:ds01:admin": {
@@ -51,12 +52,11 @@ c.JupyterHub.services = [
         [
             {
                 "name": "ds01",
-                "url": gateway_url or "http://127.0.0.1:8450",
+                "url": gateway_url or "http://127.0.0.1:483",
                 "api_token": gateway,
                 "timeout": 1,
                 "oauth_no_confirm": True,
                 "oauth_client_allowed_scopes": ["custom:ds01:manage", "custom:ds01:admin"],
-                "display": False,
             }
         ]
         if gateway

@@ -1,5 +1,6 @@
 """JupyterHub's REST API with a service's token."""
 
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -25,8 +26,10 @@ _PAGE = 200
 """`JupyterHub.api_page_max_limit`; the hub cuts what is more."""
 
 _PAGINATED = "application/jupyterhub-pagination+json"
-_OUT_OF_SCOPE = "No access to resources"
+OUT_OF_SCOPE = "No access to resources"
 """How the hub says 404 to a token whose scope is for others' servers (jupyterhub/scopes.py)."""
+
+RUNS_ALREADY = "is already running"
 
 
 def hub_from(environment: Mapping[str, str]) -> "HubApi | None":
@@ -80,46 +83,37 @@ class HubApi:
             }
         except (KeyError, TypeError, AttributeError) as exc:
             # Without the scope the hub leaves the key out: that is not "no servers".
-            raise _without_scope("The hub does not tell which servers it has.") from exc
+            raise without_scope("The hub does not tell which servers it has.") from exc
 
     def stop(self, user: str, server: str) -> None:
         """Have the hub stop a server; one that it stops already, or does not have, is stopped.
 
         The hub breaks off a start: whoever does not want that looks at `ready` before.
         """
-        path = _path_of(user, server)
+        path = server_path(user, server)
         answer = self._request("DELETE", path, self._stop_seconds)
         status, message = answer.status_code, _message(answer)
         if status in {HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT}:
             return
         if status == HTTPStatus.NOT_FOUND and message is not None:
-            if _OUT_OF_SCOPE in message:
-                raise _without_scope(
-                    f"The hub does not let this service stop {_called(user, server)}."
+            if OUT_OF_SCOPE in message:
+                raise without_scope(
+                    f"The hub does not let this service stop {called(user, server)}."
                 )
             return
         if status == HTTPStatus.BAD_REQUEST:
-            raise Conflict(f"The hub does not stop {_called(user, server)} now: {message}.")
+            raise Conflict(f"The hub does not stop {called(user, server)} now: {message}.")
         self._check(answer, path)
         raise Unavailable(f"The hub answers {path} with {status}, which is no answer to a stop.")
 
     def start(self, user: str, server: str) -> None:
         """Have the hub start a server with the options it had; one that runs already stays."""
-        path = _path_of(user, server)
+        path = server_path(user, server)
         answer = self._request("POST", path, self._stop_seconds)
         status, message = answer.status_code, _message(answer)
-        if status in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED}:
+        if status == HTTPStatus.BAD_REQUEST and (message or "").endswith(RUNS_ALREADY):
             return
-        if message is None:
-            raise Unavailable(f"The hub answers {path} with {status}, which is no answer.")
-        if _OUT_OF_SCOPE in message or "scopes" in message:
-            raise Unavailable(
-                f"The hub does not let this service start {_called(user, server)}.",
-                "Give this service's token the scope servers.",
-            )
-        if status == HTTPStatus.BAD_REQUEST and message.endswith("is already running"):
-            return
-        _refuse_start(status, message)
+        check_start(user, server, status, message)
 
     def entry(self, user: str) -> HubEntry:
         """What the hub has of somebody, and whether this token may remove it."""
@@ -129,7 +123,7 @@ class HubApi:
         answer = self._request("GET", path, self._timeout)
         message = _message(answer)
         if answer.status_code == HTTPStatus.NOT_FOUND and message is not None:
-            if _OUT_OF_SCOPE in message:
+            if OUT_OF_SCOPE in message:
                 raise Unavailable(f"The hub does not tell this service of {user}.", _REMOVER)
             return HubEntry(is_known=False, is_removable=is_removable)
         self._check(answer, path)
@@ -145,7 +139,7 @@ class HubApi:
         if message is not None:
             if status == HTTPStatus.BAD_REQUEST:
                 raise Conflict(f"The hub does not remove {user} now: {message}.", "Do it again.")
-            if status == HTTPStatus.FORBIDDEN or _OUT_OF_SCOPE in message:
+            if status == HTTPStatus.FORBIDDEN or OUT_OF_SCOPE in message:
                 raise Unavailable(f"The hub does not let this service remove {user}.", _REMOVER)
             if status == HTTPStatus.NOT_FOUND:
                 return
@@ -195,7 +189,7 @@ class HubApi:
 
     def _check(self, answer: requests.Response, path: str) -> None:
         if answer.status_code == HTTPStatus.FORBIDDEN:
-            raise _without_scope(f"The hub refuses {path}: {_message(answer)}.")
+            raise without_scope(f"The hub refuses {path}: {_message(answer)}.")
         if answer.status_code != HTTPStatus.OK:
             raise Unavailable(
                 f"The hub does not answer {path}:"
@@ -208,17 +202,41 @@ def _path_of_user(user: str) -> str:
     return f"/users/{quote(user, safe='')}"
 
 
-def _path_of(user: str, server: str) -> str:
+def server_path(user: str, server: str) -> str:
+    """Where the hub's API has a server."""
     place = f"servers/{quote(server, safe='')}" if server else "server"
     return f"{_path_of_user(user)}/{place}"
 
 
-def _called(user: str, server: str) -> str:
+def called(user: str, server: str) -> str:
+    """A server in words."""
     return f"{user}'s server {server}" if server else f"{user}'s default server"
 
 
+def check_start(user: str, server: str, status: int, message: str | None) -> None:
+    """Return when the hub starts a server; raise why it does not.
+
+    Args:
+        user: Whose.
+        server: Which.
+        status: Of the hub's answer.
+        message: What it says; `None` where it is not the hub that answers.
+    """
+    if status in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED}:
+        return
+    if message is None:
+        path = server_path(user, server)
+        raise Unavailable(f"The hub answers {path} with {status}, which is no answer.")
+    if OUT_OF_SCOPE in message or "scopes" in message:
+        raise Unavailable(
+            f"The hub does not let this service start {called(user, server)}.",
+            "Give this service's token the scope servers.",
+        )
+    _refuse_start(status, message)
+
+
 def _refuse_start(status: int, message: str) -> NoReturn:
-    """Say what the spawner said."""
+    """Raise what the spawner said."""
     text = f"{message}."
     match status:
         case HTTPStatus.BAD_REQUEST if "is pending" in message:
@@ -237,10 +255,11 @@ def _refuse_start(status: int, message: str) -> NoReturn:
 
 def _server(user: str, name: str, model: Mapping[str, Any]) -> HubServer:
     ready = model["ready"] is True and model.get("pending") is None
-    return HubServer(user, name, ready, _moment(model.get("last_activity")))
+    return HubServer(user, name, ready, moment_of(model.get("last_activity")))
 
 
-def _moment(text: object) -> datetime | None:
+def moment_of(text: object) -> datetime | None:
+    """A time as the hub writes it; `None` where there is none."""
     if not isinstance(text, str):
         return None
     moment = parse_timestamp(text)
@@ -249,12 +268,18 @@ def _moment(text: object) -> datetime | None:
 
 def _message(answer: requests.Response) -> str | None:
     """What the hub says of an error; `None` when it is not the hub that answers."""
+    return message_in(answer.content)
+
+
+def message_in(body: bytes) -> str | None:
+    """The same, of an answer's body."""
     try:
-        said = answer.json()
+        said = json.loads(body)
     except ValueError:
         return None
     return str(said.get("message") or "")[:500].rstrip(".") if isinstance(said, dict) else None
 
 
-def _without_scope(message: str) -> Unavailable:
+def without_scope(message: str) -> Unavailable:
+    """The service's token may not ask this."""
     return Unavailable(message, f"Give this service's token the scopes {SCOPES}.")

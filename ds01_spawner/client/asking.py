@@ -1,7 +1,11 @@
 """How the client asks: one question, page by page, or an event stream, and what failures mean."""
 
+import re
+import socket
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -22,6 +26,9 @@ from ds01_spawner.client.sse import read_events
 from ds01_spawner.domain.errors import DS01Error, Unavailable
 
 M = TypeVar("M", bound=Wire)
+
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
+"""What the system's errors begin with; the words behind it say the same."""
 
 READ_SECONDS = 60.0
 DEED_SECONDS = 180.0
@@ -45,6 +52,7 @@ class Asking:
     def __init__(self, http: httpx.Client, sleep: Callable[[float], object] = time.sleep) -> None:
         self._http = http
         self._sleep = sleep
+        self._lines = _Lines()
 
     def __enter__(self) -> Self:
         return self
@@ -60,6 +68,13 @@ class Asking:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def break_off(self) -> None:
+        """End every event stream that another thread waits on, and all that begin from here on.
+
+        There they raise `Unreachable`, as if the API had gone.
+        """
+        self._lines.cut()
 
     def _get(self, path: str, model: type[M], **query: object) -> M:
         return self._ask("GET", path, model, query=query)
@@ -162,13 +177,48 @@ class Asking:
                 if answer.status_code != httpx.codes.OK:
                     answer.read()
                     _check(answer)
-                for name, text in read_events(answer.iter_lines()):
-                    if name == "problem":
-                        raise error_of(m.Problem.model_validate_json(text))
-                    if name in models:
-                        yield models[name].model_validate_json(text)
+                with self._lines.open(answer):
+                    for name, text in read_events(answer.iter_lines()):
+                        if name == "problem":
+                            raise error_of(m.Problem.model_validate_json(text))
+                        if name in models:
+                            yield models[name].model_validate_json(text)
         except httpx.HTTPError as exc:
             raise _unreachable(self._http, exc) from exc
+
+
+class _Lines:
+    """Sockets on which streams wait. To close one wakes nobody; to shut it down does."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: list[socket.socket] = []
+        self._cut = False
+
+    @contextmanager
+    def open(self, answer: httpx.Response) -> Iterator[None]:
+        """While an answer is read, it can be cut off."""
+        stream = answer.extensions.get("network_stream")
+        line = None if stream is None else stream.get_extra_info("socket")
+        with self._lock:
+            if self._cut:
+                raise httpx.ReadError("The stream was broken off.")
+            if line is not None:
+                self._open.append(line)
+        try:
+            yield
+        finally:
+            with self._lock:
+                if line is not None:
+                    self._open.remove(line)
+
+    def cut(self) -> None:
+        """Cut all off, for good."""
+        with self._lock:
+            self._cut = True
+            for line in self._open:
+                with suppress(OSError):
+                    line.shutdown(socket.SHUT_RDWR)
 
 
 def _below(path: str) -> str:
@@ -227,5 +277,6 @@ def _unreachable(http: httpx.Client, error: httpx.HTTPError) -> Unavailable:
         message = f"The API at {place} does not answer in time."
         return Unreachable(message, "Try again.", too_slow=True)
     return Unreachable(
-        f"The API at {place} cannot be reached: {error}.", "Does the gateway run? Try again."
+        f"The API at {place} cannot be reached: {_ERRNO.sub('', str(error))}.",
+        "Does the gateway run? Try again.",
     )

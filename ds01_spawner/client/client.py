@@ -9,12 +9,13 @@ from urllib.parse import quote
 import httpx
 
 from ds01_spawner.client import models as m
-from ds01_spawner.client.asking import DEED_SECONDS, Asking
+from ds01_spawner.client.asking import DEED_SECONDS, Asking, M
 from ds01_spawner.client.docker_stream import on_socket
 from ds01_spawner.client.models.base import MOST_ON_A_PAGE
 from ds01_spawner.client.streams import Session, Wanted
 from ds01_spawner.client.web_stream import behind_hub
 from ds01_spawner.domain.errors import InvalidRequest, Unavailable
+from ds01_spawner.domain.names import DEFAULT_SERVER
 from ds01_spawner.domain.units import format_duration
 
 
@@ -70,21 +71,31 @@ class Client(Asking):
             on_place: Called with the place in the queue, whenever it changes.
             on_step: Called when something that takes a while begins.
         """
-        models: dict[str, type[m.Place | m.Step | m.Container]] = {
-            "place": m.Place,
-            "step": m.Step,
-            "end": m.Container,
-        }
-        events = self._events("/containers", models, body=wanted, silence_seconds=DEED_SECONDS)
+        end = self._made("/containers", wanted, m.Container, on_place, on_step)
+        if end is None:
+            raise Unavailable("The gateway broke off before the container was made.", "Try again.")
+        return end
+
+    def _made(
+        self,
+        path: str,
+        wanted: m.Wire,
+        model: type[M],
+        on_place: Callable[[m.Place], object] | None,
+        on_step: Callable[[m.Step], object] | None,
+    ) -> M | None:
+        """What is made after places and steps; `None` where the stream ends before it."""
+        models: dict[str, type[m.Wire]] = {"place": m.Place, "step": m.Step, "end": model}
+        events = self._events(path, models, body=wanted, silence_seconds=DEED_SECONDS)
         with closing(events):
             for event in events:
-                if isinstance(event, m.Container):
+                if isinstance(event, model):
                     return event
                 if isinstance(event, m.Place) and on_place is not None:
                     on_place(event)
                 if isinstance(event, m.Step) and on_step is not None:
                     on_step(event)
-        raise Unavailable("The gateway broke off before the container was made.", "Try again.")
+        return None
 
     def plan(self, wanted: m.CreateRequest) -> m.Plan:
         """What `create` would come to now; nothing is made."""
@@ -188,6 +199,37 @@ class Client(Asking):
         for event in self._events(f"{_of(name)}/logs/events", models, lines=lines, user=user):
             if not isinstance(event, m.LogText) or event.text:
                 yield event
+
+    def servers(self) -> m.Servers:
+        """One's JupyterLab servers in the hub, running or not."""
+        return self._get("/servers", m.Servers)
+
+    def start_server(
+        self,
+        wanted: m.ServerRequest,
+        *,
+        on_place: Callable[[m.Place], None] | None = None,
+        on_step: Callable[[m.Step], None] | None = None,
+    ) -> m.Server:
+        """Have the hub start a server, after a wait for a GPU if need be.
+
+        When this is broken off, the start goes on; `stop_server` ends it.
+
+        Args:
+            wanted: The server.
+            on_place: Called with the place in the queue, whenever it changes.
+            on_step: Called when something that takes a while begins.
+        """
+        end = self._made("/servers", wanted, m.Server, on_place, on_step)
+        if end is None:
+            raise Unavailable(
+                "The gateway broke off before the server was ready.", "See its state."
+            )
+        return end
+
+    def stop_server(self, name: str = "") -> m.Server:
+        """Have the hub stop a server, or break off its start; without a name, the unnamed one."""
+        return self._delete(f"/servers/{quote(name or DEFAULT_SERVER, safe='')}", m.Server)
 
     def gpus(self) -> m.Gpus:
         """Every GPU slot."""

@@ -6,10 +6,10 @@ nobody else can read it.
 
 import json
 import os
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ds01_spawner.client.whole_files import put_text
 from ds01_spawner.domain.errors import Unavailable
 
 CONFIG_VARIABLE = "DS01_USER_CONFIG_DIR"
@@ -77,19 +77,11 @@ def keep_login(login: Login) -> Path:
         Unavailable: It cannot be written; the one before is as it was.
     """
     path = login_file()
-    fresh = path.with_suffix(f".{os.getpid()}")
     text = json.dumps({"url": login.url, "token": login.token, "user": login.user}, indent=2)
     try:
         path.parent.mkdir(mode=_FOLDER_ONLY_MINE, parents=True, exist_ok=True)
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(
-            os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _ONLY_MINE), "w", encoding="utf-8"
-        ) as file:
-            file.write(f"{text}\n")
-        fresh.replace(path)
+        put_text(path, f"{text}\n", _ONLY_MINE)
     except OSError as exc:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
         raise Unavailable(
             f"Your login cannot be kept in {path}: {exc.strerror}.",
             f"Make room, or let {path.parent} be yours; then log in again.",

@@ -106,3 +106,20 @@ class EngineFacts:
     runc: str = ""
     tcp: tuple[str, ...] = ()
     file: str = "/etc/docker/daemon.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """A TCP port of this host to which tokens are sent.
+
+    Attributes:
+        name: Whose it should be, such as `the hub's API`.
+        port: The port.
+        is_roots: Whether only root may listen there.
+        holders: User ids of who listens there now; empty while nobody does.
+    """
+
+    name: str
+    port: int
+    is_roots: bool
+    holders: tuple[int, ...] = ()

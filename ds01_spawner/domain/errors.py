@@ -39,6 +39,11 @@ class DS01Error(Exception):
         stop = "" if self.message.endswith((".", "!", "?", "\n")) else "."
         return f"{self.message}{stop} {self.next_step}"
 
+    @property
+    def logged(self) -> str:
+        """What the log says of it: all, unless some of it is for the person alone."""
+        return str(self)
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyProblem:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from ds01_spawner.domain.errors import Refused
 from ds01_spawner.domain.gpu import FULL_PROFILE, Slot
@@ -30,6 +31,7 @@ class SizeOffer:
         states: How many slots of this size are doing what.
         place: The place they would get in the queue; 0 when they would be served now.
         max_count: How many of them one container of theirs may have; at least 1.
+        wait: How long they would wait in the queue; `None` where nothing tells.
     """
 
     size: str
@@ -44,6 +46,7 @@ class SizeOffer:
     states: Mapping[SlotState, int] = field(default_factory=dict)
     place: int = 0
     max_count: int = 1
+    wait: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

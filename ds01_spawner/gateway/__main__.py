@@ -21,6 +21,7 @@ from ds01_spawner.gateway.service import Gateway, Settings
 
 ADMIN_GROUP_VARIABLE = "DS01_GATEWAY_ADMIN_GROUP"
 SERVICE_URL_VARIABLE = "JUPYTERHUB_SERVICE_URL"
+TOKEN_VARIABLE = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the variable's name
 _DOCKER = "docker"
 _API = "api"
 
@@ -35,7 +36,7 @@ def main() -> None:
     try:
         passed = passed_sockets(os.environ)
         docker = passed.get(_DOCKER) or own.listen()
-        api = passed.get(_API) or _hub_listener(os.environ)
+        api = _api_listener(passed.get(_API), os.environ)
         gateway = Gateway(
             open_platform(directories, actor="gateway"),
             Settings(
@@ -64,6 +65,19 @@ async def _served(
         await gateway.serve(
             docker, api, lambda: logging.getLogger("ds01-gateway").info("listens on %s", path)
         )
+
+
+def _api_listener(
+    passed: socket.socket | None, environment: Mapping[str, str]
+) -> socket.socket | None:
+    """Where the API is answered; `None` without a hub. Docker is answered all the same."""
+    if passed is not None and not environment.get(TOKEN_VARIABLE):
+        logging.getLogger("ds01-gateway").error(
+            "no API: systemd passes its socket, and gateway.env has no %s", TOKEN_VARIABLE
+        )
+        passed.close()
+        return None
+    return passed or _hub_listener(environment)
 
 
 def _hub_listener(environment: Mapping[str, str]) -> socket.socket | None:

@@ -6,10 +6,9 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from tornado.httpserver import HTTPServer
-
+from ds01_spawner.adapters.hub_spawning import hub_spawning_from
 from ds01_spawner.composition import Platform
-from ds01_spawner.domain.errors import DS01Error
+from ds01_spawner.domain.errors import DS01Error, InvalidRequest
 from ds01_spawner.gateway.api.application import http_server
 from ds01_spawner.gateway.api.ask import Api
 from ds01_spawner.gateway.api.bridge import Bridge
@@ -33,6 +32,7 @@ _IDENTIFYING = 16
 _CARING = 4
 
 HUB_URL_VARIABLE = "DS01_HUB_URL"
+NAMED_SERVERS_VARIABLE = "DS01_NAMED_SERVERS"
 CARE_SECONDS = 60.0
 CLOSING_SECONDS = 5.0
 
@@ -82,7 +82,10 @@ class Gateway:
             self._docker.builds,
             self._docker.creating,
             hub_url_from(settings.hub_environment or {}),
+            hub_spawning_from(settings.hub_environment or {}),
+            named_servers_from(settings.hub_environment or {}),
         )
+        self._spawning = api.spawning
         self._served = served_by(api)
 
     async def serve(
@@ -116,10 +119,12 @@ class Gateway:
             caring.cancel()
             removed.cancel()
             if beside is not None:
-                beside.stop()
+                beside.http.stop()
             await server.close(CLOSING_SECONDS)
             if beside is not None:
-                await beside.close_all_connections()
+                await beside.close()
+            if self._spawning is not None:
+                await self._spawning.close()
             for threads in (self._threads, self._identifying, self._caring):
                 threads.close()
 
@@ -129,9 +134,11 @@ class Gateway:
             f"uid {uid}", lambda: self._identification.identify(pid, uid)
         )
 
-    def _hub_server(self, listener: socket.socket) -> HTTPServer:
-        server = _hub_server(self._served, self._settings.hub_environment or {}, self._platform)
-        server.add_socket(listener)
+    def _hub_server(self, listener: socket.socket) -> "_HubServer":
+        server = _HubServer(
+            self._served, self._settings.hub_environment or {}, self._platform.cookie_secret
+        )
+        server.http.add_socket(listener)
         return server
 
     async def _care(self) -> None:
@@ -176,9 +183,36 @@ def hub_url_from(environment: Mapping[str, str]) -> str | None:
     return f"{url.rstrip('/')}/" if url else None
 
 
-def _hub_server(served: Served, environment: Mapping[str, str], platform: Platform) -> HTTPServer:
-    # Here, because the hub's packages are there only where a hub is.
-    from ds01_spawner.gateway.api.hub_service import hub_application  # noqa: PLC0415
+def named_servers_from(environment: Mapping[str, str]) -> int | None:
+    """The hub's `named_server_limit_per_user`, which it tells nobody; `None` where it is not set.
 
-    application = hub_application(served, environment, platform.cookie_secret)
-    return http_server(application)
+    Raises:
+        InvalidRequest: It is no number.
+    """
+    text = environment.get(NAMED_SERVERS_VARIABLE, "").strip()
+    if not text:
+        return None
+    if not text.isdecimal():
+        raise InvalidRequest(
+            f"{NAMED_SERVERS_VARIABLE} is {text!r}.",
+            "Set it to the hub's named_server_limit_per_user.",
+        )
+    return int(text)
+
+
+class _HubServer:
+    """What JupyterHub's proxy comes to: the API and the pages, and what the pages look after."""
+
+    def __init__(self, served: Served, environment: Mapping[str, str], secret: bytes) -> None:
+        # Here, because the hub's packages are there only where a hub is.
+        from ds01_spawner.gateway.web.application import lab_application, site_of  # noqa: PLC0415
+
+        site = site_of(served, environment)
+        self.http = http_server(lab_application(site, environment, secret))
+        self._looking_after = asyncio.ensure_future(site.look_after())
+
+    async def close(self) -> None:
+        """Answer nobody any more."""
+        self._looking_after.cancel()
+        self.http.stop()
+        await self.http.close_all_connections()

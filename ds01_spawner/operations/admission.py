@@ -15,6 +15,7 @@ from ds01_spawner.domain.allocation import Reservation, Ticket
 from ds01_spawner.domain.allocator import NothingFree, Rejected
 from ds01_spawner.domain.container import Container, ContainerSpec
 from ds01_spawner.domain.errors import InvalidRequest, NoCapacity, Refused, Unavailable
+from ds01_spawner.domain.expected_wait import typical_hold
 from ds01_spawner.domain.gpu import Inventory, Slot
 from ds01_spawner.domain.grant import Placement, Site, container_spec
 from ds01_spawner.domain.limits import Limits
@@ -319,6 +320,7 @@ class Admission:
             left = runtime_left(policy, container, work_began(container), ended, now)
             return gpu_hold(timeouts_in(policy, container), ended_by.get(container.id), left)
 
+        intervals = transaction.usage_since(now - USAGE_HORIZON)
         return Situation(
             now=now,
             occupancy=occupancy(
@@ -330,9 +332,10 @@ class Admission:
             ),
             snapshot=snapshot,
             tickets=tickets,
-            usage=dict(recent_usage(transaction.usage_since(now - USAGE_HORIZON), now)),
+            usage=dict(recent_usage(intervals, now)),
             limits=known,
             limits_of=limits_of,
+            hold=typical_hold(intervals, now),
         )
 
     def _ticket(

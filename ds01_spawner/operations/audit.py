@@ -112,7 +112,7 @@ class Audit:
             action,
             resource=request.name[:64],
             outcome="refused",
-            reason=str(error),
+            reason=error.logged,
             details=details,
         )
 

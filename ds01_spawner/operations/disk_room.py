@@ -26,20 +26,24 @@ class DiskRoom:
         self._free_bytes = free_bytes
         self._known = ""
 
-    def check(self) -> None:
+    def check(self, wanted_bytes: int = 0) -> None:
         """Return when something may be added.
 
+        Args:
+            wanted_bytes: How large it is, where that is known.
+
         Raises:
-            Unavailable: The disk is nearly full, or nobody knows.
+            Unavailable: The disk is nearly full, or would be, or nobody knows.
         """
         self._known = self._known or self._data_root()
         try:
             free = self._free_bytes(self._known)
         except OSError as exc:
             raise Unavailable(f"The server's disk cannot be looked at: {exc.strerror}.") from exc
-        if free < LEAST_FREE_BYTES:
+        if free < wanted_bytes + LEAST_FREE_BYTES:
+            added = f"{wanted_bytes / _GIB:.1f} GiB would be added, " if wanted_bytes else ""
             raise Unavailable(
-                f"The server's disk is nearly full: {free / _GIB:.1f} GiB are free, and "
-                f"{LEAST_FREE_BYTES // _GIB} GiB are kept.",
+                f"The server's disk is nearly full: {free / _GIB:.1f} GiB are free, {added}"
+                f"and {LEAST_FREE_BYTES // _GIB} GiB are kept.",
                 "Remove what you do not need: docker container prune, docker image prune -a.",
             )

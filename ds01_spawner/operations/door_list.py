@@ -12,6 +12,7 @@ from ds01_spawner.ports.doors import (
     GatewaySocket,
     GroupDatabase,
     Nodes,
+    ServicePorts,
     SystemFiles,
 )
 
@@ -56,6 +57,7 @@ class Machine:
         files: Text files of the system.
         gateway: Where people reach the gateway.
         isolation: The fence around containers.
+        ports: Where tokens are sent to.
     """
 
     groups: GroupDatabase
@@ -64,6 +66,7 @@ class Machine:
     files: SystemFiles
     gateway: GatewaySocket
     isolation: Isolation
+    ports: ServicePorts
 
 
 def doors_of(machine: Machine) -> tuple[Door, ...]:
@@ -90,6 +93,12 @@ def doors_of(machine: Machine) -> tuple[Door, ...]:
             "Everybody who is logged in can read it there. Builds are given the address without"
             " it, and fail where the index asks for it.",
             lambda: _pip(machine.files),
+        ),
+        ToldDoor(
+            "service-ports",
+            "Whoever listens there while the service is down is sent people's tokens, and the"
+            " services' own.",
+            lambda: _ports(machine.ports),
         ),
         ToldDoor(
             "gpu-devices",
@@ -189,6 +198,25 @@ def _gateway(gateway: GatewaySocket) -> tuple[bool, str, str]:
     if gateway.answers():
         return False, f"The gateway answers at {gateway.path}.", ""
     return True, f"Nothing answers at {gateway.path}.", "systemctl start ds01-gateway"
+
+
+def _ports(ports: ServicePorts) -> tuple[bool, str, str] | None:
+    found = ports.look()
+    if not found:
+        return None
+    taken = [
+        f"Port {each.port}, {each.name}, is held by the user {uid}, not by root."
+        for each in found
+        for uid in each.holders
+        if uid != 0
+    ]
+    anybodys = [f"{each.port} ({each.name})" for each in found if not each.is_roots]
+    if anybodys:
+        taken.append(f"Everybody here may listen on {', '.join(anybodys)} while nobody does.")
+    if not taken:
+        held = ", ".join(f"{each.port} ({each.name})" for each in found)
+        return False, f"Only root may listen on {held}.", ""
+    return True, " ".join(taken), 'Take ports below 1024: docs/hub.md, "Ports".'
 
 
 def _devices(nodes: Nodes) -> tuple[bool, str, str] | None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ds01_spawner.domain.gpu import UNKNOWN_PROFILE, SlotActivity
 from ds01_spawner.domain.labels import format_timestamp
 from ds01_spawner.domain.occupancy import Occupancy, SlotState, SlotUse, Snapshot
 from ds01_spawner.operations.admission import Admission
+from ds01_spawner.operations.observe import AT_ONCE
 from ds01_spawner.policy.gpu_config import GpuConfig
 
 
@@ -48,13 +49,15 @@ class GpuStatus:
     problems: tuple[str, ...]
 
 
-def read_gpu_status(admission: Admission, config: GpuConfig) -> GpuStatus:
+def read_gpu_status(
+    admission: Admission, config: GpuConfig, max_age: timedelta = AT_ONCE
+) -> GpuStatus:
     """The status now, from the facts that the next decision would be made on.
 
     Raises:
         Unavailable: Engine, driver, ledger or policy cannot be read.
     """
-    situation = admission.current()
+    situation = admission.current(max_age)
     inventory = situation.snapshot.inventory
     # Plans are for real cards.
     plans = config.layout_problems(inventory) if inventory.source == "nvml" else ()

@@ -20,7 +20,14 @@ from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.people import INTERFACE
 from ds01_spawner.operations.servers import Servers
 from ds01_spawner.ports import Engine, HubClient, Ledger
-from ds01_spawner.ports.people import AccountKeeper, Addresses, HubPeople, Memberships, Things
+from ds01_spawner.ports.people import (
+    AccountKeeper,
+    Addresses,
+    HubPeople,
+    LeavingMark,
+    Memberships,
+    Things,
+)
 from ds01_spawner.ports.ssh import SshFolder
 
 _ROUNDS = 5
@@ -107,6 +114,7 @@ class Departures:
         servers: Servers,
         hub: HubClient | None,
         hub_people: HubPeople | None,
+        mark: LeavingMark,
         audit: Audit,
         instance: str,
     ) -> None:
@@ -120,6 +128,7 @@ class Departures:
         self._servers = servers
         self._hub = hub
         self._hub_people = hub_people
+        self._mark = mark
         self._audit = audit
         self._instance = instance
 
@@ -206,7 +215,7 @@ class Departures:
         if found.containers:
             yield "stopping and removing containers", lambda: self._remove_containers(user)
         if found.hub.goes:
-            yield "taking them out of the hub, with their tokens", lambda: self._leave_hub(user)
+            yield from self._leaving_hub(user)
         if found.unix_groups:
             yield "taking them out of Unix groups", lambda: self._leave(user, found.unix_groups)
         if found.delete_data and account is not None and account.is_local:
@@ -265,10 +274,20 @@ class Departures:
         except DS01Error:
             return
 
-    def _leave_hub(self, user: str) -> None:
+    def _leaving_hub(self, user: str) -> Iterator[tuple[str, Callable[[], None]]]:
         """After their containers: the hub would stop servers itself, and not wait for the end."""
+        yield "taking them out of the hub, with their tokens", lambda: self._leave_hub(user)
+        if self._containers(user):  # by a token, until that moment
+            yield "removing what began meanwhile", lambda: self._remove_late(user)
+
+    def _leave_hub(self, user: str) -> None:
         if self._hub_people is not None:
             self._hub_people.remove_entry(user)
+        self._mark.renew()
+
+    def _remove_late(self, user: str) -> None:
+        self._forget(user)
+        self._remove_containers(user)
 
     def _leave(self, user: str, groups: Sequence[str]) -> None:
         for group in groups:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ds01_spawner.domain.allocation import Ticket
 from ds01_spawner.domain.allocator import Granted, Rejected
@@ -27,6 +27,7 @@ class Situation:
         usage: Recent GPU-equivalent seconds of each person.
         limits: Limits looked up so far, by user.
         limits_of: Anybody's limits.
+        hold: How long a slot was held lately, on average; `None` where too little is known.
     """
 
     now: datetime
@@ -36,6 +37,7 @@ class Situation:
     usage: dict[str, float]
     limits: dict[str, Limits]
     limits_of: Callable[[str], Limits]
+    hold: timedelta | None = None
 
     def others(self, ticket: Ticket) -> tuple[Ticket, ...]:
         """The queue without this ticket."""

@@ -8,6 +8,7 @@ the caller decides nothing.
 from ds01_spawner.ports.engine import (
     Engine,
     EngineInfo,
+    LocalImage,
 )
 from ds01_spawner.ports.folders import (
     BindStage,
@@ -16,6 +17,12 @@ from ds01_spawner.ports.folders import (
     PathKind,
     PersonalPaths,
     VolumeFolders,
+)
+from ds01_spawner.ports.hub_servers import (
+    HubSpawning,
+    HubStep,
+    ServerAtHub,
+    ServerState,
 )
 from ds01_spawner.ports.ledger import (
     Ledger,
@@ -59,15 +66,20 @@ __all__ = [
     "GpuProbe",
     "HubClient",
     "HubServer",
+    "HubSpawning",
+    "HubStep",
     "JupyterServers",
     "KeepAliveFiles",
     "Ledger",
     "LedgerTransaction",
+    "LocalImage",
     "NoticeBoard",
     "OpenedPath",
     "PathKind",
     "PersonalPaths",
     "PolicySource",
+    "ServerAtHub",
+    "ServerState",
     "SshFolder",
     "StorageMeter",
     "VolumeFolders",

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from ds01_spawner.domain.door import DoorRecord, EngineFacts, GroupMembers, NodeAccess
+from ds01_spawner.domain.door import DoorRecord, EngineFacts, GroupMembers, NodeAccess, ServicePort
 
 
 class GroupDatabase(Protocol):
@@ -112,6 +112,18 @@ class GatewaySocket(Protocol):
 
     def answers(self) -> bool:
         """Whether a gateway answers there."""
+        ...
+
+
+class ServicePorts(Protocol):
+    """Ports of this host to which tokens are sent."""
+
+    def look(self) -> tuple[ServicePort, ...]:
+        """Those that are known, and who listens there now.
+
+        Raises:
+            Unavailable: That cannot be read.
+        """
         ...
 
 

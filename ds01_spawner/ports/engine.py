@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from ds01_spawner.domain.container import Container, ContainerSpec
@@ -25,6 +25,19 @@ class EngineInfo:
     cgroup_driver: str
     cgroup_version: int
     data_root: str
+
+
+@dataclass(frozen=True, slots=True)
+class LocalImage:
+    """An image that is on this machine.
+
+    Attributes:
+        size_bytes: All its layers.
+        created_at: When it was built; `None` where it does not say.
+    """
+
+    size_bytes: int
+    created_at: datetime | None
 
 
 class Engine(Protocol):
@@ -59,6 +72,10 @@ class Engine(Protocol):
 
     def has_image(self, reference: str) -> bool:
         """Whether the image is present locally."""
+        ...
+
+    def local_images(self) -> Mapping[str, LocalImage]:
+        """Every image on this machine that has a name, by each of its references."""
         ...
 
     def pull(self, reference: str) -> None:

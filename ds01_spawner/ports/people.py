@@ -203,3 +203,23 @@ class Things(Protocol):
             Conflict: Something uses it.
         """
         ...
+
+
+class LeavingMark(Protocol):
+    """Tells whoever remembers the hub's words that somebody has left it."""
+
+    def renew(self) -> None:
+        """Somebody was taken out of the hub just now.
+
+        Raises:
+            Unavailable: It cannot be told.
+        """
+        ...
+
+    def seen(self) -> object:
+        """Equal as long as nobody else has left.
+
+        Raises:
+            Unavailable: It cannot be read.
+        """
+        ...

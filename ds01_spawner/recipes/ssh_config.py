@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
+from urllib.parse import quote
 
 SUFFIX = ".ds01"
 """Ends the host names of containers: `thesis.ds01`."""
@@ -41,13 +42,33 @@ def container_of(host: str) -> str:
 
 
 def ssh_config(client: SshClient) -> str:
-    """The configuration for all containers; it stays right when containers come and go."""
+    """The file for all containers; it stays right when containers come and go."""
+    return (
+        f"# Made by ds01 ssh-config, and made anew by it: changes are lost.\n{host_block(client)}"
+    )
+
+
+def to_copy(user: str) -> str:
+    """Lines for the file `~/.ssh/config` of a computer with Linux or macOS that has `ds01`.
+
+    Args:
+        user: The name to log in with.
+    """
+    return host_block(SshClient("ds01", user, "~/.ssh/id_ed25519", "~/.ssh/ds01_known_hosts"))
+
+
+def editor_link(host: str, folder: str, scheme: str = "vscode") -> str:
+    """An address that opens a folder of a container in an editor."""
+    return f"{scheme}://vscode-remote/ssh-remote+{host}{quote(folder)}"
+
+
+def host_block(client: SshClient) -> str:
+    """What `ssh` is told about all containers."""
     program, known = _word(client.program), _word(client.known_hosts)
     # A shell reads the line, and the host is what somebody typed; cmd.exe knows no such quotes.
     host = "%h" if os.name == "nt" else "'%h'"
     proxy = f"{program} ssh-proxy --known-hosts {known} {host}"
     return f"""\
-# Made by ds01 ssh-config, and made anew by it: changes are lost.
 Host *{SUFFIX}
     ProxyCommand {proxy}
     User {client.user}

@@ -1,22 +1,24 @@
 """The spawn form: what is free, what this person may still have, and why the rest is greyed out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import jinja2
 
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.errors import DS01Error, QuotaExceeded
+from ds01_spawner.domain.errors import DS01Error, Forbidden, QuotaExceeded, Unavailable
 from ds01_spawner.domain.gpu import FULL_PROFILE
 from ds01_spawner.domain.labels import Interface
-from ds01_spawner.domain.limits import Limits
+from ds01_spawner.domain.occupancy import SlotState
 from ds01_spawner.domain.offer import Offer, SizeOffer
+from ds01_spawner.domain.quota import TOLERANCE
 from ds01_spawner.domain.timeouts import Bound, timeouts_of
 from ds01_spawner.domain.wording import span
 from ds01_spawner.operations.offers import offer_to
 from ds01_spawner.spawner import wording
+from ds01_spawner.spawner.image_cards import Shelf, image_cards
 
 NO_GPU = "none"
 
@@ -31,10 +33,12 @@ class SizeChoice:
         detail: Share of a card.
         availability: What is free, and who waits.
         queue: What somebody who asks now has to wait for; empty when they would be served.
-        free_percent: Length of the availability bar, 0 to 100; `None` draws none.
+        wait: How long that is likely to take.
+        bar: Pieces of the availability bar, each what its slots do and how many they are.
         refusal: Why it is greyed out; empty when it can be chosen.
         max_count: How many of them one server may have.
         selected: Whether it is proposed.
+        is_last: Whether it is what they chose last time.
     """
 
     value: str
@@ -42,10 +46,12 @@ class SizeChoice:
     detail: str = ""
     availability: str = ""
     queue: str = ""
-    free_percent: int | None = None
+    wait: str = ""
+    bar: tuple[tuple[str, int], ...] = ()
     refusal: str = ""
     max_count: int = 1
     selected: bool = False
+    is_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +76,24 @@ class Form:
         """The form's HTML. Blocks; says what is wrong when something cannot be read."""
         try:
             offer = offer_to(self.platform.admission, self.user, self.container, self.hub_groups)
-            images = self.platform.images.offered_to(offer.limits.group)
+            cards = image_cards(
+                self.platform.images,
+                offer.limits.group,
+                self.user,
+                self._shelf(),
+                self._last_text("image"),
+            )
             simulated = self.platform.probe.inventory().source == "simulated"
         except DS01Error as exc:
             return _template().render(problem=str(exc))
-        chosen_image = self._chosen_image(tuple(images), offer.limits)
-        recommended = any(
-            entry.gpu_recommended for key, entry in images.items() if key == chosen_image
-        )
+        recommended = any(card.gpu_recommended or card.own for card in cards if card.selected)
         sizes = size_choices(offer, self._last_text("gpu"), gpu_recommended=recommended)
         return _template().render(
             problem="",
             blocked=blocked(offer),
-            images=[
-                {"key": key, "entry": entry, "selected": key == chosen_image}
-                for key, entry in images.items()
-            ],
+            images=cards,
             sizes=sizes,
+            never=not_offered(offer),
             max_count=max(size.max_count for size in sizes),
             count=self._last_count(),
             facts=facts(offer),
@@ -95,15 +102,13 @@ class Form:
             simulated=simulated,
         )
 
-    def _chosen_image(self, offered: tuple[str, ...], limits: Limits) -> str:
-        last = self.platform.images.entry(self._last_text("image"))
-        by_key = self.platform.images.offered_to(limits.group)
-        default = self.platform.images.default_for(limits.group)
-        for wanted in (last, default):
-            for key, entry in by_key.items():
-                if entry is wanted:
-                    return key
-        return offered[0] if offered else ""
+    def _shelf(self) -> Shelf:
+        """What is on this machine; a form without sizes and ages is better than none."""
+        now = self.platform.clock.now()
+        try:
+            return Shelf(self.platform.image_shelf.read(), now)
+        except Unavailable:
+            return Shelf(None, now)
 
     def _last_text(self, key: str) -> str:
         value = self.last.get(key)
@@ -123,12 +128,13 @@ def blocked(offer: Offer) -> str:
 
 
 def size_choices(offer: Offer, last: str, *, gpu_recommended: bool = True) -> list[SizeChoice]:
-    """The radio buttons, with one proposed.
+    """The radio buttons, with one proposed; what the person can never have is not among them.
 
     That is the last choice, else the smallest GPU that is free, or none for an environment that
     does not recommend one.
     """
-    allowed = [size for size in offer.sizes if size.error is None]
+    offered = [size for size in offer.sizes if not _is_never(size)]
+    allowed = [size for size in offered if size.error is None]
     with_gpu = [size for size in allowed if size.size != NO_GPU]
     at_once = [size for size in with_gpu if not size.place]
     candidates = (
@@ -139,11 +145,35 @@ def size_choices(offer: Offer, last: str, *, gpu_recommended: bool = True) -> li
         allowed,
     )
     proposed = next((found[0] for found in candidates if found), None)
-    titles = [_title(size) for size in offer.sizes]
+    titles = [_title(size) for size in offered]
+    choices = (
+        _choice(size, title, ambiguous=titles.count(title) > 1)
+        for size, title in zip(offered, titles, strict=True)
+    )
     return [
-        _choice(size, title, ambiguous=titles.count(title) > 1, selected=size is proposed)
-        for size, title in zip(offer.sizes, titles, strict=True)
+        replace(choice, selected=size is proposed, is_last=size is proposed and size.size == last)
+        for choice, size in zip(choices, offered, strict=True)
     ]
+
+
+def not_offered(offer: Offer) -> list[str]:
+    """Why there are sizes on this server that the person is not shown."""
+    said = (
+        wording.size_refusal(size.error)
+        for size in offer.sizes
+        if size.error is not None and _is_never(size)
+    )
+    return list(dict.fromkeys(said))
+
+
+def _is_never(size: SizeOffer) -> bool:
+    """Whether the person cannot have it, whatever they stop."""
+    if size.size == NO_GPU:
+        return False
+    error = size.error
+    if isinstance(error, QuotaExceeded):
+        return error.limit != _PER_PERSON and error.asked > error.allowed + TOLERANCE
+    return isinstance(error, Forbidden)
 
 
 def _title(size: SizeOffer) -> str:
@@ -152,7 +182,7 @@ def _title(size: SizeOffer) -> str:
     return wording.gpu_title(size.size, size.memory_bytes)
 
 
-def _choice(size: SizeOffer, title: str, *, ambiguous: bool, selected: bool) -> SizeChoice:
+def _choice(size: SizeOffer, title: str, *, ambiguous: bool) -> SizeChoice:
     # What refuses even a server without GPU is said once, above the choices.
     general = isinstance(size.error, QuotaExceeded) and size.error.limit == _PER_PERSON
     refusal = wording.size_refusal(size.error) if size.error and not general else ""
@@ -162,7 +192,6 @@ def _choice(size: SizeOffer, title: str, *, ambiguous: bool, selected: bool) -> 
             title,
             detail="For writing, small data and a first look. No queue.",
             refusal=refusal,
-            selected=selected,
         )
     detail = "" if size.size == FULL_PROFILE else f"{wording.share(size.equivalents)} of a card"
     availability = f"{size.free} of {size.total} free"
@@ -174,11 +203,22 @@ def _choice(size: SizeOffer, title: str, *, ambiguous: bool, selected: bool) -> 
         detail=f"{detail} ({size.size})" if ambiguous else detail,
         availability=availability,
         queue=_queue(size),
-        free_percent=round(100 * size.free / size.total) if size.total else 0,
+        wait=f"Expected wait: {wording.about(size.wait)}." if size.wait is not None else "",
+        bar=_bar(size),
         refusal=refusal,
         max_count=size.max_count,
-        selected=selected,
     )
+
+
+def _bar(size: SizeOffer) -> tuple[tuple[str, int], ...]:
+    """Free ones first: what is not free is kept for somebody, in use, or out of order."""
+    kept = sum(size.states.get(each, 0) for each in (SlotState.RESERVED, SlotState.HELD))
+    broken = size.states.get(SlotState.UNAVAILABLE, 0)
+    kept = min(kept, size.total - size.free)
+    broken = min(broken, size.total - size.free - kept)
+    used = size.total - size.free - kept - broken
+    pieces = (("free", size.free), ("kept", kept), ("used", used), ("broken", broken))
+    return tuple((name, count) for name, count in pieces if count)
 
 
 _PER_PERSON = "max_containers_per_user"

@@ -2,20 +2,24 @@
 
     GET  /hub/ds01/users/NAME/containers
     POST /hub/ds01/users/NAME/containers/CONTAINER/keep-running
+    POST /hub/ds01/cancel/NAME[/SERVER]
     GET  /hub/ds01/static/FILE
 
 Who may read (`read:servers`) or start and stop (`servers`) that person's servers may ask: everybody
 for themselves, an administrator for all. Anybody else is told that there is no such thing.
 """
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from jupyterhub.apihandlers.base import APIHandler
+from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.handlers.static import CacheControlStaticFilesHandler
 from jupyterhub.scopes import needs_scope
+from jupyterhub.utils import url_escape_path, url_path_join
 from tornado import web
 
 from ds01_spawner.composition import Platform
@@ -28,6 +32,11 @@ from ds01_spawner.spawner.spawner import DS01Spawner
 
 SHARED_FOR = timedelta(seconds=5)
 """Many pages that ask within this time share one reading of engine and ledger."""
+
+CANCEL_SECONDS = 10.0
+"""A start that is broken off undoes what it has done; the page waits so long for that."""
+
+_LOOK_SECONDS = 0.1
 
 STATIC = Path(__file__).parent / "static"
 """Scripts of the hub's pages, for whoever asks: there is nothing of anybody's in them."""
@@ -108,9 +117,40 @@ def _duration(body: object) -> timedelta | None:
         raise web.HTTPError(400, "%s", str(InvalidRequest(f"for: {exc}."))) from exc
 
 
+class CancelHandler(BaseHandler):
+    """Breaks off a start for the page that waits: a form's own button, without JavaScript."""
+
+    @web.authenticated
+    @needs_scope("servers")
+    async def post(self, user_name: str, server_name: str = "") -> None:
+        """Back to the form, or home where it takes long or there is nothing to break off."""
+        user = self.find_user(user_name)
+        if user is None or server_name not in user.spawners:
+            raise web.HTTPError(404, "There is no such server.")
+        spawner: DS01Spawner = user.spawners[server_name]
+        home = url_path_join(self.hub.base_url, "home")
+        if spawner.pending != "spawn":
+            self.redirect(home)
+            return
+        starting = spawner._spawn_future  # noqa: SLF001 - as the hub's own API does it
+        if starting is not None:
+            starting.cancel()
+        deadline = asyncio.get_running_loop().time() + CANCEL_SECONDS
+        while (  # noqa: ASYNC110 - the hub tells nobody
+            spawner.pending == "spawn" and asyncio.get_running_loop().time() < deadline
+        ):
+            await asyncio.sleep(_LOOK_SECONDS)
+        if not spawner.pending:
+            await self.stop_single_user(user, server_name)
+        place = ("spawn", user.escaped_name, url_escape_path(server_name))
+        self.redirect(home if spawner.pending else url_path_join(self.hub.base_url, *place))
+
+
 HANDLERS: list[tuple[Any, ...]] = [
     (r"/ds01/users/([^/]+)/containers", ContainersHandler),
     (r"/ds01/users/([^/]+)/containers/([^/]+)/keep-running", KeepRunningHandler),
+    (r"/ds01/cancel/([^/]+)", CancelHandler),
+    (r"/ds01/cancel/([^/]+)/([^/]+)", CancelHandler),
     (r"/ds01/static/(.*)", CacheControlStaticFilesHandler, {"path": str(STATIC)}),
 ]
 """For `c.JupyterHub.extra_handlers`."""

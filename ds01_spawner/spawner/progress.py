@@ -2,20 +2,59 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from enum import StrEnum
 from typing import NotRequired, TypedDict
+
+
+class Stage(StrEnum):
+    """The steps of a start, in their order; most starts leave some out."""
+
+    LIMITS = "limits"
+    IMAGE = "image"
+    QUEUE = "queue"
+    GPU = "gpu"
+    LINE = "line"
+    CREATE = "create"
+    START = "start"
+    ANSWER = "answer"
+    READY = "ready"
 
 
 class ProgressEvent(TypedDict):
     """One event as JupyterHub sends it to the pending page.
 
-    Events of the same `progress` are one step, told again. `place` and `length` are the place in
-    the GPU queue and how many compete there.
+    Events of the same `step` are one step, told again. `place` and `length` are the place in the
+    GPU queue and how many compete there; `reason` is what it waits for.
     """
 
     progress: int
+    step: Stage
     message: str
     place: NotRequired[int]
     length: NotRequired[int]
+    reason: NotRequired[str]
+
+
+class Place(TypedDict):
+    """A place in the GPU queue, as an event has it."""
+
+    place: int
+    length: int
+    reason: str
+
+
+PERCENT = {
+    Stage.LIMITS: 5,
+    Stage.IMAGE: 8,
+    Stage.QUEUE: 10,
+    Stage.GPU: 20,
+    Stage.LINE: 25,
+    Stage.CREATE: 40,
+    Stage.START: 60,
+    Stage.ANSWER: 80,
+    Stage.READY: 95,
+}
+"""How far a start is at each of its steps."""
 
 
 class ProgressLog:
@@ -26,15 +65,20 @@ class ProgressLog:
         self._changed = asyncio.Event()
         self._closed = False
 
-    def say(self, percent: int, message: str, *, place: int = 0, length: int = 0) -> None:
+    def say(self, stage: Stage, message: str, place: Place | None = None) -> None:
         """Add a step, unless it repeats the last one."""
-        event = ProgressEvent(progress=percent, message=message)
-        if place:
-            event |= {"place": place, "length": length}
+        event = ProgressEvent(progress=PERCENT[stage], step=stage, message=message)
+        if place is not None:
+            event = {**event, **place}
         if self._events and self._events[-1] == event:
             return
         self._events.append(event)
         self._wake()
+
+    @property
+    def told(self) -> tuple[ProgressEvent, ...]:
+        """Every step so far."""
+        return tuple(self._events)
 
     @property
     def closed(self) -> bool:

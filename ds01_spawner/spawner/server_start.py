@@ -10,14 +10,14 @@ from datetime import timedelta
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.allocation import Ticket
 from ds01_spawner.domain.container import ContainerSpec
-from ds01_spawner.domain.errors import DS01Error, NoCapacity, Unavailable
+from ds01_spawner.domain.errors import DS01Error, InvalidRequest, NoCapacity, Unavailable
 from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.domain.units import format_duration
 from ds01_spawner.operations.admission import Grant, Queued
 from ds01_spawner.operations.launch import Progress, Step
 from ds01_spawner.spawner import wording
 from ds01_spawner.spawner.boot_gate import BootGate
-from ds01_spawner.spawner.progress import ProgressLog
+from ds01_spawner.spawner.progress import ProgressLog, Stage
 from ds01_spawner.spawner.readiness import answers
 from ds01_spawner.spawner.threads import Threads
 
@@ -27,10 +27,13 @@ READY_POLL_SECONDS = 0.03
 LIVENESS_SECONDS = 1.0
 LOG_LINES = 15
 
+_PROGRAM = "jupyterhub-singleuser"
+_MISSING = ("no such file", "not found")
+
 _WORDS = {
-    Step.REPLACING: (30, "Removing your earlier container"),
-    Step.CREATING: (40, "Creating your container"),
-    Step.STARTING: (60, "Starting your container"),
+    Step.REPLACING: (Stage.CREATE, "Removing what your last run left"),
+    Step.CREATING: (Stage.CREATE, "Creating your server"),
+    Step.STARTING: (Stage.START, "Starting your server"),
 }
 
 
@@ -81,7 +84,7 @@ class ServerStart:
         Raises:
             DS01Error: Refused, or something failed; nothing of the start is left.
         """
-        self._steps.say(5, "Checking your limits")
+        self._steps.say(Stage.LIMITS, "Checking your limits")
         request = await self._prepared(request)
         grant = await self._admitted(request, wait=wait, queue_seconds=patience.queue_seconds)
         self._say_granted(grant)
@@ -97,7 +100,9 @@ class ServerStart:
         # One call, not two: while a class starts, each return to the hub's loop waits its turn.
         request, is_here = await self._threads.run(look)
         if not is_here:
-            self._steps.say(8, f"Fetching the environment {request.image}. This takes minutes")
+            self._steps.say(
+                Stage.IMAGE, f"Fetching the environment {request.image}. This takes minutes"
+            )
             await self._threads.run_once(
                 request.image, lambda: self._platform.launcher.ensure_image(request.image)
             )
@@ -143,7 +148,7 @@ class ServerStart:
         except Unavailable as exc:
             if ticket is None:
                 raise
-            self._steps.say(10, f"Waiting for a GPU. {exc.message}")
+            self._steps.say(Stage.QUEUE, f"Waiting for a GPU. {exc.message}")
             return None
 
     @asynccontextmanager
@@ -167,7 +172,7 @@ class ServerStart:
         self, request: LaunchRequest, grant: Grant, door: Door, boot_seconds: float
     ) -> str:
         def say_place(place: int) -> None:
-            self._steps.say(25, f"{_people(place)} before you in line to start")
+            self._steps.say(Stage.LINE, f"{_people(place)} before you in line to start")
 
         spec: ContainerSpec | None = None
         async with AsyncExitStack() as turn:
@@ -210,7 +215,7 @@ class ServerStart:
         boot_seconds: float,
     ) -> str:
         """The URL, once something answers there."""
-        self._steps.say(80, "Waiting for JupyterLab to answer")
+        self._steps.say(Stage.ANSWER, "Waiting for JupyterLab to answer")
         launcher = self._platform.launcher
         try:
             url = await self._answering(grant, door, container_id, boot_seconds)
@@ -221,7 +226,7 @@ class ServerStart:
             # Not awaited: the hub gives a cancelled start one second to end.
             self._threads.begin(lambda: launcher.undo(request, grant, grant.spec.name))
             raise
-        self._steps.say(95, "Your server is ready")
+        self._steps.say(Stage.READY, "Your server is ready")
         return url
 
     async def _answering(
@@ -248,6 +253,7 @@ class ServerStart:
 
         Raises:
             StartFailed: The container has ended.
+            InvalidRequest: Its image is none for servers.
         """
         engine = self._platform.engine
         try:
@@ -258,12 +264,17 @@ class ServerStart:
                 return door.url(address)
             container = await self._threads.run(lambda: engine.container(container_id))
         except Unavailable as exc:
-            self._steps.say(80, f"Waiting for JupyterLab to answer. {exc.message}")
+            self._steps.say(Stage.ANSWER, f"Waiting for JupyterLab to answer. {exc.message}")
             return None
         if container is None or not container.state.is_live:
-            raise StartFailed(
-                "Your server ended while it started.", await self._last_words(container_id)
-            )
+            words = await self._last_words(container_id)
+            if _without_lab(words):
+                raise InvalidRequest(
+                    "This environment has no JupyterLab in it, so no server can be started from "
+                    "it.",
+                    "Choose another, or build it anew on one of the lab's.",
+                )
+            raise StartFailed("Your server ended while it started.", words)
         return None
 
     async def _last_words(self, container_id: str) -> str:
@@ -279,16 +290,20 @@ class ServerStart:
         slots = ", ".join(f"{slot.id} ({slot.profile})" for slot in grant.slots)
         if slots:
             kind = "Simulated GPU" if grant.simulated else "GPU"
-            self._steps.say(20, f"{kind} {slots} reserved for you")
+            self._steps.say(Stage.GPU, f"{kind} {slots} reserved for you")
 
     def _say_place(self, answer: Queued) -> None:
+        reason = f"Suitable GPUs: {wording.busy(answer.states)}"
         self._steps.say(
-            10,
-            f"Waiting for a GPU: place {answer.place} of {answer.length}. "
-            f"Suitable GPUs: {wording.busy(answer.states)}",
-            place=answer.place,
-            length=answer.length,
+            Stage.QUEUE,
+            f"Waiting for a GPU: place {answer.place} of {answer.length}. {reason}",
+            {"place": answer.place, "length": answer.length, "reason": reason},
         )
+
+
+def _without_lab(words: str) -> bool:
+    """Whether a container's last words are that the hub's program is not in its image."""
+    return _PROGRAM in words and any(each in words.lower() for each in _MISSING)
 
 
 class StartFailed(DS01Error):

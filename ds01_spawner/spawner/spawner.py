@@ -10,6 +10,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -33,6 +34,7 @@ from ds01_spawner.spawner.progress import ProgressEvent, ProgressLog
 from ds01_spawner.spawner.readiness import answers
 from ds01_spawner.spawner.refusals import as_spawn_exception
 from ds01_spawner.spawner.server_start import LIVENESS_SECONDS, Door, Patience, ServerStart
+from ds01_spawner.spawner.stages import Start, start_of
 from ds01_spawner.spawner.threads import Threads
 
 BOOT_SECONDS = 300
@@ -40,6 +42,7 @@ PAGE_SECONDS = 2.0
 """A page that is waited for is shown without what takes longer."""
 
 _STOP_RETRY_SECONDS = 2.0
+_NEVER = datetime.min  # noqa: DTZ901 - the hub's database has times without a zone
 
 _platform_at = cache(open_platform)
 _boot_gate_of = cache(BootGate)
@@ -175,10 +178,24 @@ class DS01Spawner(DockerSpawner):
             user=self.user.name,
             container=asked.container_label,
             hub_groups=self._hub_groups(),
-            last=asked.orm_spawner.user_options or {},
+            last=asked.last_options(),
         )
         html: str = await self.threads.run(form.render)
         return html
+
+    def last_options(self) -> Mapping[str, object]:
+        """What this server was last started with, or else the server that was started last."""
+        own = self.orm_spawner.user_options
+        if own:
+            return dict(own)
+        others = [each for each in self.user.orm_spawners.values() if each.user_options]
+        latest = max(others, key=lambda each: each.last_activity or _NEVER, default=None)
+        return {} if latest is None else dict(latest.user_options)
+
+    def start_so_far(self) -> Start:
+        """The steps of the start that is under way, for the page that waits."""
+        told = () if self._steps is None else self._steps.told
+        return start_of(told, wants_gpu=self._options.gpu.count > 0)
 
     def options_from_query(self, query_data: Mapping[str, Sequence[str]]) -> Mapping[str, object]:
         """`user_options` from a link such as `/hub/spawn?opt-gpu=mig&opt-image=starter`."""

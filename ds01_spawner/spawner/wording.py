@@ -1,6 +1,7 @@
 """What the pages of the hub say to people who know neither policy keys nor slots nor containers."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from fractions import Fraction
 
 from ds01_spawner.domain.errors import (
@@ -16,6 +17,9 @@ from ds01_spawner.domain.gpu import FULL_PROFILE, MigProfile
 from ds01_spawner.domain.occupancy import SlotState
 
 _GIB = 1024**3
+_FEW_MINUTES = 7
+_MINUTES_TO = 57
+_HOURS_TO = 24
 _STATES = {
     SlotState.ALLOCATED: "in use",
     SlotState.RESERVED: "being given out just now",
@@ -40,7 +44,9 @@ def refusal(error: DS01Error) -> str:
         case Refused() | Conflict() | NotFound():
             return str(error)
         case _:
-            return f"{error} If trying again does not help, show this to your administrator."
+            text = str(error)
+            end = "" if text.endswith((".", "!", "?")) else "."
+            return f"{text}{end} If trying again does not help, show this to your administrator."
 
 
 def size_refusal(error: Refused) -> str:
@@ -112,6 +118,30 @@ def gpu_title(profile: str, size: int) -> str:
     """What the slot is, for somebody who never heard of MIG."""
     whole = profile == FULL_PROFILE
     return f"{'Whole GPU' if whole else 'Part of a GPU'}, {gpu_memory(profile, size)} memory"
+
+
+def age(duration: timedelta) -> str:
+    """`built today`, `built yesterday`, `built 3 weeks ago`: as exact as it matters."""
+    days = duration // timedelta(days=1)
+    if days < 1:
+        return "built today"
+    if days == 1:
+        return "built yesterday"
+    for length, noun in ((365, "year"), (30, "month"), (7, "week")):
+        if days >= 2 * length:
+            return f"built {days // length} {noun}s ago"
+    return f"built {days} days ago"
+
+
+def about(duration: timedelta) -> str:
+    """An estimate: `a few minutes`, `about 25 minutes`, `about 3 hours`, `more than a day`."""
+    minutes = duration / timedelta(minutes=1)
+    if minutes < _FEW_MINUTES:
+        return "a few minutes"
+    if minutes < _MINUTES_TO:
+        return f"about {5 * round(minutes / 5)} minutes"
+    hours = round(minutes / 60)
+    return "more than a day" if hours > _HOURS_TO else f"about {counted(max(hours, 1), 'hour')}"
 
 
 def share(equivalents: float) -> str:

@@ -8,7 +8,11 @@ GATEWAY_SECONDS=30
 demo_url() { printf 'http://127.0.0.1:%s\n' "$(cat "$STATE/port")"; }
 
 # demo_run: where the gateway's socket is. Not in the state folder, which is closed to people.
-demo_run() { printf '/run/ds01-demo-%s\n' "$(cat "$STATE/port")"; }
+demo_run() {
+    local port
+    port=$(demo_port) || return 1
+    printf '/run/ds01-demo-%s\n' "$port"
+}
 
 demo_socket() { printf '%s/docker.sock\n' "$(demo_run)"; }
 
@@ -225,9 +229,12 @@ stop_gateway() {
     done
 }
 
-# remove_run: the rules for packets, what people mounted, and the socket's folder.
+# remove_run: the rules for packets, what people mounted, and the socket's folder once nothing is
+# mounted in it any more.
 remove_run() {
-    [ -e "$STATE/instance-id" ] && [ -d "$(demo_run)" ] || return 0
+    local run
+    run=$(demo_run) || return 1
+    [ -e "$STATE/instance-id" ] && [ -d "$run" ] || return 0
     "$ROOT/.venv/bin/python" - <<'PYTHON' || return 1
 from ds01_spawner.adapters.staged_binds import KernelBindStage
 from ds01_spawner.composition import open_platform
@@ -238,7 +245,7 @@ stage = KernelBindStage(platform.directories.run)
 for key in stage.keys():
     stage.clear(key)
 PYTHON
-    rm --recursive --force --one-file-system "$(demo_run)"
+    remove_folder "$run"
 }
 
 # remove_containers: those of this installation, one at a time: Docker 20.10 can deadlock when
@@ -286,12 +293,13 @@ stop_own_engine() {
 }
 
 remove_state() {
+    nothing_mounted "$STATE" || fail "$STATE is still there." "the lines above" "umount what they name; then script/demo --stop"
     if diff -r "$STATE/config.first" "$STATE/config" >/dev/null 2>&1; then
-        rm -rf "$STATE"
+        remove_folder "$STATE"
         say "Removed $STATE."
         return
     fi
     find "$STATE" -mindepth 1 -maxdepth 1 ! -name config ! -name config.first ! -name people \
-        ! -name .ds01-demo -exec rm -rf {} +
+        ! -name .ds01-demo -exec rm -rf --one-file-system {} +
     say "Emptied $STATE but for config/, which you have edited: a next demo there uses it."
 }

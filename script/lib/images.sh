@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 
 BASE_TAG=ds01/base:bookworm
-STARTER_TAG=ds01/starter:latest
+STARTER_TAG=${DS01_STARTER_TAG:-ds01/starter:latest}
+STARTER_SERVER_TAG=${STARTER_TAG%:*}-server:${STARTER_TAG##*:}
 PLAIN_TAG=ds01/plain:latest
 HASH_LABEL=org.opencontainers.image.revision
 BUILD_STAGE='org.opencontainers.image.title=DS01 build stage'
@@ -86,7 +87,10 @@ host_settings() {
     } >"$1/pip.conf"
 }
 
-# build_image RECIPE TAG HASH
+# has_clients RECIPE: whether the image has what notebooks and terminals use of this checkout.
+has_clients() { grep -q '^COPY ds01/' "$ROOT/hub_config/images/$1/Dockerfile"; }
+
+# build_image RECIPE TAG HASH BASE
 build_image() (
     set -e
     context=$(mktemp -d)
@@ -94,6 +98,8 @@ build_image() (
     cp -R "$ROOT/hub_config/images/$1/." "$context"
     find "$context" -name __pycache__ -prune -exec rm -rf {} +
     host_settings "$context/host"
+    ! has_clients "$1" ||
+        "$ROOT/.venv/bin/pip" wheel --quiet --no-deps --wheel-dir "$context/ds01" "$ROOT"
     # What is copied into an image is for everybody, whatever umask this checkout was made with.
     chmod -R u=rwX,go=rX "$context"
     # Newer clients build with buildx or, where it is missing, only when told to use the classic
@@ -107,28 +113,34 @@ build_image() (
     for name in http_proxy https_proxy no_proxy; do
         [ -z "${!name:-}" ] || proxies+=(--build-arg "$name")
     done
-    docker build --network host --force-rm "${proxies[@]}" --build-arg "BASE=$BASE_TAG" \
+    docker build --network host --force-rm "${proxies[@]}" --build-arg "BASE=$4" \
         --label "$HASH_LABEL=$3" --tag "$2" "$context"
     # The classic builder keeps the stage that saw the host's settings.
     docker image prune --force --filter "label=$BUILD_STAGE"
 )
 
-# recipe_hash RECIPE: of the content, name and executable bit of each file, and of the base.
+# recipe_hash RECIPE BASE: of the content, name and executable bit of each file, of the base, and of
+# what is in the wheel where the image has one.
 recipe_hash() {
     {
+        ! has_clients "$1" || (
+            cd "$ROOT" || exit
+            find pyproject.toml README.md LICENSE ds01_spawner cli/ds01_cli widgets \
+                -name __pycache__ -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+        )
         (
             cd "$ROOT/hub_config/images/$1" || exit
             find . -name __pycache__ -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
             find . -name __pycache__ -prune -o -type f -perm /u+x -print | LC_ALL=C sort
         )
-        docker image inspect --format '{{.Id}}' "$BASE_TAG"
+        docker image inspect --format '{{.Id}}' "$2"
     } | sha256sum | cut -c 1-16
 }
 
-# want_image RECIPE TAG: built unless the recipe and the base are those it was built from.
+# want_image RECIPE TAG [BASE]: built unless the recipe and the base are those it was built from.
 want_image() {
-    local hash
-    hash=$(recipe_hash "$1")
+    local hash base=${3:-$BASE_TAG}
+    hash=$(recipe_hash "$1" "$base")
     if [ "$(image_hash "$2")" = "$hash" ]; then
         there "Image $2"
         return
@@ -137,7 +149,7 @@ want_image() {
     previous=$(docker image inspect --format '{{.Id}}' "$2" 2>/dev/null || true)
     step "Building the image $2" \
         "Check that pip and apt reach their servers from a build: docs/images.md" \
-        build_image "$1" "$2" "$hash"
+        build_image "$1" "$2" "$hash" "$base"
     # Goes by itself unless a container still uses it. An id takes the image's last name with it.
     if [ "$(docker image inspect --format '{{len .RepoTags}}' "$previous" 2>/dev/null)" = 0 ]; then
         docker image rm "$previous" >>"$LOG" 2>&1 || true

@@ -3,7 +3,11 @@
 # STATE and ROOT are set by script/demo.
 
 # program_folder: where it is installed, with what only clients need. Everybody may read it.
-program_folder() { printf '/usr/local/lib/ds01-demo-%s\n' "$(cat "$STATE/port")"; }
+program_folder() {
+    local port
+    port=$(demo_port) || return 1
+    printf '/usr/local/lib/ds01-demo-%s\n' "$port"
+}
 
 PROGRAM_LINK=/usr/local/bin/ds01
 
@@ -45,7 +49,7 @@ install_program() (
     set -e
     umask 022
     folder=$(program_folder)
-    rm -rf "$folder"
+    remove_folder "$folder"
     "$(python_for_all)" -m venv --without-pip "$folder"
     "$ROOT/.venv/bin/python" -m pip --python "$folder" install --quiet "${ROOT}[cli]"
     program_script >"$folder/ds01"
@@ -77,6 +81,8 @@ PYTHON
 }
 
 remove_program() {
+    local folder
+    folder=$(program_folder) || return 1
     [ "$(program)" != ds01 ] || rm -f "$PROGRAM_LINK"
-    rm -rf "$(program_folder)"
+    remove_folder "$folder"
 }

@@ -235,6 +235,11 @@ class EngineContract:
     def test_a_present_image_is_found(self, engine: Engine, image: str) -> None:
         assert engine.has_image(image)
 
+    def test_a_present_image_has_a_size(self, engine: Engine, image: str) -> None:
+        found = engine.local_images()
+        assert found[image].size_bytes > 0
+        assert "ds01test/absent:latest" not in found
+
     def test_a_gone_container_cannot_start(self, engine: Engine) -> None:
         with pytest.raises(NotFound):
             engine.start("ds01test-absent")

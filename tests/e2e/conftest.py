@@ -5,12 +5,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from e2e.full_house import FullHouse
 from e2e.house import TINY, House, open_house
 from e2e.hub import Hub, docker
-from e2e.lab_config import prepare_config
+from e2e.lab_config import STARTER, prepare_config
 from integration.conftest import tiny_image
 from integration.engine_proxy import EngineProxy
 
@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def new_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Hub]]:
     """Starts another installation, with environment variables and settings of its own."""
-    assert docker("images", "--quiet", "ds01/starter:latest"), "script/bootstrap makes the image"
+    assert docker("images", "--quiet", STARTER), "script/bootstrap makes the image"
     with ExitStack() as until_the_end:
 
         def start(furnish: Callable[[Path], None] | None = None, **environment: str) -> Hub:
@@ -55,6 +55,7 @@ def new_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
+    expect.set_options(timeout=30_000)  # milliseconds; the usual five are few beside other tests
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox"]

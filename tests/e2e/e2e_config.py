@@ -16,6 +16,7 @@ pace = {
 }
 
 c.Authenticator.allow_all = True
+c.Authenticator.admin_users = set((state / "people").read_text().split())
 c.Spawner.poll_interval = 1
 c.DS01Spawner.concurrent_boots = 8
 c.JupyterHub.services = [

@@ -1,10 +1,12 @@
 """The configuration of the hubs under test."""
 
+import os
 import re
 import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+STARTER = os.environ.get("DS01_STARTER_TAG", "ds01/starter:latest")
 
 
 def prepare_config(folder: Path, prefix: str) -> None:
@@ -15,7 +17,8 @@ def prepare_config(folder: Path, prefix: str) -> None:
     limits = folder / "resource-limits.yaml"
     limits.write_text(limits.read_text().replace("\ngroups:\n", f"\ngroups:\n{_GROUPS}", 1))
     images = folder / "images.yaml"
-    images.write_text(images.read_text().replace("\nimages:\n", f"\nimages:\n{_TINY}", 1))
+    text = images.read_text().replace("\nimages:\n", f"\nimages:\n{_TINY}", 1)
+    images.write_text(text.replace("ds01/starter:latest", STARTER))
     for group, people in _PEOPLE.items():
         names = "".join(f"{prefix}-{person}\n" for person in people)
         (folder / "groups" / f"{group}.members").write_text(names)

@@ -5,6 +5,7 @@ import json
 from ds01_spawner.domain import labels, names
 from ds01_spawner.domain.grant import IMAGE_HOME, NOTICES
 from e2e.hub import Hub
+from e2e.lab_config import STARTER
 
 
 def test_container_is_what_the_policy_says(hub: Hub) -> None:
@@ -51,7 +52,7 @@ def test_container_is_what_the_policy_says(hub: Hub) -> None:
         labels.INTERFACE: "hub",
         labels.NAME: "jupyter",
         labels.PROJECT: "thesis-2026",
-        labels.IMAGE: "ds01/starter:latest",
+        labels.IMAGE: STARTER,
         labels.CREATED_AT: marks[labels.CREATED_AT],
         labels.CGROUP_PARENT: host["CgroupParent"],
         labels.GPU_SLOTS: slot["slot"],

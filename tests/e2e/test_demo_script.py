@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,81 @@ def test_refuses_a_folder_with_files_of_others(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert "It has files that are not a demo's." in refused.stderr
     assert list(tmp_path.iterdir()) == [tmp_path / "thesis.tex"]
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("precious")
+    yield folder
+    assert (folder / "thesis.tex").read_text() == "precious"
+
+
+def begun(state: Path) -> Path:
+    state.mkdir(parents=True)
+    (state / ".ds01-demo").touch()
+    return state
+
+
+@pytest.mark.parametrize("mode", [(), ("--stop",)], ids=["start", "stop"])
+@pytest.mark.parametrize("whose", ["the folder", "the one above"])
+def test_refuses_a_folder_that_somebody_else_can_change(
+    tmp_path: Path, victim: Path, whose: str, mode: tuple[str, ...]
+) -> None:
+    theirs = tmp_path / "theirs"
+    state = begun(theirs if whose == "the folder" else theirs / "state")
+    (state / ".lock").symlink_to(victim / "thesis.tex")
+    os.chown(theirs, 1000, 1000)
+
+    refused = demo(*mode, "--state", str(state))
+
+    assert refused.returncode == 1, refused.stdout
+    assert f"{theirs} belongs to" in refused.stderr
+    assert "/var/lib/ds01-demo" in refused.stderr
+    assert (state / ".ds01-demo").exists()
+
+
+@pytest.mark.parametrize("mode", [(), ("--stop",)], ids=["start", "stop"])
+def test_refuses_a_folder_with_a_link_in_it(
+    tmp_path: Path, victim: Path, mode: tuple[str, ...]
+) -> None:
+    state = begun(tmp_path / "state")
+    (state / "setup.log").symlink_to(victim / "thesis.tex")
+
+    refused = demo(*mode, "--state", str(state))
+
+    assert refused.returncode == 1, refused.stdout
+    assert f"A link is in it: {state / 'setup.log'}" in refused.stderr
+
+
+def test_a_port_that_is_a_path_leads_nowhere(tmp_path: Path, victim: Path) -> None:
+    state = begun(tmp_path / "state")
+    (state / "port").write_text(f"8000/../../../..{victim}\n")
+
+    refused = demo("--stop", "--state", str(state))
+
+    assert refused.returncode == 1, refused.stdout
+    assert "Its file port holds no number." in refused.stderr
+
+
+def test_what_is_mounted_in_a_folder_outlives_it(tmp_path: Path, victim: Path) -> None:
+    run = tmp_path / "run"
+    (run / "binds" / "0").mkdir(parents=True)
+    script = """
+    . "$1/folders.sh"
+    mount --bind "$2" "$3/binds/0" && ! remove_folder "$3" &&
+        umount "$3/binds/0" && remove_folder "$3"
+    """
+    done = subprocess.run(
+        ["unshare", "--mount", "bash", "-c", script, "-", DEMO.parent / "lib", victim, run],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"Still mounted in it:\n{run}/binds/0\n" in done.stdout
+    assert not run.exists()
 
 
 def test_names_the_next_step_when_the_port_is_taken(tmp_path: Path) -> None:

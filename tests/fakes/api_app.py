@@ -49,6 +49,7 @@ class FakeApi:
     Attributes:
         user: Who asks.
         containers: By name.
+        servers: The hub's, by name.
         images: What may be started.
         places: What `create` tells before it ends.
         refuses: What an operation raises instead of an answer.
@@ -62,6 +63,7 @@ class FakeApi:
     user: str = "alice"
     role: m.Role = m.Role.STUDENT
     containers: dict[str, m.Container] = field(default_factory=dict)
+    servers: dict[str, m.Server] = field(default_factory=dict)
     images: list[m.Image] = field(default_factory=list)
     details: dict[str, m.ImageDetail] = field(default_factory=dict)
     places: list[m.Place] = field(default_factory=list)
@@ -218,6 +220,34 @@ class FakeApi:
     def _follow_stats(self, asked: Asked) -> Events:
         return [("stats", self._get_stats(asked))]
 
+    def _list_servers(self, _asked: Asked) -> m.Servers:
+        return m.Servers(named_limit=10, servers=tuple(self.servers.values()))
+
+    def _start_server(self, asked: Asked) -> Events:
+        wanted: m.ServerRequest = asked.body
+        if wanted.name in self.servers and self.servers[wanted.name].state != "stopped":
+            raise Conflict("Your server runs already.")
+        slots = (wanted.gpu_count if wanted.gpu else 0) * ("0:0",)
+        made = server(
+            wanted.name,
+            image=wanted.image,
+            gpu=wanted.gpu,
+            gpu_count=len(slots),
+            gpu_slots=slots,
+            project=wanted.project,
+        )
+        self.servers[wanted.name] = made
+        step = m.Step(name="start", text="Starting your server")
+        return [*(("place", each) for each in self.places), ("step", step), ("end", made)]
+
+    def _stop_server(self, asked: Asked) -> m.Server:
+        name = "" if asked.parts["name"] == "jupyter" else asked.parts["name"]
+        if name not in self.servers:
+            raise NotFound(f"You have no server called {name}.")
+        stopped = {"state": "stopped", "gpu_slots": (), "started_at": None, "stops_at": None}
+        self.servers[name] = self.servers[name].model_copy(update=stopped)
+        return self.servers[name]
+
     def _list_gpus(self, _asked: Asked) -> m.Gpus:
         return m.Gpus(taken_at=NOW, source="simulated", slots=())
 
@@ -265,6 +295,9 @@ class FakeApi:
 
     def _start_build(self, asked: Asked) -> m.Build:
         return build(asked.body.name, user=self.user, state="running")
+
+    def _list_builds(self, _asked: Asked) -> m.BuildList:
+        return m.BuildList(builds=())
 
     def _follow_build(self, _asked: Asked) -> Events:
         name = self.body("startBuild").name
@@ -433,6 +466,23 @@ def container(name: str, *, user: str = "alice", **facts: Any) -> m.Container:
         "created_at": NOW,
     }
     return m.Container.model_validate(usual | facts)
+
+
+def server(name: str = "", *, user: str = "alice", **facts: Any) -> m.Server:
+    """A server that runs."""
+    usual: dict[str, Any] = {
+        "name": name,
+        "title": name or "My server",
+        "container": name or "jupyter",
+        "state": "running",
+        "url": f"https://hub.example.org/user/{user}/{name}".rstrip("/") + "/",
+        "image": None,
+        "gpu": None,
+        "gpu_slots": (),
+        "started_at": NOW,
+        "stops_at": None,
+    }
+    return m.Server.model_validate(usual | facts)
 
 
 def build(name: str, *, user: str = "alice", state: str = "done", **facts: Any) -> m.Build:

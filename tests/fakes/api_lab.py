@@ -46,9 +46,11 @@ from fakes.engine_link import FakeEngineLink
 from fakes.event_log import FakeEventLog
 from fakes.folders import FakeStage
 from fakes.hub import FakeHub
+from fakes.hub_spawning import FakeHubSpawning
 from fakes.lab import POLICY as ONE_SLOT
 from fakes.lab import Lab
 from fakes.lifecycle_lab import LifecycleLab
+from fakes.people import FakeLeavingMark
 from fakes.policy import FakePolicy
 from fakes.process_table import FakeProcessTable
 from fakes.ssh_folder import FakeSshFolder
@@ -96,11 +98,13 @@ class ApiLab:
     builder: Builder | None = None
     url: str = ""
     hub: FakeHub = field(default_factory=FakeHub)
+    spawning: FakeHubSpawning = field(default_factory=FakeHubSpawning)
     link: FakeEngineLink = field(default_factory=FakeEngineLink)
     usage: FakeUsage = field(default_factory=FakeUsage)
     table: FakeProcessTable = field(default_factory=FakeProcessTable)
     seconds: Iterator[int] = field(default_factory=lambda: count(step=100))
     ssh_folder: FakeSshFolder = field(default_factory=FakeSshFolder)
+    mark: FakeLeavingMark = field(default_factory=FakeLeavingMark)
 
     def __post_init__(self) -> None:
         self.config = self.folder / "config"
@@ -131,6 +135,7 @@ class ApiLab:
             reports=Reports(clock=self.lab.clock, ledger=self.lab.ledger),
             disk_room=DiskRoom(lambda: "/"),
             stillness=Stillness(),
+            leaving_mark=self.mark,
             binds=Binds(self.lab.paths, FakeStage()),
             attribution=Attribution(
                 clock=self.lab.clock,
@@ -153,6 +158,8 @@ class ApiLab:
             hub=self.hub,
             builds=self.builder,
             creating=self.creator,
+            spawning=self.spawning,
+            named_servers=10,
         )
         self.served = served_by(self.api, self.rate)
 

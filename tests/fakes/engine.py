@@ -15,7 +15,7 @@ from ds01_spawner.domain.container import (
 )
 from ds01_spawner.domain.errors import Conflict, DeviceDriverMissing, NotFound, Unavailable
 from ds01_spawner.domain.labels import gpu_uuids_of
-from ds01_spawner.ports import Clock, EngineInfo
+from ds01_spawner.ports import Clock, EngineInfo, LocalImage
 from fakes.clock import FakeClock
 
 _KILLED = 137
@@ -35,6 +35,7 @@ class FakeEngine:
         stuck: When set, every call raises `Unavailable`, as after its deadline.
         has_device_driver: Whether device requests can be served.
         images: References that are present.
+        image_facts: Size and age of those that are not of a gigabyte and new.
         registry: References that can be pulled.
         networks: Labels of each network by name.
         specs: What each container was made from, by engine id; kept after its removal.
@@ -50,6 +51,7 @@ class FakeEngine:
         self.stuck = False
         self.has_device_driver = True
         self.images = set(images)
+        self.image_facts: dict[str, LocalImage] = {}
         self.registry: set[str] = set()
         self.networks: dict[str, dict[str, str]] = {}
         self.specs: dict[str, ContainerSpec] = {}
@@ -123,6 +125,11 @@ class FakeEngine:
     def has_image(self, reference: str) -> bool:
         self._enter("has_image", reference)
         return reference in self.images
+
+    def local_images(self) -> Mapping[str, LocalImage]:
+        self._enter("local_images")
+        usual = LocalImage(10**9, self.clock.now())
+        return {each: self.image_facts.get(each, usual) for each in self.images}
 
     def pull(self, reference: str) -> None:
         self._enter("pull", reference)

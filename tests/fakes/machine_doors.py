@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from ds01_spawner.domain.door import DoorRecord, EngineFacts, GroupMembers, NodeAccess
+from ds01_spawner.domain.door import DoorRecord, EngineFacts, GroupMembers, NodeAccess, ServicePort
 from ds01_spawner.domain.errors import NotFound, Unavailable
 
 _CLOSED, _GROUP = 0o002, 0o022
@@ -137,6 +137,16 @@ class FakeGateway:
 
     def answers(self) -> bool:
         return self.running
+
+
+@dataclass
+class FakeServicePorts:
+    """The `ServicePorts` port."""
+
+    ports: tuple[ServicePort, ...] = ()
+
+    def look(self) -> tuple[ServicePort, ...]:
+        return self.ports
 
 
 @dataclass

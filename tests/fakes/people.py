@@ -123,3 +123,20 @@ class FakeThings:
             user: tuple(each for each in things if each != thing)
             for user, things in self.things.items()
         }
+
+
+@dataclass
+class FakeLeavingMark:
+    """The `LeavingMark` port.
+
+    Attributes:
+        left: How many have left.
+    """
+
+    left: int = 0
+
+    def renew(self) -> None:
+        self.left += 1
+
+    def seen(self) -> int:
+        return self.left

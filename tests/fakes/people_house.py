@@ -12,7 +12,7 @@ from ds01_spawner.policy.resolution import Policy
 from ds01_spawner.ports.people import HubPeople
 from fakes.hub import FakeHub
 from fakes.lab import Lab
-from fakes.people import FakeAccountKeeper, FakeThings
+from fakes.people import FakeAccountKeeper, FakeLeavingMark, FakeThings
 from fakes.ssh_folder import FakeSshFolder
 
 POLICY = """
@@ -59,6 +59,7 @@ class PeopleHouse:
         self.things = FakeThings()
         self.ssh_folder = FakeSshFolder()
         self.hub = FakeHub()
+        self.mark = FakeLeavingMark()
         self.policy = _Files(folder / POLICY_FILE)
         self.memberships = MembershipFiles(folder)
         self.addresses = AddressFiles(folder)
@@ -90,6 +91,7 @@ class PeopleHouse:
             servers=self.lab.servers,
             hub=self.hub,
             hub_people=hub_people or self.hub,
+            mark=self.mark,
             audit=self.lab.audit,
             instance="here",
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ds01_spawner.domain.container import Container, ContainerSpec, ContainerState, DeviceDemand
 from ds01_spawner.domain.errors import Conflict, NotFound
-from ds01_spawner.ports import Clock, EngineInfo
+from ds01_spawner.ports import Clock, EngineInfo, LocalImage
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS containers (
@@ -60,6 +60,9 @@ class SharedEngine:
 
     def has_image(self, reference: str) -> bool:
         return bool(reference)
+
+    def local_images(self) -> Mapping[str, LocalImage]:
+        return {}
 
     def pull(self, reference: str) -> None:
         raise NotFound(f"The registry has no image {reference}.")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ds01_cli.frame import mounts
+from ds01_spawner.home import mounts
 
 
 def in_workspace(monkeypatch: pytest.MonkeyPatch, home: Path, folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any, Self
 import docker
 from docker.models.containers import Container
 
-IMAGE = "ds01/starter:latest"
+IMAGE = os.environ.get("DS01_STARTER_TAG", "ds01/starter:latest")
 TOKEN = "token-of-the-test"
 PATIENCE_SECONDS = 30
 

@@ -42,7 +42,7 @@ def hub_users(tokens: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
             """Say nothing on standard error."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}/hub/api"

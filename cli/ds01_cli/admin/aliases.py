@@ -12,6 +12,7 @@ import typer
 
 from ds01_cli.frame import guide, printing, table
 from ds01_cli.frame.table import Group
+from ds01_spawner.client.whole_files import put_text
 from ds01_spawner.domain.errors import Conflict, NotFound, Unavailable
 
 MARK = "# Written by: ds01 admin aliases install"
@@ -128,13 +129,9 @@ def _write_all(scripts: Mapping[Path, str]) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        fresh.write_text(text, "utf-8")
-        fresh.chmod(_EXECUTABLE)
-        fresh.replace(path)
+        put_text(path, text, _EXECUTABLE)
     except OSError as exc:
-        fresh.unlink(missing_ok=True)
         raise _closed(path, exc) from exc
 
 

@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ds01_cli.frame import printing, waiting
+from ds01_spawner.client import words
 from ds01_spawner.domain.errors import DS01Error, NotFound
 
 if TYPE_CHECKING:
@@ -70,11 +71,5 @@ class _Progress:
 
 def place_words(place: "Place") -> str:
     """`Waiting for 1 MIG slot: you are number 2 of 3. All are in use. …`."""
-    if place.place == 0:
-        return f"Your turn: you get {place.gpu}."
-    where = f"you are number {place.place} of {place.length}"
-    if place.length <= 1:
-        where = "you are the next"
-    reason = f" {place.reason}" if place.reason else ""
-    give_up = " Ctrl-C gives your place up." if sys.stderr.isatty() else ""
-    return f"Waiting for {place.gpu}: {where}.{reason}{give_up}"
+    give_up = " Ctrl-C gives your place up." if place.place and sys.stderr.isatty() else ""
+    return f"{words.place_words(place)}{give_up}"

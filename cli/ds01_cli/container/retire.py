@@ -80,7 +80,6 @@ def _saved(client: "Client", found: "Container", *, asks: bool) -> None:
     Raises:
         DS01Error: It was to be saved, and could not be.
     """
-    from ds01_cli.image.dockerfile import place_of_image  # noqa: PLC0415
     from ds01_cli.image.making import Wishes  # noqa: PLC0415
     from ds01_cli.image.save import (  # noqa: PLC0415 - only where it is offered
         image_of,
@@ -88,6 +87,7 @@ def _saved(client: "Client", found: "Container", *, asks: bool) -> None:
         print_changes,
         save,
     )
+    from ds01_spawner.home.image_places import place_of_image  # noqa: PLC0415
 
     name = found.name
     if found.state != "running":

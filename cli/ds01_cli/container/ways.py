@@ -3,26 +3,14 @@
 from typing import TYPE_CHECKING
 
 from ds01_cli.frame import printing
+from ds01_spawner.client.words import gpu_words
 from ds01_spawner.domain.errors import DS01Error
 
 if TYPE_CHECKING:
     from ds01_spawner.client import Client
-    from ds01_spawner.client.models import Container, Removed
+    from ds01_spawner.client.models import Container
 
-FULL = "full"
-
-
-def gpu_words(container: "Container | Removed") -> str:
-    """`, with GPU slot 0:1 (2g.10gb)`; empty without any."""
-    slots: tuple[str, ...] = getattr(container, "gpu_slots", ())
-    if not slots:
-        return ""
-    profiles: tuple[str, ...] = getattr(container, "gpu_profiles", ())
-    sizes = ["a whole GPU" if each == FULL else each for each in profiles]
-    if len(sizes) != len(slots):
-        sizes = [""] * len(slots)
-    shown = [f"{slot} ({size})" if size else slot for slot, size in zip(slots, sizes, strict=True)]
-    return f", with GPU slot{'s' * (len(slots) > 1)} {', '.join(shown)}"
+__all__ = ["gpu_words", "hub_of", "tell"]
 
 
 def hub_of(client: "Client") -> str | None:

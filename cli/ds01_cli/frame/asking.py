@@ -1,5 +1,6 @@
 """Questions: asked on a terminal; elsewhere the flag to give instead is named."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import Generic, TypeVar
 import typer
 
 V = TypeVar("V")
+
+_KERNEL = "JPY_PARENT_PID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,12 @@ class NobodyToAsk(typer.BadParameter):
 
 def can_ask() -> bool:
     """Whether somebody is there to answer: a terminal to read from, and one to ask on."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return sys.stdin.isatty() and sys.stderr.isatty() and not in_notebook()
+
+
+def in_notebook() -> bool:
+    """Whether a notebook's cell started this: it has a terminal, into which nobody can type."""
+    return _KERNEL in os.environ
 
 
 def text(

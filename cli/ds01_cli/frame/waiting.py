@@ -8,7 +8,7 @@ from typing import Protocol
 from rich.status import Status as Spinner
 from rich.text import Text
 
-from ds01_cli.frame import printing
+from ds01_cli.frame import asking, printing
 
 
 class Status(Protocol):
@@ -22,7 +22,7 @@ class Status(Protocol):
 def status(text: str) -> Iterator[Status]:
     """Show `text` while the body runs, on stderr: turning on a terminal, one line when piped."""
     out = printing.console(stderr=True)
-    if not out.is_terminal:
+    if not out.is_terminal or asking.in_notebook():
         lines = _Lines()
         lines.update(text)
         yield lines

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from ds01_cli.frame import asking, guide
 from ds01_cli.frame.asking import Choice
-from ds01_spawner.client.models import ImageOptions
 from ds01_spawner.domain.errors import InvalidRequest
-from ds01_spawner.recipes.catalogue import NO_USE_CASE, Catalogue, Framework, UseCase
+from ds01_spawner.recipes.catalogue import NO_USE_CASE, Catalogue, Framework
 from ds01_spawner.recipes.packages import apt_packages, pip_packages
 from ds01_spawner.recipes.recipe import Recipe
 
@@ -35,21 +34,6 @@ class Flags:
     pip: tuple[str, ...] = ()
     apt: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
-
-
-def catalogue_of(options: ImageOptions) -> Catalogue:
-    """What there is to choose from, as the server tells it."""
-    frameworks = tuple(Framework(**each.model_dump()) for each in options.frameworks)
-    use_cases = tuple(UseCase(**each.model_dump()) for each in options.use_cases)
-    return Catalogue(
-        frameworks=frameworks,
-        use_cases=use_cases,
-        jupyter=options.jupyter,
-        data_science=options.data_science,
-        tools=options.tools,
-        notices_from=options.notices_from,
-        host_settings=options.host_settings,
-    )
 
 
 def recipe_of(flags: Flags, catalogue: Catalogue) -> Recipe:

@@ -7,19 +7,13 @@ import typer
 from ds01_cli.frame import asking, completing, guide, printing, session
 from ds01_cli.frame.flags import Json
 from ds01_cli.image import options
-from ds01_cli.image.choosing import Flags, catalogue_of, recipe_of
-from ds01_cli.image.dockerfile import DOCKERFILE, Place, name_for, place_of_image
-from ds01_cli.image.making import (
-    Wishes,
-    check_unedited,
-    made,
-    own_image,
-    renewed,
-    requirements_of,
-    taken_back,
-)
-from ds01_cli.project.folders import image_around
+from ds01_cli.image.choosing import Flags, recipe_of
+from ds01_cli.image.making import Wishes, check_unedited, made, taken_back
 from ds01_spawner.domain.errors import Conflict, InvalidRequest
+from ds01_spawner.home.image_places import DOCKERFILE, Place, name_for, place_of_image
+from ds01_spawner.home.images import catalogue_of, own_image
+from ds01_spawner.home.projects import image_around
+from ds01_spawner.home.requirement_files import renewed, requirements_of
 from ds01_spawner.recipes.dockerfile import written
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.packages import apt_packages, image_name, pip_packages
@@ -95,6 +89,7 @@ def create(  # noqa: PLR0913 - the flags of the command
         lists = requirements_of(place, requirements)
         if requirements is None and place.project is not None:
             lists = renewed(place, _lists_before(before))
+        printing.note(*lists.notes)
         flags = Flags(
             framework,
             use_case,

@@ -7,16 +7,14 @@ import typer
 from ds01_cli.frame import guide, printing, session
 from ds01_cli.frame.flags import Form, Format, Json
 from ds01_cli.image import options
-from ds01_cli.image.choosing import catalogue_of
-from ds01_cli.image.dockerfile import Place, place_of_image
-from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import DS01Error, InvalidRequest
 from ds01_spawner.domain.wording import clean, size
+from ds01_spawner.home.image_places import Place, place_of_image
+from ds01_spawner.home.images import called, catalogue_of
 from ds01_spawner.recipes.catalogue import Catalogue
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.recipe import Recipe, loaded
 
-_LATEST = ":latest"
 _MOST_LAYERS = 8
 _WIDEST = 70
 
@@ -100,11 +98,6 @@ def show(
     if rows:
         printing.say("", "Its largest layers:")
         printing.table(("SIZE", "STEP"), rows, right=("SIZE",))
-
-
-def called(image: m.Image) -> str:
-    """What a person calls an image."""
-    return (image.key or image.title).removesuffix(_LATEST)
 
 
 def _place(name: str, project: str | None) -> Place | None:

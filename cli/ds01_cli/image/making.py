@@ -1,22 +1,18 @@
 """What `create`, `update` and `save-from` share: a Dockerfile in its place, and a build."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
-from ds01_cli.frame import guide, here, printing
-from ds01_cli.image.building import BuildFailed, Wanted, build, said_sizes
-from ds01_cli.image.context import files_for
-from ds01_cli.image.dockerfile import Place
+from ds01_cli.frame import guide, printing
+from ds01_cli.image.building import build
 from ds01_spawner.client import Client
-from ds01_spawner.client import models as m
-from ds01_spawner.domain.errors import Conflict, DS01Error, InvalidRequest, NotFound
+from ds01_spawner.domain.errors import Conflict, DS01Error
+from ds01_spawner.home.build_context import files_for
+from ds01_spawner.home.builds import BuildFailed, Wanted, said_sizes
+from ds01_spawner.home.image_places import Place
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.recipe import dumped
-from ds01_spawner.recipes.requirements import as_text, listed
-
-_FROM = "requirements.from-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +56,9 @@ def made(client: Client, name: str, place: Place, text: str, wishes: Wishes) -> 
         place.shown,
         recipe=None if recipe is None else dumped(recipe),
         fresh=wishes.fresh,
-        verbose=wishes.verbose,
     )
     try:
-        ended = build(client, wanted)
+        ended = build(client, wanted, verbose=wishes.verbose)
     except BuildFailed as exc:
         if wishes.as_json:
             why = exc.explanation
@@ -117,89 +112,3 @@ def check_unedited(name: str, place: Place, text: str | None, *, overwrite: bool
         f"Build what it says: ds01 image update {name}{place.flag} --rebuild; "
         "or write over it: --overwrite.",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Requirements:
-    """What the build reads packages from.
-
-    Attributes:
-        names: Files beside the Dockerfile.
-        written: Text of those that are not there yet.
-    """
-
-    names: tuple[str, ...] = ()
-    written: Mapping[str, str] = field(default_factory=dict)
-
-
-def requirements_of(place: Place, path: str | None) -> Requirements:
-    """The files that a build reads packages from, for what a person gave.
-
-    A `requirements.txt` of the folder is read as it is. Anything else is said anew in a file
-    beside the Dockerfile, which is for the caller to write.
-
-    Args:
-        place: Where the Dockerfile is.
-        path: What the person gave; `None` for nothing.
-
-    Raises:
-        NotFound: It is not there.
-        InvalidRequest: It lists no packages that can be read.
-    """
-    if path is None:
-        return Requirements()
-    given = Path(path).expanduser()
-    beside = place.folder / given
-    source = beside if not given.exists() and beside.exists() else given
-    found = listed(source.name, _read(source))
-    printing.note(*found.notes)
-    inside = here.resolved(source).parent == here.resolved(place.folder)
-    if inside and source.suffix == ".txt":
-        for name in found.includes:
-            listed(name, _read(place.folder / name))
-        return Requirements((source.name, *found.includes))
-    if found.includes:
-        raise InvalidRequest(
-            f"{source.name} includes {found.includes[0]}, which is not in the image's folder.",
-            f"Put both into {place.folder}, and give --requirements {source.name}.",
-        )
-    name = f"{_FROM}{source.stem}.txt"
-    return Requirements((name,), {name: as_text(found, source.name)})
-
-
-def renewed(place: Place, names: tuple[str, ...]) -> Requirements:
-    """The same files, with the text of those that were made from others, as these are now.
-
-    Raises:
-        InvalidRequest: One of those lists no packages that can be read.
-    """
-    written: dict[str, str] = {}
-    for name in names:
-        stem = name.removeprefix(_FROM).removesuffix(".txt")
-        if not name.startswith(_FROM):
-            continue
-        for suffix in (".yml", ".yaml", ".toml"):
-            source = place.folder / f"{stem}{suffix}"
-            if source.is_file():
-                found = listed(source.name, _read(source))
-                written[name] = as_text(found, source.name)
-                printing.note(*found.notes)
-                break
-    return Requirements(names, written)
-
-
-def own_image(client: Client, name: str) -> m.Image | None:
-    """The image of one's own that is called so."""
-    wanted = f"{name}:latest"
-    return next(
-        (each for each in client.images().images if each.own and each.title == wanted), None
-    )
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except FileNotFoundError as exc:
-        raise NotFound(f"There is no file {path}.", "Give its path, or leave it out.") from exc
-    except (OSError, UnicodeDecodeError) as exc:
-        raise InvalidRequest(f"{path} cannot be read: {exc}.") from exc

@@ -1,8 +1,6 @@
 """`ds01 image delete` and `ds01 image prune`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,35 +8,11 @@ import typer
 from ds01_cli.frame import asking, guide, printing, session
 from ds01_cli.frame.flags import Json
 from ds01_cli.image import options
-from ds01_cli.image.dockerfile import every_place_of
-from ds01_cli.project.folders import shown_path
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import Conflict
 from ds01_spawner.domain.wording import size
-
-_LATEST = ":latest"
-
-
-@dataclass(frozen=True, slots=True)
-class _Files:
-    """What becomes of the files that an image was made of.
-
-    Attributes:
-        removed: Those that went with it.
-        left: Those that are still there.
-    """
-
-    removed: tuple[Path, ...]
-    left: tuple[Path, ...]
-
-    def sentences(self) -> list[str]:
-        """The same for people."""
-        told = []
-        if self.removed:
-            told.append(f"Deleted with it: {', '.join(map(shown_path, self.removed))}")
-        if self.left:
-            told.append(f"Still there: {', '.join(map(shown_path, self.left))}")
-        return told
+from ds01_spawner.home.image_files import Files, forgotten
+from ds01_spawner.home.images import LATEST
 
 
 def delete(
@@ -52,7 +26,7 @@ def delete(
 ) -> None:
     """Delete images of yours; says first which of your containers use them."""
     guide.tell("check")
-    wanted = list(dict.fromkeys(name.removesuffix(_LATEST) for name in names))
+    wanted = list(dict.fromkeys(name.removesuffix(LATEST) for name in names))
     with session.connect() as client:
         details = [client.image(name) for name in wanted]
         for name, detail in zip(wanted, details, strict=True):
@@ -65,7 +39,7 @@ def delete(
                 printing.print_json(_facts([], []))
             return
         gone = [client.delete_image(name).name for name in wanted]
-    files = [_files(name, with_dockerfile=with_dockerfile) for name in wanted]
+    files = [forgotten(name, with_dockerfile=with_dockerfile) for name in wanted]
     if as_json:
         printing.print_json(_facts(gone, files))
         return
@@ -121,20 +95,7 @@ def _size(detail: m.ImageDetail) -> str:
     return "size not known" if detail.size_bytes is None else size(detail.size_bytes)
 
 
-def _files(name: str, *, with_dockerfile: bool) -> _Files:
-    """What becomes of the files of an image; those that go are deleted."""
-    removed: list[Path] = []
-    left: list[Path] = []
-    for place in every_place_of(name):
-        goes = with_dockerfile and place.project is None
-        (removed if goes else left).extend(place.written())
-        if goes:
-            place.remove(each.name for each in place.written())
-            left += sorted(place.folder.iterdir()) if place.folder.is_dir() else []
-    return _Files(tuple(removed), tuple(left))
-
-
-def _facts(gone: Sequence[str], files: Sequence[_Files]) -> dict[str, list[str]]:
+def _facts(gone: Sequence[str], files: Sequence[Files]) -> dict[str, list[str]]:
     return {
         "deleted": list(gone),
         "files_deleted": [str(path) for each in files for path in each.removed],

@@ -8,12 +8,12 @@ import typer
 from ds01_cli.frame import asking, completing, guide, printing, session
 from ds01_cli.frame.flags import Json
 from ds01_cli.image import options
-from ds01_cli.image.dockerfile import Place, place_of_image
 from ds01_cli.image.making import Wishes
 from ds01_cli.image.update import Changes, apply
 from ds01_spawner.client import Client
 from ds01_spawner.client.streams import STDOUT
 from ds01_spawner.domain.errors import Conflict, InvalidRequest
+from ds01_spawner.home.image_places import Place, place_of_image
 from ds01_spawner.recipes.by_hand import LOOK, Change, installed
 from ds01_spawner.recipes.packages import image_name, pip_name, pip_package
 

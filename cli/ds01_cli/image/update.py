@@ -9,11 +9,12 @@ import typer
 from ds01_cli.frame import guide, printing, session
 from ds01_cli.frame.flags import Json
 from ds01_cli.image import options
-from ds01_cli.image.choosing import catalogue_of
-from ds01_cli.image.dockerfile import Place, name_for, place_of_image
-from ds01_cli.image.making import Wishes, made, renewed, requirements_of, taken_back
+from ds01_cli.image.making import Wishes, made, taken_back
 from ds01_spawner.client import Client
 from ds01_spawner.domain.errors import Conflict, NotFound
+from ds01_spawner.home.image_places import Place, name_for, place_of_image
+from ds01_spawner.home.images import catalogue_of
+from ds01_spawner.home.requirement_files import renewed, requirements_of
 from ds01_spawner.recipes.catalogue import Catalogue
 from ds01_spawner.recipes.dockerfile import written
 from ds01_spawner.recipes.dockerfile_reading import kept
@@ -167,6 +168,7 @@ def _text(
         changed = replace(changed, requirements=lists.names)
     else:
         lists = renewed(place, changed.requirements)
+    printing.note(*lists.notes)
     return written(changed, catalogue, name), lists.written
 
 

@@ -7,7 +7,7 @@ import typer
 
 from ds01_cli.frame import guide, printing, session
 from ds01_cli.frame.flags import Json
-from ds01_cli.own.limits import USAGE, amount, place_of, sentences
+from ds01_spawner.client.limit_words import USAGE, amount, place_of, sentences
 from ds01_spawner.domain.errors import NotFound
 from ds01_spawner.domain.wording import clean
 

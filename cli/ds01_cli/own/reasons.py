@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 
-from ds01_cli.own.limits import place_of
+from ds01_spawner.client.limit_words import place_of
 from ds01_spawner.client.models import AuditEvent, Container, LimitValue, Me, Ticket
 from ds01_spawner.domain.names import SEPARATOR
 from ds01_spawner.domain.wording import clean, clock_time

@@ -1,40 +1,20 @@
 """`ds01 user-setup`: from a new account to a running container, one step after the other."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ds01_cli.container import making, ways
-from ds01_cli.frame import asking, guide, here, printing, session, waiting
+from ds01_cli.container import making
+from ds01_cli.frame import asking, guide, printing, session, waiting
 from ds01_cli.frame.pages import print_markdown
-from ds01_cli.ssh import setup
 from ds01_spawner.client import Client
-from ds01_spawner.client import models as m
 from ds01_spawner.client.problems import NotTheApi, Unauthenticated, Unreachable
 from ds01_spawner.domain.errors import DS01Error
-from ds01_spawner.recipes.first_steps import FILE, Ready, first_steps
-
-FOLDERS = (here.PROJECTS, "data", ".config")
-_NAME = "first"
-_RUNNING = "running"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What became of one step.
-
-    Attributes:
-        name: folders, key, vscode, container, first-steps.
-        state: `done`, `there` (it was so before), `skipped`, `failed`.
-        words: The same for people.
-    """
-
-    name: str
-    state: str
-    words: str
+from ds01_spawner.home import first_day, ssh_files
+from ds01_spawner.home.first_day import Step
+from ds01_spawner.recipes.first_steps import first_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +60,12 @@ def user_setup(
     with session.connect() as client:
         client.me()  # where nobody answers, nothing is made
         steps, failure = _taken(client, wishes, quiet=as_json)
-        page = first_steps(_ready(client))
+        page = first_steps(first_day.ready(client))
     try:
-        steps.append(_kept(page))
+        steps.append(first_day.keep_page(page))
     except DS01Error as exc:
         failure = failure or exc
-        steps.append(Step("first-steps", "failed", str(exc)))
+        steps.append(Step(first_day.FIRST_STEPS, first_day.FAILED, str(exc)))
     if as_json:
         printing.print_json({"steps": [asdict(each) for each in steps], "first_steps": page})
     else:
@@ -102,8 +82,8 @@ def _taken(client: Client, wishes: _Wishes, *, quiet: bool) -> tuple[list[Step],
     first: DS01Error | None = None
     # Each is told as its own: a guide's words are looked up by them.
     every: tuple[tuple[str, Callable[[], None], Callable[[], Step]], ...] = (
-        ("folders", lambda: guide.tell("folders"), _folders),
-        ("key", lambda: guide.tell("key"), lambda: _key(client)),
+        ("folders", lambda: guide.tell("folders"), first_day.make_folders),
+        ("key", lambda: guide.tell("key"), lambda: first_day.make_key(client)),
         ("vscode", lambda: guide.tell("vscode"), lambda: _editors(wishes)),
         ("container", lambda: guide.tell("container"), lambda: _container(client, wishes)),
     )
@@ -127,109 +107,33 @@ def _say(step: Step) -> None:
     printing.say(f"{marks[step.state]} {step.words}")
 
 
-def _folders() -> Step:
-    if not here.on_server():
-        return Step("folders", "skipped", "Your folders are on the server, not on this computer.")
-    made = [name for name in FOLDERS if _make(Path.home() / name)]
-    if not made:
-        return Step("folders", "there", "Your folders are there: ~/projects, ~/data.")
-    return Step("folders", "done", f"Folders made: {', '.join(f'~/{name}' for name in made)}.")
-
-
-def _make(folder: Path) -> bool:
-    try:
-        folder.mkdir()
-    except FileExistsError as exc:
-        if not folder.is_dir():
-            raise DS01Error(
-                f"{folder} is a file where a folder should be.", "Rename it, and run this again."
-            ) from exc
-        return False
-    except OSError as exc:
-        raise DS01Error(
-            f"{folder} cannot be made: {exc.strerror}.",
-            "Make room, or tell your administrator; then run this again.",
-        ) from exc
-    return True
-
-
-def _key(client: Client) -> Step:
-    """The key of this computer: the private half is made here and never leaves it."""
-    where, is_new = setup.prepare(client, None)
-    if is_new:
-        return Step(
-            "key", "done", f"Your containers know the key of this computer: {where.identity}."
-        )
-    return Step("key", "there", "Your containers know the key of this computer already.")
-
-
 def _editors(wishes: _Wishes) -> Step:
-    where = setup.files()
-    if not where.config.exists():
-        return Step("vscode", "skipped", "VS Code is left for later: there is no key yet.")
-    if setup.is_included(where):
-        return Step("vscode", "there", "ssh and VS Code find your containers already.")
-    question = f"Add one line to {where.own_config}, so that ssh and VS Code find your containers?"
+    found = first_day.look_for_editors()
+    if found.state != first_day.OPEN:
+        return found
+    own = ssh_files.files().own_config
+    question = f"Add one line to {own}, so that ssh and VS Code find your containers?"
     if wishes.asks and not asking.confirm(question, "--quick", default=True):
-        return Step("vscode", "skipped", "Left as it is. To do it later: ds01 ssh-config")
-    setup.include(where)
-    return Step("vscode", "done", "ssh and VS Code find your containers, as NAME.ds01.")
+        return Step(found.name, "skipped", "Left as it is. To do it later: ds01 ssh-config")
+    return first_day.tell_editors()
 
 
 def _container(client: Client, wishes: _Wishes) -> Step:
     later = "To start one: ds01 container deploy"
     containers = client.containers().containers
-    running = _running(containers)
-    if running is not None:
-        return Step("container", "there", f"You have a container that runs: {running.name}.")
+    found = first_day.look_for_container(containers)
+    if found.state != first_day.OPEN:
+        return found
     if wishes.without_container:
-        return Step("container", "skipped", f"No container was started. {later}")
+        return Step(found.name, "skipped", f"No container was started. {later}")
     gpu = "without a GPU" if wishes.without_gpu else "with one GPU slot"
     if wishes.asks and not asking.confirm(
         f"Start a first container {gpu}?", "--no-container", default=True
     ):
-        return Step("container", "skipped", f"No container was started. {later}")
-    if any(each.name == _NAME for each in containers):
-        with waiting.status(f"Starting {_NAME} …"):
-            started = client.start(_NAME)
-    else:
-        started = making.made(client, _wanted(wishes))
-    return Step("container", "done", f"{started.name} runs{ways.gpu_words(started)}.")
-
-
-def _wanted(wishes: _Wishes) -> m.CreateRequest:
-    return m.CreateRequest(
-        name=_NAME,
-        image=wishes.image,
-        gpus=0 if wishes.without_gpu else 1,
-        gpu="none" if wishes.without_gpu else None,
-    )
-
-
-def _running(containers: Iterable[m.Container]) -> m.Container | None:
-    return next((each for each in containers if each.state == _RUNNING), None)
-
-
-def _ready(client: Client) -> Ready:
-    me = client.me()
-    running = _running(me.containers)
-    where = setup.files()
-    return Ready(
-        user=me.user,
-        container=running.name if running else "",
-        gpu=ways.gpu_words(running).removeprefix(", with ") if running else "",
-        hub_url=me.hub_url or "",
-        ssh=where.config.exists() and setup.is_included(where),
-        folders=here.on_server(),
-    )
-
-
-def _kept(page: str) -> Step:
-    """The page in a file of its own.
-
-    Raises:
-        Unavailable: It cannot be written.
-    """
-    path = setup.files().config.parent / FILE
-    setup.write(path, page)
-    return Step("first-steps", "done", f"The first steps are below, and in {path}.")
+        return Step(found.name, "skipped", f"No container was started. {later}")
+    name = first_day.CONTAINER_NAME
+    if any(each.name == name for each in containers):
+        with waiting.status(f"Starting {name} …"):
+            return first_day.started(client.start(name))
+    wanted = first_day.first_container(image=wishes.image, without_gpu=wishes.without_gpu)
+    return first_day.started(making.made(client, wanted))

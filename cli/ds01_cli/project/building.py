@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from ds01_cli.image.context import files_for
-from ds01_cli.image.dockerfile import Place
-from ds01_cli.image.making import own_image
 from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import NotFound
+from ds01_spawner.home.build_context import files_for
+from ds01_spawner.home.image_places import Place
+from ds01_spawner.home.images import own_image
 from ds01_spawner.recipes.project import Project
 from ds01_spawner.recipes.source import source_digest
 

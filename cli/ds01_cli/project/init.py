@@ -1,10 +1,5 @@
 """`ds01 project init`: a folder with everything that a project begins with."""
 
-import os
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,15 +8,19 @@ import typer
 from ds01_cli.frame import asking, guide, printing, session
 from ds01_cli.frame.asking import Choice
 from ds01_cli.frame.flags import Json
-from ds01_cli.image.choosing import catalogue_of
-from ds01_cli.project.folders import shown_path, usual_folder
-from ds01_spawner.domain.errors import Conflict, InvalidRequest, Unavailable
-from ds01_spawner.recipes import devcontainer
+from ds01_spawner.domain.errors import Conflict, InvalidRequest
+from ds01_spawner.home.images import catalogue_of
+from ds01_spawner.home.project_files import (
+    check_free,
+    check_roots,
+    is_root,
+    make,
+    make_repository,
+    planned,
+)
+from ds01_spawner.home.projects import shown_path, usual_folder
 from ds01_spawner.recipes.catalogue import NO_USE_CASE, Catalogue, Framework
-from ds01_spawner.recipes.project import REQUIREMENTS, Project, files_of, project_name
-from ds01_spawner.recipes.recipe import Recipe
-
-_GIT_SECONDS = 30
+from ds01_spawner.recipes.project import Project, project_name
 
 
 def init(  # noqa: PLR0913 - the flags of the command
@@ -67,7 +66,9 @@ def init(  # noqa: PLR0913 - the flags of the command
     guide.tell("name")
     called = project_name(name) if name else asking.text("Name of the project", "NAME", check=_name)
     folder = (inside.expanduser() if inside else usual_folder()) / called
-    _check_free(folder)
+    check_free(folder)
+    if is_root():
+        check_roots(folder.parent)
     asks = not quick and asking.can_ask()
     with session.connect() as client:
         catalogue = catalogue_of(client.image_options())
@@ -75,13 +76,11 @@ def init(  # noqa: PLR0913 - the flags of the command
     base = _framework(framework, catalogue, asks=asks and kind is None)
     size = gpu if gpu is not None else ("" if base.gpu else "none")
     project = Project(called, chosen, size, description=description)
-    files = files_of(project, Recipe(base.key, chosen, requirements=(REQUIREMENTS,)), catalogue)
-    if with_devcontainer:
-        files[devcontainer.PATH] = devcontainer.devcontainer(project)
+    files = planned(project, base.key, catalogue, with_devcontainer=with_devcontainer)
     if not dry_run:
         guide.tell("files")
-        _make(folder, files)
-    notes = () if dry_run or not git else _repository(folder)
+        make(folder, files)
+    notes = () if dry_run or not git else make_repository(folder)
     if as_json:
         told = {"name": called, "folder": str(folder), "type": chosen, "framework": base.key}
         printing.print_json({**told, "files": sorted(files), "made": not dry_run})
@@ -127,69 +126,7 @@ def _framework(said: str | None, catalogue: Catalogue, *, asks: bool) -> Framewo
 def _name(text: str) -> str:
     try:
         checked = project_name(text)
-        _check_free(usual_folder() / checked)
+        check_free(usual_folder() / checked)
     except (InvalidRequest, Conflict) as exc:
         raise ValueError(str(exc)) from exc
     return checked
-
-
-def _check_free(folder: Path) -> None:
-    if folder.is_symlink() or (folder.exists() and (folder.is_file() or any(folder.iterdir()))):
-        raise Conflict(
-            f"{shown_path(folder)} is there already, and nothing in it was changed.",
-            "Choose another name, or work on it: ds01 project launch.",
-        )
-
-
-def _make(folder: Path, files: Mapping[str, str]) -> None:
-    """Make all files, or none: they are written beside, and moved into place when all are there."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as exc:
-        raise _unwritable(folder, exc) from exc
-    try:
-        for path, text in files.items():
-            place = draft / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text, "utf-8")
-        draft.chmod(0o777 & ~_umask())
-        draft.rename(folder)  # over an empty folder, or over nothing
-    except OSError as exc:
-        raise _unwritable(folder, exc) from exc
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
-def _unwritable(folder: Path, error: OSError) -> Unavailable:
-    return Unavailable(
-        f"{shown_path(folder)} cannot be made: {error.strerror}.",
-        "Nothing was made. Look at your room with ds01 check-limits, or choose another folder:"
-        " --in FOLDER.",
-    )
-
-
-def _repository(folder: Path) -> tuple[str, ...]:
-    """Make it a git repository; what went wrong, as sentences."""
-    git = shutil.which("git")
-    if git is None:
-        return ("git is not installed here, so there is no repository yet.",)
-    try:
-        subprocess.run(  # noqa: S603 - git, with words of ours
-            [git, "init", "--quiet", "--initial-branch=main", "."],
-            cwd=folder,
-            check=True,
-            capture_output=True,
-            timeout=_GIT_SECONDS,
-            text=True,
-        )
-    except (OSError, subprocess.SubprocessError) as exc:
-        said = (getattr(exc, "stderr", "") or str(exc)).strip().splitlines()
-        return (f"git did not make a repository: {said[-1] if said else exc}.",)
-    return ()

@@ -11,10 +11,10 @@ from ds01_cli.frame import completing, guide, here, printing, session, waiting
 from ds01_cli.frame.flags import Json
 from ds01_cli.image.making import Wishes, made
 from ds01_cli.project import building
-from ds01_cli.project.folders import find, shown_path
 from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import Conflict, Forbidden
+from ds01_spawner.home.projects import find, shown_path
 from ds01_spawner.recipes.project import Project
 
 _NO_GPU = "none"

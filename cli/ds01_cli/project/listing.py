@@ -10,7 +10,7 @@ from ds01_cli.container import naming
 from ds01_cli.frame import completing, guide, printing, session
 from ds01_cli.frame.flags import Json
 from ds01_cli.project import building
-from ds01_cli.project.folders import Found, every, find, shown_path
+from ds01_spawner.home.projects import Found, every, find, shown_path
 
 if TYPE_CHECKING:
     from ds01_spawner.client import models as m

@@ -3,14 +3,13 @@
 So it loads neither the frame of the other commands nor the typed client.
 """
 
-import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 
 from ds01_cli.ssh import by_socket
 from ds01_cli.ssh.pump import pump
 from ds01_spawner.client import places
+from ds01_spawner.client.whole_files import put_text
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.recipes.ssh_config import container_of, known_hosts
 
@@ -90,14 +89,9 @@ def _keep(file: str, text: str) -> None:
                 return
     except (OSError, ValueError):
         pass
-    fresh = f"{file}.{os.getpid()}"
     try:
-        with open(fresh, "w", encoding="ascii") as out:  # noqa: PTH123 - pathlib is not loaded
-            out.write(text)
-        os.replace(fresh, file)  # noqa: PTH105 - pathlib is not loaded
+        put_text(file, text)
     except OSError as exc:
-        with suppress(OSError):
-            os.unlink(fresh)  # noqa: PTH108 - pathlib is not loaded
         raise Unavailable(
             f"The key of the container cannot be kept in {file}: {exc.strerror}.",
             "Run again: ds01 ssh-config.",

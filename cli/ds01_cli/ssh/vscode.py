@@ -11,6 +11,7 @@ import typer
 from ds01_cli.frame import completing, guide, printing, session
 from ds01_cli.ssh import running, setup
 from ds01_spawner.domain.errors import Conflict, InvalidRequest
+from ds01_spawner.recipes.ssh_config import editor_link
 
 
 class Editor(StrEnum):
@@ -52,7 +53,7 @@ def vscode(
     if not folder.startswith("/"):
         raise InvalidRequest(f"{folder} is no folder of the container.", "Begin it with a slash.")
     remote = f"vscode-remote://ssh-remote+{host}{quote(folder)}"
-    link = f"{_SCHEMES[editor]}://vscode-remote/ssh-remote+{host}{quote(folder)}"
+    link = editor_link(host, folder, _SCHEMES[editor])
     if as_json:
         printing.print_json({"host": host, "path": folder, "remote": remote, "link": link})
         return

@@ -20,6 +20,7 @@ from ds01_spawner.adapters.docker_engine.inspection import (
     inspected_container,
 )
 from ds01_spawner.adapters.docker_engine.layers import layers_of, leads_to
+from ds01_spawner.adapters.docker_engine.local_images import local_images
 from ds01_spawner.adapters.docker_engine.networks import ensure_network, list_bridges
 from ds01_spawner.adapters.docker_engine.payload import container_payload, unset_by_image
 from ds01_spawner.adapters.docker_engine.pulling import pull_image
@@ -31,7 +32,7 @@ from ds01_spawner.domain.container import Container, ContainerSpec
 from ds01_spawner.domain.errors import Conflict, Forbidden, NotFound, Unavailable
 from ds01_spawner.domain.labels import IMAGE_OWNER, RESERVED_LABELS
 from ds01_spawner.domain.people import Thing
-from ds01_spawner.ports import EngineInfo
+from ds01_spawner.ports import EngineInfo, LocalImage
 from ds01_spawner.ports.isolation import Bridge
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
@@ -147,6 +148,10 @@ class DockerEngine:
         """Whether the image is present locally."""
         return self._image(reference) is not None
 
+    def local_images(self) -> Mapping[str, LocalImage]:
+        """Every image on this machine that has a name, by each of its references."""
+        return local_images(self._connection)
+
     def image_owner(self, image_id: str) -> str | None:
         """Slug of the person who made an image that nobody calls anything; `None` for others."""
         found = self._image(image_id)
@@ -154,6 +159,10 @@ class DockerEngine:
             return None
         owner = ((found.get("Config") or {}).get("Labels") or {}).get(IMAGE_OWNER)
         return str(owner) if owner else None
+
+    def image_bytes(self, image_id: str) -> int:
+        """Size of an image with all that it stands on; 0 where there is none."""
+        return int((self._image(image_id) or {}).get("Size") or 0)
 
     def pull(self, reference: str) -> None:
         """Fetch an image; neither waits for the other calls' breaker nor trips it."""

@@ -8,5 +8,14 @@ from ds01_spawner.adapters.doors.files import DoorFolder, HostFiles
 from ds01_spawner.adapters.doors.gateway_socket import HttpSocket
 from ds01_spawner.adapters.doors.groups import GroupFiles
 from ds01_spawner.adapters.doors.nodes import FileNodes
+from ds01_spawner.adapters.doors.service_ports import ListeningPorts
 
-__all__ = ["DaemonFile", "DoorFolder", "FileNodes", "GroupFiles", "HostFiles", "HttpSocket"]
+__all__ = [
+    "DaemonFile",
+    "DoorFolder",
+    "FileNodes",
+    "GroupFiles",
+    "HostFiles",
+    "HttpSocket",
+    "ListeningPorts",
+]

@@ -67,6 +67,7 @@ from ds01_spawner.client.models.questions import (
     ReconcileQuery,
     SshKeyRequest,
 )
+from ds01_spawner.client.models.servers import Server, ServerRequest, Servers
 from ds01_spawner.client.models.ssh import SshAccess, SshIdentity
 from ds01_spawner.client.models.usage import UsageQuery, UsageReport, UsageRow
 from ds01_spawner.client.models.work import (
@@ -155,6 +156,9 @@ __all__ = [
     "Removed",
     "Repaired",
     "Role",
+    "Server",
+    "ServerRequest",
+    "Servers",
     "SshAccess",
     "SshIdentity",
     "SshKey",

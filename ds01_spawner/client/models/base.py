@@ -3,9 +3,12 @@
 import ast
 import inspect
 import re
-import textwrap
+import sys
+from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from itertools import pairwise
+from threading import Lock
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import (
@@ -89,8 +92,22 @@ class Wire(BaseModel):
 def _described(model: type) -> dict[str, str]:
     texts: dict[str, str] = {}
     for each in reversed(model.__mro__[: model.__mro__.index(Wire)]):
-        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
+        with _READING:
+            texts |= _below_fields(each.__module__).get(each.__name__, {})
+    return texts
+
+
+_READING = Lock()
+"""On Python 3.11 two threads that parse at a time can get a SystemError (gh-106905)."""
+
+
+@cache
+def _below_fields(module: str) -> Mapping[str, Mapping[str, str]]:
+    """By class and field of a module, the text that its source has below the field."""
+    found: dict[str, dict[str, str]] = {}
+    for definition in ast.parse(inspect.getsource(sys.modules[module])).body:
         if isinstance(definition, ast.ClassDef):
+            texts = found.setdefault(definition.name, {})
             for field, below in pairwise(definition.body):
                 match field, below:
                     case (
@@ -98,7 +115,7 @@ def _described(model: type) -> dict[str, str]:
                         ast.Expr(value=ast.Constant(value=str(text))),
                     ):
                         texts[name] = inspect.cleandoc(text)
-    return texts
+    return found
 
 
 class Role(StrEnum):

@@ -35,7 +35,7 @@ class Admin:
         query = ask.asked(m.PageQuery)
 
         def read(platform: Platform) -> m.People:
-            situation = platform.admission.current()
+            situation = platform.admission.current(ask.max_age)
             every = _names(platform, situation)
             begin = query.cursor or ""
             rest = [user for user in every if user > begin]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from ds01_spawner.client.models import Wire
@@ -17,7 +18,8 @@ from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import EngineLink, Query
 from ds01_spawner.gateway.wire.threads import Threads
 from ds01_spawner.operations.audit import in_request
-from ds01_spawner.ports import HubClient
+from ds01_spawner.operations.observe import AT_ONCE
+from ds01_spawner.ports import HubClient, HubSpawning
 
 T = TypeVar("T")
 Q = TypeVar("Q", bound=Wire)
@@ -63,6 +65,9 @@ class Api:
         builds: Builds images; `None` where none are built.
         creating: Makes containers; `None` where none are made.
         hub_url: Where people reach the hub in a browser; `None` where nobody said.
+        spawning: Has the hub start people's servers; `None` where no hub is known.
+        named_servers: How many the hub lets one have beside the unnamed one; `None` where nobody
+            said.
     """
 
     platform: Platform
@@ -72,6 +77,8 @@ class Api:
     builds: Builder | None = None
     creating: Creator | None = None
     hub_url: str | None = None
+    spawning: HubSpawning | None = None
+    named_servers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,8 @@ class Ask:
         body: What was sent, of the route's model; `None` where nothing is.
         gone: Set when nobody waits for the answer any more.
         agent: The program that asks, as it says of itself.
+        max_age: How old what is read of engine and driver may be, so that many who look again and
+            again share a reading.
     """
 
     id: str
@@ -95,6 +104,7 @@ class Ask:
     body: Wire | None
     gone: asyncio.Event
     agent: str = ""
+    max_age: timedelta = AT_ONCE
 
     def asked(self, model: type[Q]) -> Q:
         """The query, which is of that model."""

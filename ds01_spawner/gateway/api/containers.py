@@ -24,6 +24,7 @@ from ds01_spawner.gateway.api.own_containers import (
     runs_of,
 )
 from ds01_spawner.gateway.api.requester import subject_of
+from ds01_spawner.operations.observe import AT_ONCE
 from ds01_spawner.operations.outlook import ContainerOutlook, Forecast
 from ds01_spawner.operations.outlook_text import (
     container_facts,
@@ -62,7 +63,7 @@ class Containers:
         whose = None if query.all else subject_of(ask.requester, query.user, Role.MANAGER)
         if query.all and not ask.requester.may(Role.MANAGER):
             whose = ask.requester.user
-        return await ask.run(self._api, lambda platform: read(platform, whose))
+        return await ask.run(self._api, lambda platform: read(platform, whose, ask.max_age))
 
     async def one(self, ask: Ask) -> m.Container:
         """One container."""
@@ -194,13 +195,13 @@ class Containers:
         platform.servers.stop(container.name, interface=INTERFACE)
 
 
-def read(platform: Platform, user: str | None) -> m.Containers:
+def read(platform: Platform, user: str | None, max_age: timedelta = AT_ONCE) -> m.Containers:
     """The containers of one person, or of everybody.
 
     Raises:
         Unavailable: Engine, ledger or policy cannot be read.
     """
-    forecast = platform.outlook.read()
+    forecast = platform.outlook.read(max_age)
     return shown_of(platform, forecast if user is None else forecast.of(user))
 
 

@@ -144,7 +144,7 @@ class Creating:
                 resource=(ask.sent(m.CreateRequest).name or "")[:64],
                 interface=interface_of(ask).value,
                 outcome="refused",
-                reason=str(error),
+                reason=error.logged,
             )
 
         with suppress(DS01Error):  # the refusal itself is what counts

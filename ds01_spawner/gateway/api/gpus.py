@@ -26,7 +26,7 @@ class Gpus:
         """Every slot; whose the others are only for managers."""
 
         def read(platform: Platform) -> m.Gpus:
-            status = read_gpu_status(platform.admission, platform.gpu_config)
+            status = read_gpu_status(platform.admission, platform.gpu_config, ask.max_age)
             return shown_to(ask.requester, status)
 
         return await ask.run(self._api, read)

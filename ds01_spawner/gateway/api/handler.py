@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tornado.web import RequestHandler
 
-from ds01_spawner.client.models import Role
+from ds01_spawner.client.models import Role, Wire
 from ds01_spawner.client.problems import MethodNotAllowed, Unauthenticated
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.errors import DS01Error, Forbidden, InvalidRequest, Unavailable
@@ -54,6 +54,24 @@ class Served:
     sessions: Listeners = field(
         default_factory=lambda: Listeners(MOST_SESSIONS, MOST_SESSIONS_OF_ALL, "sessions")
     )
+
+    def admit(self, requester: Requester, route: Route) -> None:
+        """Return when somebody may ask that now: every way in asks here, the web page's too.
+
+        Raises:
+            TooManyRequests: They ask too often.
+            Forbidden: It is not for their role.
+        """
+        self.rates.take(requester.user, route.cost)
+        if not requester.may(route.role):
+            raise Forbidden(_ONLY[route.role], "Ask an administrator.")
+
+    async def answer(self, route: Route, ask: Ask) -> Wire:
+        """What answers a question that was admitted; not of a route that answers with events."""
+        value = await self.answers[route.operation](ask)
+        assert route.answer is not None  # noqa: S101 - only streams have none
+        assert isinstance(value, route.answer)  # noqa: S101 - the table says so
+        return value
 
 
 class ApiHandler(PlainHandler):
@@ -110,9 +128,7 @@ class ApiHandler(PlainHandler):
                 "You are not logged in.",
                 "Send a token (Authorization: token …), or log in to JupyterHub.",
             )
-        self._served.rates.take(requester.user, route.cost)
-        if not requester.may(route.role):
-            raise Forbidden(_ONLY[route.role], "Ask an administrator.")
+        self._served.admit(requester, route)
         return requester
 
     def _ask(self, route: Route, requester: Requester, parts: tuple[str, ...]) -> Ask:
@@ -161,10 +177,7 @@ class ApiHandler(PlainHandler):
         return body
 
     async def _answered(self, route: Route, ask: Ask) -> str:
-        value = await self._served.answers[route.operation](ask)
-        assert route.answer is not None  # noqa: S101 - only streams have none
-        assert isinstance(value, route.answer)  # noqa: S101 - the table says so
-        return value.model_dump_json()
+        return (await self._served.answer(route, ask)).model_dump_json()
 
 
 def _repetitions(platform: Platform) -> Repetitions:

@@ -1,7 +1,7 @@
 """The API as JupyterHub's service `ds01`: the hub says who asks."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler, HubOAuthenticated
@@ -11,31 +11,54 @@ from ds01_spawner.domain.errors import Forbidden, Unavailable
 from ds01_spawner.gateway.api.application import application
 from ds01_spawner.gateway.api.exec_handler import ExecHandler
 from ds01_spawner.gateway.api.execs import ApiExecs
-from ds01_spawner.gateway.api.handler import ApiHandler, Served
+from ds01_spawner.gateway.api.handler import ApiHandler, Authenticate, Served
+from ds01_spawner.gateway.api.plain import set_safe_headers
 from ds01_spawner.gateway.api.requester import Requester, by_hub
 from ds01_spawner.gateway.api.tunnel import Tunnels
 from ds01_spawner.gateway.api.tunnel_handler import TunnelHandler
+from ds01_spawner.ports.people import LeavingMark
 
 SERVICE = "ds01"
+_REMEMBERED = "_cached_hub_user"
+"""Where `HubAuth.get_user` keeps its answer, in the handler."""
+
 _PLAIN_PATH = re.compile(r"/[\w./?=&%-]*", re.ASCII)
 """No scheme, host or backslash, which browsers take for a slash."""
 
 PING_SECONDS = 30
 MOST_MESSAGE_BYTES = 1024**2
 CACHE_SECONDS = 60
-"""How long a token that was taken back, or a group that was left, still counts."""
+"""How long a token that was taken back, or a group that was left, still counts.
+
+Not of who was removed with `ds01 admin user remove`: that is seen at once.
+"""
+
+
+Beside = Callable[[HubOAuth, Authenticate], Iterable[Any]]
+"""Further handlers of the service, as `Application` takes them, made with what says who asks."""
 
 
 class HubApiHandler(HubOAuthenticated, ApiHandler):  # type: ignore[misc]
     """Rows of the table behind the hub's proxy; the mixin checks who may use cookies (XSRF)."""
 
 
+class CallbackHandler(HubOAuthCallbackHandler):  # type: ignore[misc]
+    """Where the hub's log-in sends a browser back to."""
+
+    def set_default_headers(self) -> None:
+        """As all answers have them."""
+        set_safe_headers(self)
+
+
 class LoginHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
     """Sends a browser through the hub's log-in and back; the API itself only says 401."""
 
+    def set_default_headers(self) -> None:
+        """As all answers have them."""
+        set_safe_headers(self)
+
     async def get(self) -> None:
         """Go on to `next`, below the service, once somebody is logged in."""
-        self.set_header("Cache-Control", "no-store")
         if await self.hub_auth.get_user(self, sync=False) is None:
             self.redirect(self.get_login_url())
             return
@@ -50,6 +73,7 @@ def hub_application(
     environment: Mapping[str, str],
     cookie_secret: bytes,
     tunnels: Tunnels | None = None,
+    beside: Beside = lambda _auth, _hub: (),
 ) -> Application:
     """The API as JupyterHub's service.
 
@@ -58,13 +82,15 @@ def hub_application(
         environment: What the hub gives its services, see `hub_auth_from`.
         cookie_secret: Signs cookies; the same after a restart, so that people stay logged in.
         tunnels: Opens tunnels to SSH servers.
+        beside: What else the service serves.
     """
     auth = hub_auth_from(environment)
+    who = WhoAsks(auth, served.api.platform.leaving_mark)
 
     class Handler(HubApiHandler):
         hub_auth = auth
 
-    class Callback(HubOAuthCallbackHandler):  # type: ignore[misc]
+    class Callback(CallbackHandler):
         hub_auth = auth
 
     class Login(LoginHandler):
@@ -77,7 +103,7 @@ def hub_application(
         hub_auth = auth
 
     async def hub(handler: RequestHandler) -> Requester | None:
-        requester = await _by_hub(auth, handler)
+        requester = await who.asks(handler)
         if requester is not None:  # the hub knows nothing of accounts that were closed
             user, api = requester.user, served.api
             await api.threads.run(user, lambda: api.platform.accounts.check_open(user))
@@ -98,6 +124,7 @@ def hub_application(
             (f"{prefix}/login", Login),
             (f"{prefix}/api/ssh/tunnel/([^/]+)", Tunneling, tunneling),
             (f"{prefix}/api/containers/([^/]+)/exec", Executing, executing),
+            *beside(auth, hub),
         ],
         settings={
             "cookie_secret": cookie_secret,
@@ -125,6 +152,39 @@ def hub_auth_from(environment: Mapping[str, str]) -> HubOAuth:
         access_scopes={f"access:services!service={SERVICE}"},
         cache_max_age=CACHE_SECONDS,
     )
+
+
+class WhoAsks:
+    """Asks the hub, and forgets what it said when somebody has left it.
+
+    Args:
+        auth: Asks, and remembers.
+        mark: Tells that somebody has left.
+    """
+
+    def __init__(self, auth: HubOAuth, mark: LeavingMark) -> None:
+        self._auth = auth
+        self._mark = mark
+        self._seen = mark.seen()
+
+    async def asks(self, handler: RequestHandler) -> Requester | None:
+        """Who asks; `None` where the hub knows nobody of that token or cookie.
+
+        Raises:
+            Unavailable: The hub does not say.
+            Forbidden: The token is for something else.
+        """
+        while True:
+            before = self._mark.seen()
+            if before != self._seen:
+                self._auth.cache.clear()
+                self._seen = before
+            found = await _by_hub(self._auth, handler)
+            if self._mark.seen() == before:
+                return found
+            # The hub's word is from before, and was remembered after others had forgotten theirs.
+            self._auth.cache.clear()
+            handler.__dict__.pop(_REMEMBERED, None)
 
 
 async def _by_hub(auth: HubOAuth, handler: RequestHandler) -> Requester | None:

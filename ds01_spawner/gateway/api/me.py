@@ -11,7 +11,6 @@ from ds01_spawner.gateway.api import containers, queue
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.history import notice_view, notices_of
 from ds01_spawner.gateway.api.policies import explained
-from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.operations.situation import Situation
 
 NOTICES_OF = timedelta(days=7)
@@ -31,18 +30,19 @@ class Me:
     async def me(self, ask: Ask) -> m.Me:
         """Who asks, what they may use, and what they have."""
         url = self._api.hub_url
-        return await ask.run(self._api, lambda platform: _me(platform, ask.requester, url))
+        return await ask.run(self._api, lambda platform: _me(platform, ask, url))
 
 
-def _me(platform: Platform, requester: Requester, hub_url: str | None) -> m.Me:
+def _me(platform: Platform, ask: Ask, hub_url: str | None) -> m.Me:
+    requester = ask.requester
     user = requester.user
-    situation = platform.admission.current()
+    situation = platform.admission.current(ask.max_age)
     try:
         explanation = explained(platform, user, requester.hub_groups)
         limits = platform.admission.limits(user, requester.hub_groups)
     except Forbidden:  # root, and other accounts that are no person's
         explanation, limits = None, None
-    seen = containers.read(platform, user)
+    seen = containers.read(platform, user, ask.max_age)
     notes = list(seen.notes)
     return m.Me(
         user=user,

@@ -20,13 +20,23 @@ from ds01_spawner.gateway.api.reading import MOST_BODY_BYTES
 
 _SAFE_HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+NOTHING_ELSE = "default-src 'none'; frame-ancestors 'none'"
+"""Content security policy of what is no page."""
+
 LOOK = "Everything that may be asked is in openapi.json."
 _log = logging.getLogger(__name__)
+
+
+def set_safe_headers(handler: RequestHandler, policy: str = NOTHING_ELSE) -> None:
+    """Put the headers on an answer that keep browsers from making anything else of it."""
+    handler.clear_header("Server")
+    for name, value in _SAFE_HEADERS.items():
+        handler.set_header(name, value)
+    handler.set_header("Content-Security-Policy", policy)
 
 
 @stream_request_body
@@ -37,6 +47,7 @@ class PlainHandler(RequestHandler):
     """
 
     request_id = ""
+    content_policy = NOTHING_ELSE
     _is_too_large = False
 
     def prepare(self) -> None:
@@ -66,9 +77,7 @@ class PlainHandler(RequestHandler):
     def set_default_headers(self) -> None:
         """On errors, too."""
         self.request_id = self.request_id or uuid.uuid4().hex
-        self.clear_header("Server")
-        for name, value in _SAFE_HEADERS.items():
-            self.set_header(name, value)
+        set_safe_headers(self, self.content_policy)
         self.set_header("X-Request-Id", self.request_id)
 
     def compute_etag(self) -> str | None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
+from datetime import timedelta
 
 from ds01_spawner.client import models as m
 from ds01_spawner.client.models import Role
@@ -17,6 +18,7 @@ from ds01_spawner.gateway.api.ask import Answer, Api, Ask, Stream, StreamEvent
 from ds01_spawner.gateway.api.hub_servers import HubServers
 from ds01_spawner.gateway.api.requester import Requester, subject_of
 from ds01_spawner.operations.gpu_queue import queue_entries
+from ds01_spawner.operations.observe import AT_ONCE
 from ds01_spawner.operations.situation import Situation
 
 LOOK_SECONDS = 2.0
@@ -55,7 +57,10 @@ class Queue:
         query, requester = ask.asked(m.ContainersQuery), ask.requester
         user = subject_of(requester, query.user, Role.MANAGER)
         everybodys = query.user is None and requester.may(Role.MANAGER)
-        return _of(await ask.run(self._api, read), None if everybodys else user)
+        return _of(
+            await ask.run(self._api, lambda platform: read(platform, ask.max_age)),
+            None if everybodys else user,
+        )
 
     async def follow(self, ask: Ask) -> AsyncIterator[StreamEvent]:
         """One's own places, at once and whenever something of them changes."""
@@ -101,13 +106,13 @@ class Queue:
             return self._last[1]
 
 
-def read(platform: Platform) -> m.Queue:
+def read(platform: Platform, max_age: timedelta = AT_ONCE) -> m.Queue:
     """Everybody's places, in the order in which they are served.
 
     Raises:
         Unavailable: Engine, driver, ledger or policy cannot be read.
     """
-    return shown(platform, platform.admission.current())
+    return shown(platform, platform.admission.current(max_age))
 
 
 def shown(platform: Platform, situation: Situation) -> m.Queue:

@@ -86,6 +86,10 @@ ROUTES: tuple[Route, ...] = (
     Route("GET",    "/containers/{name}/logs",      "getLogs",          _S, m.Logs,           "The last lines of a container's output.", m.LogsQuery, errors=(404,), cost=3),
     Route("GET",    "/containers/{name}/logs/events", "followLogs",     _S, None,             "A container's output: the last lines, and what comes.", m.LogsQuery, errors=(404,), cost=3, stream=(("log", m.LogText), ("end", m.LogEnd), ("problem", m.Problem))),
 
+    Route("GET",    "/servers",                     "listServers",      _S, m.Servers,        "Your JupyterLab servers in the hub, running or not.", cost=2),
+    Route("POST",   "/servers",                     "startServer",      _S, None,             "Have the hub start a server, after a wait for a GPU if need be. It goes on when the connection is closed.", body=m.ServerRequest, errors=(404, 409), stream=(("place", m.Place), ("step", m.Step), ("end", m.Server), ("problem", m.Problem)), cost=5),
+    Route("DELETE", "/servers/{name}",              "stopServer",       _S, m.Server,         "Have the hub stop a server, or break off its start; `jupyter` is the unnamed one.", errors=(404, 409), cost=5),
+
     Route("GET",    "/gpus",                        "listGpus",         _S, m.Gpus,           "Every GPU slot, and which are yours."),
     Route("GET",    "/gpus/processes",              "listGpuProcesses", _S, m.GpuProcesses,   "Your processes on GPU slots; everybody's for managers.", cost=3),
     Route("GET",    "/workloads",                   "listWorkloads",    _S, m.Workloads,      "Your running containers and what you run on GPUs beside them; everybody's for managers.", m.WorkloadsQuery, cost=3),

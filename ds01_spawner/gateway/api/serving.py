@@ -25,6 +25,7 @@ from ds01_spawner.gateway.api.pausing import Pausing
 from ds01_spawner.gateway.api.policies import Policies
 from ds01_spawner.gateway.api.queue import Queue
 from ds01_spawner.gateway.api.requester import Requester, by_kernel
+from ds01_spawner.gateway.api.servers import Servers
 from ds01_spawner.gateway.api.ssh import SshDoor
 from ds01_spawner.gateway.api.stats import Stats
 from ds01_spawner.gateway.api.usage import UsageRows
@@ -43,7 +44,7 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
         rate: How often one person may ask.
     """
     queue, builds, creating, stats = Queue(api), Builds(api), Creating(api), Stats(api)
-    logs = Logs(api)
+    logs, servers = Logs(api), Servers(api)
     groups: tuple[_Group, ...] = (
         Me(api),
         Containers(api),
@@ -51,6 +52,7 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
         creating,
         Pausing(api),
         stats,
+        servers,
         Gpus(api),
         AttributionRows(api),
         UsageRows(api),
@@ -73,6 +75,7 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
             **creating.streams(),
             **stats.streams(),
             **logs.streams(),
+            **servers.streams(),
         },
         rates=Rates(rate),
     )

@@ -37,15 +37,15 @@ class Door:
     threads: Threads
     removals: Turns = field(default_factory=_removals)
 
-    async def check_room(self, caller: Caller) -> None:
-        """Return when the engine's disk has room for something more.
+    async def check_room(self, caller: Caller, wanted_bytes: int = 0) -> None:
+        """Return when the engine's disk has room for something more, so large where it is known.
 
         Raises:
             Unavailable: It has not.
         """
 
         def check() -> None:
-            self.platform.disk_room.check()
+            self.platform.disk_room.check(wanted_bytes)
 
         await self.threads.run(caller.user, check)
 

@@ -10,8 +10,10 @@ they can break a kernel but never the way in.
 
 import gc
 import importlib
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 # jsonschema compiles 39 grammars at import to check the formats `iri` and `iri-reference`, which
@@ -28,6 +30,8 @@ HELD_BACK = {
     "sqlalchemy": {},
     "sqlalchemy.exc": {"SQLAlchemyError": type("SQLAlchemyError", (Exception,), {})},
 }
+# What a browser gets to see first.
+PAGE = "JUPYTERHUB_DEFAULT_URL"
 
 
 class HeldBack(ModuleType):
@@ -56,9 +60,25 @@ def single_user_main() -> Callable[[], None]:
     return main
 
 
+def hand_out_notebooks() -> None:
+    """Put the notebooks for beginners into the home; who gets them now begins with the first.
+
+    Whatever is in the way, such as a full disk, the server starts.
+    """
+    try:
+        from ds01_widgets.handing_out import hand_out  # noqa: PLC0415 - an image may do without
+
+        first = hand_out(Path.home())
+        if first is not None and os.environ.get(PAGE, "/lab") == "/lab":
+            os.environ[PAGE] = f"/lab/tree/{first.relative_to(Path.cwd())}"
+    except (ImportError, OSError, ValueError, RuntimeError) as exc:
+        sys.stderr.write(f"No notebooks for beginners: {exc}\n")
+
+
 if __name__ == "__main__":
     # Nothing of what is imported is ever freed: collecting meanwhile costs 0.1 s.
     gc.disable()
+    hand_out_notebooks()
     main = single_user_main()
     gc.freeze()
     gc.enable()

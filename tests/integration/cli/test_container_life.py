@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from ds01_cli.frame import mounts
+from ds01_spawner.home import mounts
 from integration.cli.typing_people import Typist
 from integration.gateway.gateway_process import Gateway
 

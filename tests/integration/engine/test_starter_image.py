@@ -19,9 +19,9 @@ from docker.models.containers import Container
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
+from integration.lab_container import IMAGE
 from stubs.hub_api import TOKEN, hub_api, single_user_environment
 
-IMAGE = "ds01/starter:latest"
 PREFIX = "/user/alice"
 AUTHORIZATION = {"Authorization": f"token {TOKEN}"}
 PATIENCE_SECONDS = 30
@@ -159,6 +159,38 @@ def test_server_runs_as_the_person_and_writes_their_home(server: Server) -> None
     server.json("PUT", "/api/contents/note.txt", model)
     owner = server.output("stat", "-c", "%u:%g", "/home/alice/note.txt")
     assert owner == f"{STRANGER[0]}:{STRANGER[1]}"
+
+
+def test_notebooks_are_in_the_home_and_the_first_is_the_first_page(server: Server) -> None:
+    listed = server.json("GET", "/api/contents/ds01-notebooks")["content"]
+    assert "00-welcome.ipynb" in {each["name"] for each in listed}
+    connection = http.client.HTTPConnection(server.address, 8888, timeout=PATIENCE_SECONDS)
+    connection.request("GET", f"{PREFIX}/", headers=AUTHORIZATION)
+    place = connection.getresponse().headers["Location"]
+    connection.close()
+    assert place.partition("?")[0] == f"{PREFIX}/lab/tree/ds01-notebooks/00-welcome.ipynb"
+
+
+def test_a_home_that_cannot_be_written_keeps_nobody_out(client: docker.DockerClient) -> None:
+    code = (
+        "import importlib.machinery as m, importlib.util as u;"
+        "l = m.SourceFileLoader('launcher', '/usr/local/bin/jupyterhub-singleuser');"
+        "launcher = u.module_from_spec(u.spec_from_loader('launcher', l)); l.exec_module(launcher);"
+        "launcher.hand_out_notebooks(); print('goes on')"
+    )
+    printed = client.containers.run(
+        IMAGE, ["python3", "-c", code], environment={"HOME": "/proc"}, stderr=True, remove=True
+    )
+    assert b"No notebooks for beginners" in printed
+    assert b"goes on" in printed
+
+
+@pytest.mark.parametrize("command", ["ds01 --help", "ds01 gpu status", "ds01 events", "ds01 why"])
+def test_the_command_line_is_there_without_the_services(server: Server, command: str) -> None:
+    said = server.output(*command.split())
+    assert "Traceback" not in said
+    assert "usage: ds01" in said.lower() or said.startswith("ds01: There is no gateway here")
+    assert server.output("sh", "-c", "command -v ds01-gateway") == ""
 
 
 def test_terminal_opens(server: Server) -> None:

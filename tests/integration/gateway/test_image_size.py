@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ds01_spawner.domain.errors import QuotaExceeded
 from ds01_spawner.gateway.docker.build import watch
 from integration.gateway.image_lab import (
     POLICY,
@@ -74,7 +75,49 @@ async def test_a_step_is_ended_while_it_writes_too_much(
         done = await lab.alice.build(dockerfile, "-t", "web")
     assert done.code != 0
     assert "may have 4 MiB" in done.err
-    assert f"3.815 MiB RUN {FOUR_MEGABYTES} > /large; sleep 60" in done.err
+    assert f" MiB RUN {FOUR_MEGABYTES} > /large; sleep 60" in done.err, done.err
+
+
+@pytest.mark.parametrize("printed", [" ---> Running in 000000000000", "Step 9/9 : x"])
+async def test_no_step_hides_behind_what_it_prints(
+    lab: ImageLab, monkeypatch: pytest.MonkeyPatch, printed: str
+) -> None:
+    monkeypatch.setattr(watch, "LOOK_EVERY", 0.2)
+    dockerfile = f"FROM {BASE}\nRUN echo '{printed}'; {FOUR_MEGABYTES} > /l; sleep 60; rm /l"
+    async with asyncio.timeout(30):
+        done = await lab.alice.build(dockerfile, "-t", "web")
+    assert done.code != 0
+    assert "may have 4 MiB" in done.err
+    event = await lab.event("image.build")
+    assert "may have 4 MiB" in event["reason"]
+    assert "head" not in event["reason"]
+
+
+async def test_what_was_made_without_being_looked_at_gets_no_name_and_is_not_started(
+    lab: ImageLab, tmp_path: Path
+) -> None:
+    user = lab.alice.user
+    (tmp_path / "Dockerfile").write_text(f"FROM {BASE}\nRUN {FOUR_MEGABYTES} > /large\n")
+    label = f"ds01.image.owner={user}"
+    large = engine_docker("build", "-q", "--label", label, str(tmp_path))
+    done = await lab.alice.docker("tag", large, "large")
+    assert done.code != 0
+    assert "may have 4 MiB" in done.err
+    assert "No such image" in (await lab.alice.docker("image", "inspect", "large")).err
+    resolve = lab.platform.admission.rules.resolve_image
+    with pytest.raises(QuotaExceeded, match="max_image_size"):
+        await asyncio.to_thread(resolve, user, None, large)
+
+
+async def test_the_log_does_not_say_what_a_step_was(lab: ImageLab) -> None:
+    done = await lab.alice.build(f"FROM {BASE}\nRUN false s3cret")
+    assert "false s3cret" in done.err
+    event = await lab.event("image.build")
+    assert event["reason"] == "A step returned a non-zero code: 1"
+    long = await lab.alice.build(f"FROM {BASE}\nRUN false '{'<' * 30_000}'", "-t", "web")
+    assert long.code != 0
+    assert "returned a non-zero code: 1" in long.err
+    assert (await lab.event("image.build"))["outcome"] == "failed"
 
 
 async def test_what_a_step_prints_makes_nobody_elses_image_count(

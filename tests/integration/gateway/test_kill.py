@@ -117,7 +117,8 @@ def test_what_runs_lives_on_and_clients_come_back_to_a_correct_view(
     assert (slots(doomed), stages(doomed)) == (held, staged)
     assert len(held) == 1
     with many_streams(person, worker):
-        assert person.docker("exec", worker, "cat", "/work/ticks")
+        # For a moment of each tick the file is empty.
+        eventually(lambda: person.docker("exec", worker, "cat", "/work/ticks"))
     person.docker("restart", "-t", "0", worker)
     person.docker("rm", "-f", worker)
     eventually(lambda: (slots(doomed), stages(doomed)) == ([], set()), what="all is given back")

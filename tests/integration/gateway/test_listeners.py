@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ds01_spawner.domain.errors import Conflict, Unavailable
+from ds01_spawner.gateway.__main__ import _api_listener
 from ds01_spawner.gateway.listeners import OwnSocket, passed_sockets
 
 
@@ -97,3 +98,15 @@ def test_sockets_that_systemd_passes_are_taken_by_name(tmp_path: Path) -> None:
 def test_sockets_passed_to_another_process_are_left_alone() -> None:
     assert passed_sockets({"LISTEN_PID": "1", "LISTEN_FDS": "1"}) == {}
     assert passed_sockets({}) == {}
+
+
+def test_the_api_has_the_socket_that_systemd_passes_where_there_is_a_hub(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    url = {"JUPYTERHUB_SERVICE_URL": "http://127.0.0.1:1"}  # nothing could listen there
+    with socket.create_server(("127.0.0.1", 0)) as passed:
+        assert _api_listener(passed, {"JUPYTERHUB_API_TOKEN": "x", **url}) is passed
+        assert _api_listener(passed, url) is None
+        assert passed.fileno() == -1
+    assert "gateway.env has no JUPYTERHUB_API_TOKEN" in caplog.text
+    assert _api_listener(None, {}) is None

@@ -107,7 +107,7 @@ def test_a_folder_that_cannot_be_written_is_said(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(Unavailable, match="No space left"):
         invoke("admin aliases install", str(tmp_path))
     assert list(tmp_path.iterdir()) == []

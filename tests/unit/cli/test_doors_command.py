@@ -20,6 +20,7 @@ from fakes.machine_doors import (
     FakeGroups,
     FakeNodes,
     FakeRecords,
+    FakeServicePorts,
     FakeSystemFiles,
 )
 from fakes.packet_filter import FakeBridges, FakeHostAddresses, FakePacketFilter
@@ -40,7 +41,8 @@ def groups(monkeypatch: pytest.MonkeyPatch) -> FakeGroups:
         is_main=True,
     )
     machine = Machine(
-        found, FakeNodes(), FakeEngineSetup(), FakeSystemFiles(), FakeGateway(), isolation
+        *(found, FakeNodes(), FakeEngineSetup(), FakeSystemFiles(), FakeGateway(), isolation),
+        ports=FakeServicePorts(),
     )
     known = Doors(machine=machine, records=FakeRecords(), clock=FakeClock(), audit=audit)
     monkeypatch.setattr(doors, "open_to_administrator", lambda: SimpleNamespace(doors=known))

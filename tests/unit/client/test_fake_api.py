@@ -51,3 +51,21 @@ def test_commands_run_and_images_are_built_nowhere() -> None:
     assert isinstance(end, m.Build)
     assert end.name == "ds01-alice/mine:latest"
     assert api.ran[0][1].command == ("python", "-c", "…")
+
+
+def test_servers_are_started_waited_for_seen_and_stopped() -> None:
+    api = FakeApi(places=[PLACE])
+    places: list[m.Place] = []
+    steps: list[m.Step] = []
+    wanted = m.ServerRequest(name="thesis", gpu="mig")
+    with api.client() as client:
+        made = client.start_server(wanted, on_place=places.append, on_step=steps.append)
+        assert (made.state, made.gpu_slots, places) == ("running", ("0:0",), [PLACE])
+        assert [each.name for each in steps] == ["start"]
+        with pytest.raises(Conflict, match="runs already"):
+            client.start_server(wanted)
+        assert [each.name for each in client.servers().servers] == ["thesis"]
+        assert client.stop_server("thesis").state == "stopped"
+        with pytest.raises(NotFound):
+            client.stop_server()
+    assert api.asked[-1].parts == {"name": "jupyter"}

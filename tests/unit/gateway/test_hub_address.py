@@ -1,6 +1,7 @@
 import pytest
 
-from ds01_spawner.gateway.service import hub_url_from
+from ds01_spawner.domain.errors import InvalidRequest
+from ds01_spawner.gateway.service import hub_url_from, named_servers_from
 
 
 @pytest.mark.parametrize(
@@ -22,3 +23,10 @@ from ds01_spawner.gateway.service import hub_url_from
 )
 def test_says_where_people_reach_the_hub(environment: dict[str, str], url: str | None) -> None:
     assert hub_url_from(environment) == url
+
+
+def test_how_many_named_servers_the_hub_allows_is_said_or_not_known() -> None:
+    assert named_servers_from({}) is None
+    assert named_servers_from({"DS01_NAMED_SERVERS": "10"}) == 10
+    with pytest.raises(InvalidRequest, match="named_server_limit_per_user"):
+        named_servers_from({"DS01_NAMED_SERVERS": "many"})

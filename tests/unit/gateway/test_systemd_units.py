@@ -61,3 +61,12 @@ def test_everybody_reaches_the_socket() -> None:
     assert socket["ListenStream"] == "/run/ds01/docker.sock"
     assert (socket["SocketMode"], socket["DirectoryMode"]) == ("0666", "0755")
     assert socket["FileDescriptorName"] == "docker"
+
+
+def test_nobody_but_root_listens_where_tokens_are_sent() -> None:
+    socket = dict(settings("ds01-gateway-api.socket"))
+    assert socket["ListenStream"] == "127.0.0.1:483"  # below 1024; as jupyterhub_config.py has it
+    assert (socket["FileDescriptorName"], socket["Service"]) == ("api", "ds01-gateway.service")
+    assert socket["TriggerLimitIntervalSec"] == "0"  # it does not let go of the port
+    after = dict(settings("ds01-gateway.service"))["After"].split()
+    assert "ds01-gateway-api.socket" in after

@@ -2,7 +2,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from ds01_spawner.domain.door import Finding, GroupMembers, NodeAccess
+from ds01_spawner.domain.door import Finding, GroupMembers, NodeAccess, ServicePort
 from ds01_spawner.domain.errors import InvalidRequest, NotFound, Unavailable
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.door_list import Machine
@@ -18,6 +18,7 @@ from fakes.machine_doors import (
     FakeGroups,
     FakeNodes,
     FakeRecords,
+    FakeServicePorts,
     FakeSystemFiles,
 )
 from fakes.packet_filter import FakeBridges, FakeHostAddresses, FakePacketFilter
@@ -38,6 +39,7 @@ class Lab:
     files: FakeSystemFiles = field(default_factory=FakeSystemFiles)
     gateway: FakeGateway = field(default_factory=FakeGateway)
     packet_filter: FakePacketFilter = field(default_factory=FakePacketFilter)
+    ports: FakeServicePorts = field(default_factory=FakeServicePorts)
     records: FakeRecords = field(default_factory=FakeRecords)
     events: FakeEventLog = field(default_factory=FakeEventLog)
 
@@ -52,7 +54,9 @@ class Lab:
             instance="here",
             is_main=True,
         )
-        machine = Machine(self.groups, self.nodes, self.engine, self.files, self.gateway, isolation)
+        machine = Machine(
+            *(self.groups, self.nodes, self.engine, self.files, self.gateway, isolation, self.ports)
+        )
         self.doors = Doors(machine=machine, records=self.records, clock=FakeClock(), audit=audit)
 
     def open_doors(self) -> set[str]:
@@ -85,6 +89,28 @@ def test_a_password_for_the_package_index_is_told_and_not_shown(lab: Lab) -> Non
     assert found.is_open
     assert "index-url in /etc/pip.conf" in found.what
     assert "hush" not in str(found)
+
+
+HUB = ServicePort("the hub's API", 8081, is_roots=False)
+
+
+@pytest.mark.parametrize(
+    ("ports", "is_open", "words"),
+    [
+        ((HUB,), True, "Everybody here may listen on 8081 (the hub's API) while nobody does."),
+        ((replace(HUB, holders=(0,)),), True, "Everybody here may listen on 8081"),
+        ((replace(HUB, holders=(1003,)),), True, "is held by the user 1003, not by root"),
+        ((replace(HUB, port=481, is_roots=True),), False, "Only root may listen on 481"),
+    ],
+    ids=["nobody's", "root's for now", "somebody's", "root's"],
+)
+def test_a_port_for_tokens_that_is_not_roots_is_told(
+    lab: Lab, ports: tuple[ServicePort, ...], is_open: bool, words: str
+) -> None:
+    lab.ports.ports = ports
+    found = lab.finding("service-ports")
+    assert (found.is_open, words in found.what) == (is_open, True), found.what
+    assert bool(found.by_hand) is is_open
 
 
 def test_people_are_taken_out_of_the_group_and_put_back_exactly(lab: Lab) -> None:

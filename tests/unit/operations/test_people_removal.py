@@ -257,3 +257,23 @@ def test_a_hub_that_says_nothing_hinders_nobodys_departure(house: PeopleHouse) -
     left = house.departures().look("alice", delete_data=False)
     assert left.is_nothing
     assert left.hub.is_known
+
+
+def test_what_they_began_until_the_hub_forgot_them_goes_too(house: PeopleHouse) -> None:
+    house.hub.people = {"carol@uni.example"}
+    forget = house.hub.remove_entry
+
+    def begun_just_before(user: str) -> None:
+        house.lab.run(user)
+        forget(user)
+
+    house.hub.remove_entry = begun_just_before  # type: ignore[method-assign]
+    house.remove("carol@uni.example")
+
+    assert house.mark.left == 1
+    assert left_of(house, "carol@uni.example") == []
+
+
+def test_nobody_is_made_to_forget_when_nobody_left_the_hub(house: PeopleHouse) -> None:
+    house.remove("alice")
+    assert house.mark.left == 0

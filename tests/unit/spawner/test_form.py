@@ -1,10 +1,15 @@
+from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any, cast
 
 import pytest
 
 from ds01_spawner.composition import Platform
+from ds01_spawner.domain.allocation import UsageInterval
+from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.operations.image_shelf import ImageShelf
 from ds01_spawner.policy.images import ImageCatalogue, parse_images
+from ds01_spawner.ports import LocalImage
 from ds01_spawner.spawner.form import Form
 from fakes.lab import Lab
 from fakes.policy import FakePolicy
@@ -78,6 +83,7 @@ class Page(HTMLParser):
 class _Parts:
     def __init__(self, lab: Lab, images: ImageCatalogue) -> None:
         self.admission, self.probe, self.images = lab.admission, lab.probe, images
+        self.clock, self.image_shelf = lab.clock, ImageShelf(lab.engine)
 
 
 def shown(lab: Lab, user: str = "alice", container: str = "jupyter", **last: Any) -> Page:
@@ -96,16 +102,71 @@ def test_every_size_is_offered_with_what_is_free() -> None:
     lab = Lab()
     lab.run("bob", "3g.20gb")
     page = shown(lab)
-    assert list(page.named("gpu")) == ["none", "1g.5gb", "2g.10gb", "3g.20gb", "full"]
+    assert list(page.named("gpu")) == ["none", "1g.5gb", "2g.10gb", "3g.20gb"]
     assert "0 of 1 free" in page.text
     assert "7 of 7 free" in page.text
 
 
-def test_what_may_not_be_had_is_greyed_out_with_the_reason() -> None:
-    page = shown(Lab())
-    assert "disabled" in page.named("gpu")["full"]
-    assert "disabled" not in page.named("gpu")["1g.5gb"]
-    assert "Whole GPUs are for other groups" in page.text
+def test_what_can_never_be_had_is_not_offered_and_why_is_said_once() -> None:
+    lab = Lab(probe=FakeProbe(machine(card(0, "1g.5gb"), card(1))))
+    page = shown(lab)
+    assert list(page.named("gpu")) == ["none", "1g.5gb"]
+    assert page.text.count("Whole GPUs are for other groups") == 1
+
+
+def test_a_group_without_gpus_is_offered_none_and_told_so() -> None:
+    page = shown(Lab(policy=FakePolicy("defaults:\n  max_gpu_slots: 0\n")))
+    assert list(page.named("gpu")) == ["none"]
+    assert "Your group has no GPUs." in page.text
+
+
+def test_environments_are_shown_with_origin_size_and_age() -> None:
+    lab = Lab()
+    lab.engine.images |= {"ds01/starter:latest", "ds01-alice/thesis:latest", "ds01-alice/thesis:2"}
+    lab.engine.images |= {"ds01-bob/secret:latest", "other:latest"}
+    three_weeks = LocalImage(5 * 1024**3, lab.clock.now() - timedelta(days=22))
+    lab.engine.image_facts["ds01/starter:latest"] = three_weeks
+    page = shown(lab, image="ds01-alice/thesis")
+    *others, older = "starter", "torch", "plain", "ds01-alice/thesis:2"
+    last = "ds01-alice/thesis:latest"
+    assert list(page.named("image")) == [last, *others, older]
+    assert page.chosen("image") == "ds01-alice/thesis:latest"
+    text = " ".join(page.text.split())
+    assert "From the lab A place to begin. 5 GB, built 3 weeks ago" in text
+    assert "thesis Built by you Your last choice 954 MB, built today" in text
+    assert "Not on this machine yet" in page.text
+    assert "secret" not in page.text
+
+
+def test_an_engine_that_keeps_its_images_to_itself_costs_only_sizes_and_ages() -> None:
+    lab = Lab()
+    lab.engine.fail_next("local_images", Unavailable("The engine does not answer."))
+    page = shown(lab)
+    assert list(page.named("image")) == ["starter", "torch", "plain"]
+    assert "built" not in page.text
+    assert "Not on this machine" not in page.text
+
+
+def test_names_of_images_control_nothing_and_long_ones_are_cut() -> None:
+    lab = Lab()
+    lab.engine.images |= {f"ds01-alice/{'x' * 200}:latest"}
+    assert f"{'x' * 79}…" in shown(lab).text
+
+
+def test_the_wait_is_told_once_there_is_something_to_tell_it_from() -> None:
+    lab = Lab(probe=FakeProbe(machine(card(0, "1g.5gb"))))
+    lab.run("bob")
+    assert "Expected wait" not in shown(lab).text
+    now = lab.clock.now()
+    with lab.ledger.transaction() as transaction:
+        ends = [now - timedelta(hours=hours) for hours in range(5)]
+        transaction.put_usage(
+            [
+                UsageInterval(str(end), "u", "bob", 0.1, end - timedelta(hours=2), end)
+                for end in ends
+            ]
+        )
+    assert "Expected wait: about 2 hours." in shown(lab).text
 
 
 def test_at_the_slot_limit_only_a_server_without_gpu_is_left() -> None:

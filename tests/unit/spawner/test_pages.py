@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from tornado.web import Application
 
 from ds01_spawner import spawner
 from ds01_spawner.domain.work import Level, Rule, RuleStop, SentWarning, Track
-from ds01_spawner.spawner.pages import HANDLERS
+from ds01_spawner.spawner.pages import HANDLERS, CancelHandler
 from ds01_spawner.spawner.threads import Threads
 from fakes.clock import FakeClock
 from fakes.lab import Lab
@@ -276,3 +277,86 @@ async def test_stops_of_what_is_gone_are_told_with_the_server_they_were_of(
     assert body["gone"][0]["sentence"] == ("It was stopped at 12:00. Its time of 24 hours is up.")
     _, body = await pages.ask("bob/containers", by="bob")
     assert body["gone"] == []
+
+
+@dataclass
+class _Starting:
+    """A server of the hub that is being started."""
+
+    pending: str | None = "spawn"
+    stopped: bool = False
+
+    def __post_init__(self) -> None:
+        self._spawn_future = asyncio.get_running_loop().create_future()
+        self._spawn_future.add_done_callback(self._ended)
+
+    def _ended(self, _done: object) -> None:
+        self.pending = None
+
+
+async def _cancel(
+    server: _Starting, *, by: str = "alice", name: str = "/thesis"
+) -> tuple[int, str]:
+    """Status and target of what the page's button gets."""
+
+    class Handler(CancelHandler):
+        async def prepare(self) -> None:
+            self._jupyterhub_user = SimpleNamespace(name=by)
+            self.expanded_scopes = {f"servers!user={by}"}
+            self.parsed_scopes = parse_scopes(self.expanded_scopes)
+
+        def find_user(self, user: str) -> Any:
+            return SimpleNamespace(name=user, escaped_name=user, spawners={"thesis": server})
+
+        def check_xsrf_cookie(self) -> None:
+            """The hub's part."""
+
+        def write_error(self, status_code: int, **_more: Any) -> None:
+            self.finish(str(status_code))
+
+        async def stop_single_user(self, _user: object, _server: str = "") -> None:
+            server.stopped = True
+
+    app = Application(
+        [(path, Handler) for path, handler, *_ in HANDLERS if handler is CancelHandler],
+        db=SimpleNamespace(dirty=False, rollback=lambda: None),
+        hub=SimpleNamespace(base_url="/hub/"),
+        cookie_secret=b"c" * 32,
+        log_function=lambda _handler: None,
+    )
+    listener, port = bind_unused_port()
+    http = HTTPServer(app)
+    http.add_socket(listener)
+    try:
+        answer = await AsyncHTTPClient().fetch(
+            f"http://127.0.0.1:{port}/ds01/cancel/alice{name}",
+            method="POST",
+            body="",
+            follow_redirects=False,
+            raise_error=False,
+        )
+    finally:
+        http.stop()
+    return answer.code, answer.headers.get("Location", "")
+
+
+async def test_a_start_is_broken_off_and_leads_back_to_the_form() -> None:
+    server = _Starting()
+    assert await _cancel(server) == (302, "/hub/spawn/alice/thesis")
+    assert server._spawn_future.cancelled()
+    assert server.stopped
+
+
+async def test_what_does_not_start_is_left_alone() -> None:
+    server = _Starting(pending=None)
+    assert await _cancel(server) == (302, "/hub/home")
+    assert not server.stopped
+
+
+@pytest.mark.parametrize(("by", "name"), [("bob", "/thesis"), ("alice", "/other"), ("alice", "")])
+async def test_nobody_breaks_off_what_is_not_theirs(by: str, name: str) -> None:
+    server = _Starting()
+    status, _ = await _cancel(server, by=by, name=name)
+    assert status in {403, 404}
+    assert server.pending == "spawn"
+    assert not server.stopped

@@ -1,6 +1,6 @@
 import asyncio
 
-from ds01_spawner.spawner.progress import ProgressLog
+from ds01_spawner.spawner.progress import ProgressLog, Stage
 
 
 async def messages(log: ProgressLog) -> list[str]:
@@ -11,11 +11,11 @@ async def test_early_late_and_many_listeners_hear_the_same() -> None:
     log = ProgressLog()
     early = [asyncio.create_task(messages(log)) for _ in range(3)]
     await asyncio.sleep(0)
-    log.say(5, "one")
+    log.say(Stage.LIMITS, "one")
     await asyncio.sleep(0)
     middle = asyncio.create_task(messages(log))
-    log.say(10, "two")
-    log.say(20, "three")
+    log.say(Stage.QUEUE, "two")
+    log.say(Stage.GPU, "three")
     log.close()
     late = asyncio.create_task(messages(log))
     heard = await asyncio.gather(*early, middle, late)
@@ -24,12 +24,12 @@ async def test_early_late_and_many_listeners_hear_the_same() -> None:
 
 async def test_what_is_said_while_a_listener_is_busy_is_not_missed() -> None:
     log = ProgressLog()
-    log.say(5, "one")
+    log.say(Stage.LIMITS, "one")
     heard = []
     async for event in log.follow():
         heard.append(event["message"])
         if event["message"] == "one":
-            log.say(10, "two")
+            log.say(Stage.QUEUE, "two")
         else:
             log.close()
     assert heard == ["one", "two"]
@@ -38,8 +38,8 @@ async def test_what_is_said_while_a_listener_is_busy_is_not_missed() -> None:
 async def test_the_same_step_is_said_once() -> None:
     log = ProgressLog()
     for _ in range(3):
-        log.say(10, "place 1 of 2")
-    log.say(10, "place 1 of 1")
+        log.say(Stage.QUEUE, "place 1 of 2")
+    log.say(Stage.QUEUE, "place 1 of 1")
     log.close()
     assert await messages(log) == ["place 1 of 2", "place 1 of 1"]
 
@@ -50,7 +50,7 @@ async def test_a_listener_may_leave() -> None:
     await asyncio.sleep(0)
     listener.cancel()
     await asyncio.gather(listener, return_exceptions=True)
-    log.say(5, "one")
+    log.say(Stage.LIMITS, "one")
     log.close()
     assert await messages(log) == ["one"]
     assert log.closed

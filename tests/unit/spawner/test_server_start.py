@@ -152,8 +152,8 @@ async def test_a_start_tells_its_steps_in_order_and_returns_the_url(
     assert start.told == [
         "Checking your limits",
         "GPU 0:0 (1g.5gb) reserved for you",
-        "Creating your container",
-        "Starting your container",
+        "Creating your server",
+        "Starting your server",
         "Waiting for JupyterLab to answer",
         "Your server is ready",
     ]
@@ -351,6 +351,20 @@ async def test_a_server_that_dies_while_starting_shows_its_last_lines(
     assert str(caught.value).startswith("Your server ended while it started. Its last words: ")
     assert "line 39" in str(caught.value)
     assert "line 24\n" not in str(caught.value)
+    assert nothing_left(lab)
+
+
+async def test_an_image_without_jupyterlab_is_said_to_be_one(lab: Lab, servers: Servers) -> None:
+    servers.ready.clear()
+    start = Start(lab)
+    task = start.go()
+    await until(lambda: start.created)
+    lab.engine.outputs[start.created[0]] = (
+        "[FATAL tini (7)] exec jupyterhub-singleuser failed: No such file or directory"
+    )
+    lab.engine.kill(start.created[0])
+    with pytest.raises(InvalidRequest, match="has no JupyterLab in it"):
+        await task
     assert nothing_left(lab)
 
 

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Iterator
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +23,12 @@ pytestmark = pytest.mark.timeout(30)
 def new_spawner(name: str = "", user: str = "alice", **config: Any) -> DS01Spawner:
     """The spawner of one server, as a hub makes it."""
     person = SimpleNamespace(
-        name=user, escaped_name=user, groups=[], url=f"/user/{user}/", settings={}
+        name=user,
+        escaped_name=user,
+        groups=[],
+        url=f"/user/{user}/",
+        settings={},
+        orm_spawners={},
     )
     return DS01Spawner(
         user=person,
@@ -409,3 +415,18 @@ async def test_a_start_that_fails_forgets_nothing(lab: Lab) -> None:
     with pytest.raises(SpawnException):
         await started()
     assert await new_spawner().why_stopped("") != {}
+
+
+def test_the_last_choice_is_this_servers_or_that_of_the_one_started_last() -> None:
+    new = new_spawner("new")
+    assert new.last_options() == {}
+    old, later = datetime(2026, 1, 1), datetime(2026, 2, 1)  # noqa: DTZ001 - as the hub has them
+    new.user.orm_spawners = {
+        "": SimpleNamespace(user_options={"gpu": "mig"}, last_activity=old),
+        "a": SimpleNamespace(user_options={"gpu": "none"}, last_activity=later),
+        "b": SimpleNamespace(user_options=None, last_activity=None),
+        "c": SimpleNamespace(user_options={"gpu": "full"}, last_activity=None),
+    }
+    assert new.last_options() == {"gpu": "none"}
+    new.orm_spawner.user_options = {"gpu": "2g.10gb"}
+    assert new.last_options() == {"gpu": "2g.10gb"}

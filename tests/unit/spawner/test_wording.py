@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 
 from ds01_spawner.domain.errors import (
@@ -132,3 +134,39 @@ def test_what_is_taken_is_listed_and_free_ones_are_not_hidden() -> None:
 
 def test_first_place_is_not_a_number() -> None:
     assert wording.queue_place(1) == "You would be first in the queue."
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        (-1, "built today"),
+        (0, "built today"),
+        (1, "built yesterday"),
+        (13, "built 13 days ago"),
+        (22, "built 3 weeks ago"),
+        (59, "built 8 weeks ago"),
+        (61, "built 2 months ago"),
+        (700, "built 23 months ago"),
+        (731, "built 2 years ago"),
+    ],
+)
+def test_an_age_is_as_exact_as_it_matters(days: int, words: str) -> None:
+    assert wording.age(timedelta(days=days)) == words
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [
+        (0, "a few minutes"),
+        (6, "a few minutes"),
+        (8, "about 10 minutes"),
+        (38, "about 40 minutes"),
+        (57, "about 1 hour"),
+        (80, "about 1 hour"),
+        (100, "about 2 hours"),
+        (24 * 60, "about 24 hours"),
+        (60 * 60, "more than a day"),
+    ],
+)
+def test_an_estimate_pretends_no_exactness(minutes: int, words: str) -> None:
+    assert wording.about(timedelta(minutes=minutes)) == words

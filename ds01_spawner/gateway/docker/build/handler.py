@@ -41,8 +41,14 @@ from ds01_spawner.gateway.docker.dockerfile.plan import plan_build
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.images.lookup import OwnImages
 from ds01_spawner.gateway.docker.images.new_images import NewImages
-from ds01_spawner.gateway.docker.images.progress_lines import Progress, failure_line, line_of
+from ds01_spawner.gateway.docker.images.progress_lines import (
+    UNREAD,
+    Progress,
+    failure_line,
+    line_of,
+)
 from ds01_spawner.gateway.docker.images.pull import Pull
+from ds01_spawner.gateway.docker.images.size_limit import logged_failure
 from ds01_spawner.gateway.docker.networks.lookup import OwnNetworks
 from ds01_spawner.gateway.docker.reading.image_names import shown_image
 from ds01_spawner.gateway.identity import Caller
@@ -154,7 +160,7 @@ class Builds:
                 result = await self._build(caller, context, options, on_output, record)
         except DS01Error as exc:
             record.outcome = "refused" if isinstance(exc, Refused) else "failed"
-            record.reason = str(exc)
+            record.reason = exc.logged
             raise
         except TimeoutError as exc:
             record.reason = f"It took more than {LONGEST_SECONDS // 3600} hours."
@@ -212,7 +218,7 @@ class Builds:
         limit = await self._new.limit(job.caller)
         watch = BuildWatch(self._door, self._new, job.caller, limit, place.cgroup_parent)
         answer = OutputReply(job.on_output)
-        progress = Progress(answer, lambda message: words.told(watch.told(message)))
+        progress = Progress(answer, lambda message: words.told(watch.told(message)), strict=True)
         try:
             building = self._engine.relay(
                 own_call(job),
@@ -226,15 +232,17 @@ class Builds:
             await watch.during(building)
         finally:
             # A client that was told of the failure may be gone before the engine has ended.
-            if progress.failure:
-                record.reason = words.own(progress.failure, with_ids=True)
+            failure = words.own(progress.failure, with_ids=True) if progress.failure else ""
+            record.reason = logged_failure(failure) or record.reason
         if answer.error:
             failed = Answer(answer.status, _decoded(answer.error))
             checked(failed, partial(without_namespace, user=user))
+        if progress.failure == UNREAD:
+            await job.on_output(failure_line(failure))
         if not progress.failure:
             await self._keep(job, words.image_id, names)
             record.outcome, record.reason, record.image_id = "ok", "", words.image_id
-        return BuildResult(record.image_id, record.reason)
+        return BuildResult(record.image_id, failure)
 
     async def _keep(self, job: BuildJob, image_id: str, names: Sequence[str]) -> None:
         """Look at what was made, and name it; Docker's client waits for these words."""

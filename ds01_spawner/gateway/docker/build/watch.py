@@ -1,34 +1,43 @@
 """Ends a build that makes more than its person may have, or than the disk holds."""
 
 import asyncio
-import contextlib
 import re
+from collections import deque
 from collections.abc import Coroutine, Mapping
 from typing import Any, NoReturn, TypeVar
 
-from ds01_spawner.domain.errors import QuotaExceeded, Unavailable
+from ds01_spawner.domain.errors import DS01Error, QuotaExceeded, Unavailable
 from ds01_spawner.domain.labels import IMAGE_OWNER
-from ds01_spawner.domain.names import user_slug
+from ds01_spawner.domain.names import SEPARATOR, user_slug
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.gateway.docker.images.allowed import LOOK_EVERY, while_allowed
+from ds01_spawner.gateway.docker.images.allowed import LOOK_EVERY, look_for_room, while_allowed
 from ds01_spawner.gateway.docker.images.lookup import image_path
-from ds01_spawner.gateway.docker.images.new_images import NewImages, size_of
+from ds01_spawner.gateway.docker.images.new_images import NewImages, size_of, sizes_of
 from ds01_spawner.gateway.docker.images.rights import labels_of
-from ds01_spawner.gateway.docker.images.size_limit import SizeLimit
+from ds01_spawner.gateway.docker.images.size_limit import SizeLimit, instruction
 from ds01_spawner.gateway.identity import Caller
+from ds01_spawner.gateway.wire.engine_answers import checked
+
+MOST_FAILURES = 3
+"""So often in a row what a build writes may be unknown."""
+
+MOST_IMAGES = 64
+"""So many ids are kept to be looked at, the newest ones; what is left out here is looked at before
+it gets a name or is started."""
 
 _LOOK_SECONDS = 60.0
+_PAUSE = 0.2
+"""Seconds at least between two looks, however much a build tells."""
+
 _MADE = re.compile(r"^ ---> ([0-9a-f]{12})$", re.MULTILINE)
-_RUNS_IN = re.compile(r"^ ---> Running in ([0-9a-f]{12})$", re.MULTILINE)
-_STEP = re.compile(r"^Step \d+/\d+ : (.*)$", re.MULTILINE)
 _T = TypeVar("_T")
 
 
 class BuildWatch:
     """Follows one build.
 
-    What a build tells may come from its steps, so that an id in it is only where to look: what is
-    found counts if it is an image of the person's, or a container of this build.
+    What a build tells may come from its steps. So an id in it is only where to look: what is found
+    counts if it is an image of the person's. Which containers are its steps says the engine.
 
     Args:
         door: What handlers stand on.
@@ -48,22 +57,15 @@ class BuildWatch:
         self._limit = limit
         self._cgroup_parent = cgroup_parent
         self._news = asyncio.Event()
-        self._image = ""
-        self._container = ""
-        self._step = ""
+        self._images: deque[str] = deque(maxlen=MOST_IMAGES)
+        self._others: frozenset[str] = frozenset()
         self._too_large = ""
 
     def told(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
         """Take note of what the builder tells, which is handed on as it is."""
         text = message.get("stream")
-        if not isinstance(text, str):
-            return message
-        if steps := _STEP.findall(text):
-            self._step, self._container = steps[-1], ""
-        if containers := _RUNS_IN.findall(text):
-            self._container = containers[-1]
-        if images := _MADE.findall(text):
-            self._image, self._container = images[-1], ""
+        if isinstance(text, str) and (images := _MADE.findall(text)):
+            self._images.extend(images)
             self._news.set()
         return message
 
@@ -72,54 +74,90 @@ class BuildWatch:
 
         Raises:
             QuotaExceeded: It makes more than its person may have; the last of it is gone.
-            Unavailable: The disk is nearly full.
+            Unavailable: The disk is nearly full, or nobody knows how much the build writes.
         """
+        in_room = while_allowed(build, look_for_room(self._door, self._caller))
+        if self._limit.largest_bytes is None:
+            return await in_room
         try:
-            return await while_allowed(build, self._look_on())
+            return await while_allowed(while_allowed(in_room, self._images_made()), self._steps())
         except QuotaExceeded:
             if self._too_large:
                 await self._new.remove(self._too_large)
             raise
 
-    async def _look_on(self) -> NoReturn:
+    async def _images_made(self) -> NoReturn:
+        """Look at each image that may have been made."""
         while True:
-            await self._door.check_room(self._caller)
-            if self._limit.largest_bytes is not None:
-                with contextlib.suppress(Unavailable):  # looked at again, at last at the end
-                    await self._check_image()
-                    await self._check_step()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY):
-                    await self._news.wait()
+            await self._news.wait()
             self._news.clear()
+            while self._images:
+                await self._check_image(self._images.popleft())
+            await asyncio.sleep(_PAUSE)
 
-    async def _check_image(self) -> None:
-        image_id = self._image
-        if not image_id:
+    async def _check_image(self, image_id: str) -> None:
+        try:
+            answer = await self._engine.ask("GET", image_path(image_id, "json"))
+        except Unavailable:  # looked at before it gets a name
             return
-        answer = await self._engine.ask("GET", image_path(image_id, "json"))
         if not answer.ok:
             return
         size, owner = size_of(answer.value), labels_of(answer.value).get(IMAGE_OWNER)
         if self._limit.allows(size) or owner != user_slug(self._caller.user):
             return
-        self._too_large = image_id
-        raise self._limit.refusal(size, await self._new.history(image_id))
+        self._too_large = str(answer.value["Id"])
+        raise self._limit.refusal(size, await self._new.history(self._too_large))
 
-    async def _check_step(self) -> None:
-        container, step = self._container, self._step
-        if not container:
+    async def _steps(self) -> NoReturn:
+        """Look at what is being written, from time to time."""
+        failures = 0
+        while True:
+            try:
+                await self._check_steps()
+                failures = 0
+            except QuotaExceeded:
+                raise
+            except DS01Error as exc:
+                failures += 1
+                if failures >= MOST_FAILURES:
+                    raise Unavailable(
+                        f"The build was ended: how much it writes could not be found out "
+                        f"{failures} times in a row. {exc.message}",
+                        "Write fewer files in one step, or try again when the server has less "
+                        "to do.",
+                    ) from exc
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _check_steps(self) -> None:
+        """Look at the size of each container of the build.
+
+        People's containers are in the same cgroup. They have their owner in their names, which
+        nothing in a Dockerfile can give to a step's.
+        """
+        listed = checked(await self._engine.ask("GET", "/containers/json")).value or ()
+        unnamed = {
+            str(each["Id"])
+            for each in listed
+            if not any(SEPARATOR in name for name in each.get("Names") or ())
+        }
+        self._others &= unnamed
+        for container in unnamed - self._others:
+            path = f"/containers/{container}/json"
+            answer = await self._engine.ask("GET", path)
+            if answer.is_missing:
+                continue
+            if checked(answer).value["HostConfig"].get("CgroupParent") != self._cgroup_parent:
+                self._others |= {container}
+                continue
+            await self._check_step(path)
+
+    async def _check_step(self, path: str) -> None:
+        answer = await self._engine.ask("GET", path, {"size": ["1"]}, seconds=_LOOK_SECONDS)
+        if answer.is_missing:
             return
-        path, query = f"/containers/{container}/json", {"size": ["1"]}
-        answer = await self._engine.ask("GET", path, query, seconds=_LOOK_SECONDS)
-        if not answer.ok:
-            return
-        found = answer.value
-        whole, written = int(found.get("SizeRootFs") or 0), int(found.get("SizeRw") or 0)
-        if (
-            self._limit.allows(whole)
-            or found["HostConfig"].get("CgroupParent") != self._cgroup_parent
-        ):
-            return
-        history = await self._new.history(str(found["Image"]))
-        raise self._limit.refusal(whole, history, going_on=(step, written))
+        found = checked(answer).value
+        whole, written = sizes_of(found)
+        if not self._limit.allows(whole):
+            step = instruction(" ".join(found["Config"].get("Cmd") or ()))
+            history = await self._new.history(str(found["Image"]))
+            raise self._limit.refusal(whole, history, going_on=(step, written))

@@ -29,6 +29,7 @@ from ds01_spawner.gateway.docker.create.asks import DOCKER, Asks, Looked, Made, 
 from ds01_spawner.gateway.docker.create.finding import Finding
 from ds01_spawner.gateway.docker.create.spec import Found, dressed
 from ds01_spawner.gateway.docker.door import Door
+from ds01_spawner.gateway.docker.images.new_images import NewImages
 from ds01_spawner.gateway.docker.images.rights import ImageRights
 from ds01_spawner.gateway.docker.lookups import Lookups
 from ds01_spawner.gateway.docker.options.container import AskedContainer, asked_container
@@ -62,6 +63,7 @@ class Creating:
         self._lookups = lookups
         self._granting = granting
         self._finding = Finding(lookups)
+        self._new = NewImages(door, lookups.images)
 
     def handlers(self) -> Mapping[str, Handler]:
         """By endpoint."""
@@ -144,6 +146,8 @@ class Creating:
         name, (image, inspected) = await asyncio.gather(
             self._name(caller, asked), self._lookups.images.image(caller, asked.image, rights)
         )
+        if rights.is_unchecked(inspected):
+            await self._new.check(caller, inspected)
         asked = replace(asked, name=name)
         request = LaunchRequest(
             user=caller.user,

@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.images.lookup import OwnImages, image_path
+from ds01_spawner.gateway.docker.images.new_images import NewImages
 from ds01_spawner.gateway.docker.images.rights import ImageRights
 from ds01_spawner.gateway.docker.images.view import (
     image_filters,
@@ -43,6 +44,7 @@ class Images:
         self._door = door
         self._engine = door.engine
         self._images = images
+        self._new = NewImages(door, images)
         self._saves: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -140,7 +142,9 @@ class Images:
 
     async def tag(self, call: Call, reply: Reply) -> None:
         """`docker tag`: anything that one sees, in one's own namespace."""
-        _rights, found = await self._found(call)
+        rights, found = await self._found(call)
+        if rights.is_unchecked(found):
+            await self._new.check(call.caller, found)
         wanted = wanted_reference(call.first("repo"), call.first("tag"), call.caller.user)
         repository, rest = split_reference(wanted)
         query = {"repo": [repository], "tag": [rest.removeprefix(":")]}

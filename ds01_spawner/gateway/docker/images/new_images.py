@@ -66,14 +66,11 @@ class NewImages:
             InvalidRequest: Its labels are too long, with all variables in them put in.
             Unavailable: The engine does not answer; it has no name.
         """
-        limit = await self.limit(caller)
         made = await self._images.inspect(image_id) if image_id else None
         if made is None:
             raise Unavailable("The image is gone before it had a name.", "Make it again.")
         try:
-            check_labels_fit(labels_of(made), whose="The labels of the image")
-            if not limit.allows(size_of(made)):
-                raise limit.refusal(size_of(made), await self.history(image_id))
+            await self.check(caller, made)
         except Refused:
             await self.remove(image_id)
             raise
@@ -83,24 +80,36 @@ class NewImages:
             answer = await self._engine.ask("POST", image_path(image_id, "tag"), query)
             checked(answer, partial(without_namespace, user=caller.user))
 
-    async def check_container(self, caller: Caller, container_id: str) -> None:
-        """Return when an image of a container is small enough to be made.
+    async def check(self, caller: Caller, image: Mapping[str, Any]) -> None:
+        """Return when an image, as inspected, may have a name of the caller's, or be started.
+
+        Raises:
+            QuotaExceeded: It is too large.
+            InvalidRequest: Its labels are too long.
+            Unavailable: Policy or accounts cannot be read.
+        """
+        limit = await self.limit(caller)
+        check_labels_fit(labels_of(image), whose="The labels of the image")
+        if not limit.allows(size_of(image)):
+            raise limit.refusal(size_of(image), await self.history(str(image["Id"])))
+
+    async def check_container(self, caller: Caller, container_id: str) -> int:
+        """Bytes that a container has written, when an image of it is small enough to be made.
 
         Raises:
             QuotaExceeded: It is not.
-            Unavailable: The engine does not answer.
+            Unavailable: The engine does not answer, or cannot say.
         """
         limit = await self.limit(caller)
-        if limit.largest_bytes is None:
-            return
         answer = await self._engine.ask(
             "GET", f"/containers/{container_id}/json", {"size": ["1"]}, seconds=_DELETE_SECONDS
         )
         found = checked(answer).value
-        whole, written = int(found.get("SizeRootFs") or 0), int(found.get("SizeRw") or 0)
+        whole, written = sizes_of(found)
         if not limit.allows(whole):
             history = await self.history(str(found["Image"]))
             raise limit.refusal(whole, history, going_on=("what the container wrote", written))
+        return written
 
     async def history(self, image_id: str) -> list[dict[str, Any]]:
         """Steps of an image, the newest first; none where the engine does not say them."""
@@ -131,3 +140,15 @@ class NewImages:
 def size_of(image: Mapping[str, Any]) -> int:
     """Bytes of an image with all that it stands on, as the engine inspects it."""
     return int(image.get("Size") or 0)
+
+
+def sizes_of(container: Mapping[str, Any]) -> tuple[int, int]:
+    """Bytes of a container with its image, and of what it has written, inspected with `size`.
+
+    Raises:
+        Unavailable: The engine could not tell: it says nothing then, or -1.
+    """
+    written = container.get("SizeRw")
+    if written is None or int(written) < 0:
+        raise Unavailable("The engine cannot say how much the container has written.", "Try again.")
+    return int(container.get("SizeRootFs") or 0), int(written)

@@ -149,10 +149,10 @@ class Pull:
                 outcome, reason = "ok", ""
         except DS01Error as exc:
             outcome = "refused" if isinstance(exc, Refused) else "failed"
-            reason = str(exc)
+            reason = exc.logged
             if not imported.began:
                 raise
-            await reply.write(failure_line(reason))
+            await reply.write(failure_line(str(exc)))
         finally:
             await self._tell(call, "image.import", name, outcome, reason)
         if imported.began:

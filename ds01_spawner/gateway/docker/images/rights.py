@@ -63,6 +63,13 @@ class ImageRights:
             return False
         return labels_of(image).get(IMAGE_OWNER) == user_slug(self.user)
 
+    def is_unchecked(self, image: Mapping[str, Any]) -> bool:
+        """Whether nobody may have looked at its size: nobody calls it anything, nor is it shared.
+
+        Such are steps of a build that failed, and what is being committed or imported.
+        """
+        return not tagged(image.get("RepoTags")) and not self.seen(image.get("RepoDigests"))
+
     def own_tags(self, image: Mapping[str, Any]) -> list[str]:
         """The person's own references of an image, in the engine's words."""
         return [each for each in tagged(image.get("RepoTags")) if self.is_own(each)]

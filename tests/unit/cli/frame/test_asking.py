@@ -84,3 +84,14 @@ def test_the_end_of_input_stops_as_an_interrupt_does(monkeypatch: pytest.MonkeyP
     typed(monkeypatch, "")
     with pytest.raises(KeyboardInterrupt):
         asking.text("Its name", flag="--name")
+
+
+def test_a_cell_of_a_notebook_has_a_terminal_and_nobody_to_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for stream in ("stdin", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
+    monkeypatch.delenv("JPY_PARENT_PID", raising=False)
+    assert asking.can_ask()
+    monkeypatch.setenv("JPY_PARENT_PID", "1")
+    assert not asking.can_ask()

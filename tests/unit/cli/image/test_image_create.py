@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from ds01_cli.image.building import BuildFailed
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import Conflict, InvalidRequest, NotFound, QuotaExceeded
+from ds01_spawner.home.builds import BuildFailed
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.recipe import Recipe, loaded
 from fakes.api_app import Asked, FakeApi, build

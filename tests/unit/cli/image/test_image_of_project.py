@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from ds01_cli.image.dockerfile import place_of_image
 from ds01_spawner.client import models as m
 from ds01_spawner.client.streams import STDOUT
 from ds01_spawner.domain.errors import Conflict, InvalidRequest, NotFound
+from ds01_spawner.home.image_places import place_of_image
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.recipe import Recipe, dumped
 from fakes.api_app import Asked, FakeApi

@@ -1,6 +1,6 @@
 import pytest
 
-from ds01_cli.own.limits import amount, place_of, sentences
+from ds01_spawner.client.limit_words import amount, place_of, sentences
 from ds01_spawner.client.models import LimitValue, Usage
 from ds01_spawner.domain.errors import NotFound
 from fakes.api_house import House

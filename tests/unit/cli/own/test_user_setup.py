@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ds01_cli.own import user_setup
 from ds01_spawner.domain.errors import DS01Error, NoCapacity
+from ds01_spawner.home.folders import FOLDERS
 from fakes.api_app import FakeApi
 from fakes.program import invoke, said
 
@@ -26,7 +26,7 @@ def test_everything_is_made_once(api: FakeApi, home: Path) -> None:
     first = states()
     assert first == dict.fromkeys(first, "done")
     assert list(first) == ["folders", "key", "vscode", "container", "first-steps"]
-    assert all((home / name).is_dir() for name in user_setup.FOLDERS)
+    assert all((home / name).is_dir() for name in FOLDERS)
     key = home / ".config" / "ds01" / "id_ed25519"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert [each.key.split()[:2] for each in api.keys] == [

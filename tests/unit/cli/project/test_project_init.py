@@ -1,10 +1,12 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from ds01_cli.project import init
-from ds01_spawner.domain.errors import Conflict, InvalidRequest, NotFound, Unavailable
+from ds01_spawner.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unavailable
+from ds01_spawner.home import project_files
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.project import read_settings
 from ds01_spawner.recipes.recipe import Recipe
@@ -132,16 +134,14 @@ def test_without_a_server_nothing_is_made(api: FakeApi, home: Path) -> None:
 @pytest.mark.usefixtures("api")
 def test_a_full_disk_leaves_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     count = 0
-    write = Path.write_text
 
-    def full(self: Path, *given: str) -> int:
+    def full(_: int) -> None:
         nonlocal count
         count += 1
         if count > 3:
             raise OSError(28, "No space left on device")
-        return write(self, *given)
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(Unavailable, match="No space left on device"):
         invoke("project init", "leaves")
     assert not any((home / "projects").iterdir())
@@ -152,12 +152,12 @@ def test_an_interrupt_leaves_nothing(
 ) -> None:
     del api
 
-    def interrupt(*_: object) -> int:
+    def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "write_text", interrupt)
+    monkeypatch.setattr("os.fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        init._make(home / "projects" / "leaves", {"README.md": "x"})
+        project_files.make(home / "projects" / "leaves", {"README.md": "x"})
     assert not any((home / "projects").iterdir())
 
 
@@ -167,3 +167,30 @@ def test_guided_explains_each_step() -> None:
     assert done.exit_code == 0, done.output
     for words in ("A project has a name", "framework", "folders"):
         assert words in done.output
+
+
+@pytest.mark.usefixtures("api")
+def test_root_makes_nothing_in_somebodys_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    if os.geteuid() == 0:
+        os.chown(theirs, 1000, 1000)
+    monkeypatch.setattr(init, "is_root", lambda: True)
+    with pytest.raises(Forbidden, match="belongs to the user"):
+        told("project init", "leaves", "--in", str(theirs / "deep"))
+    assert list(theirs.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes a folder that is root's")
+@pytest.mark.parametrize(("mode", "group"), [(0o777, 0), (0o775, 100)], ids=["everybody", "group"])
+def test_root_makes_nothing_where_others_may_write(tmp_path: Path, mode: int, group: int) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    os.chown(shared, 0, group)
+    shared.chmod(mode)
+    with pytest.raises(Forbidden, match="others may write"):
+        project_files.check_roots(shared)
+    shared.chmod(mode | 0o1000)
+    project_files.check_roots(shared)

@@ -167,3 +167,37 @@ async def test_the_description_says_that_a_token_is_needed(url: str) -> None:
 
 async def test_a_browser_that_comes_back_without_a_state_is_refused(url: str) -> None:
     assert (await ask(url, "/oauth_callback?code=x")).code == 400
+
+
+async def test_whom_the_hub_knew_is_forgotten_when_they_have_left(
+    lab: ApiLab, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = {"Authorization": "token alice"}
+    assert (await ask(url, "/api/me", header)).code == 200
+    monkeypatch.delitem(TOKENS, "alice")
+    assert (await ask(url, "/api/me", header)).code == 200  # remembered
+
+    lab.mark.renew()
+
+    assert (await ask(url, "/api/me", header)).code == 401
+    assert (await ask(url, "/api/me", {"Authorization": "token admin-wide"})).code == 200
+
+
+async def test_what_the_hub_said_while_they_left_does_not_count(
+    lab: ApiLab, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class LeavesAfterTheAnswer:
+        """The mark, renewed once the hub has been asked."""
+
+        def __init__(self) -> None:
+            self.looks = 0
+
+        def seen(self) -> bool:
+            self.looks += 1
+            if self.looks == 2:
+                TOKENS.pop("alice", None)
+            return self.looks >= 2
+
+    monkeypatch.setitem(TOKENS, "alice", model())
+    monkeypatch.setattr(lab.mark, "seen", LeavesAfterTheAnswer().seen)
+    assert (await ask(url, "/api/me", {"Authorization": "token alice"})).code == 401

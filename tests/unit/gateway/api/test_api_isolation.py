@@ -9,6 +9,7 @@ import pytest
 from ds01_spawner.domain.notice import Notice, NoticeKind
 from ds01_spawner.domain.ssh_key import SshKey
 from ds01_spawner.gateway.wire.call import Answer
+from ds01_spawner.ports import ServerState
 from fakes.api_lab import ApiLab
 from fakes.clock import EPOCH
 
@@ -51,6 +52,14 @@ TRIES = [
     Try("GET", "/containers/bobs-run/logs/events", 404),
     Try("GET", "/containers/jupyter/logs/events?user=bobby", 403),
     Try("GET", "/containers/jupyter/logs?user=bobby", 403),
+    Try("GET", "/servers", 200),
+    Try("GET", "/servers?user=bobby", 400),
+    Try("POST", "/servers", 400, {"name": "bobs-server", "user": "bobby"}),
+    Try("POST", "/servers?user=bobby", 400, {"name": "x"}),
+    Try("DELETE", "/servers/bobs-server", 404),
+    Try("DELETE", "/servers/bobs-server?user=bobby", 400),
+    Try("DELETE", "/servers/bobs-server._.bobby", 404),
+    Try("DELETE", "/servers/..%2F..%2Fbobby%2Fserver", 404),
     Try("GET", "/gpus", 200),
     Try("GET", "/gpus/processes", 200),
     Try("GET", "/workloads", 200),
@@ -85,6 +94,9 @@ TRIES = [
 async def ids(lab: ApiLab) -> dict[str, str]:
     """Bob has everything that one can have."""
     lab.server("bobby", gpu="none")
+    lab.spawning.add("bobby")
+    lab.spawning.add("bobby", "bobs-server", image="bobs-image")
+    lab.spawning.add("alice", state=ServerState.STOPPED)
     run = lab.container("bobby", "bobs-run", "mig")
     lab.lab.engine.outputs[run] = "bobs-output"
     ticket = lab.waiting("bobby", "bobs-wait")
@@ -119,6 +131,7 @@ async def test_a_student_learns_and_changes_nothing_of_somebody_else(
     done = [each for each in lab.lab.engine.calls[deeds:] if each[0] in {"stop", "start", "remove"}]
     assert done == []
     assert lab.hub.stopped == lab.hub.started == []
+    assert lab.spawning.started == []
     assert not [each for each in lab.link.asked if "bobby" in each.path and each.method != "GET"]
     with lab.lab.ledger.transaction() as transaction:
         assert len(transaction.ssh_keys("bobby")) == 1

@@ -51,6 +51,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiLab]:
         lab.server("alice")
         lab.container("alice")
         lab.server("bob", gpu="none")
+        lab.spawning.add("alice")
         yield lab
 
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from ds01_spawner.domain import labels
+from ds01_spawner.domain.limits import Limits
 from ds01_spawner.gateway.docker.containers.archive import Archive
 from ds01_spawner.gateway.docker.containers.lookup import Owned
 from ds01_spawner.gateway.docker.images.images import Images
@@ -14,6 +15,7 @@ from ds01_spawner.gateway.docker.images.rights import ImageRights
 from ds01_spawner.gateway.docker.networks.lookup import OwnNetworks
 from ds01_spawner.gateway.docker.networks.networks import Networks
 from ds01_spawner.gateway.wire.call import Answer, Call
+from ds01_spawner.policy.images import ImageCatalogue
 from fakes.calls import FakeReply, a_call
 from fakes.door import FakeDoor
 from fakes.engine_json import INSTANCE, own
@@ -77,10 +79,10 @@ class Tagged(OwnImages):
         pass
 
     async def rights(self, *_: Any) -> ImageRights:
-        return cast("ImageRights", None)
+        return ImageRights("alice", Limits(), cast("ImageCatalogue", None))
 
     async def image(self, *_: Any) -> tuple[str, dict[str, Any]]:
-        return "python:3.12", {"Id": "sha256:1"}
+        return "python:3.12", {"Id": "sha256:1", "RepoTags": ["python:3.12"]}
 
 
 async def test_a_further_name_of_an_image_is_in_the_log() -> None:

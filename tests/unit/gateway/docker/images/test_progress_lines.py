@@ -2,8 +2,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from ds01_spawner.gateway.docker.build.output import LateReply, OutputReply, Words
-from ds01_spawner.gateway.docker.images.progress_lines import LONGEST_LINE, Progress
+from ds01_spawner.gateway.docker.images.progress_lines import LONGEST_LINE, UNREAD, Progress
 from fakes.calls import FakeReply
 
 ID = "sha256:" + "a" * 64
@@ -32,6 +34,36 @@ async def test_a_line_without_end_is_handed_on_as_it_is() -> None:
     await progress.begin(200, {})
     await progress.write(b"x" * (LONGEST_LINE + 1))
     assert len(reply.content) == LONGEST_LINE + 1
+
+
+async def test_a_long_error_is_read() -> None:
+    reply = FakeReply()
+    progress = Progress(reply, strict=True)
+    await progress.begin(200, {})
+    command = "x" * 180_000
+    error = f"The command '{command}' returned a non-zero code: 1"
+    line = json.dumps({"errorDetail": {"message": error}, "error": error}).encode() + b"\r\n"
+    for place in range(0, len(line), 4096):
+        await progress.write(line[place : place + 4096])
+    await progress.finish()
+    assert reply.content == line
+    assert len(progress.failure) < 5000
+    assert progress.failure.startswith("The command 'xx")
+    assert progress.failure.endswith("returned a non-zero code: 1")
+
+
+@pytest.mark.parametrize(
+    "told", [b"x" * (LONGEST_LINE + 1) + b'"}\n', b"no json\n", b"[]\n", b'{"stream": "cut']
+)
+async def test_what_cannot_be_read_of_a_build_is_a_failure(told: bytes) -> None:
+    reply = FakeReply()
+    progress = Progress(reply, strict=True)
+    await progress.begin(200, {})
+    for part in (b'{"stream":"fine"}\r\n\r\n', told[:-3], told[-3:]):
+        await progress.write(part)
+    await progress.finish()
+    assert progress.failure == UNREAD
+    assert reply.content.endswith(told)
 
 
 async def test_what_failed_is_known() -> None:

@@ -1,4 +1,5 @@
-from ds01_spawner.gateway.docker.images.size_limit import SizeLimit
+from ds01_spawner.domain.errors import Conflict
+from ds01_spawner.gateway.docker.images.size_limit import SizeLimit, logged_failure
 
 GIB = 1024**3
 LIMIT = SizeLimit(40 * GIB, "group student, resource-limits.yaml line 31")
@@ -35,3 +36,16 @@ def test_the_step_that_goes_on_is_among_the_largest() -> None:
 
 def test_without_steps_the_sizes_alone_are_told() -> None:
     assert LIMIT.refusal(41 * GIB).message.endswith("line 31).")
+
+
+def test_the_log_says_nothing_of_what_people_wrote_in_their_steps() -> None:
+    error = LIMIT.refusal(41 * GIB, HISTORY)
+    assert "pip install torch" in str(error)
+    assert error.logged == (
+        "The image has 41 GiB; one of yours may have 40 GiB (max_image_size, group student, "
+        "resource-limits.yaml line 31)."
+    )
+    assert Conflict("Taken.", "Go.").logged == "Taken. Go."
+    failed = "The command '/bin/sh -c login --as 'me'\n --with s3cret' returned a non-zero code: 7"
+    assert logged_failure(failed) == "A step returned a non-zero code: 7"
+    assert len(logged_failure("COPY failed: " + "x" * 5000)) <= 1000

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ds01_cli.frame import here
 from ds01_spawner.domain.errors import DS01Error, InvalidRequest, NotFound
 from ds01_spawner.domain.names import shown
+from ds01_spawner.home import folders
 from ds01_spawner.recipes.project import SETTINGS, Project, read_settings
 
 _MOST_BYTES = 1024 * 1024
@@ -64,13 +64,13 @@ def find(name: str | None) -> tuple[Path, Project]:
                 f"There is no project {shown(name)}.",
                 f"Begin it: ds01 project init {name}; ds01 project list shows those that are.",
             )
-        folder = here.resolved(folder)
+        folder = folders.resolved(folder)
     return folder, _read(folder)
 
 
 def usual_folder() -> Path:
     """Where projects are made."""
-    return here.projects()
+    return folders.projects()
 
 
 def every() -> Iterator[Found]:
@@ -136,12 +136,12 @@ def _matching(image: str) -> Iterator[Found]:
 
 def _around() -> Path | None:
     """The project's folder in which one is."""
-    cwd = here.resolved(Path.cwd())
+    cwd = folders.resolved(Path.cwd())
     return next((each for each in (cwd, *cwd.parents) if _is_project(each)), None)
 
 
 def _found(folder: Path) -> Found:
-    resolved = here.resolved(folder)
+    resolved = folders.resolved(folder)
     try:
         return Found(resolved, _read(resolved))
     except DS01Error as exc:

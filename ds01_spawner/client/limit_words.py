@@ -1,12 +1,9 @@
 """Limits in words. Pure."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
+from ds01_spawner.client.models import LimitValue, Usage
 from ds01_spawner.domain.wording import size
-
-if TYPE_CHECKING:
-    from ds01_spawner.client.models import LimitValue, Usage
 
 USAGE = {
     "max_gpu_slots": "GPU slots",
@@ -20,7 +17,7 @@ USAGE = {
 _BYTES = frozenset({"storage", "aggregate.memory"})
 
 
-def amount(usage: "Usage") -> str:
+def amount(usage: Usage) -> str:
     """`1 of 2`, `12 GB of 100 GB`, `3 (no limit)`."""
     used = "not known" if usage.used is None else _figure(usage.limit, usage.used)
     if usage.allowed is None:
@@ -28,7 +25,7 @@ def amount(usage: "Usage") -> str:
     return f"{used} of {_figure(usage.limit, usage.allowed)}"
 
 
-def place_of(limit: "LimitValue") -> str:
+def place_of(limit: LimitValue) -> str:
     """`group student, resource-limits.yaml line 31`, or what is built in."""
     kind, _, group = limit.origin.partition(":")
     who = {
@@ -44,7 +41,7 @@ def place_of(limit: "LimitValue") -> str:
     return f"{who}, {file} line {line}" if file else f"{who}, {limit.source}"
 
 
-def sentences(limits: "Mapping[str, LimitValue]") -> Iterable[str]:
+def sentences(limits: Mapping[str, LimitValue]) -> Iterable[str]:
     """What one container may have, and when it ends."""
 
     def words(key: str) -> str | None:

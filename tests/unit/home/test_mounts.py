@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ds01_cli.frame import mounts
+from ds01_spawner.home import mounts
 
 HOME = Path("/home/alice")
 ROOT = "600 500 0:50 / / rw,relatime - overlay overlay rw,lowerdir=/l\n"

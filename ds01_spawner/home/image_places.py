@@ -7,10 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ds01_cli.frame import here
-from ds01_cli.project.folders import all_with_image, image_of, shown_path, with_image
+from ds01_spawner.client.whole_files import put_text
 from ds01_spawner.domain.errors import InvalidRequest, NotFound, Unavailable
 from ds01_spawner.domain.names import shown
+from ds01_spawner.home import folders
+from ds01_spawner.home.projects import all_with_image, image_of, shown_path, with_image
 from ds01_spawner.recipes.packages import image_name
 
 DOCKERFILE = "Dockerfile"
@@ -44,7 +45,7 @@ class Place:
         """` --project NAME`, to stand after an image's name; empty where it is in no project."""
         if self.project is None:
             return ""
-        usual = self.folder == (here.projects() / self.project).resolve()
+        usual = self.folder == (folders.projects() / self.project).resolve()
         return f" --project {shlex.quote(self.project if usual else str(self.folder))}"
 
     def read(self, name: str = DOCKERFILE) -> str | None:
@@ -66,14 +67,12 @@ class Place:
         Raises:
             Unavailable: It cannot be written.
         """
-        draft = self.folder / f".{name}.{os.getpid()}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            draft.write_text(text, "utf-8")
-            draft.replace(self.folder / name)
+            put_text(self.folder / name, text)
         except OSError as exc:
             with suppress(OSError):
-                self.remove([draft.name])
+                self.remove([])
             raise Unavailable(
                 f"{self.folder / name} cannot be written: {exc.strerror}.",
                 "Make room or choose another folder.",
@@ -106,13 +105,13 @@ def place_of(name: str, project: str | None) -> Place:
         return Place(Path.home() / _IMAGES / image_name(name))
     folder = Path(project).expanduser()
     if not folder.is_dir() and os.sep not in project:
-        folder = here.projects() / project
+        folder = folders.projects() / project
     if not folder.is_dir():
         raise NotFound(
             f"There is no project {shown(project)}.",
             f"Begin one: ds01 project init {project}; or give its folder.",
         )
-    resolved = here.resolved(folder)
+    resolved = folders.resolved(folder)
     return Place(resolved, resolved.name)
 
 

@@ -1,0 +1,51 @@
+from datetime import timedelta
+
+import pytest
+
+from fakes.web_lab import WebLab, section, text_of
+
+pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(60)]
+
+
+async def test_who_holds_what(lab: WebLab) -> None:
+    lab.api.server("alice")
+    lab.api.container("bob", "work")
+    html = section((await lab.browser("mia").get("people")).html, "list")
+    said = text_of(html)
+    assert "alice" in said
+    assert "1 running" in said
+    assert 'href="/services/ds01/policy?user=alice"' in html
+    assert 'href="/services/ds01/events?user=alice"' in html
+
+
+async def test_people_come_in_pages(lab: WebLab) -> None:
+    for user in ("alice", "bob", "cleo"):
+        lab.api.container(user)
+    mia = lab.browser("mia")
+    first = section((await mia.get("people?limit=2")).html, "list")
+    assert "More people" in first
+    rest = section((await mia.get("people?cursor=bob")).html, "list")
+    assert "cleo" in rest
+    assert "alice" not in rest
+    assert "From the beginning" in rest
+
+
+async def test_a_gpu_that_does_nothing_is_named_after_ten_minutes(lab: WebLab) -> None:
+    lab.api.server("alice")
+    now = lab.api.lab.clock.now()
+    slot = next(slot for slot, user in lab.api.lab.taken().items() if user == "alice")
+    mia = lab.browser("mia")
+    quiet = "Every GPU that somebody holds did something"
+    assert quiet in text_of(section((await mia.get("people")).html, "idle"))
+    lab.api.lab.clock.advance(timedelta(minutes=20))
+    for looks in range(60, -1, -1):
+        at = now + timedelta(minutes=20) - looks * timedelta(seconds=15)
+        lab.site.utilisation.record(at, {slot: 0.0})
+    said = text_of(section((await mia.get("people")).html, "idle"))
+    assert "alice jupyter" in said
+    assert "since" in said
+
+
+async def test_a_parameter_that_is_not_known_is_named(lab: WebLab) -> None:
+    shown = await lab.browser("mia").get("people?colour=red")
+    assert "colour" in text_of(section(shown.html, "list"))
