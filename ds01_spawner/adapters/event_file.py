@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -75,10 +75,8 @@ class EventFile:
         if began is None or began.isocalendar()[:2] >= week:
             return
         for number in range(KEPT_FILES - 1, 0, -1):
-            older = self._rotated(number)
-            if older.exists():
-                older.replace(self._rotated(number + 1))
-        self.path.replace(self._rotated(1))
+            _renamed(self._rotated(number), self._rotated(number + 1))
+        _renamed(self.path, self._rotated(1))
 
     def _rotated(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}")
@@ -108,6 +106,12 @@ class EventFile:
                         raise OSError(errno.ETIMEDOUT, message) from None
                     time.sleep(_POLL_SECONDS)
             yield
+
+
+def _renamed(older: Path, newer: Path) -> None:
+    # logrotate knows nothing of our lock: a file that it took meanwhile is out of the way, too.
+    with suppress(FileNotFoundError):
+        older.replace(newer)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -262,6 +263,20 @@ class TestRotation:
 
         assert not path.with_name("events.jsonl.1").exists()
 
+    def test_a_file_that_logrotate_takes_in_the_moment_of_rotation_loses_nothing(
+        self, path: Path
+    ) -> None:
+        class TakenMeanwhile(EventFile):
+            def _first_moment(self) -> datetime | None:
+                began = super()._first_moment()
+                path.replace(path.with_name("events.jsonl-20260131"))
+                return began
+
+        EventFile(path).append(replace(EVENT, details={"n": 0}))
+        TakenMeanwhile(path).append(replace(EVENT, ts=SATURDAY + WEEK, details={"n": 1}))
+
+        assert numbers(read_events(path)) == [0, 1]
+
     def test_compressed_and_dated_files_are_read_in_order(self, path: Path) -> None:
         log = EventFile(path)
         for week, name in enumerate(["events.jsonl-20260131", "events.jsonl.1.gz", None]):
@@ -306,7 +321,7 @@ class TestManyProcesses:
         for name in names:
             while not path.exists() and writer.is_alive():
                 pass
-            if path.exists():
+            with suppress(FileNotFoundError):  # the writer has just rotated it, or has ended
                 path.replace(name)
         writer.join(60)
 
