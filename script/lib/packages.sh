@@ -1,14 +1,19 @@
 # What comes from apt, PyPI and npm.
 # shellcheck shell=bash
 
+SERVICE_POLICY=/usr/sbin/policy-rc.d
 APT_NEXT="Check that apt works by hand: apt-get update"
+
+is_installed() {
+    dpkg-query --show --showformat '${Status}\n' "$1" 2>/dev/null |
+        grep -q '^install ok installed'
+}
 
 # want_packages NAME...: installs those that dpkg does not know as installed.
 want_packages() {
     local name missing=()
     for name in "$@"; do
-        dpkg-query --show --showformat '${Status}\n' "$name" 2>/dev/null |
-            grep -q '^install ok installed' || missing+=("$name")
+        is_installed "$name" || missing+=("$name")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     command -v apt-get >/dev/null || fail \
@@ -21,6 +26,29 @@ want_packages() {
     fi
     DEBIAN_FRONTEND=noninteractive step "Installing ${missing[*]} with apt" "$APT_NEXT" \
         apt-get install --yes --no-install-recommends "${missing[@]}"
+}
+
+# want_programs NAME...: as want_packages, for the programs in them: services of those that were
+# missing are neither started nor enabled. One that somebody installed before is left as it is.
+want_programs() {
+    local name missing=()
+    for name in "$@"; do
+        is_installed "$name" || missing+=("$name")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    say "Installing ${missing[*]} for their programs: their services stay off."
+    # https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt
+    if [ ! -e "$SERVICE_POLICY" ]; then
+        trap 'rm -f "$SERVICE_POLICY"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$SERVICE_POLICY"
+        chmod 755 "$SERVICE_POLICY"
+        want_packages "${missing[@]}"
+        rm -f "$SERVICE_POLICY"
+        trap - EXIT
+    else
+        want_packages "${missing[@]}"
+    fi
+    ! runs_systemd || systemctl disable --now --quiet "${missing[@]}"
 }
 
 # want_browser: Chromium for the browser tests. Ubuntu has it as a snap only.
