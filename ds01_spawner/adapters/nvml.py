@@ -11,10 +11,12 @@ import pynvml
 
 from ds01_spawner.adapters.hang_guard import HangGuard
 from ds01_spawner.adapters.nvml_api import FAULTS, Nvml, error_code, sentence
+from ds01_spawner.adapters.nvml_health import read_health
 from ds01_spawner.adapters.nvml_power import read_power
 from ds01_spawner.adapters.nvml_processes import read_processes
 from ds01_spawner.adapters.nvml_scan import Reading, read_activity, read_cards
 from ds01_spawner.domain.attribution import GpuProcess
+from ds01_spawner.domain.card_health import CardHealth
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.gpu import CardPower, Gpu, Inventory, SlotActivity
 
@@ -106,6 +108,14 @@ class NvmlProbe:
         """
         return self._guard.run(lambda: self._translated(self._read_power))
 
+    def health(self) -> Mapping[str, CardHealth]:
+        """How each card is at this moment, by its UUID; one that cannot be reached is left out.
+
+        Raises:
+            Unavailable: As for `inventory`.
+        """
+        return self._guard.run(lambda: self._translated(self._read_health))
+
     def gpu_processes(self) -> Mapping[str, tuple[GpuProcess, ...]]:
         """Processes on each slot at this moment; a slot that cannot be read is left out.
 
@@ -156,6 +166,11 @@ class NvmlProbe:
         cards = self._current().reading.gpus
         found = {gpu.uuid: read_power(self._nvml, gpu.uuid) for gpu in cards}
         return MappingProxyType({uuid: power for uuid, power in found.items() if power})
+
+    def _read_health(self) -> Mapping[str, CardHealth]:
+        cards = self._current().reading.gpus
+        found = {gpu.uuid: read_health(self._nvml, gpu.uuid) for gpu in cards}
+        return MappingProxyType({uuid: health for uuid, health in found.items() if health})
 
     def _read_processes(self) -> Mapping[str, tuple[GpuProcess, ...]]:
         found = {}

@@ -85,6 +85,16 @@ class ProfileInfo(Protocol):
     sliceCount: int  # noqa: N815
 
 
+class PciInfo(Protocol):
+    """Where a card is.
+
+    Attributes:
+        busId: Such as `00000000:01:00.0`; older releases of `pynvml` give bytes.
+    """
+
+    busId: str | bytes  # noqa: N815
+
+
 class Nvml(Protocol):
     """What `pynvml` offers of NVML, as far as it is used. Every function raises `NVMLError`."""
 
@@ -162,6 +172,51 @@ class Nvml(Protocol):
 
     def nvmlDeviceGetTotalEnergyConsumption(self, handle: Handle) -> int:
         """Millijoules that a card took since its driver was loaded; from Volta on."""
+        ...
+
+    def nvmlDeviceGetPciInfo(self, handle: Handle) -> PciInfo:
+        """Where a card is."""
+        ...
+
+    def nvmlDeviceGetTemperature(self, handle: Handle, sensor: int) -> int:
+        """Degrees Celsius."""
+        ...
+
+    def nvmlDeviceGetTemperatureThreshold(self, handle: Handle, threshold: int) -> int:
+        """Degrees Celsius at which something happens."""
+        ...
+
+    def nvmlDeviceGetEnforcedPowerLimit(self, handle: Handle) -> int:
+        """Milliwatts."""
+        ...
+
+    def nvmlDeviceGetClockInfo(self, handle: Handle, type: int) -> int:  # noqa: A002
+        """Megahertz now."""
+        ...
+
+    def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle: Handle) -> int:
+        """One bit a reason."""
+        ...
+
+    def nvmlDeviceGetTotalEccErrors(
+        self,
+        handle: Handle,
+        errorType: int,  # noqa: N803
+        counterType: int,  # noqa: N803
+    ) -> int:
+        """Of the whole card's memory."""
+        ...
+
+    def nvmlDeviceGetRetiredPages(
+        self,
+        device: Handle,
+        sourceFilter: int,  # noqa: N803
+    ) -> Sequence[object]:
+        """Addresses of pages that were retired for one cause; cards before Ampere."""
+        ...
+
+    def nvmlDeviceGetRemappedRows(self, device: Handle) -> Sequence[int]:
+        """Correctable, uncorrectable, whether one is pending, whether one failed."""
         ...
 
     def nvmlDeviceGetComputeRunningProcesses(self, handle: Handle) -> Sequence[Process]:

@@ -1,11 +1,10 @@
 """What a card takes, through NVML."""
 
-from collections.abc import Callable
-
-from ds01_spawner.adapters.nvml_api import FAULTS, Nvml, is_driver_wide
+from ds01_spawner.adapters.nvml_api import FAULTS, Handle, Nvml, is_driver_wide
+from ds01_spawner.adapters.nvml_scan import told
 from ds01_spawner.domain.gpu import CardPower
 
-_MILLI = 1000
+MILLI = 1000
 
 
 def read_power(nvml: Nvml, uuid: str) -> CardPower | None:
@@ -22,16 +21,16 @@ def read_power(nvml: Nvml, uuid: str) -> CardPower | None:
         if is_driver_wide(error):
             raise
         return None
+    return power_of(nvml, handle)
+
+
+def power_of(nvml: Nvml, handle: Handle) -> CardPower:
+    """What a card takes now, as far as it tells.
+
+    Raises:
+        pynvml.NVMLError: The driver as a whole does not answer.
+    """
     return CardPower(
-        power_watts=_thousandth(lambda: nvml.nvmlDeviceGetPowerUsage(handle)),
-        energy_joules=_thousandth(lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle)),
+        power_watts=told(lambda: nvml.nvmlDeviceGetPowerUsage(handle) / MILLI),
+        energy_joules=told(lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / MILLI),
     )
-
-
-def _thousandth(read: Callable[[], int]) -> float | None:
-    try:
-        return read() / _MILLI
-    except FAULTS as error:
-        if is_driver_wide(error):
-            raise
-        return None

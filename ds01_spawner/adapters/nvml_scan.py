@@ -121,6 +121,20 @@ def optional(call: Callable[[], T]) -> T | None:
         return None
 
 
+def told(call: Callable[[], T]) -> T | None:
+    """The answer, or `None` where it fails: a figure that others can do without.
+
+    Raises:
+        pynvml.NVMLError: The driver as a whole does not answer.
+    """
+    try:
+        return call()
+    except FAULTS as error:
+        if is_driver_wide(error):
+            raise
+        return None
+
+
 def _read_card(nvml: Nvml, index: int, remembered: Mapping[str, Gpu]) -> Reading:
     uuid = ""
     try:

@@ -8,19 +8,29 @@ the cards do (load, processes, faults) may change while the platform runs: `simu
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 from uuid import NAMESPACE_OID, uuid5
 
 import pynvml
 
-from ds01_spawner.adapters.simulated_state import DeviceState, SimulatedState, StateFile
+from ds01_spawner.adapters.simulated_state import (
+    DeviceState,
+    HealthState,
+    SimulatedState,
+    StateFile,
+)
 from ds01_spawner.domain.card_models import CardModel
 from ds01_spawner.domain.gpu import MigProfile
 from ds01_spawner.policy.gpu_config import Simulation
 
+T = TypeVar("T")
+
 _MIB = 1024**2
 _IDLE_WATTS, _LOAD_WATTS = 50.0, 200.0
 """What a card of the simulation takes, and how much more at full load."""
+
+_COOL_CELSIUS, _HOT_CELSIUS = 34.0, 71.0
+"""How warm it is without load, and with all of it."""
 
 _SLICES_OF = {
     pynvml.NVML_GPU_INSTANCE_PROFILE_1_SLICE: 1,
@@ -180,10 +190,7 @@ class SimulatedNvml:
         state = self._card_state(handle)
         if state.power_watts is not None:
             return round(state.power_watts * 1000)
-        parts = handle.instances
-        shares = [(each, _share(each)) for each in parts] if parts else [(handle, 1.0)]
-        load = sum((self._state_of(each).utilisation or 0.0) * share for each, share in shares)
-        return round((_IDLE_WATTS + _LOAD_WATTS * load) * 1000)
+        return round((_IDLE_WATTS + _LOAD_WATTS * self._load(handle)) * 1000)
 
     def nvmlDeviceGetTotalEnergyConsumption(self, handle: _Device) -> int:
         """What the state says."""
@@ -191,6 +198,65 @@ class SimulatedNvml:
         if state.energy_joules is None:
             raise _error("not_supported")
         return round(state.energy_joules * 1000)
+
+    def nvmlDeviceGetPciInfo(self, handle: _Device) -> Any:
+        """The first card is on bus 1."""
+        self._health_of(handle)
+        return SimpleNamespace(busId=f"00000000:{handle.index + 1:02X}:00.0")
+
+    def nvmlDeviceGetTemperature(self, handle: _Device, sensor: int) -> int:
+        """What the state says, or what the load makes likely."""
+        del sensor
+        celsius = self._health_of(handle).temperature_celsius
+        if celsius is not None:
+            return celsius
+        return round(_COOL_CELSIUS + (_HOT_CELSIUS - _COOL_CELSIUS) * self._load(handle))
+
+    def nvmlDeviceGetTemperatureThreshold(self, handle: _Device, threshold: int) -> int:
+        """What the state says."""
+        del threshold
+        return _stated(self._health_of(handle).slowdown_celsius)
+
+    def nvmlDeviceGetEnforcedPowerLimit(self, handle: _Device) -> int:
+        """What the state says."""
+        return round(_stated(self._health_of(handle).power_limit_watts) * 1000)
+
+    def nvmlDeviceGetClockInfo(self, handle: _Device, type: int) -> int:  # noqa: A002
+        """What the state says."""
+        health = self._health_of(handle)
+        is_memory = type == pynvml.NVML_CLOCK_MEM
+        return _stated(health.memory_megahertz if is_memory else health.sm_megahertz)
+
+    def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle: _Device) -> int:
+        """What the state says."""
+        return _stated(self._health_of(handle).throttle_bits)
+
+    def nvmlDeviceGetTotalEccErrors(
+        self,
+        handle: _Device,
+        errorType: int,  # noqa: N803
+        counterType: int,  # noqa: N803
+    ) -> int:
+        """What the state says."""
+        del counterType
+        health = self._health_of(handle)
+        harmless = errorType == pynvml.NVML_MEMORY_ERROR_TYPE_CORRECTED
+        return _stated(health.ecc_corrected if harmless else health.ecc_uncorrected)
+
+    def nvmlDeviceGetRetiredPages(
+        self,
+        device: _Device,
+        sourceFilter: int,  # noqa: N803
+    ) -> list[int]:
+        """As many addresses as the state says."""
+        health = self._health_of(device)
+        double = sourceFilter == pynvml.NVML_PAGE_RETIREMENT_CAUSE_DOUBLE_BIT_ECC_ERROR
+        pages = _stated(health.retired_double_bit if double else health.retired_single_bit)
+        return list(range(pages))
+
+    def nvmlDeviceGetRemappedRows(self, device: _Device) -> tuple[int, int, int, int]:
+        """What the state says."""
+        return _stated(self._health_of(device).remapped_rows)
 
     def nvmlDeviceGetComputeRunningProcesses(self, handle: _Device) -> list[Any]:
         """Processes that the state names."""
@@ -233,6 +299,18 @@ class SimulatedNvml:
             raise _error("unknown") from exc
         if self._state.driver_fault is not None:
             raise _error(self._state.driver_fault)
+
+    def _load(self, card: _Device) -> float:
+        """How much of a card computes, 0 to 1."""
+        parts = card.instances
+        shares = [(each, _share(each)) for each in parts] if parts else [(card, 1.0)]
+        return sum((self._state_of(each).utilisation or 0.0) * share for each, share in shares)
+
+    def _health_of(self, device: _Device) -> HealthState:
+        state = self._state_of(device)
+        if device.profile is not None:
+            raise _error("not_supported")
+        return state.health
 
     def _card_state(self, device: _Device) -> DeviceState:
         state = self._state_of(device)
@@ -311,6 +389,13 @@ def _share(instance: _Device) -> float:
     """What a MIG device computes on, of its card."""
     slices = instance.profile.usable_slices if instance.profile else 0
     return slices / instance.model.compute_slices
+
+
+def _stated(value: T | None) -> T:
+    """What the state says; a card of which it says nothing does not have the function."""
+    if value is None:
+        raise _error("not_supported")
+    return value
 
 
 def _error(name: str) -> pynvml.NVMLError:

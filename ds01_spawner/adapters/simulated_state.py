@@ -26,6 +26,38 @@ class ProcessState(BaseModel):
     draws: bool = False
 
 
+class HealthState(BaseModel):
+    """How a simulated card is; what is `None` it does not tell, as cards without the function.
+
+    Attributes:
+        temperature_celsius: Without it, what its load makes likely.
+        slowdown_celsius: From there on it runs slower.
+        power_limit_watts: It takes no more.
+        sm_megahertz: Clock of the multiprocessors.
+        memory_megahertz: Clock of the memory.
+        throttle_bits: NVML's bits of why it runs slower.
+        ecc_corrected: Errors of memory.
+        ecc_uncorrected: Those that did harm.
+        retired_single_bit: Pages, on cards before Ampere.
+        retired_double_bit: Likewise.
+        remapped_rows: Correctable, uncorrectable, whether one is pending, whether one failed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature_celsius: int | None = None
+    slowdown_celsius: int | None = 92
+    power_limit_watts: float | None = 250.0
+    sm_megahertz: int | None = 1410
+    memory_megahertz: int | None = 1215
+    throttle_bits: int | None = 0
+    ecc_corrected: int | None = 0
+    ecc_uncorrected: int | None = 0
+    retired_single_bit: int | None = None
+    retired_double_bit: int | None = None
+    remapped_rows: tuple[int, int, int, int] | None = (0, 0, 0, 0)
+
+
 class DeviceState(BaseModel):
     """What a simulated device does.
 
@@ -38,6 +70,7 @@ class DeviceState(BaseModel):
         power_watts: What a card takes; without it, what its load makes likely.
         energy_joules: What a card took since its driver was loaded; without it, it does not say.
         tells_power: Whether a card says anything of that.
+        health: How a card is.
         fault: Name of the NVML error that every call on it gives, such as `gpu_is_lost`.
     """
 
@@ -51,6 +84,7 @@ class DeviceState(BaseModel):
     power_watts: float | None = Field(default=None, ge=0)
     energy_joules: float | None = Field(default=None, ge=0)
     tells_power: bool = True
+    health: HealthState = Field(default_factory=HealthState)
     fault: str | None = None
 
 

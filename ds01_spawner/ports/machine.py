@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ds01_spawner.domain.attribution import GpuProcess
+from ds01_spawner.domain.card_health import CardHealth
 from ds01_spawner.domain.cgroup import AggregateUsage, BoundChange, OomKill, OomMark
 from ds01_spawner.domain.event import Event
 from ds01_spawner.domain.gpu import CardPower, Inventory, SlotActivity
@@ -57,6 +58,14 @@ class GpuProbe(Protocol):
         """What each card takes now, by the card's UUID; one that cannot be read is left out.
 
         A card, not a slot: no card tells it of its parts.
+
+        Raises:
+            Unavailable: As for `inventory`.
+        """
+        ...
+
+    def health(self) -> Mapping[str, CardHealth]:
+        """How each card is now, by the card's UUID; one that cannot be reached is left out.
 
         Raises:
             Unavailable: As for `inventory`.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from ds01_spawner.domain.attribution import GpuProcess
+from ds01_spawner.domain.card_health import CardHealth
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.gpu import CardPower, Gpu, Inventory, MigInstance, Slot, SlotActivity
 
@@ -60,6 +61,7 @@ class FakeProbe:
         shares: Processes (by slot UUID) of which more is known than their id.
         busy: What slots (UUID) do, where it is not nothing.
         watts: What cards (UUID) take; others do not tell.
+        healths: How cards (UUID) are, where they tell.
         stuck: When set, nothing can be read.
     """
 
@@ -69,6 +71,7 @@ class FakeProbe:
         self.shares: dict[str, tuple[GpuProcess, ...]] = {}
         self.unreadable: set[str] = set()
         self.busy: dict[str, SlotActivity] = {}
+        self.healths: dict[str, CardHealth] = {}
         self.watts: dict[str, CardPower] = {}
         self.stuck = False
 
@@ -91,6 +94,18 @@ class FakeProbe:
         if self.stuck:
             raise Unavailable("The NVIDIA driver does not answer.")
         return {gpu.uuid: self.watts.get(gpu.uuid, CardPower()) for gpu in self.present.gpus}
+
+    def health(self) -> Mapping[str, CardHealth]:
+        if self.stuck:
+            raise Unavailable("The NVIDIA driver does not answer.")
+        return {
+            gpu.uuid: self.healths.get(gpu.uuid)
+            or CardHealth(
+                power=self.watts.get(gpu.uuid, CardPower()),
+                pci_bus_id=f"0000:{gpu.index + 1:02x}:00",
+            )
+            for gpu in self.present.gpus
+        }
 
     def gpu_processes(self) -> Mapping[str, tuple[GpuProcess, ...]]:
         if self.stuck:
