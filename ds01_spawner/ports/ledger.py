@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ds01_spawner.domain.allocation import Reservation, Ticket, UsageInterval
+from ds01_spawner.domain.bare_metal import BareMetalGrant
 from ds01_spawner.domain.notice import Delivery, Notice
 from ds01_spawner.domain.repetition import KeptAnswer
 from ds01_spawner.domain.ssh_key import SshKey
@@ -268,5 +269,17 @@ class Ledger(Protocol):
 
         Raises:
             Unavailable: The lock was not got within the deadline, or the file cannot be used.
+    def bare_metal_grants(self) -> Sequence[BareMetalGrant]:
+        """Every grant that is kept, the oldest first; one that has ended is until that is done."""
+        ...
+
+    def put_bare_metal_grant(self, grant: BareMetalGrant) -> None:
+        """Add a grant or replace the person's."""
+        ...
+
+    def remove_bare_metal_grant(self, user: str) -> None:
+        """Forget a person's grant; nothing happens where there is none."""
+        ...
+
         """
         ...

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from ds01_spawner.domain.bare_metal import BareMetalGrant
 from ds01_spawner.domain.repetition import KeptAnswer
 from ds01_spawner.domain.ssh_key import SshKey
 from ds01_spawner.ports import Ledger
@@ -10,6 +11,12 @@ from fakes.clock import EPOCH
 
 KEY = SshKey("Jürgen@x.org", "abc", "ssh-rsa", "AAAA", "mein Schlüssel", EPOCH, 3072)
 ANSWER = KeptAnswer("山田", "k1", "d1", EPOCH, 201, '{"ok": "ä"}')
+
+GRANT = BareMetalGrant(
+    *("alice", 1001, "a paper", "root", EPOCH, EPOCH + timedelta(hours=8)),
+    boot_id="b",
+    uptime_seconds=17.5,
+)
 
 
 class AccessLedgerContract:
@@ -53,3 +60,17 @@ class AccessLedgerContract:
             transaction.remove_kept_answer(ANSWER.user, "k2")
             transaction.remove_kept_answer(ANSWER.user, "k2")
             assert list(transaction.kept_answers(ANSWER.user)) == []
+
+    def test_a_person_has_one_grant_and_it_is_read_back_exactly(self, ledger: Ledger) -> None:
+        over = replace(GRANT, warned_at=EPOCH, revoked_at=EPOCH, revoked_by="root")
+        first = replace(GRANT, user="bob", granted_at=EPOCH - timedelta(hours=1))
+        with ledger.transaction() as transaction:
+            assert list(transaction.bare_metal_grants()) == []
+            for each in (GRANT, over, first):
+                transaction.put_bare_metal_grant(each)
+        with ledger.transaction() as transaction:
+            assert list(transaction.bare_metal_grants()) == [first, over]
+            transaction.remove_bare_metal_grant("alice")
+            transaction.remove_bare_metal_grant("alice")
+        with ledger.transaction() as transaction:
+            assert list(transaction.bare_metal_grants()) == [first]

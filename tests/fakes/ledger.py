@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from ds01_spawner.domain.allocation import Reservation, Ticket, UsageInterval
+from ds01_spawner.domain.bare_metal import BareMetalGrant
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.notice import Delivery, Notice
 from ds01_spawner.domain.repetition import KeptAnswer
@@ -53,6 +54,7 @@ class _Rows:
 
     def copy(self) -> "_Rows":
         return _Rows(*(dict(getattr(self, each.name)) for each in fields(self)))
+    bare_metal_grants: dict[str, BareMetalGrant] = field(default_factory=dict)
 
 
 class FakeLedger:
@@ -321,3 +323,13 @@ def _told(holder: Holder, by: Sequence[str]) -> Holder:
 def _remove(rows: dict[Key, Row], keys: Iterable[Key]) -> None:
     for key in keys:
         rows.pop(key, None)
+    def bare_metal_grants(self) -> Sequence[BareMetalGrant]:
+        every = self._rows.bare_metal_grants.values()
+        return sorted(every, key=lambda each: (each.granted_at, each.user))
+
+    def put_bare_metal_grant(self, grant: BareMetalGrant) -> None:
+        self._rows.bare_metal_grants[grant.user] = grant
+
+    def remove_bare_metal_grant(self, user: str) -> None:
+        self._rows.bare_metal_grants.pop(user, None)
+

@@ -1,23 +1,25 @@
 """Who may open sockets and devices: mode, owner and access control list (acl(5))."""
 
-import errno
 import grp
 import os
 import stat
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ds01_spawner.adapters.posix_acl import (
+    GROUP,
+    GROUP_OWNER,
+    MASK,
+    USER,
+    XATTR,
+    entries_of,
+    raw_acl_of,
+)
 from ds01_spawner.domain.door import NodeAccess
 from ds01_spawner.domain.errors import NotFound, Unavailable
 
-_ACL = "system.posix_acl_access"
-_HEADER = struct.Struct("<I")
-_ENTRY = struct.Struct("<HHI")
-_USER, _GROUP_OWNER, _GROUP, _MASK = 0x02, 0x04, 0x08, 0x10
 _WRITE = 0o2
-_NO_ACL = frozenset({errno.ENODATA, errno.ENOTSUP, errno.EOPNOTSUPP})
 
 
 class FileNodes:
@@ -43,11 +45,11 @@ class FileNodes:
         node = self._place(path)
         with _translated(path):
             mode = stat.S_IMODE(node.stat().st_mode)
-            entries = list(_entries(_acl_of(node)))
+            entries = list(entries_of(raw_acl_of(node)))
             if entries:
                 # Without the list, the mask would be what the group may do.
-                own = next((perm for tag, perm, _ in entries if tag == _GROUP_OWNER), 0)
-                os.removexattr(node, _ACL)
+                own = next((perm for tag, perm, _ in entries if tag == GROUP_OWNER), 0)
+                os.removexattr(node, XATTR)
                 mode = (mode & ~0o070) | (own << 3)
             node.chmod(mode & ~(0o022 if to_group else 0o002))
 
@@ -58,7 +60,7 @@ class FileNodes:
             os.chown(node, access.uid, access.gid)
             node.chmod(access.mode)
             if access.acl:
-                os.setxattr(node, _ACL, bytes.fromhex(access.acl))
+                os.setxattr(node, XATTR, bytes.fromhex(access.acl))
 
     def _place(self, path: str) -> Path:
         return self._root / path.removeprefix("/")
@@ -66,7 +68,7 @@ class FileNodes:
     def _access(self, path: Path) -> NodeAccess | None:
         try:
             found = path.stat()
-            acl = _acl_of(path)
+            acl = raw_acl_of(path)
         except OSError:
             return None
         shown = "/" + str(path.relative_to(self._root.resolve()))
@@ -93,25 +95,10 @@ def _group_name(gid: int) -> str:
         return str(gid)
 
 
-def _acl_of(path: Path) -> bytes:
-    try:
-        return os.getxattr(path, _ACL)
-    except OSError as exc:
-        if exc.errno in _NO_ACL:
-            return b""
-        raise
-
-
-def _entries(acl: bytes) -> Iterator[tuple[int, int, int]]:
-    """Tag, permissions and id of each entry (linux/posix_acl_xattr.h)."""
-    if len(acl) > _HEADER.size:
-        yield from _ENTRY.iter_unpack(acl[_HEADER.size :])
-
-
 def _granted(acl: bytes) -> tuple[str, ...]:
-    entries = list(_entries(acl))
-    mask = next((perm for tag, perm, _ in entries if tag == _MASK), 0o7)
-    kinds = {_USER: "user", _GROUP: "group"}
+    entries = list(entries_of(acl))
+    mask = next((perm for tag, perm, _ in entries if tag == MASK), 0o7)
+    kinds = {USER: "user", GROUP: "group"}
     return tuple(
         f"{kinds[tag]} {number}"
         for tag, perm, number in entries

@@ -1,4 +1,4 @@
-"""The part of a transaction that the API uses: keys, and answers kept for repeated requests."""
+"""The part of a transaction about ways in: keys, answers kept for repeated requests, grants."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from ds01_spawner.adapters.ledger import tables
 from ds01_spawner.adapters.ledger.rows import Rows
+from ds01_spawner.domain.bare_metal import BareMetalGrant
 from ds01_spawner.domain.repetition import KeptAnswer
 from ds01_spawner.domain.ssh_key import SshKey
 
@@ -14,6 +15,7 @@ _SSH_KEYS = Rows(SshKey, tables.ssh_keys, "added_at", "id")
 _OF_USER = _SSH_KEYS.every.where(tables.ssh_keys.c.user == sa.bindparam("whose"))
 _ANSWERS = Rows(KeptAnswer, tables.kept_answers, "began_at", "key")
 _ANSWERS_OF = _ANSWERS.every.where(tables.kept_answers.c.user == sa.bindparam("whose"))
+_GRANTS = Rows(BareMetalGrant, tables.bare_metal_grants, "granted_at", "user")
 _FORGET_ANSWERS = sa.delete(tables.kept_answers).where(
     tables.kept_answers.c.began_at
     < sa.bindparam("moment", type_=tables.kept_answers.c.began_at.type)
@@ -21,7 +23,7 @@ _FORGET_ANSWERS = sa.delete(tables.kept_answers).where(
 
 
 class AccessPart:
-    """SSH keys, and kept answers."""
+    """SSH keys, kept answers, and access to the GPUs outside of containers."""
 
     _connection: sa.Connection
 
@@ -52,3 +54,15 @@ class AccessPart:
     def remove_kept_answers_before(self, moment: datetime) -> None:
         """Forget older answers of everybody's."""
         self._connection.execute(_FORGET_ANSWERS, {"moment": moment})
+
+    def bare_metal_grants(self) -> Sequence[BareMetalGrant]:
+        """Every grant that is kept, the oldest first; one that has ended is until that is done."""
+        return _GRANTS.read(self._connection)
+
+    def put_bare_metal_grant(self, grant: BareMetalGrant) -> None:
+        """Add a grant or replace the person's."""
+        _GRANTS.put(self._connection, [grant])
+
+    def remove_bare_metal_grant(self, user: str) -> None:
+        """Forget a person's grant; nothing happens where there is none."""
+        _GRANTS.remove(self._connection, [(user,)])

@@ -14,9 +14,10 @@ from ds01_spawner.domain.storage import Folder
 from ds01_spawner.domain.usage import Amount
 from ds01_spawner.domain.work import Level, Rule
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """1: reservations, tickets, usage. 2: the tables of the lifecycle. 3: keys and kept answers.
 4: usage in hours and days, and who, how busy and for what energy in each interval.
+5: grants of access to the GPUs outside of containers.
 """
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -327,4 +328,19 @@ kept_answers = sa.Table(
     sa.Column("began_at", MOMENT, nullable=False, index=True),
     _column("status", sa.Integer),
     _column("body"),
+)
+bare_metal_grants = sa.Table(
+    "bare_metal_grants",
+    metadata,
+    _key("user"),
+    _column("uid", sa.BigInteger),
+    _column("reason"),
+    _column("granted_by"),
+    _column("granted_at", MOMENT),
+    _column("until", MOMENT),
+    _column("boot_id"),
+    _column("uptime_seconds", sa.Float),
+    _optional("warned_at", MOMENT),
+    _optional("revoked_at", MOMENT),
+    _column("revoked_by"),
 )

@@ -140,7 +140,7 @@ def test_an_old_ledger_becomes_as_a_new_one(
 ) -> None:
     SqliteLedger(tmp_path / "new.sqlite").close()
     assert schema(old_file) == schema(tmp_path / "new.sqlite")
-    assert schema(old_file)[0] == SCHEMA_VERSION == 4
+    assert schema(old_file)[0] == SCHEMA_VERSION == 5
     ledger.close()
 
 
