@@ -165,10 +165,20 @@ def main() -> int:
             "a week of everybody": Question(By.GROUP, Period.WEEK),
             "a year of one person": Question(By.PROJECT, Period.YEAR, "person-042"),
         }
-        found = {
-            name: median_seconds(partial(reports.report, asked))
-            for name, asked in questions.items()
+        series = {
+            "a year of everybody, week by week": Question(By.USER, Period.YEAR),
+            "a month of everybody, day by day": Question(By.USER, Period.MONTH),
+            "a year of one person, by week": Question(By.USER, Period.YEAR, "person-042"),
         }
+        found = {
+            name: median_seconds(partial(ask, asked))
+            for ask, some in ((reports.report, questions), (reports.series, series))
+            for name, asked in some.items()
+        }
+        with ledger.transaction() as transaction:
+            transaction.put_usage_mark(UsageMark("", NOW))
+        asked = series["a year of everybody, week by week"]
+        found["… the second time on a day"] = median_seconds(partial(reports.series, asked))
         size = sum(each.stat().st_size for each in Path(folder).iterdir()) / 1e6
         step = one_pass(ledger)
         step()

@@ -264,6 +264,27 @@ class Client(Asking):
         asked = {"by": by, "period": period, "since": since, "until": until, "user": user}
         return self._get("/usage", m.UsageReport, **asked)
 
+    def usage_series(
+        self,
+        *,
+        period: str = "week",
+        step: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        user: str | None = None,
+    ) -> m.UsageSeries:
+        """The same day by day, for graphs; in longer periods by week or month.
+
+        Args:
+            period: `week`, `month`, `year` or `all`.
+            step: `day`, `week` or `month`.
+            since: RFC 3339, instead of the period's begin.
+            until: RFC 3339, instead of now.
+            user: Somebody else's; for managers.
+        """
+        asked = {"period": period, "step": step, "since": since, "until": until, "user": user}
+        return self._get("/usage/series", m.UsageSeries, **asked)
+
     def queue(self, user: str | None = None) -> m.Queue:
         """One's own places in the queue; all of them for managers."""
         return self._get("/queue", m.Queue, user=user)

@@ -1,11 +1,11 @@
 """What was used, for people: a question to the books."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from ds01_spawner.domain.errors import InvalidRequest, PolicyError, Unavailable
-from ds01_spawner.domain.usage import merged
+from ds01_spawner.domain.usage import DAY, DayAmount, Grain, merged
 from ds01_spawner.domain.usage_report import (
     By,
     Period,
@@ -16,7 +16,12 @@ from ds01_spawner.domain.usage_report import (
     total,
     whole_days,
 )
-from ds01_spawner.ports import Clock, Ledger
+from ds01_spawner.domain.usage_series import Part, Step, missing_hours, parts, step_for
+from ds01_spawner.ports import Clock, Ledger, LedgerTransaction
+
+_TWO_DAYS = 48
+_MOST_READ = 8
+_Span = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,35 @@ class Report:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What was used, step by step.
+
+    Attributes:
+        taken_at: When it was asked.
+        begin: Of the days that count.
+        end: Of them; now, if today is one.
+        step: How long each part is.
+        parts: All of them, from the first to the last.
+        total: All of them together.
+        kept_from: Since when there are books; `None` where there are none.
+        kept_until: When they were last kept; `None` where nobody says.
+        source: Who says what a kilowatt-hour emits; `None` where nobody does.
+        notes: Sentences on what is not known.
+    """
+
+    taken_at: datetime
+    begin: datetime
+    end: datetime
+    step: Step
+    parts: tuple[Part, ...]
+    total: Row
+    kept_from: datetime | None
+    kept_until: datetime | None
+    source: str | None
+    notes: tuple[str, ...]
+
+
 class Reports:
     """Answers questions.
 
@@ -76,6 +110,7 @@ class Reports:
         self._clock = clock
         self._ledger = ledger
         self._source = source
+        self._read_days: tuple[datetime | None, dict[_Span, Sequence[DayAmount]]] = None, {}
 
     def report(self, question: Question) -> Report:
         """What was used.
@@ -105,6 +140,59 @@ class Reports:
             notes=(*notes(everything, source), *problems),
         )
 
+    def series(self, question: Question, step: Step | None = None) -> Series:
+        """What was used, step by step; by default the finest that a graph shows.
+
+        Raises:
+            InvalidRequest: The days end before they begin.
+            Unavailable: The ledger cannot be used.
+        """
+        now = self._clock.now()
+        with self._ledger.transaction() as transaction:
+            first, mark = transaction.usage_begin(), transaction.pass_mark()
+            begin, end = self._days(question, now, lambda: first)
+            days = [
+                *self._whole_days(transaction, begin, end, question.user),
+                *transaction.booked_by_day(Grain.HOUR, begin, end, question.user),
+                *transaction.held_by_day(begin, end, question.user),
+            ]
+        chosen = step or step_for(begin, end)
+        last = None if mark is None else mark.wall
+        found = parts(days, (begin, end), chosen, (first, last))
+        everything = total(merged((holder, amount) for _, holder, amount in days))
+        source, problems = self._source_told()
+        return Series(
+            taken_at=now,
+            begin=begin,
+            end=end,
+            step=chosen,
+            parts=found,
+            total=everything,
+            kept_from=first,
+            kept_until=last,
+            source=source,
+            notes=(*_outside(first, found), *notes(everything, source), *problems),
+        )
+
+    def _whole_days(
+        self, transaction: LedgerTransaction, begin: datetime, end: datetime, user: str | None
+    ) -> Sequence[DayAmount]:
+        """What is booked as days; everybody's is read once, until the books are put together."""
+        mark = transaction.usage_mark()
+        folded = None if mark is None else mark.folded_at
+        last = Grain.DAY.begin_of(end)
+        if user is not None or folded is None or folded < Grain.DAY.begin_of(self._clock.now()):
+            return transaction.booked_by_day(Grain.DAY, begin, end, user)
+        if self._read_days[0] != folded:
+            self._read_days = folded, {}
+        known = self._read_days[1]
+        if (begin, last) not in known:
+            if len(known) >= _MOST_READ:
+                known.clear()
+            until = last if last == end else last + DAY
+            known[begin, last] = transaction.booked_by_day(Grain.DAY, begin, until)
+        return known[begin, last]
+
     def _source_told(self) -> tuple[str | None, tuple[str, ...]]:
         try:
             return self._source(), ()
@@ -123,3 +211,14 @@ class Reports:
         if end < begin:
             raise InvalidRequest("These days end before they begin.", "Say since before until.")
         return begin, end
+
+
+def _outside(first: datetime | None, found: tuple[Part, ...]) -> tuple[str, ...]:
+    """That the books do not hold all of a period."""
+    if first is None:
+        return ("The books are empty: nobody has used a GPU yet.",)
+    hours = missing_hours(found)
+    if not hours:
+        return ()
+    what = f"{hours / 24:.0f} days" if hours >= _TWO_DAYS else f"{hours:.1f} hours"
+    return (f"Of {what} nobody knows what was used: the books were not kept then.",)

@@ -1,6 +1,6 @@
 """What is remembered, and decided about in one transaction."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -15,9 +15,11 @@ from ds01_spawner.domain.usage import (
     HOLDER_FIELDS,
     Amount,
     Booking,
+    DayAmount,
     Grain,
     Holder,
     UsageMark,
+    UsageTotal,
 )
 from ds01_spawner.domain.work import KeepAlive, PassMark, RuleStop, SentWarning, Track
 
@@ -108,6 +110,28 @@ class LedgerTransaction(Protocol):
         """Sums of the hours and days that began within a period, of one person or everybody.
 
         Holders are told apart by these fields of theirs; a holder may come twice.
+        """
+        ...
+
+    def booked_by_day(
+        self, grain: Grain, begin: datetime, end: datetime, user: str | None = None
+    ) -> Sequence[DayAmount]:
+        """What is booked as hours, or as days, on each day of a period.
+
+        Of one person or everybody; holders are told apart by what a slot of theirs counts alone.
+        """
+        ...
+
+    def held_by_day(
+        self, begin: datetime, end: datetime, user: str | None = None
+    ) -> Sequence[DayAmount]:
+        """What intervals held on each day of a period and is in no hour yet; as above."""
+        ...
+
+    def usage_totals(self) -> Sequence[UsageTotal]:
+        """What everybody used since there are books, by person and group; it only ever grows.
+
+        What lasts is counted up to the last look.
         """
         ...
 
@@ -245,6 +269,18 @@ class LedgerTransaction(Protocol):
         """Forget older answers of everybody's."""
         ...
 
+    def bare_metal_grants(self) -> Sequence[BareMetalGrant]:
+        """Every grant that is kept, the oldest first; one that has ended is until that is done."""
+        ...
+
+    def put_bare_metal_grant(self, grant: BareMetalGrant) -> None:
+        """Add a grant or replace the person's."""
+        ...
+
+    def remove_bare_metal_grant(self, user: str) -> None:
+        """Forget a person's grant; nothing happens where there is none."""
+        ...
+
     def take_lease(self, name: str, holder: str, mark: PassMark, seconds: float) -> bool:
         """Whether `holder` has the lease from now on, for so long; `False` while another has it.
 
@@ -264,22 +300,28 @@ class LedgerTransaction(Protocol):
 class Ledger(Protocol):
     """What labels cannot hold: reservations, tickets, usage."""
 
+    def reading(self) -> AbstractContextManager[LedgerTransaction]:
+        """What is in it at one moment. Nobody waits for it, and it waits for nobody.
+
+        Nothing is decided on it, and what is changed in it is not kept.
+
+        Raises:
+            Unavailable: The file cannot be used.
+        """
+        ...
+
+    def row_counts(self) -> Mapping[str, int]:
+        """How many rows each table has; takes as long as there are many.
+
+        Raises:
+            Unavailable: As for `reading`.
+        """
+        ...
+
     def transaction(self) -> AbstractContextManager[LedgerTransaction]:
         """An exclusive transaction: all other processes wait.
 
         Raises:
             Unavailable: The lock was not got within the deadline, or the file cannot be used.
-    def bare_metal_grants(self) -> Sequence[BareMetalGrant]:
-        """Every grant that is kept, the oldest first; one that has ended is until that is done."""
-        ...
-
-    def put_bare_metal_grant(self, grant: BareMetalGrant) -> None:
-        """Add a grant or replace the person's."""
-        ...
-
-    def remove_bare_metal_grant(self, user: str) -> None:
-        """Forget a person's grant; nothing happens where there is none."""
-        ...
-
         """
         ...

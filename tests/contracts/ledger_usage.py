@@ -10,6 +10,7 @@ from ds01_spawner.domain.usage import (
     Grain,
     Holder,
     UsageMark,
+    UsageTotal,
     added,
     merged,
 )
@@ -132,6 +133,44 @@ class LedgerUsageContract:
             assert total(-DAY, DAY, "nobody") == 0
             assert transaction.usage_begin() == MIDNIGHT - DAY
 
+    def test_a_period_is_told_day_by_day(self, ledger: Ledger) -> None:
+        amount = Amount(energy_millijoules=3, waits=1, longest_wait_microseconds=4)
+        with ledger.transaction() as transaction:
+            transaction.put_usage([FULL, LASTING])
+            for day in (-2, -1):
+                transaction.book_usage(Grain.DAY, [Booking(ALICE, MIDNIGHT + day * DAY, amount)])
+            for hour in (0, 1, 23, 24):
+                begin = MIDNIGHT + hour * HOUR
+                transaction.book_usage(Grain.HOUR, [Booking(BOB, begin, amount)])
+
+            def days(end: timedelta, user: str | None = None) -> dict[tuple[int, float], Amount]:
+                found: dict[tuple[int, float], list[Amount]] = {}
+                span = MIDNIGHT - DAY, MIDNIGHT + end
+                told = [
+                    *transaction.booked_by_day(Grain.DAY, *span, user),
+                    *transaction.booked_by_day(Grain.HOUR, *span, user),
+                    *transaction.held_by_day(*span, user),
+                ]
+                for day, holder, each in told:
+                    assert holder == Holder(gpu_equivalents=holder.gpu_equivalents)
+                    key = (day - MIDNIGHT) // DAY, holder.gpu_equivalents
+                    found.setdefault(key, []).append(each)
+                return {key: added(amounts) for key, amounts in found.items()}
+
+            assert days(2 * DAY) == {
+                (-1, 0.2857): amount,
+                (0, 0.2857): Amount(held_microseconds=2 * HOURS),
+                (0, 0.0): added([amount] * 3),
+                (0, 1.0): Amount(held_microseconds=23 * HOURS),
+                (1, 0.0): amount,
+                (1, 1.0): Amount(held_microseconds=24 * HOURS),
+            }
+            assert days(2 * HOUR, "alice") == {
+                (-1, 0.2857): amount,
+                (0, 0.2857): Amount(held_microseconds=HOURS),
+            }
+            assert days(DAY, "nobody") == {}
+
     def test_old_hours_are_forgotten(self, ledger: Ledger) -> None:
         with ledger.transaction() as transaction:
             for grain in Grain:
@@ -152,3 +191,33 @@ class LedgerUsageContract:
             transaction.put_usage_mark(UsageMark("1-3", MIDNIGHT))
         with ledger.transaction() as transaction:
             assert transaction.usage_mark() == UsageMark("1-3", MIDNIGHT)
+
+    def test_totals_are_what_is_in_hours_days_and_neither(self, ledger: Ledger) -> None:
+        booked = Amount(held_microseconds=HOURS, busy_microseconds=7, energy_millijoules=9)
+        with ledger.transaction() as transaction:
+            transaction.put_usage([FULL, LASTING])
+            transaction.book_usage(Grain.HOUR, [Booking(ALICE, MIDNIGHT, booked)])
+            transaction.book_usage(Grain.DAY, [Booking(ALICE, MIDNIGHT - DAY, booked)])
+        with ledger.reading() as reading:
+            found = {(each.user, each.group): each for each in reading.usage_totals()}
+        assert found.pop(("bob", "")) == UsageTotal("bob", "", 0, 0.0, 0, 0)
+        (alice,) = found.values()
+        # Of three hours that she held one is folded: it is in the books.
+        assert alice.held_microseconds == 4 * HOURS
+        assert round(alice.equivalent_microseconds) == round(4 * HOURS * 0.2857)
+        assert (alice.busy_microseconds, alice.energy_millijoules) == (14, 18)
+
+    def test_what_lasts_counts_up_to_the_last_look(self, ledger: Ledger) -> None:
+        seen = replace(LASTING, seen_at=LASTING.started_at + HOUR)
+        with ledger.transaction() as transaction:
+            transaction.put_usage([seen])
+        with ledger.reading() as reading:
+            (bob,) = reading.usage_totals()
+        assert bob == UsageTotal("bob", "", HOURS, float(HOURS), 0, 0)
+
+    def test_who_reads_waits_for_nobody_and_changes_nothing(self, ledger: Ledger) -> None:
+        with ledger.reading() as reading:
+            reading.put_usage([LASTING])
+        with ledger.reading() as reading:
+            assert list(reading.usage_since(MIDNIGHT)) == []
+        assert ledger.row_counts()["usage"] == 0

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -271,6 +271,9 @@ class FakeApi:
             co2e_source=None,
         )
 
+    def _get_usage_series(self, _asked: Asked) -> m.UsageSeries:
+        return usage_series(self.user, [usage_row("2026-01-01")])
+
     def _list_queue(self, _asked: Asked) -> m.Queue:
         return m.Queue(taken_at=NOW, tickets=())
 
@@ -376,6 +379,35 @@ def usage_row(name: str, **facts: Any) -> m.UsageRow:
         "longest_wait_seconds": None,
     }
     return m.UsageRow(name=name, **{**usual, **facts})
+
+
+def usage_series(user: str | None, rows: Sequence[m.UsageRow], **facts: Any) -> m.UsageSeries:
+    """One day after the other, to the one before `NOW`; they are all in the books."""
+    day = timedelta(days=1)
+    end = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+    begin = end - len(rows) * day
+    usual: dict[str, Any] = {
+        "taken_at": NOW,
+        "begin": begin,
+        "end": end,
+        "step": "day",
+        "user": user,
+        "steps": tuple(
+            m.UsageStep(
+                begin=begin + place * day,
+                end=begin + (place + 1) * day,
+                hours=24.0,
+                missing_hours=0.0,
+                used=row.model_copy(update={"name": f"{begin + place * day:%Y-%m-%d}"}),
+            )
+            for place, row in enumerate(rows)
+        ),
+        "total": usage_row("", gpu_hours=sum(row.gpu_hours for row in rows)),
+        "kept_from": begin,
+        "kept_until": NOW,
+        "co2e_source": None,
+    }
+    return m.UsageSeries(**{**usual, **facts})
 
 
 class FakeSession(Session):

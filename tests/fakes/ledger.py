@@ -1,10 +1,10 @@
 """A ledger in memory."""
 
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from ds01_spawner.domain.allocation import Reservation, Ticket, UsageInterval
@@ -18,15 +18,18 @@ from ds01_spawner.domain.usage import (
     HOLDER_FIELDS,
     Amount,
     Booking,
+    DayAmount,
     Grain,
     Holder,
     UsageMark,
+    UsageTotal,
     held_in,
     holder_of,
     put_together,
 )
 from ds01_spawner.domain.work import KeepAlive, Level, PassMark, Rule, RuleStop, SentWarning, Track
 
+_WEIGHT = ("gpu_equivalents",)
 Key = TypeVar("Key")
 Row = TypeVar("Row")
 
@@ -51,10 +54,10 @@ class _Rows:
     leases: dict[str, tuple[str, str, float]] = field(default_factory=dict)
     ssh_keys: dict[tuple[str, str], SshKey] = field(default_factory=dict)
     kept_answers: dict[tuple[str, str], KeptAnswer] = field(default_factory=dict)
+    bare_metal_grants: dict[str, BareMetalGrant] = field(default_factory=dict)
 
     def copy(self) -> "_Rows":
         return _Rows(*(dict(getattr(self, each.name)) for each in fields(self)))
-    bare_metal_grants: dict[str, BareMetalGrant] = field(default_factory=dict)
 
 
 class FakeLedger:
@@ -62,12 +65,14 @@ class FakeLedger:
 
     Attributes:
         locked: When set, no transaction begins, as when another process keeps the lock.
+        broken: When set, it cannot even be read.
         full: When set, a transaction that changes something fails, as when the disk is full.
         transactions: How many have begun.
     """
 
     def __init__(self) -> None:
         self.locked = False
+        self.broken = False
         self.full = False
         self.transactions = 0
         self._rows = _Rows()
@@ -86,6 +91,23 @@ class FakeLedger:
             except BaseException:
                 self._rows = before
                 raise
+
+    @contextmanager
+    def reading(self) -> Iterator["FakeLedger"]:
+        if self.broken:
+            raise Unavailable("The ledger cannot be used: disk I/O error.")
+        with self._lock:
+            before = self._rows.copy()
+            try:
+                yield self
+            finally:
+                self._rows = before
+
+    def row_counts(self) -> Mapping[str, int]:
+        if self.broken:
+            raise Unavailable("The ledger cannot be used: disk I/O error.")
+        counted = ("reservations", "tickets", "usage", "storage")
+        return {name: len(getattr(self._rows, name)) for name in counted}
 
     def _commit(self, before: _Rows) -> None:
         if self.full and self._rows != before:
@@ -179,6 +201,47 @@ class FakeLedger:
             (_told(each.holder, by), each.amount)
             for each in self._rows.bookings.values()
             if begin <= each.begin < end and user in {None, each.holder.user}
+        ]
+
+    def booked_by_day(
+        self, grain: Grain, begin: datetime, end: datetime, user: str | None = None
+    ) -> Sequence[DayAmount]:
+        return [
+            (Grain.DAY.begin_of(each.begin), _told(each.holder, _WEIGHT), each.amount)
+            for key, each in self._rows.bookings.items()
+            if key[0] is grain and begin <= each.begin < end and user in {None, each.holder.user}
+        ]
+
+    def held_by_day(
+        self, begin: datetime, end: datetime, user: str | None = None
+    ) -> Sequence[DayAmount]:
+        found: list[DayAmount] = []
+        day = Grain.DAY.begin_of(begin)
+        while day < end:
+            until = day + timedelta(days=1)
+            told = self.usage_held(max(day, begin), min(until, end), user, _WEIGHT)
+            found += [(day, holder, amount) for holder, amount in told]
+            day = until
+        return found
+
+    def usage_totals(self) -> Sequence[UsageTotal]:
+        found: dict[tuple[str, str], list[float]] = {}
+
+        def add(holder: Holder, amount: Amount) -> None:
+            sums = found.setdefault((holder.user, holder.group), [0, 0.0, 0, 0])
+            sums[0] += amount.held_microseconds
+            sums[1] += amount.held_microseconds * holder.gpu_equivalents
+            sums[2] += amount.busy_microseconds
+            sums[3] += amount.energy_millijoules
+
+        for booking in self._rows.bookings.values():
+            add(booking.holder, booking.amount)
+        for each in self._rows.usage.values():
+            last = each.ended_at or each.seen_at or each.started_at
+            add(holder_of(each), Amount(held_microseconds=held_in(each, each.started_at, last)))
+        return [
+            UsageTotal(*key, int(held), weighted, int(busy), int(energy))
+            for key, (held, weighted, busy, energy) in found.items()
         ]
 
     def usage_begin(self) -> datetime | None:
@@ -276,6 +339,16 @@ class FakeLedger:
     def remove_storage(self, users: Iterable[str]) -> None:
         _remove(self._rows.storage, users)
 
+    def bare_metal_grants(self) -> Sequence[BareMetalGrant]:
+        every = self._rows.bare_metal_grants.values()
+        return sorted(every, key=lambda each: (each.granted_at, each.user))
+
+    def put_bare_metal_grant(self, grant: BareMetalGrant) -> None:
+        self._rows.bare_metal_grants[grant.user] = grant
+
+    def remove_bare_metal_grant(self, user: str) -> None:
+        self._rows.bare_metal_grants.pop(user, None)
+
     def take_lease(self, name: str, holder: str, mark: PassMark, seconds: float) -> bool:
         if self.lease_holder(name, mark) not in {None, holder}:
             return False
@@ -323,13 +396,3 @@ def _told(holder: Holder, by: Sequence[str]) -> Holder:
 def _remove(rows: dict[Key, Row], keys: Iterable[Key]) -> None:
     for key in keys:
         rows.pop(key, None)
-    def bare_metal_grants(self) -> Sequence[BareMetalGrant]:
-        every = self._rows.bare_metal_grants.values()
-        return sorted(every, key=lambda each: (each.granted_at, each.user))
-
-    def put_bare_metal_grant(self, grant: BareMetalGrant) -> None:
-        self._rows.bare_metal_grants[grant.user] = grant
-
-    def remove_bare_metal_grant(self, user: str) -> None:
-        self._rows.bare_metal_grants.pop(user, None)
-

@@ -19,9 +19,11 @@ from ds01_spawner.domain.usage import (
     LARGEST,
     Amount,
     Booking,
+    DayAmount,
     Grain,
     Holder,
     UsageMark,
+    UsageTotal,
 )
 
 _USAGE = Rows(UsageInterval, tables.usage)
@@ -29,6 +31,7 @@ _MARK = Rows(UsageMark, tables.usage_mark)
 _PUT_MARK = upsert(tables.usage_mark)
 _TABLES = MappingProxyType({Grain.HOUR: tables.usage_hours, Grain.DAY: tables.usage_days})
 _HOLDER = HOLDER_FIELDS
+_DAY = 24 * 3600 * 10**6
 _AMOUNT = tuple(field.name for field in fields(Amount))
 _OF_HOLDER = [tables.usage_holders.c[name] for name in _HOLDER]
 
@@ -102,6 +105,49 @@ def _held(by: tuple[str, ...]) -> "sa.TextClause":
         f'AND (:user IS NULL OR "user" = :user) GROUP BY {names}'
     )
 
+
+def _days_of(table: sa.Table) -> str:
+    """Totals of each day."""
+    amounts = ", ".join(f"{how}(b.{name}) AS {name}" for name, how in _SUMMED.items())
+    return (
+        "SELECT b.begin / :day AS place, h.gpu_equivalents AS equivalents, "  # noqa: S608 - names of ours
+        f"{amounts} FROM usage_holders h CROSS JOIN {table.name} b "
+        "WHERE b.holder = h.id AND b.begin >= :begin AND b.begin < :end "
+        'AND (:user IS NULL OR h."user" = :user) GROUP BY place, equivalents'
+    )
+
+
+_BY_DAY = MappingProxyType({grain: sa.text(_days_of(table)) for grain, table in _TABLES.items()})
+_SPANS = sa.text(
+    "SELECT gpu_equivalents, first, last FROM (SELECT gpu_equivalents, "
+    "max(coalesce(folded_until, started_at), started_at, :begin) AS first, "
+    "min(coalesce(ended_at, :end), :end) AS last FROM usage "
+    'WHERE (:user IS NULL OR "user" = :user)) WHERE last > first'
+)
+
+
+def _totals() -> "sa.TextClause":
+    """Of hours, days, and what is in neither: of that only what somebody has seen.
+
+    An end that was not told is guessed later, and never before the last look.
+    """
+    booked = " UNION ALL ".join(
+        "SELECT holder, sum(held_microseconds) AS held, sum(busy_microseconds) AS busy, "  # noqa: S608 - names of ours
+        f"sum(energy_millijoules) AS energy FROM {table.name} GROUP BY holder"
+        for table in _TABLES.values()
+    )
+    last = "coalesce(ended_at, seen_at, started_at)"
+    first = "max(coalesce(folded_until, started_at), started_at)"
+    return sa.text(
+        'SELECT "user", "group", sum(held), sum(held * gpu_equivalents), sum(busy), sum(energy) '  # noqa: S608 - names of ours
+        'FROM (SELECT h."user", h."group", h.gpu_equivalents, held, busy, energy '
+        f"FROM ({booked}) b JOIN usage_holders h ON h.id = b.holder "
+        f'UNION ALL SELECT "user", "group", gpu_equivalents, max({last} - {first}, 0), 0, 0 '
+        'FROM usage) GROUP BY "user", "group"'
+    )
+
+
+_TOTALS = _totals()
 
 _ADD = MappingProxyType({grain: _addition(table) for grain, table in _TABLES.items()})
 _READ = MappingProxyType(
@@ -186,6 +232,39 @@ class UsagePart:
         return [
             (Holder(**dict(zip(by, row, strict=False))), Amount(*row[len(by) :])) for row in rows
         ]
+
+    def booked_by_day(
+        self, grain: Grain, begin: datetime, end: datetime, user: str | None = None
+    ) -> Sequence[DayAmount]:
+        """What is booked as hours, or as days, on each day of a period."""
+        values = {**_period(begin, end, user), "day": _DAY}
+        return [
+            (tables.moment(place * _DAY), Holder(gpu_equivalents=weight), Amount(*amounts))
+            for place, weight, *amounts in self._connection.execute(_BY_DAY[grain], values)
+        ]
+
+    def held_by_day(
+        self, begin: datetime, end: datetime, user: str | None = None
+    ) -> Sequence[DayAmount]:
+        """What intervals held on each day of a period and is in no hour yet."""
+        held: dict[tuple[int, float], int] = {}
+        spans = self._connection.execute(_SPANS, _period(begin, end, user))
+        for weight, first, last in spans:
+            for place in range(first // _DAY, (last - 1) // _DAY + 1):
+                part = min(last, (place + 1) * _DAY) - max(first, place * _DAY)
+                held[place, weight] = held.get((place, weight), 0) + part
+        return [
+            (
+                tables.moment(place * _DAY),
+                Holder(gpu_equivalents=weight),
+                Amount(held_microseconds=part),
+            )
+            for (place, weight), part in held.items()
+        ]
+
+    def usage_totals(self) -> Sequence[UsageTotal]:
+        """What everybody used since there are books, by person and group."""
+        return [UsageTotal(*row) for row in self._connection.execute(_TOTALS)]
 
     def usage_begin(self) -> datetime | None:
         """Since when there is anything; `None` for nothing."""

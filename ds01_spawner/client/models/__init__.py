@@ -69,7 +69,14 @@ from ds01_spawner.client.models.questions import (
 )
 from ds01_spawner.client.models.servers import Server, ServerRequest, Servers
 from ds01_spawner.client.models.ssh import SshAccess, SshIdentity
-from ds01_spawner.client.models.usage import UsageQuery, UsageReport, UsageRow
+from ds01_spawner.client.models.usage import (
+    UsageQuery,
+    UsageReport,
+    UsageRow,
+    UsageSeries,
+    UsageSeriesQuery,
+    UsageStep,
+)
 from ds01_spawner.client.models.work import (
     Build,
     BuildList,
@@ -173,6 +180,9 @@ __all__ = [
     "UsageQuery",
     "UsageReport",
     "UsageRow",
+    "UsageSeries",
+    "UsageSeriesQuery",
+    "UsageStep",
     "UseCaseOption",
     "Wire",
     "Workload",

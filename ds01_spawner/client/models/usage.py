@@ -21,6 +21,21 @@ class UsageQuery(Wire):
     """Somebody else's; for managers, who get everybody's without it."""
 
 
+class UsageSeriesQuery(Wire):
+    """Which days, and how finely."""
+
+    period: Literal["week", "month", "year", "all"] = "week"
+    """The last 7, 30 or 365 days, with today; they begin at midnight, UTC."""
+    step: Literal["day", "week", "month"] | None = None
+    """By default the finest that a graph of these days shows. Weeks begin on Monday."""
+    since: Moment | None = None
+    """Instead of the period: from this day on."""
+    until: Moment | None = None
+    """Instead of now: before this moment; a day that has begun counts as a whole."""
+    user: UserName | None = None
+    """Somebody else's; for managers, who get everybody's without it."""
+
+
 class UsageRow(Wire):
     """What one person, group or project used; `null` is not known."""
 
@@ -64,6 +79,42 @@ class UsageReport(Wire):
     rows: tuple[UsageRow, ...]
     """Who used most first."""
     total: UsageRow
+    co2e_source: str | None
+    """Who says what a kilowatt-hour emits."""
+    notes: tuple[str, ...] = ()
+    """Sentences on what is not known."""
+
+
+class UsageStep(Wire):
+    """What was used in one step of a series."""
+
+    begin: datetime
+    end: datetime
+    """Of the step, or of the period, or now."""
+    hours: float
+    """From begin to end."""
+    missing_hours: float
+    """Of these the books hold nothing: what was used is not known, and not nothing."""
+    used: UsageRow
+    """In the rest; its name is the first day."""
+
+
+class UsageSeries(Wire):
+    """What was used in some days, step by step."""
+
+    taken_at: datetime
+    begin: datetime
+    end: datetime
+    step: Literal["day", "week", "month"]
+    user: str | None
+    """Whose alone; `null` for everybody's."""
+    steps: tuple[UsageStep, ...]
+    """Every one of the period, those without use too."""
+    total: UsageRow
+    kept_from: datetime | None
+    """Since when there are books; `null` where they are empty."""
+    kept_until: datetime | None
+    """When they were last kept."""
     co2e_source: str | None
     """Who says what a kilowatt-hour emits."""
     notes: tuple[str, ...] = ()

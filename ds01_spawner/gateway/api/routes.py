@@ -94,6 +94,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET",    "/gpus/processes",              "listGpuProcesses", _S, m.GpuProcesses,   "Your processes on GPU slots; everybody's for managers.", cost=3),
     Route("GET",    "/workloads",                   "listWorkloads",    _S, m.Workloads,      "Your running containers and what you run on GPUs beside them; everybody's for managers.", m.WorkloadsQuery, cost=3),
     Route("GET",    "/usage",                       "getUsage",         _S, m.UsageReport,    "What you used of the GPUs, how busy they were, for what energy; everybody for managers.", m.UsageQuery, cost=5),
+    Route("GET",    "/usage/series",                "getUsageSeries",   _S, m.UsageSeries,    "The same day by day, for graphs; with what nobody knows.", m.UsageSeriesQuery, cost=5),
     Route("GET",    "/queue",                       "listQueue",        _S, m.Queue,          "Your places in the GPU queue; all of them for managers.", m.ContainersQuery),
     Route("GET",    "/queue/events",                "followQueue",      _S, None,             "Your places in the GPU queue, whenever one changes.", stream=(("queue", m.Queue), ("problem", m.Problem))),
     Route("DELETE", "/queue/{ticket}",              "leaveQueue",       _S, m.Removed,        "Give a place in the GPU queue up.", errors=(404, 409), cost=5),

@@ -1,15 +1,18 @@
 """What was used of the GPUs: one's own; everybody's for managers."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from ds01_spawner.client import models as m
 from ds01_spawner.client.models import Role
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.usage_report import By, Period, Row
+from ds01_spawner.domain.usage_series import Part, Step
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.requester import subject_of
 from ds01_spawner.operations.usage_report import Question
 
+_HOUR = timedelta(hours=1)
 _EXACT = 6
 """Digits behind the point: the hours of a millisecond."""
 
@@ -22,14 +25,12 @@ class UsageRows:
 
     def handlers(self) -> Mapping[str, Answer]:
         """By the operation of their route."""
-        return {"getUsage": self.report}
+        return {"getUsage": self.report, "getUsageSeries": self.series}
 
     async def report(self, ask: Ask) -> m.UsageReport:
         """What was used in some days."""
-        query, requester = ask.asked(m.UsageQuery), ask.requester
-        whose: str | None = subject_of(requester, query.user, Role.MANAGER)
-        if query.user is None and requester.may(Role.MANAGER):
-            whose = None
+        query = ask.asked(m.UsageQuery)
+        whose = _whose(ask, query.user)
         by = By(query.by) if query.by else By.USER if whose is None else By.PROJECT
         question = Question(by, Period(query.period), whose, query.since, query.until)
 
@@ -48,6 +49,47 @@ class UsageRows:
             )
 
         return await ask.run(self._api, read)
+
+    async def series(self, ask: Ask) -> m.UsageSeries:
+        """The same step by step."""
+        query = ask.asked(m.UsageSeriesQuery)
+        whose = _whose(ask, query.user)
+        question = Question(By.USER, Period(query.period), whose, query.since, query.until)
+        step = Step(query.step) if query.step else None
+
+        def read(platform: Platform) -> m.UsageSeries:
+            found = platform.reports.series(question, step)
+            return m.UsageSeries(
+                taken_at=found.taken_at,
+                begin=found.begin,
+                end=found.end,
+                step=found.step.value,
+                user=whose,
+                steps=tuple(map(_step, found.parts)),
+                total=_row(found.total),
+                kept_from=found.kept_from,
+                kept_until=found.kept_until,
+                co2e_source=found.source,
+                notes=found.notes,
+            )
+
+        return await ask.run(self._api, read)
+
+
+def _whose(ask: Ask, user: str | None) -> str | None:
+    """Whose usage is asked for; `None` is everybody's."""
+    whose = subject_of(ask.requester, user, Role.MANAGER)
+    return None if user is None and ask.requester.may(Role.MANAGER) else whose
+
+
+def _step(part: Part) -> m.UsageStep:
+    return m.UsageStep(
+        begin=part.begin,
+        end=part.end,
+        hours=round((part.end - part.begin) / _HOUR, _EXACT),
+        missing_hours=round(part.missing / _HOUR, _EXACT),
+        used=_row(part.used),
+    )
 
 
 def _row(row: Row) -> m.UsageRow:

@@ -74,6 +74,24 @@ async def test_other_days_can_be_named(used: ApiLab) -> None:
     assert told.status == 400
 
 
+async def test_a_series_is_told_as_the_total_is(used: ApiLab) -> None:
+    for user, hours in (("alice", 61 / 60), ("mia", 181 / 60)):
+        told = await used.ask(user, "GET", "/usage/series?period=month&step=day")
+        body = told.body
+        assert told.status == 200
+        assert body["user"] == (user if user == "alice" else None)
+        assert len(body["steps"]) == 30
+        spent = [each["used"]["gpu_hours"] for each in body["steps"]]
+        assert sum(spent) == pytest.approx(body["total"]["gpu_hours"], abs=1e-4)
+        assert sum(spent) == pytest.approx(hours, abs=0.01)
+        assert body["steps"][0]["missing_hours"] == 24
+        assert body["steps"][-1]["used"]["name"] == body["steps"][-1]["begin"][:10]
+    told = await used.ask("mia", "GET", "/usage/series?user=bob&period=year")
+    assert (told.body["user"], told.body["step"]) == ("bob", "week")
+    assert (await used.ask("alice", "GET", "/usage/series?user=bob")).status == 403
+    assert (await used.ask("alice", "GET", "/usage/series?step=hour")).status == 400
+
+
 @pytest.mark.parametrize("query", ["by=interface", "period=decade", "since=monday", "user="])
 async def test_other_words_are_refused(lab: ApiLab, query: str) -> None:
     assert (await lab.ask("alice", "GET", f"/usage?{query}")).status == 400
