@@ -20,12 +20,16 @@ class EventTail:
 
     Args:
         path: The log.
+
+    Attributes:
+        unreadable_lines: How many of those that were asked for told nothing.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.unreadable_lines = 0
 
-    def read(self, place: str, actions: Collection[str]) -> tuple[Sequence[Event], str]:
+    def read(self, place: str, actions: Collection[str] | None) -> tuple[Sequence[Event], str]:
         """Events of these actions that were written since, and the place after them.
 
         A file that was rotated away for good, or compressed, is not told of. One that was cut
@@ -44,7 +48,7 @@ class EventTail:
             ) from exc
 
     def _read(
-        self, place: str, actions: Collection[str], stack: ExitStack
+        self, place: str, actions: Collection[str] | None, stack: ExitStack
     ) -> tuple[Sequence[Event], str]:
         try:
             present = stack.enter_context(self._path.open("rb"))
@@ -54,17 +58,32 @@ class EventTail:
         inode = os.fstat(present.fileno()).st_ino
         if match is None:
             return (), _place_of(inode, _end_of_lines(present))
-        wanted = [f'"action":"{action}"'.encode() for action in actions]
+        every = [b""] if actions is None else None
+        wanted = every or [f'"action":"{action}"'.encode() for action in actions or ()]
         known, offset = int(match[1], 16), int(match[2], 16)
         found: list[Event] = []
         if known != inode:
             for file in self._rotated_since(known, stack):
-                found += _events(file, offset if _inode(file) == known else 0, wanted)
+                found += self._events(file, offset if _inode(file) == known else 0, wanted)
             offset = 0
         if offset > os.fstat(present.fileno()).st_size:
             offset = 0
-        found += _events(present, offset, wanted)
+        found += self._events(present, offset, wanted)
         return found, _place_of(inode, present.tell())
+
+    def _events(self, file: IO[bytes], offset: int, wanted: Collection[bytes]) -> Iterator[Event]:
+        """Events from there on; the file is left where the last whole line ends."""
+        file.seek(offset)
+        while line := file.readline():
+            if not line.endswith(b"\n"):
+                file.seek(-len(line), os.SEEK_CUR)
+                return
+            if not any(each in line for each in wanted):
+                continue
+            if (event := _event(line)) is not None:
+                yield event
+            else:
+                self.unreadable_lines += 1
 
     def _rotated_since(self, inode: int, stack: ExitStack) -> list[IO[bytes]]:
         """The rotated file that the place is in, and those that came after, oldest first."""
@@ -96,17 +115,6 @@ def _end_of_lines(file: IO[bytes]) -> int:
             return begin + found + 1
         position = begin
     return 0
-
-
-def _events(file: IO[bytes], offset: int, wanted: Collection[bytes]) -> Iterator[Event]:
-    """Events from there on; the file is left where the last whole line ends."""
-    file.seek(offset)
-    while line := file.readline():
-        if not line.endswith(b"\n"):
-            file.seek(-len(line), os.SEEK_CUR)
-            return
-        if any(each in line for each in wanted) and (event := _event(line)) is not None:
-            yield event
 
 
 def _event(line: bytes) -> Event | None:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from ds01_spawner.adapters.system_zone import SystemZone
@@ -117,6 +117,7 @@ class PolicyFiles:
         self._good_digest = b""
         self._seen_digest = b""
         self._stamps: tuple[Stamp, ...] | None = None
+        self._loaded_at: datetime | None = None
         self._next_check = float("-inf")
         self._unsaid: Event | None = None
 
@@ -124,6 +125,11 @@ class PolicyFiles:
     def problems(self) -> tuple[PolicyProblem, ...]:
         """What is wrong with the files now; empty when the policy in force is what they say."""
         return self._problems
+
+    @property
+    def loaded_at(self) -> datetime | None:
+        """When this process read the policy in force; `None` before the first."""
+        return self._loaded_at
 
     def current(self) -> Policy:
         """The last good policy; picks up edits by itself.
@@ -179,6 +185,7 @@ class PolicyFiles:
         first, repaired = self._policy is None, bool(self._problems)
         if digest != self._good_digest:
             self._policy, self._good_digest = policy, digest
+            self._loaded_at = self._clock.now()
         self._problems = ()
         if repaired or not first:
             self._say(

@@ -31,12 +31,10 @@ from ds01_spawner.domain.queue import (
 )
 from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.domain.strategies import Strategy
-from ds01_spawner.domain.timeouts import gpu_hold
-from ds01_spawner.domain.work import work_began
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.observe import AT_ONCE, MAX_AGE, Observer
 from ds01_spawner.operations.situation import Situation, check_waiting
-from ds01_spawner.operations.work_time import runtime_left, timeouts_in
+from ds01_spawner.operations.work_time import holds
 from ds01_spawner.ports import (
     Accounts,
     Cgroups,
@@ -313,20 +311,13 @@ class Admission:
                 known[user] = policy.limits(user, groups.get(user, ()))
             return known[user]
 
-        ended_by = {each.container_id: each.rule for each in transaction.rule_stops()}
-
-        def hold_of(_user: str, container: Container) -> timedelta | None:
-            ended = container.finished_at or now
-            left = runtime_left(policy, container, work_began(container), ended, now)
-            return gpu_hold(timeouts_in(policy, container), ended_by.get(container.id), left)
-
         intervals = transaction.usage_since(now - USAGE_HORIZON)
         return Situation(
             now=now,
             occupancy=occupancy(
                 snapshot,
                 transaction.reservations(),
-                hold_of,
+                holds(policy, transaction.rule_stops(), now),
                 now,
                 self.rules.excluded_gpus(snapshot.inventory),
             ),

@@ -1,12 +1,14 @@
 """How much of its time the work of a container has left, by the policy in force. Pure."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.exemption import exempted
-from ds01_spawner.domain.timeouts import Timeouts, time_left, timeouts_of
-from ds01_spawner.domain.work import Rule
+from ds01_spawner.domain.occupancy import HoldOf
+from ds01_spawner.domain.timeouts import Timeouts, gpu_hold, time_left, timeouts_of
+from ds01_spawner.domain.work import Rule, RuleStop, work_began
 from ds01_spawner.policy.resolution import Policy
 
 
@@ -34,3 +36,21 @@ def runtime_left(
     lifted = exempted(policy.exemptions, user, name, Rule.RUNTIME, now)
     until = None if lifted is None else lifted.until
     return time_left(timeouts_in(policy, container), began, moment, until)
+
+
+def holds(policy: Policy, stops: Iterable[RuleStop], now: datetime) -> HoldOf:
+    """Tells how long a stopped container keeps its slots.
+
+    Args:
+        policy: The policy in force.
+        stops: By which rules containers were stopped.
+        now: This moment.
+    """
+    ended_by = {each.container_id: each.rule for each in stops}
+
+    def hold_of(_user: str, container: Container) -> timedelta | None:
+        ended = container.finished_at or now
+        left = runtime_left(policy, container, work_began(container), ended, now)
+        return gpu_hold(timeouts_in(policy, container), ended_by.get(container.id), left)
+
+    return hold_of

@@ -26,6 +26,7 @@ from ds01_spawner.ports.hub_servers import (
 )
 from ds01_spawner.ports.ledger import (
     Ledger,
+    LedgerReader,
     LedgerTransaction,
 )
 from ds01_spawner.ports.lifecycle import (
@@ -71,6 +72,7 @@ __all__ = [
     "JupyterServers",
     "KeepAliveFiles",
     "Ledger",
+    "LedgerReader",
     "LedgerTransaction",
     "LocalImage",
     "NoticeBoard",

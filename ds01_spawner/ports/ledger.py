@@ -297,8 +297,8 @@ class LedgerTransaction(Protocol):
         ...
 
 
-class Ledger(Protocol):
-    """What labels cannot hold: reservations, tickets, usage."""
+class LedgerReader(Protocol):
+    """The ledger for those who only look."""
 
     def reading(self) -> AbstractContextManager[LedgerTransaction]:
         """What is in it at one moment. Nobody waits for it, and it waits for nobody.
@@ -317,6 +317,10 @@ class Ledger(Protocol):
             Unavailable: As for `reading`.
         """
         ...
+
+
+class Ledger(Protocol):
+    """What labels cannot hold: reservations, tickets, usage."""
 
     def transaction(self) -> AbstractContextManager[LedgerTransaction]:
         """An exclusive transaction: all other processes wait.

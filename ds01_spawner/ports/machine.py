@@ -139,10 +139,11 @@ class Cgroups(Protocol):
 class EventReader(Protocol):
     """The audit log, as it goes on."""
 
-    def read(self, place: str, actions: Collection[str]) -> tuple[Sequence[Event], str]:
+    def read(self, place: str, actions: Collection[str] | None) -> tuple[Sequence[Event], str]:
         """Events of these actions that were written since, oldest first, and the place after them.
 
-        An empty place is the log's present end. What was rotated away meanwhile is not told.
+        `None` is every action. An empty place is the log's present end. What was rotated away
+        meanwhile is not told.
 
         Raises:
             Unavailable: It cannot be read.

@@ -37,6 +37,13 @@ class UsageProbe(Protocol):
         """What each that runs uses, by id; one that is gone is left out."""
         ...
 
+    def work(self, containers: Sequence[Container]) -> Mapping[str, ContainerUsage]:
+        """CPU time and memory of each that runs, by id; the rest is not looked at.
+
+        The engine is not asked for any of them: one whose cgroup is elsewhere is left out.
+        """
+        ...
+
     def ssh_sessions(self, containers: Sequence[Container]) -> Mapping[str, int]:
         """Connections by SSH into each that runs, by id; of which it cannot be told is left out."""
         ...

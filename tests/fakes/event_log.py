@@ -26,9 +26,9 @@ class FakeEventLog:
                 raise Unavailable("The event log cannot be written: no space left on device.")
             self.events.append(event)
 
-    def read(self, place: str, actions: Collection[str]) -> tuple[Sequence[Event], str]:
+    def read(self, place: str, actions: Collection[str] | None) -> tuple[Sequence[Event], str]:
         begin = int(place) if place else len(self.events)
-        told = [each for each in self.events[begin:] if each.action in actions]
+        told = [each for each in self.events[begin:] if actions is None or each.action in actions]
         return told, str(len(self.events))
 
     @property

@@ -21,6 +21,9 @@ class FakeUsage:
         ids = {each.id for each in containers if each.state.is_live}
         return {key: usage for key, usage in self.used.items() if key in ids}
 
+    def work(self, containers: Sequence[Container]) -> Mapping[str, ContainerUsage]:
+        return self.usage(containers)
+
     def ssh_sessions(self, containers: Sequence[Container]) -> Mapping[str, int]:
         found = self.usage(containers)
         return {

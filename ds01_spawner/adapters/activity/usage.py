@@ -36,6 +36,18 @@ class KernelUsage:
         """As the port says."""
         return {key: self._used(directory) for key, directory in self._running(containers)}
 
+    def work(self, containers: Sequence[Container]) -> Mapping[str, ContainerUsage]:
+        """As the port says."""
+        found = {}
+        for key, directory in self._running(containers, ask=False):
+            usage = ContainerUsage(
+                cpu_seconds=_known(partial(self._cpu, directory)),
+                memory_bytes=_known(partial(self._memory, directory)),
+            )
+            if usage.cpu_seconds is not None or usage.memory_bytes is not None:
+                found[key] = usage
+        return found
+
     def ssh_sessions(self, containers: Sequence[Container]) -> Mapping[str, int]:
         """As the port says."""
         counted = (
@@ -44,13 +56,15 @@ class KernelUsage:
         )
         return {key: count for key, count in counted if count is not None}
 
-    def _running(self, containers: Sequence[Container]) -> Iterator[tuple[str, str]]:
+    def _running(
+        self, containers: Sequence[Container], *, ask: bool = True
+    ) -> Iterator[tuple[str, str]]:
         """Id and folder of each that has one."""
         for container in containers:
             if not container.state.is_live:
                 continue
             try:
-                directory = self._cgroups.find(container)
+                directory = self._cgroups.find(container, ask=ask)
             except Unavailable:
                 continue
             if directory is not None:
@@ -60,21 +74,14 @@ class KernelUsage:
         rx, tx = _known(lambda: self._network(directory)) or (None, None)
         if self._cgroups.version == 1:
             memory, pids = self._beside(directory, "memory"), self._beside(directory, "pids")
-            names = ("memory.usage_in_bytes", "memory.limit_in_bytes", b"total_inactive_file ")
+            limit = "memory.limit_in_bytes"
         else:
             memory = pids = directory
-            names = ("memory.current", "memory.max", b"inactive_file ")
-        used, limit, idle = names
+            limit = "memory.max"
         bound = _known(lambda: int(read_kernel(f"{memory}/{limit}")))  # `max` is no number
         return ContainerUsage(
             cpu_seconds=_known(lambda: self._cpu(directory)),
-            memory_bytes=_known(
-                lambda: max(
-                    0,
-                    int(read_kernel(f"{memory}/{used}"))
-                    - _line(read_kernel(f"{memory}/memory.stat"), idle),
-                )
-            ),
+            memory_bytes=_known(lambda: self._memory(directory)),
             memory_limit_bytes=None if bound is None or bound >= _NO_LIMIT else bound,
             pids=_known(lambda: int(read_kernel(f"{pids}/pids.current"))),
             rx_bytes=rx,
@@ -97,6 +104,16 @@ class KernelUsage:
             if name.partition(b"(")[2] in _SSH_SERVERS:
                 servers[int(word)] = int(rest.split()[1])
         return sum(parent not in servers for parent in servers.values())
+
+    def _memory(self, directory: str) -> int:
+        """In use, without what the kernel can take back at once."""
+        if self._cgroups.version == 1:
+            directory = self._beside(directory, "memory")
+            used, idle = "memory.usage_in_bytes", b"total_inactive_file "
+        else:
+            used, idle = "memory.current", b"inactive_file "
+        in_use = int(read_kernel(f"{directory}/{used}"))
+        return max(0, in_use - _line(read_kernel(f"{directory}/memory.stat"), idle))
 
     def _cpu(self, directory: str) -> float:
         if self._cgroups.version == 1:

@@ -60,7 +60,7 @@ class KernelLog:
         try:
             if reader is None or reader.sequence != sequence:
                 reader = _Reader(self._device)
-            found = parse(_records(reader.descriptor), sequence)
+            found = parse(records(reader.descriptor), sequence)
         except OSError:
             return None
         reader.sequence = found[0]
@@ -112,7 +112,12 @@ def parse(records: Iterable[str], sequence: int) -> tuple[int, tuple[LoggedKill,
     return last, tuple(kills)
 
 
-def _records(descriptor: int) -> Iterator[str]:
+def records(descriptor: int) -> Iterator[str]:
+    """What the log has from the descriptor's place on, one record each; does not wait for more.
+
+    Raises:
+        OSError: It cannot be read.
+    """
     while True:
         try:
             record = os.read(descriptor, _RECORD_BYTES)

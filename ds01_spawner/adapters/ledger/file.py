@@ -8,7 +8,7 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from ds01_spawner.adapters.ledger.usage import UsagePart
 from ds01_spawner.domain.errors import Unavailable
 
 _POLL_SECONDS = (0.001, 0.005)
+_READING = "ds01_reading"
 
 
 class SqliteLedger:
@@ -60,6 +61,34 @@ class SqliteLedger:
         with self._translating(), self._engine.begin() as connection:
             yield SqliteTransaction(connection)
 
+    @contextmanager
+    def reading(self) -> Iterator["SqliteTransaction"]:
+        """What is in it at one moment: WAL lets readers be beside the one who writes.
+
+        Raises:
+            Unavailable: The file cannot be used.
+        """
+        with (
+            self._translating(),
+            self._engine.execution_options(**{_READING: True}).connect() as connection,
+        ):
+            yield SqliteTransaction(connection)  # leaving rolls back
+
+    def row_counts(self) -> Mapping[str, int]:
+        """How many rows each table has.
+
+        Raises:
+            Unavailable: The file cannot be used.
+        """
+        with (
+            self._translating(),
+            self._engine.execution_options(**{_READING: True}).connect() as connection,
+        ):
+            return {
+                table.name: int(connection.execute(_count(table)).scalar_one())
+                for table in metadata.sorted_tables
+            }
+
     def close(self) -> None:
         """Release all file handles."""
         self._engine.dispose()
@@ -71,6 +100,9 @@ class SqliteLedger:
         second (`tests/integration/engine/test_races.py`).
         """
         database: Any = connection.connection.dbapi_connection
+        if connection.get_execution_options().get(_READING):
+            database.execute("BEGIN")
+            return
         deadline = time.monotonic() + self._lock_timeout_seconds
         while True:
             try:
@@ -137,6 +169,10 @@ def _add_columns(connection: sa.Connection) -> None:
             if column.name not in known:
                 described = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
                 connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {described}"))
+
+
+def _count(table: sa.Table) -> "sa.Select[Any]":
+    return sa.select(sa.func.count()).select_from(table)
 
 
 def _prepare_connection(dbapi_connection: Any, _record: object) -> None:

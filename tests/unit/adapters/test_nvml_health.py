@@ -1,5 +1,7 @@
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pynvml
 import pytest
@@ -52,7 +54,7 @@ def test_a_card_tells_how_it_is() -> None:
     nvml = FaultyNvml(WHOLE)
     single = pynvml.NVML_PAGE_RETIREMENT_CAUSE_MULTIPLE_SINGLE_BIT_ECC_ERRORS
     corrected = pynvml.NVML_MEMORY_ERROR_TYPE_CORRECTED
-    for function, answer in {
+    answers: dict[str, Callable[..., Any]] = {
         "nvmlDeviceGetPowerUsage": lambda _: 251_500,
         "nvmlDeviceGetTotalEnergyConsumption": lambda _: 7_200_500,
         "nvmlDeviceGetTemperature": lambda _, sensor: 61 + sensor,
@@ -64,7 +66,8 @@ def test_a_card_tells_how_it_is() -> None:
         "nvmlDeviceGetRetiredPages": lambda _, cause: [1, 2, 3] if cause == single else [9],
         "nvmlDeviceGetRemappedRows": lambda _: (1, 2, 1, 0),
         "nvmlDeviceGetPciInfo": lambda _: SimpleNamespace(busId=b"00000000:3B:00.0\0"),
-    }.items():
+    }
+    for function, answer in answers.items():
         nvml.answer(function, answer)
     assert health(nvml) == {
         0: CardHealth(
@@ -178,7 +181,7 @@ def test_simulated_cards_are_as_the_state_says(tmp_path: Path) -> None:
     assert found[cards[0]].retired == RetiredPages(None, None)
     sick = found[cards[1]]
     assert sick.temperature_celsius == 95.0
-    assert sick.throttled == {ThrottleReason.THERMAL}
+    assert sick.throttled == frozenset({ThrottleReason.THERMAL})
     assert sick.ecc == EccErrors(0, 3)
     assert sick.retired == RetiredPages(None, 2)
     assert sick.remapped == RemappedRows(0, 1, pending=True, failed=True)
