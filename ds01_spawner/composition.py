@@ -31,6 +31,7 @@ from ds01_spawner.adapters.doors import (
 )
 from ds01_spawner.adapters.event_file import EventFile
 from ds01_spawner.adapters.event_tail import EventTail
+from ds01_spawner.adapters.gpu_nodes import KernelGpuNodes
 from ds01_spawner.adapters.gpu_source import SIMULATION_STATE, open_probe
 from ds01_spawner.adapters.hub_api import environment_in, hub_from
 from ds01_spawner.adapters.isolation import (
@@ -73,6 +74,7 @@ from ds01_spawner.operations.admission import Admission, Rules
 from ds01_spawner.operations.aggregate import Aggregates
 from ds01_spawner.operations.attribution import Attribution
 from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.bare_metal import BareMetal
 from ds01_spawner.operations.binds import Binds
 from ds01_spawner.operations.board import Board
 from ds01_spawner.operations.bounded_log import BoundedLog
@@ -362,6 +364,22 @@ class Platform:
         )
 
     @cached_property
+    def bare_metal(self) -> BareMetal:
+        """Access to the GPUs outside of containers."""
+        return BareMetal(
+            clock=self.clock,
+            policy=self.policy,
+            accounts=self.accounts,
+            ledger=self.ledger,
+            nodes=KernelGpuNodes(self.directories.state / "bare-metal.lock"),
+            outbox=self.outbox,
+            audit=self.audit,
+            zone=self.zone,
+            holder=f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(4)}",
+            is_main=self.directories.is_main,
+        )
+
+    @cached_property
     def attribution(self) -> Attribution:
         """Whose everything is that runs on the GPUs."""
         return Attribution(
@@ -370,6 +388,8 @@ class Platform:
             table=self.process_table,
             engine=self.engine,
             accounts=self.accounts,
+            granted=self._granted_people,
+            placed=self._containers_by_cgroup,
         )
 
     @cached_property
@@ -785,6 +805,12 @@ class Platform:
         if not kept:
             raise Unavailable(f"{path} is empty.", "Restore the file.")
         return kept
+
+    def _granted_people(self) -> frozenset[str]:
+        return self.bare_metal.granted_people()
+
+    def _containers_by_cgroup(self) -> Mapping[str, tuple[str, str]]:
+        return self.cgroups.containers()
 
     def _check_storage(self, user: str, limits: Limits) -> None:
         self.storage.check(user, limits)

@@ -21,6 +21,7 @@ from ds01_spawner.ports import HubClient
 
 DELIVERY_SECONDS = 2.0
 STORAGE_SECONDS = 60.0
+BARE_METAL_SECONDS = 5.0
 PAST_SECONDS = 60.0
 PAST_PAUSE_SECONDS = 2.0
 STORAGE_BUDGET = timedelta(seconds=20)
@@ -82,6 +83,7 @@ class Service:
         self._noted: frozenset[str] = frozenset()
         self._unmeasured: frozenset[str] = frozenset()
         self._unseen: frozenset[str] = frozenset()
+        self._unkept: frozenset[str] = frozenset()
         self._waits = False
         self._ended = threading.Event()
 
@@ -90,6 +92,7 @@ class Service:
         beside = (
             ("deliver", DELIVERY_SECONDS, self._deliver),
             ("storage", STORAGE_SECONDS, self._measure),
+            ("bare metal", BARE_METAL_SECONDS, self._keep_bare_metal),
             ("past the platform", PAST_PAUSE_SECONDS, self._look_past),
         )
         for name, seconds, work in beside:
@@ -115,6 +118,10 @@ class Service:
         """Begin nothing new, and let another instance go on at once."""
         self._ended.set()
         self._executor.shutdown(wait=False, cancel_futures=True)
+        try:
+            self._platform.bare_metal.end()
+        except DS01Error as exc:
+            _log.warning("The lease on bare metal stays until it runs out: %s", exc)
         if self._parts is not None:
             try:
                 self._parts.enforcer.end()
@@ -183,6 +190,13 @@ class Service:
             if note not in self._unmeasured:
                 _log.warning("%s", note)
         self._unmeasured = frozenset(notes)
+
+    def _keep_bare_metal(self) -> None:
+        notes = self._platform.bare_metal.keep()
+        for note in notes:
+            if note not in self._unkept:
+                _log.warning("%s", note)
+        self._unkept = frozenset(notes)
 
     def _look_past(self) -> None:
         """Look, and wait until a container starts, or for a minute."""

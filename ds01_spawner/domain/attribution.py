@@ -20,12 +20,18 @@ class WorkloadClass(StrEnum):
     """How something that may use a GPU came to be."""
 
     MANAGED = "managed"
+    BUILD = "build"
+    BARE_METAL = "bare-metal"
     DEVCONTAINER = "devcontainer"
     COMPOSE = "compose"
     AIME = "aime"
     DOCKER = "docker"
     HOST = "host"
     UNKNOWN = "unknown"
+
+
+OURS = frozenset({WorkloadClass.MANAGED, WorkloadClass.BUILD, WorkloadClass.BARE_METAL})
+"""What came to be by the platform: a container, a step of a build, or what a grant allows."""
 
 
 class Proof(StrEnum):
@@ -36,6 +42,7 @@ class Proof(StrEnum):
     NAME = "name"
     UID = "uid"
     SESSION = "session"
+    CGROUP = "cgroup"
     NONE = "none"
 
 

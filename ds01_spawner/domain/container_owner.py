@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.attribution import Directory, Owner, Proof, WorkloadClass
+from ds01_spawner.domain.attribution import OURS, Directory, Owner, Proof, WorkloadClass
 from ds01_spawner.domain.container import Container
-from ds01_spawner.domain.names import SEPARATOR
+from ds01_spawner.domain.names import SEPARATOR, cgroup_slug
 from ds01_spawner.domain.people import FIRST_PERSON_ID
 
 COMPOSE_PROJECT = "com.docker.compose.project"
@@ -44,6 +44,41 @@ def container_owner(container: Container, directory: Directory) -> Owner:
         project=marks.get(labels.PROJECT) or marks.get(COMPOSE_PROJECT),
         interface=labels.origin_of(marks) if kind is WorkloadClass.MANAGED else None,
         why="" if user else "Neither labels, folders, name nor user id of the container tell.",
+    )
+
+
+def may_be_step(container: Container, owner: Owner) -> bool:
+    """Whether a container may be a step of a build that the gateway watches.
+
+    The engine names those, without an owner's name. A step gets no GPU: what was given one was
+    started past the platform, wherever it runs.
+    """
+    ours = owner.kind in OURS
+    return (
+        not ours
+        and container.state.is_live
+        and SEPARATOR not in container.name
+        and not (container.demand)
+    )
+
+
+def step_owner(container: Container, slug: str, directory: Directory) -> Owner:
+    """Whose a step of a build is: of the person in whose cgroup it runs.
+
+    Args:
+        container: The step.
+        slug: What stands for the person in their cgroup's name.
+        directory: Who is who.
+    """
+    labelled = labels.owner_of(container.labels)
+    user = labelled if labelled and cgroup_slug(labelled) == slug else directory.person(slug)
+    return Owner(
+        kind=WorkloadClass.BUILD,
+        user=user,
+        proof=Proof.CGROUP if user else Proof.NONE,
+        container_id=container.id,
+        container=container.name,
+        why="" if user else "The name of its cgroup does not tell whose it is.",
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.attribution import Attributed, Owner, WorkloadClass
+from ds01_spawner.domain.attribution import OURS, Attributed, Owner, WorkloadClass
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.occupancy import SlotIndex
@@ -34,8 +34,8 @@ class Workload:
 
     @property
     def is_managed(self) -> bool:
-        """Whether the platform made it."""
-        return self.owner.kind is WorkloadClass.MANAGED
+        """Whether it came to be by the platform."""
+        return self.owner.kind in OURS
 
 
 def workloads_of(
@@ -72,7 +72,7 @@ def workloads_of(
 
 def _workload_id(each: Attributed) -> str:
     owner = each.owner
-    if owner.kind is WorkloadClass.HOST:
+    if owner.kind in {WorkloadClass.HOST, WorkloadClass.BARE_METAL}:
         return f"host:{owner.user or each.uid}"
     if owner.kind is WorkloadClass.UNKNOWN:
         return f"unknown:{owner.container_id or each.process.pid}"

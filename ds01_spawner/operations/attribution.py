@@ -7,7 +7,7 @@ fails keeps the last picture and says so: what cannot be seen has not gone.
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,15 +17,17 @@ from ds01_spawner.domain.attribution import (
     GpuProcess,
     Owner,
     ProcessFacts,
+    WorkloadClass,
     attributed,
     process_owner,
 )
-from ds01_spawner.domain.container_owner import container_owner
+from ds01_spawner.domain.container import Container
+from ds01_spawner.domain.container_owner import container_owner, may_be_step, step_owner
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.workload import Workload, workloads_of
 from ds01_spawner.operations.who_is_who import WhoIsWho
-from ds01_spawner.ports import Accounts, Clock, Engine, GpuProbe
+from ds01_spawner.ports import Accounts, Clock, ContainerList, GpuProbe
 from ds01_spawner.ports.attribution import ProcessTable
 
 SHARED_FOR = timedelta(seconds=2)
@@ -75,6 +77,8 @@ class Attribution:
         table: Asked who they are.
         engine: Asked for containers.
         accounts: Asked for people's names.
+        granted: Asked who may use the GPUs outside of containers.
+        placed: Asked in whose cgroup containers run: (group slug, user slug) by id.
         monotonic: Seconds that never jump.
     """
 
@@ -84,14 +88,19 @@ class Attribution:
         clock: Clock,
         probe: GpuProbe,
         table: ProcessTable,
-        engine: Engine,
+        engine: ContainerList,
         accounts: Accounts,
+        granted: Callable[[], Collection[str]] = frozenset,
+        placed: Callable[[], Mapping[str, tuple[str, str]]] = dict,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self._probe = probe
         self._table = table
         self._engine = engine
+        self._granted = granted
+        self._placed = placed
+        self._allowed: Collection[str] = ()
         self._monotonic = monotonic
         self._people = WhoIsWho(accounts, monotonic)
         self._lock = threading.Lock()
@@ -138,16 +147,71 @@ class Attribution:
         # Of those that do not run, too: one may be starting, or ending.
         owners = {each.id: container_owner(each, self._people) for each in containers}
         seen = _Seen(inventory, listed, facts, owners, now - timedelta(seconds=up))
-        processes = self._attributed(seen)
+        notes: list[str] = []
+        processes = self._with_grants(self._attributed(seen), notes)
+        known = self._with_steps(containers, owners, processes, notes)
         return Picture(
             taken_at=now,
             fresh=True,
-            notes=(*_unread(inventory, listed), *self._people.problems),
+            notes=(*_unread(inventory, listed), *self._people.problems, *notes),
             processes=processes,
             workloads=workloads_of(
-                [each for each in containers if each.state.is_live], owners, processes, inventory
+                [each for each in containers if each.state.is_live], known, processes, inventory
             ),
         )
+
+    def _with_grants(
+        self, processes: tuple[Attributed, ...], notes: list[str]
+    ) -> tuple[Attributed, ...]:
+        """Those of people with a grant are not past the platform.
+
+        Only asked for where there is somebody's process outside of containers. Without an answer
+        the last one holds.
+        """
+        host = WorkloadClass.HOST
+        if not any(each.owner.kind is host and each.owner.user for each in processes):
+            return processes
+        try:
+            self._allowed = self._granted()
+        except Unavailable as exc:
+            notes.append(f"Who may use the GPUs outside of containers is not known: {exc}")
+        return tuple(
+            replace(each, owner=replace(each.owner, kind=WorkloadClass.BARE_METAL))
+            if each.owner.kind is host and each.owner.user in self._allowed
+            else each
+            for each in processes
+        )
+
+    def _with_steps(
+        self,
+        containers: Sequence[Container],
+        owners: Mapping[str, Owner],
+        processes: Iterable[Attributed],
+        notes: list[str],
+    ) -> Mapping[str, Owner]:
+        """Containers in a person's cgroup that the platform did not name are steps of a build.
+
+        Not one that is on a GPU, however it got there: no build is given one.
+        """
+        on_gpus = {each.owner.container_id for each in processes}
+        steps = [
+            each
+            for each in containers
+            if each.id not in on_gpus and may_be_step(each, owners[each.id])
+        ]
+        if not steps:
+            return owners
+        try:
+            placed = self._placed()
+        except Unavailable as exc:
+            notes.append(f"Steps of builds are not told from other containers: {exc}")
+            return owners
+        found = {
+            each.id: step_owner(each, placed[each.id][1], self._people)
+            for each in steps
+            if each.id in placed
+        }
+        return {**owners, **found}
 
     def _facts(
         self, listed: Mapping[str, tuple[GpuProcess, ...]], up: float

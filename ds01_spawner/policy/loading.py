@@ -86,6 +86,10 @@ def _cross_check(document: Document, file: PolicyFile) -> Iterator[PolicyProblem
     if (group := file.default_group) is not None and group not in file.groups:
         message = f"no group is called {group!r}; {_groups(tuple(file.groups))}"
         yield document.problem(("default_group",), message)
+    for group in file.bare_metal.groups or ():
+        if group not in file.groups:
+            message = f"no group is called {group!r}; {_groups(tuple(file.groups))}"
+            yield document.problem(("bare_metal", "groups"), message)
     sections: Mapping[str, tuple[object, object]] = {
         "policies": (file.policies, file.defaults.policies),
         "container_types": (file.container_types, file.defaults.container_types),

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from ds01_spawner.domain.bare_metal import LONGEST
 from ds01_spawner.domain.unmanaged import GRACE, Response
 from ds01_spawner.policy.document import Section
 from ds01_spawner.policy.values import (
@@ -259,6 +260,16 @@ class UnmanagedSection(Section):
     )
 
 
+class BareMetalSection(Section):
+    """Who may be granted access to the GPUs outside of containers, and for how long."""
+
+    max_duration: Timeout = Field(default=LONGEST, description="No grant is longer (built in: 24h)")
+    groups: Names | None = Field(
+        default=None,
+        description="Whose members may be granted it (built in: null, everybody)",
+    )
+
+
 class PolicyFile(Section):
     """`resource-limits.yaml`: user, then group, then defaults decide each limit."""
 
@@ -277,4 +288,7 @@ class PolicyFile(Section):
     )
     unmanaged: UnmanagedSection = Field(
         default=UnmanagedSection(), description="Work on GPUs that was started past the platform"
+    )
+    bare_metal: BareMetalSection = Field(
+        default=BareMetalSection(), description="Access to the GPUs outside of containers"
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ds01_spawner.domain.attribution import WorkloadClass
+from ds01_spawner.domain.bare_metal import BareMetalPolicy
 from ds01_spawner.domain.exemption import Exemption
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.unmanaged import CLASSES, UnmanagedPolicy
@@ -104,6 +105,7 @@ class Policy:
     Attributes:
         exemptions: Every exemption, expired ones too, in the order of their file.
         unmanaged: What is done about work on GPUs that was started past the platform.
+        bare_metal: Who may be granted access to the GPUs outside of containers.
     """
 
     def __init__(
@@ -142,6 +144,7 @@ class Policy:
             grace=section.grace,
             spare=section.spare,
         )
+        self.bare_metal = BareMetalPolicy(file.bare_metal.max_duration, file.bare_metal.groups)
 
     @property
     def groups(self) -> tuple[str, ...]:

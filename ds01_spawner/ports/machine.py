@@ -114,6 +114,10 @@ class Cgroups(Protocol):
         """(group slug, user slug) of every person's cgroup that exists."""
         ...
 
+    def containers(self) -> Mapping[str, tuple[str, str]]:
+        """(group slug, user slug) of whose cgroup each container runs in, by its id."""
+        ...
+
     def remove(self, group_slug: str, user_slug: str) -> bool:
         """Remove a person's cgroup, named as `people` does, if nothing runs in it; whether it went.
 

@@ -132,6 +132,11 @@ class CgroupsContract:
         assert usage is not None
         assert usage.limits == AggregateLimits(memory_bytes=512 * MIB, pids=77)
 
+    def test_no_container_is_in_a_new_cgroup(self, cgroups: Cgroups) -> None:
+        assert cgroups.containers() == {}
+        cgroups.ensure("student", "alice", BOUNDED)
+        assert cgroups.containers() == {}
+
     def test_starts_reading_kills_now(self, cgroups: Cgroups) -> None:
         mark, kills = cgroups.oom_kills(None)
 

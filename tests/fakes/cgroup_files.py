@@ -132,6 +132,11 @@ class FakeCgroupFiles:
             self.content[directory / "memory.current"] = str(used_bytes)
             self.content[directory / "memory.stat"] = f"inactive_file {cache_bytes}"
 
+    def put_container(self, relative: str, name: str) -> None:
+        """Let the engine make a container's cgroup in one."""
+        trees = [ROOT / name for name in self._controllers] if self.version == 1 else [ROOT]
+        self._directories |= {tree / relative / name for tree in trees}
+
     def _check(self) -> None:
         if self.denied is not None:
             raise OSError(self.denied, errno.errorcode[self.denied])

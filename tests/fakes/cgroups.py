@@ -1,6 +1,6 @@
 """People's cgroups in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ds01_spawner.domain.cgroup import AggregateUsage, BoundChange, OomBound, OomKill, OomMark
@@ -22,6 +22,7 @@ class FakeCgroups:
     Attributes:
         stuck: When set, every call that needs the kernel raises `Unavailable`.
         used: Memory in use, by (group slug, user slug); for a test to set.
+        inside: Whose cgroup each container runs in, by its id; for a test to set.
         occupied: (group slug, user slug) of those in whose cgroup something runs.
         ensured: (group, user, limits) of every `ensure`, refused ones included.
     """
@@ -29,6 +30,7 @@ class FakeCgroups:
     def __init__(self, top: str = "ds01") -> None:
         self.stuck = False
         self.used: dict[tuple[str, str], int] = {}
+        self.inside: dict[str, tuple[str, str]] = {}
         self.occupied: set[tuple[str, str]] = set()
         self.ensured: list[tuple[str | None, str, AggregateLimits]] = []
         self._top = top
@@ -75,6 +77,10 @@ class FakeCgroups:
             pids=0,
             oom_kills=sum((kill.group, kill.user) == key for kill in self._kills),
         )
+
+    def containers(self) -> Mapping[str, tuple[str, str]]:
+        self._answer()
+        return {key: owner for key, owner in self.inside.items() if owner in self._bounds}
 
     def people(self) -> Sequence[tuple[str, str]]:
         self._answer()

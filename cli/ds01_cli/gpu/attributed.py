@@ -20,6 +20,8 @@ _MIB, _GIB = 1024**2, 1024**3
 _LONGEST = 60
 _KINDS = {
     WorkloadClass.MANAGED: "",
+    WorkloadClass.BUILD: "build",
+    WorkloadClass.BARE_METAL: "granted",
     WorkloadClass.DEVCONTAINER: "dev container",
     WorkloadClass.COMPOSE: "Compose",
     WorkloadClass.AIME: "AIME",
@@ -33,6 +35,7 @@ _PROOFS = {
     Proof.NAME: "its name",
     Proof.UID: "its user id",
     Proof.SESSION: "their login",
+    Proof.CGROUP: "its cgroup",
     Proof.NONE: "",
 }
 

@@ -88,6 +88,19 @@ class PersonCgroups:
         """(group slug, user slug) of every person's cgroup."""
         return self._driver.people()
 
+    def containers(self) -> Mapping[str, tuple[str, str]]:
+        """Whose cgroup each container runs in; one tree of the kernel's has them all."""
+        found = {}
+        try:
+            for owner in self.people():
+                for directory in self._hierarchy.directories(self._driver.path(*owner))[:1]:
+                    for name in self._hierarchy.files.children(directory):
+                        if match := _CONTAINER_ID.search(name):
+                            found[match["id"]] = owner
+        except OSError as exc:
+            raise refused_access(exc.filename or "cgroup.procs", exc) from exc
+        return found
+
     def remove(self, group_slug: str, user_slug: str) -> bool:
         """Remove a person's cgroup, named as `people` does, if it is empty; whether it is gone."""
         path = self._driver.path(group_slug, user_slug)

@@ -16,12 +16,13 @@ class Owned(Wire):
     """Something, and whose it is."""
 
     kind: str
-    """managed, devcontainer, compose, aime, docker, host, unknown."""
+    """managed, build, bare-metal, devcontainer, compose, aime, docker, host, unknown."""
     user: str | None
     """Whose it is; `null` is unknown."""
     mine: bool
     proof: str
-    """What tells whose it is, the surest first: label, folder, name, uid, session, none."""
+    """What tells whose it is, the surest first: label, folder, name, uid, session, cgroup,
+    none."""
     container: str | None
     container_id: str | None
     group: str | None

@@ -2,6 +2,7 @@ import pytest
 
 from contracts.cgroups import CgroupsContract, UseMemory
 from ds01_spawner.adapters.cgroups import open_cgroups
+from ds01_spawner.domain.limits import AggregateLimits
 from ds01_spawner.domain.names import cgroup_slugs
 from ds01_spawner.ports import Cgroups, EngineInfo
 from fakes.cgroup_files import ROOT, FakeCgroupFiles
@@ -22,6 +23,14 @@ class TestFakeCgroups(CgroupsContract):
         return use
 
 
+def kernel_path(parent: str) -> str:
+    """Where a cgroup is that the engine's driver calls so."""
+    if not parent.endswith(".slice"):
+        return parent.strip("/")
+    parts = parent.removesuffix(".slice").split("-")
+    return "/".join("-".join(parts[: count + 1]) + ".slice" for count in range(len(parts)))
+
+
 class OnFakeFiles(CgroupsContract):
     version = 1
 
@@ -32,14 +41,21 @@ class OnFakeFiles(CgroupsContract):
     @pytest.fixture
     def use_memory(self, cgroups: Cgroups, files: FakeCgroupFiles) -> UseMemory:
         def use(group: str | None, user: str, size_bytes: int) -> None:
-            parent = cgroups.parent(group, user).strip("/")
-            if parent.endswith(".slice"):
-                parts = parent.removesuffix(".slice").split("-")
-                levels = ["-".join(parts[: count + 1]) + ".slice" for count in range(len(parts))]
-                parent = "/".join(levels)
-            files.use_memory(parent, size_bytes)
+            files.use_memory(kernel_path(cgroups.parent(group, user)), size_bytes)
 
         return use
+
+    def test_containers_are_known_by_their_owners_cgroup(
+        self, cgroups: Cgroups, files: FakeCgroupFiles
+    ) -> None:
+        step = "ab" * 32
+        cgroups.ensure("student", "alice", AggregateLimits())
+        cgroups.ensure(None, "bob", AggregateLimits())
+        parent = cgroups.parent("student", "alice")
+        name = f"docker-{step}.scope" if parent.endswith(".slice") else step
+        files.put_container(kernel_path(parent), name)
+        files.put_container(kernel_path(parent), "not-a-container")
+        assert cgroups.containers() == {step: ("student", "alice")}
 
 
 class TestCgroupfsOnV1(OnFakeFiles):

@@ -84,6 +84,8 @@ class _Platform:
         given: What the last ones were made with.
         delivered: Set when deliveries were made.
         measured: Set when homes were measured.
+        kept: Set when access outside of containers was looked after.
+        left: Set when that was given up.
         looked: Set when what is past the platform was looked for.
         waited: Set when a container's start was waited for.
     """
@@ -97,6 +99,8 @@ class _Platform:
         self.delivered = threading.Event()
         self.measured = threading.Event()
         self.looked = threading.Event()
+        self.kept = threading.Event()
+        self.left = threading.Event()
         self.waited = threading.Event()
 
     def enforcer(self, hub: object, **given: object) -> _Parts:
@@ -122,6 +126,10 @@ class _Platform:
         return self
 
     @property
+    def bare_metal(self) -> "_BareMetal":
+        return _BareMetal(self)
+
+    @property
     def past_platform(self) -> "_Past":
         return _Past(self.looked)
 
@@ -136,6 +144,18 @@ class _Platform:
         assert budget > timedelta(0)
         self.measured.set()
         return StorageReport(notes=("A home cannot be read.",))
+
+
+class _BareMetal:
+    def __init__(self, platform: _Platform) -> None:
+        self._platform = platform
+
+    def keep(self) -> tuple[str, ...]:
+        self._platform.kept.set()
+        return ("A node cannot be opened.",)
+
+    def end(self) -> None:
+        self._platform.left.set()
 
 
 class _Past:
@@ -213,10 +233,12 @@ def test_deliveries_and_measurements_go_on_beside_the_passes(tmp_path: Path) -> 
         assert platform.measured.wait(10)
         assert platform.looked.wait(10)
         assert platform.waited.wait(10)
+        assert platform.kept.wait(10)
     finally:
         wanted.set()
         thread.join(10)
     assert not thread.is_alive()
+    assert platform.left.is_set()
 
 
 def test_what_was_done_and_what_could_not_be_is_logged_and_counted(

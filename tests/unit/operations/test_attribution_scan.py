@@ -17,9 +17,10 @@ from ds01_spawner.adapters.simulated_state import (
 )
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.attribution import GpuProcess, Proof, WorkloadClass
-from ds01_spawner.domain.container import Container, ContainerState, Mount
+from ds01_spawner.domain.container import Container, ContainerState, DeviceDemand, Mount
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.labels import Interface
+from ds01_spawner.domain.names import cgroup_slug
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.operations.attribution import (
     Attribution,
@@ -52,14 +53,32 @@ class Scene:
         self.table = FakeProcessTable()
         self.engine = FakeEngine(self.clock)
         self.accounts = FakeAccounts(person("alice", 1000), person("bob", 1001))
+        self.granted: set[str] = set()
+        self.placed: dict[str, tuple[str, str]] = {}
+        self.stuck = False
+        self.asked = 0
         self.attribution = Attribution(
             clock=self.clock,
             probe=self.probe,
             table=self.table,
             engine=self.engine,
             accounts=self.accounts,
+            granted=self._granted,
+            placed=self._placed,
             monotonic=self.clock.monotonic,
         )
+
+    def _granted(self) -> set[str]:
+        self.asked += 1
+        if self.stuck:
+            raise Unavailable("The ledger cannot be used.")
+        return self.granted
+
+    def _placed(self) -> dict[str, tuple[str, str]]:
+        self.asked += 1
+        if self.stuck:
+            raise Unavailable("The kernel cannot be read.")
+        return self.placed
 
     def container(
         self, key: str = MANAGED, user: str | None = "alice", *, home: str | None = None
@@ -324,3 +343,84 @@ def test_only_what_was_started_past_the_platform_is_shown_when_asked(scene: Scen
     assert [each["id"] for each in workloads_json(picture)["workloads"]] == [MANAGED, RAW]  # type: ignore[attr-defined]
     shown = workloads_json(picture, unmanaged=True)["workloads"]
     assert [each["id"] for each in shown] == [RAW]  # type: ignore[attr-defined]
+
+
+def test_a_step_of_a_build_is_the_persons_in_whose_cgroup_it_runs(scene: Scene) -> None:
+    scene.engine.put(replace(scene.container(RAW, None), labels={labels.USER: "alice"}))
+    scene.placed = {RAW: ("student", "alice")}
+    picture = scene.scan()
+    (found,) = picture.workloads
+    owner = found.owner
+    assert (owner.kind.value, owner.user, owner.proof.value) == ("build", "alice", "cgroup")
+    assert picture.unmanaged == ()
+
+
+def test_a_step_of_somebody_whose_cgroup_is_not_called_as_they_are(scene: Scene) -> None:
+    name = "Zoe@uni.example"
+    scene.engine.put(replace(scene.container(RAW, None), labels={labels.USER: name}))
+    scene.placed = {RAW: ("student", cgroup_slug(name))}
+    assert [each.owner.user for each in scene.scan().workloads] == [name]
+    scene.engine.put(replace(scene.container(RAW, None), labels={labels.USER: "bob"}))
+    (found,) = scene.scan().workloads
+    assert (found.owner.kind.value, found.owner.user) == ("build", None)
+    assert found.owner.why
+
+
+@pytest.mark.parametrize("change", ["a GPU", "a process on one", "a name", "another place"])
+def test_what_only_runs_where_builds_do_is_past_the_platform(scene: Scene, change: str) -> None:
+    step = scene.container(RAW, None)
+    scene.placed = {RAW: ("student", "alice")}
+    match change:
+        case "a GPU":
+            demand = DeviceDemand(uuids=(scene.probe.slot("2").uuid,))
+            scene.engine.put(replace(step, demand=demand))
+        case "a process on one":
+            scene.table.put(11, cgroup=f"0::/ds01/student/alice/{RAW}\n")
+            scene.on("2", 11)
+        case "a name":
+            scene.engine.put(replace(step, name="x._.alice"))
+        case "another place":
+            scene.placed = {}
+    assert [each.owner.kind.value for each in scene.scan().unmanaged] == ["docker"]
+
+
+def test_where_cgroups_cannot_be_read_a_step_is_past_the_platform_and_that_is_said(
+    scene: Scene,
+) -> None:
+    scene.container(RAW, None)
+    scene.stuck = True
+    picture = scene.scan()
+    assert (picture.fresh, len(picture.unmanaged)) == (True, 1)
+    assert any("Steps of builds" in each for each in picture.notes)
+
+
+def test_what_a_grant_allows_is_not_past_the_platform(scene: Scene) -> None:
+    scene.granted = {"alice"}
+    scene.table.put(11, uid=1000)
+    scene.table.put(12, uid=1001)
+    scene.on("2", 11, 12)
+    picture = scene.scan()
+    assert told(picture) == {
+        11: ("bare-metal", "alice", "uid"),
+        12: ("host", "bob", "uid"),
+    }
+    assert [each.id for each in picture.unmanaged] == ["host:bob"]
+
+
+def test_grants_are_remembered_while_they_cannot_be_read(scene: Scene) -> None:
+    scene.granted = {"alice"}
+    scene.table.put(11, uid=1000)
+    scene.on("2", 11)
+    scene.scan()
+    scene.stuck = True
+    picture = scene.scan()
+    assert (picture.fresh, picture.unmanaged) == (True, ())
+    assert any("not known" in each for each in picture.notes)
+
+
+def test_neither_is_asked_where_it_decides_nothing(scene: Scene) -> None:
+    scene.container()
+    scene.table.put(11, cgroup=f"0::/x/{MANAGED}\n")
+    scene.on("2", 11)
+    scene.scan()
+    assert scene.asked == 0

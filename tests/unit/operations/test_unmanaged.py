@@ -43,6 +43,7 @@ class Watch:
         self.probe = FakeProbe()
         self.table = FakeProcessTable()
         self.events = FakeEventLog()
+        self.granted: set[str] = set()
         self.accounts = FakeAccounts(
             *(UnixAccount(name, uid, uid, f"/home/{name}") for name, uid in _PEOPLE.items())
         )
@@ -63,6 +64,7 @@ class Watch:
                 table=self.table,
                 engine=self.engine,
                 accounts=self.accounts,
+                granted=lambda: self.granted,
                 monotonic=self.clock.monotonic,
             ),
             outbox=Outbox(
@@ -347,3 +349,18 @@ def test_notices_say_what_how_and_what_instead() -> None:
     assert all("ds01 container deploy" in each.text for each in lately)
     assert "It is on GPU slot 2." in lately[0].text
     assert replace(lately[0], text="").rule == "unmanaged.docker"
+
+
+def test_what_a_grant_allows_is_neither_reported_nor_stopped_until_it_ends() -> None:
+    watch = Watch("host: stop, grace: 10m")
+    watch.granted = {"bob"}
+    watch.process(17, 1001, computes=True)
+    watch.minutes(60)
+    assert watch.events.of("workload.found") == []
+    assert 17 in watch.table.processes
+    watch.granted = set()
+    watch.minutes(1)
+    assert [each.user for each in watch.events.of("workload.found")] == ["bob"]
+    assert watch.told == [WARNED]
+    watch.minutes(11)
+    assert (17, SIGTERM) in watch.table.sent

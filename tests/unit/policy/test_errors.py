@@ -198,12 +198,16 @@ def test_names_file_line_key_and_what_was_expected(
             "wizard: {}",
             (
                 "f.yaml:1: wizard: unknown key; expected one of defaults, groups, users, "
-                "default_group, policies, container_types, unmanaged"
+                "default_group, policies, container_types, unmanaged, bare_metal"
             ),
         ),
         (
             "groups: {phd: {}}\ndefault_group: student",
             "f.yaml:2: default_group: no group is called 'student'; expected one of phd",
+        ),
+        (
+            "groups: {phd: {}}\nbare_metal:\n  groups: [phd, staff]",
+            "f.yaml:3: bare_metal.groups: no group is called 'staff'; expected one of phd",
         ),
         (
             "default_group: student",

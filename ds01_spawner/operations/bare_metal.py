@@ -1,0 +1,386 @@
+"""Access to the GPUs outside of containers: granted for a time, and taken back when that is over.
+
+A grant is in the audit log and the ledger before a node is opened. An end is the other way round:
+first the nodes are closed, then it is written down, then the grant is forgotten. So whatever is
+interrupted, the next pass of the lifecycle service goes on with it, and access never outlives its
+grant for want of a log.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta, tzinfo
+
+from ds01_spawner.domain.attribution import WorkloadClass
+from ds01_spawner.domain.bare_metal import BareMetalGrant, NodeHolder, ended, ending, granted
+from ds01_spawner.domain.errors import (
+    DS01Error,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    QuotaExceeded,
+    Unavailable,
+)
+from ds01_spawner.domain.labels import Interface, format_timestamp
+from ds01_spawner.domain.notice_text import Limit, Moment
+from ds01_spawner.domain.person import UnixAccount
+from ds01_spawner.domain.unmanaged import Response
+from ds01_spawner.domain.wording import clean, length
+from ds01_spawner.domain.work import PassMark
+from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.notify import Outbox
+from ds01_spawner.operations.troubles import SERVICE
+from ds01_spawner.policy.wording import origin_in_words
+from ds01_spawner.ports import Accounts, Clock, Ledger, PolicySource
+from ds01_spawner.ports.bare_metal import GpuNodes
+
+LEASE = "bare-metal"
+LEASE_SECONDS = 30.0
+"""So long after its last pass a service counts as there."""
+
+LONGEST_REASON = 200
+_RETOLD_AFTER = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A grant, and whether the nodes are as it says.
+
+    Attributes:
+        grant: Which.
+        is_over: Whether it has ended and is about to be taken back.
+        nodes: Nodes that the person may open.
+    """
+
+    grant: BareMetalGrant
+    is_over: bool
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Who may use the GPUs outside of containers.
+
+    Attributes:
+        standings: Every grant, the oldest first.
+        strays: Nodes by user id that somebody may open without a grant.
+        nodes: All nodes of this machine.
+    """
+
+    standings: tuple[Standing, ...]
+    strays: Mapping[int, tuple[str, ...]]
+    nodes: tuple[str, ...]
+
+
+class BareMetal:
+    """Grants access, and takes it back. For one thread at a time.
+
+    Args:
+        clock: The time.
+        policy: Who may be granted it, and for how long.
+        accounts: People's user ids.
+        ledger: Where grants are.
+        nodes: The device nodes.
+        outbox: Takes what people are told.
+        audit: Where every change is written.
+        zone: People are told the time there.
+        holder: Names this process, where it makes passes.
+        is_main: Whether this installation stops what is past the platform.
+    """
+
+    def __init__(  # noqa: PLR0913 - the ports it stands on
+        self,
+        *,
+        clock: Clock,
+        policy: PolicySource,
+        accounts: Accounts,
+        ledger: Ledger,
+        nodes: GpuNodes,
+        outbox: Outbox,
+        audit: Audit,
+        zone: tzinfo,
+        holder: str,
+        is_main: bool,
+    ) -> None:
+        self._clock = clock
+        self._policy = policy
+        self._accounts = accounts
+        self._ledger = ledger
+        self._nodes = nodes
+        self._outbox = outbox
+        self._audit = audit
+        self._zone = zone
+        self._holder = holder
+        self._is_main = is_main
+        self._told: dict[tuple[str, tuple[str, ...]], float] = {}
+
+    def grant(self, user: str, duration: timedelta, reason: str, by: str) -> BareMetalGrant:
+        """Let somebody use the GPUs outside of containers; in place of a grant that they have.
+
+        Args:
+            user: Who.
+            duration: From now on.
+            reason: Why.
+            by: Who grants it.
+
+        Raises:
+            NotFound: There is no such account, or no GPU node that a group may open.
+            InvalidRequest: There is no reason, or no time.
+            QuotaExceeded: The policy allows no such length.
+            Forbidden: The policy or the account does not allow it.
+            Unavailable: Nothing would end it, or it could not be written down; or the nodes could
+                not be opened, and then the service goes on trying.
+        """
+        told = clean(reason.strip(), LONGEST_REASON)
+        account = self._checked(user, duration, told)
+        mark = self._clock.mark()
+        grant = BareMetalGrant(
+            user=account.name,
+            uid=account.uid,
+            reason=told,
+            granted_by=by,
+            granted_at=mark.wall,
+            until=mark.wall + duration,
+            boot_id=mark.boot_id,
+            uptime_seconds=mark.uptime_seconds,
+        )
+        with self._ledger.transaction() as transaction:
+            if transaction.lease_holder(LEASE, mark) is None:
+                raise Unavailable(
+                    "The lifecycle service does not run, so nothing would end the grant.",
+                    "Start it: systemctl start ds01-culler",
+                )
+            before = {each.user: each for each in transaction.bare_metal_grants()}.get(user)
+            transaction.put_bare_metal_grant(grant)
+            self._outbox.post(transaction, granted(grant, self._moment(mark)))
+            details: dict[str, object] = {
+                "until": format_timestamp(grant.until),
+                "seconds": round(duration.total_seconds()),
+                "nodes": list(self._nodes.paths()),
+            }
+            if before is not None:
+                details["replaces_until"] = format_timestamp(before.until)
+            self._write("bare_metal.grant", grant, grant.reason, details, by=by)
+        if before is not None and before.uid != grant.uid:
+            self._nodes.take_back(before.uid)
+        self._open(grant)
+        return grant
+
+    def revoke(self, user: str, by: str) -> tuple[BareMetalGrant, tuple[NodeHolder, ...]]:
+        """Take access back now; the grant, and processes that still have a GPU open.
+
+        Raises:
+            NotFound: The person has no grant.
+            Unavailable: It could not be done; the service goes on trying.
+        """
+        now = self._clock.now()
+        with self._ledger.transaction() as transaction:
+            known = {each.user: each for each in transaction.bare_metal_grants()}.get(user)
+            if known is None:
+                raise NotFound(
+                    f"{clean(user)} has no grant.", "ds01 admin bare-metal list shows who has one."
+                )
+            taken = replace(known, revoked_at=now, revoked_by=by)
+            transaction.put_bare_metal_grant(taken)
+        return taken, self._end(taken)
+
+    def overview(self) -> Overview:
+        """Who may use the GPUs outside of containers now.
+
+        Raises:
+            Unavailable: Ledger or nodes cannot be read.
+        """
+        grants, mark = self._grants(), self._clock.mark()
+        given = self._nodes.given()
+        known = {each.uid for each in grants}
+        return Overview(
+            standings=tuple(
+                Standing(each, each.is_over(mark), given.get(each.uid, ())) for each in grants
+            ),
+            strays={uid: paths for uid, paths in given.items() if uid not in known},
+            nodes=self._nodes.paths(),
+        )
+
+    def granted_people(self) -> frozenset[str]:
+        """Who has a grant that has not ended.
+
+        Raises:
+            Unavailable: The ledger cannot be read.
+        """
+        mark = self._clock.mark()
+        return frozenset(each.user for each in self._grants() if not each.is_over(mark))
+
+    def keep(self) -> tuple[str, ...]:
+        """One pass: end what is over, warn, open nodes that came back; what did not work.
+
+        Of several services one does it.
+
+        Raises:
+            Unavailable: The ledger cannot be used.
+        """
+        mark = self._clock.mark()
+        with self._ledger.transaction() as transaction:
+            if not transaction.take_lease(LEASE, self._holder, mark, LEASE_SECONDS):
+                return ()
+            grants = transaction.bare_metal_grants()
+        notes = []
+        for grant in grants:
+            try:
+                self._keep(grant, mark)
+            except DS01Error as exc:
+                notes.append(f"Access of {grant.user} to the GPUs outside of containers: {exc}")
+        return tuple(notes)
+
+    def end(self) -> None:
+        """This process makes no more passes: another one may at once.
+
+        Raises:
+            Unavailable: The ledger cannot be used.
+        """
+        with self._ledger.transaction() as transaction:
+            transaction.end_lease(LEASE, self._holder)
+
+    def _keep(self, grant: BareMetalGrant, mark: PassMark) -> None:
+        if grant.is_over(mark):
+            self._end(grant)
+        elif self._is_gone(grant):
+            self._end(replace(grant, revoked_at=mark.wall))
+        else:
+            self._uphold(grant)
+            self._warn(grant, mark)
+
+    def _is_gone(self, grant: BareMetalGrant) -> bool:
+        """Whether the account was closed, removed, or made anew for somebody else."""
+        try:
+            account = self._accounts.lookup(grant.user)
+        except Forbidden:
+            return True
+        return account is None or account.uid != grant.uid
+
+    def _end(self, grant: BareMetalGrant) -> tuple[NodeHolder, ...]:
+        self._nodes.take_back(grant.uid)
+        holders = self._nodes.holders(grant.uid)
+        action, reason = "bare_metal.expire", f"It was granted for {length(grant.duration)}."
+        if grant.revoked_by:
+            action, reason = "bare_metal.revoke", "It was taken back."
+        elif grant.revoked_at is not None:
+            action, reason = "bare_metal.revoke", "The account is closed, or another one."
+        self._write(
+            action,
+            grant,
+            reason,
+            {"granted_by": grant.granted_by, "still_open": [each.pid for each in holders]},
+            by=grant.revoked_by,
+        )
+        notice = ended(grant, holders, self._stop(), self._moment(self._clock.mark()))
+        with self._ledger.transaction() as transaction:
+            kept = {each.user: each for each in transaction.bare_metal_grants()}.get(grant.user)
+            if kept is not None and kept.granted_at == grant.granted_at:
+                transaction.remove_bare_metal_grant(grant.user)
+                self._outbox.post(transaction, notice)
+        return holders
+
+    def _uphold(self, grant: BareMetalGrant) -> None:
+        """Open what came anew: the MIG layout was changed, or the machine started."""
+        opened = self._nodes.give(grant.uid)
+        if not opened:
+            return
+        now, key = self._clock.mark().uptime_seconds, (grant.user, opened)
+        last = self._told.get(key)
+        if last is None or now - last >= _RETOLD_AFTER.total_seconds():
+            self._told[key] = now
+            details: dict[str, object] = {"nodes": list(opened)}
+            self._write("bare_metal.reopen", grant, "They were not open.", details)
+
+    def _warn(self, grant: BareMetalGrant, mark: PassMark) -> None:
+        if not grant.is_warning_due(mark):
+            return
+        with self._ledger.transaction() as transaction:
+            if grant not in transaction.bare_metal_grants():
+                return  # it was just replaced
+            transaction.put_bare_metal_grant(replace(grant, warned_at=mark.wall))
+            self._outbox.post(transaction, ending(grant, self._moment(mark)))
+            details: dict[str, object] = {"until": format_timestamp(grant.until)}
+            self._write("bare_metal.warn", grant, "It ends soon.", details)
+
+    def _open(self, grant: BareMetalGrant) -> None:
+        try:
+            self._nodes.give(grant.uid)
+        except Unavailable as exc:
+            raise Unavailable(
+                f"The grant is written down, and not every node is open: {exc}",
+                "The lifecycle service goes on trying. To take it back: "
+                f"ds01 admin bare-metal revoke {grant.user}",
+            ) from exc
+
+    def _checked(self, user: str, duration: timedelta, reason: str) -> UnixAccount:
+        """The account of somebody who may be granted this."""
+        policy = self._policy.current()
+        section = policy.bare_metal
+        if not reason:
+            raise InvalidRequest("A grant needs a reason.", "Add --reason, in a few words.")
+        if duration <= timedelta(0):
+            raise InvalidRequest("A grant needs a length.", "Such as --for 8h.")
+        if duration > section.max_duration:
+            raise QuotaExceeded(
+                f"No grant is longer than {length(section.max_duration)} "
+                f"(bare_metal.max_duration); this one would be {length(duration)}.",
+                "Grant less, and again later; or raise it in resource-limits.yaml.",
+                limit="bare_metal.max_duration",
+                used=0,
+                asked=duration.total_seconds(),
+                allowed=section.max_duration.total_seconds(),
+            )
+        account = self._accounts.lookup(user)
+        if account is None:
+            raise NotFound(f"There is no account {clean(user)} on this machine.")
+        if section.groups is not None:
+            theirs = {each.group for each in policy.memberships(user, (), account.groups)}
+            if not theirs & set(section.groups):
+                raise Forbidden(
+                    f"{user} is in none of the groups that may be granted it "
+                    f"(bare_metal.groups: {', '.join(section.groups) or 'none'}).",
+                    "Change that in resource-limits.yaml.",
+                )
+        if not self._nodes.paths():
+            raise NotFound(
+                "There is no GPU device node that a group may open.",
+                "ls -l /dev/nvidia*; docs/bare-metal.md says how they should be.",
+            )
+        return account
+
+    def _stop(self) -> Limit | None:
+        """What the policy says of processes outside of containers, where it stops them."""
+        try:
+            policy = self._policy.current()
+        except Unavailable:
+            return None
+        kind = WorkloadClass.HOST
+        if not self._is_main or policy.unmanaged.responses.get(kind) is not Response.STOP:
+            return None
+        found = policy.unmanaged_setting(kind)
+        return Limit(f"unmanaged.{kind.value}", str(found.value), origin_in_words(found, ""))
+
+    def _grants(self) -> tuple[BareMetalGrant, ...]:
+        with self._ledger.transaction() as transaction:
+            return tuple(transaction.bare_metal_grants())
+
+    def _moment(self, mark: PassMark) -> Moment:
+        return Moment(mark.wall, self._zone)
+
+    def _write(
+        self,
+        action: str,
+        grant: BareMetalGrant,
+        reason: str,
+        details: Mapping[str, object],
+        *,
+        by: str = "",
+    ) -> None:
+        self._audit.write(
+            action,
+            user=grant.user,
+            resource="gpus",
+            interface=Interface.CLI.value if by else SERVICE,
+            reason=reason,
+            details={"uid": grant.uid, **({"by": by} if by else {}), **details},
+        )
