@@ -9,6 +9,7 @@ from tornado.web import Application
 from ds01_spawner.gateway.api.handler import Authenticate, Served
 from ds01_spawner.gateway.api.hub_service import hub_application, hub_auth_from
 from ds01_spawner.gateway.api.tunnel import Tunnels
+from ds01_spawner.gateway.web.downloads import HistoryFileHandler
 from ds01_spawner.gateway.web.handler import MissingHandler, PageHandler, ToPagesHandler
 from ds01_spawner.gateway.web.live import EVERY_SECONDS, LiveHandler
 from ds01_spawner.gateway.web.site import OWN, Site
@@ -54,6 +55,9 @@ def _handlers(
     class Live(LiveHandler):
         hub_auth = auth
 
+    class HistoryFile(HistoryFileHandler):
+        hub_auth = auth
+
     class Missing(MissingHandler):
         hub_auth = auth
 
@@ -63,6 +67,7 @@ def _handlers(
         of_page = {**known, "page": page}
         yield f"{prefix}{page.path}", OfPage, of_page
         yield f"{prefix}live/{page.name}", Live, {**of_page, "every_seconds": every_seconds}
+    yield f"{prefix}history\\.csv", HistoryFile, known
     yield prefix.rstrip("/"), ToPagesHandler, {"url": prefix, "permanent": False}
     yield f"{prefix}static/hub/(.*)", HubFileHandler, {"path": str(HUB)}
     yield f"{prefix}static/(.*)", OwnFileHandler, {"path": str(OWN)}

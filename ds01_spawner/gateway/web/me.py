@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ds01_spawner.charts import usage as usage_charts
 from ds01_spawner.client import limit_words
 from ds01_spawner.client import models as m
+from ds01_spawner.gateway.web.graphs import graph
 from ds01_spawner.gateway.web.page import Action, Facts, Page, Section, Visit
 
 
@@ -28,6 +30,16 @@ async def _limits(visit: Visit) -> Facts:
         "every": [
             (key, limits[key].words, limit_words.place_of(limits[key])) for key in sorted(limits)
         ],
+    }
+
+
+async def _usage(visit: Visit) -> Facts:
+    query = {"period": "month", "user": visit.requester.user}
+    found = await visit.ask("getUsageSeries", m.UsageSeries, query=query)
+    used = bool(found.total.gpu_hours)
+    return {
+        "words": usage_charts.own_words(found.total),
+        "graph": graph(usage_charts.hours(found, "my-hours")) if used else None,
     }
 
 
@@ -87,6 +99,7 @@ ME = Page(
         Section("waiting", "Waiting for a GPU", _waiting),
         Section("work", "Servers and containers", _work),
         Section("limits", "Limits", _limits),
+        Section("usage", "My last 30 days", _usage, live=False),
         Section("images", "Images of your own", _images, live=False),
         Section("keys", "SSH keys", _keys, live=False),
         Section("notices", "Notices of the last week", _notices),

@@ -68,7 +68,9 @@ def _storage_share(person: m.Person) -> float | None:
 
 async def _list(visit: Visit) -> Facts:
     page = await visit.ask("listPeople", m.People, query=visit.query)
-    return {"people": page.people, "next": page.next}
+    month = await visit.ask("getUsage", m.UsageReport, query={"period": "month", "by": "user"})
+    used = {row.name: row for row in month.rows}
+    return {"people": page.people, "next": page.next, "used": used}
 
 
 PEOPLE = Page(

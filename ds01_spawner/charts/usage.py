@@ -1,0 +1,218 @@
+"""What was used, as graphs and in words."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from ds01_spawner.charts.scale import figure
+from ds01_spawner.charts.timeline import Bars, Column, Timeline, percent
+from ds01_spawner.client import models as m
+
+MOSTLY = 0.5
+"""A step of which the books hold less than this share says nothing of a mean."""
+
+_MINUTE, _HOUR = 60.0, 3600.0
+_UNKNOWN = "not known"
+
+
+def demand(series: m.UsageSeries, capacity: float | None, id_: str = "demand") -> Timeline:
+    """How many GPUs were held on average, in whole ones, against how many there are.
+
+    Args:
+        series: What was used.
+        capacity: How many there are now; `None` for no line.
+        id_: Of the graph on its page.
+    """
+    held = [_mean(each, each.used.equivalent_hours) for each in series.steps]
+    unseen = [_unseen_share(each.used) for each in series.steps]
+    seen = [
+        None if gpus is None else gpus * (1 - part) for gpus, part in zip(held, unseen, strict=True)
+    ]
+    dark = [None if gpus is None else gpus * part for gpus, part in zip(held, unseen, strict=True)]
+    bars = [Bars("held", seen)]
+    if any(dark):
+        bars.append(Bars("held, while nobody looked", dark, hatched=True))
+    most = max((each for each in held if each is not None), default=0.0)
+    of = "" if capacity is None else f" of {figure(capacity)}"
+    words = f"On average {figure(_average(series))}{of} GPUs were held, at most {figure(most)}."
+    return Timeline(
+        id=id_,
+        title="GPUs held",
+        unit="in whole GPUs, on average",
+        words=words,
+        begins=_begins(series),
+        step=series.step,
+        bars=bars,
+        line=None if capacity is None else ("all there are now", capacity),
+        columns=[Column("GPU-hours", [figure(each.used.gpu_hours) for each in series.steps])],
+    )
+
+
+def hours(series: m.UsageSeries, id_: str = "hours") -> Timeline:
+    """GPU-hours of one person, with what the GPU computed of them where that is known."""
+    values = [_known(each, each.used.gpu_hours) for each in series.steps]
+    return Timeline(
+        id=id_,
+        title="Hours with a GPU",
+        unit="",
+        words=f"{figure(series.total.gpu_hours)} hours altogether.",
+        begins=_begins(series),
+        step=series.step,
+        bars=[Bars("hours", values)],
+        columns=[
+            Column("of these it computed", [_share(each.used.efficiency) for each in series.steps])
+        ],
+    )
+
+
+def busy(series: m.UsageSeries, id_: str = "busy") -> Timeline:
+    """The share of the time measured in which the GPUs that were held computed."""
+    known = [each.used.efficiency for each in series.steps]
+    whole = _share(series.total.efficiency)
+    words = f"While held the GPUs computed {whole} of the time, as far as they tell."
+    return Timeline(
+        id=id_,
+        title="Busy while held",
+        unit="",
+        words=words,
+        begins=_begins(series),
+        step=series.step,
+        bars=[Bars("busy", known)],
+        highest=1.0,
+        said=percent,
+        columns=[
+            Column("hours measured", [figure(each.used.measured_hours) for each in series.steps])
+        ],
+    )
+
+
+def waits(series: m.UsageSeries, id_: str = "waits") -> Timeline:
+    """How long people waited for a GPU on average, in minutes."""
+    values = [_known(each, (each.used.mean_wait_seconds or 0.0) / _MINUTE) for each in series.steps]
+    count = series.total.waits
+    words = f"{count} waits" if count != 1 else "1 wait"
+    if series.total.mean_wait_seconds is not None:
+        words += f", {duration(series.total.mean_wait_seconds)} on average"
+        words += f", {duration(series.total.longest_wait_seconds or 0.0)} at most"
+    return Timeline(
+        id=id_,
+        title="Waits for a GPU",
+        unit="minutes on average",
+        words=f"{words}.",
+        begins=_begins(series),
+        step=series.step,
+        bars=[Bars("mean wait", values)],
+        columns=[
+            Column("waits", [str(each.used.waits) for each in series.steps]),
+            Column("GPUs given", [str(each.used.grants) for each in series.steps]),
+        ],
+    )
+
+
+def energy(series: m.UsageSeries, id_: str = "energy") -> Timeline:
+    """What the cards took while they were held, in kilowatt-hours."""
+    return _told_by_cards(series, id_, "Energy", "kWh", lambda used: used.energy_kwh)
+
+
+def emissions(series: m.UsageSeries, id_: str = "co2e") -> Timeline:
+    """What that emitted, in kilograms of CO2e."""
+    return _told_by_cards(series, id_, "CO2e", "kg", lambda used: used.co2e_kg)
+
+
+def _told_by_cards(
+    series: m.UsageSeries,
+    id_: str,
+    title: str,
+    unit: str,
+    told: Callable[[m.UsageRow], float | None],
+) -> Timeline:
+    """A step without use took nothing; one with use of which nobody told is a gap."""
+    values = [
+        _known(each, 0.0 if not each.used.gpu_hours else told(each.used)) for each in series.steps
+    ]
+    whole = told(series.total)
+    words = _UNKNOWN if whole is None else f"{figure(whole)} {unit} altogether"
+    return Timeline(
+        id=id_,
+        title=title,
+        unit=unit,
+        words=f"{words[0].upper()}{words[1:]}.",
+        begins=_begins(series),
+        step=series.step,
+        bars=[Bars(title.lower() if title != "CO2e" else title, values)],
+        columns=[
+            Column("hours metered", [figure(each.used.metered_hours) for each in series.steps])
+        ],
+    )
+
+
+def source_words(series: m.UsageSeries | m.UsageReport) -> str:
+    """Who says what a kilowatt-hour emits, or that nobody does."""
+    if series.co2e_source is None:
+        return "Nobody said what a kilowatt-hour emits here, so emissions are not known."
+    return f"What a kilowatt-hour emits: {series.co2e_source}."
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `3.5 h`."""
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * _HOUR:
+        return f"{seconds / _MINUTE:.0f} min"
+    return f"{seconds / _HOUR:.1f} h"
+
+
+def own_words(used: m.UsageRow) -> tuple[str, ...]:
+    """What somebody used, said to them."""
+    if not used.gpu_hours:
+        return ("You did not use a GPU.",)
+    found = [f"You had a GPU for {_hours_words(used.gpu_hours)}."]
+    if used.efficiency is not None:
+        found.append(
+            f"It computed for {percent(used.efficiency)} of that time; the rest it waited, for data"
+            " or for you."
+        )
+    else:
+        found.append("How busy it was is not known: parts of a GPU do not tell.")
+    if used.mean_wait_seconds is not None:
+        times = "once" if used.waits == 1 else f"{used.waits} times"
+        found.append(f"You waited {times}, {duration(used.mean_wait_seconds)} on average.")
+    if used.energy_kwh is not None:
+        emitted = "" if used.co2e_kg is None else f", which emitted {figure(used.co2e_kg)} kg CO2e"
+        found.append(f"It took {figure(used.energy_kwh)} kWh{emitted}.")
+    return tuple(found)
+
+
+def _hours_words(gpu_hours: float) -> str:
+    if gpu_hours < 1:
+        return f"{gpu_hours * 60:.0f} minutes"
+    return "1 hour" if figure(gpu_hours) == "1" else f"{figure(gpu_hours)} hours"
+
+
+def _begins(series: m.UsageSeries) -> Sequence[datetime]:
+    return [each.begin for each in series.steps]
+
+
+def _known(step: m.UsageStep, value: float | None) -> float | None:
+    """`None` where the books hold nothing of a step, and nothing was booked."""
+    empty = step.missing_hours >= step.hours and not step.used.gpu_hours and not step.used.grants
+    return None if empty else value
+
+
+def _mean(step: m.UsageStep, spent_hours: float) -> float | None:
+    inside = step.hours - step.missing_hours
+    if inside < step.hours * (1 - MOSTLY) or inside <= 0:
+        return None
+    return spent_hours / inside
+
+
+def _average(series: m.UsageSeries) -> float:
+    inside = sum(each.hours - each.missing_hours for each in series.steps)
+    return series.total.equivalent_hours / inside if inside else 0.0
+
+
+def _unseen_share(used: m.UsageRow) -> float:
+    return min(used.unseen_hours / used.gpu_hours, 1.0) if used.gpu_hours else 0.0
+
+
+def _share(efficiency: float | None) -> str:
+    return _UNKNOWN if efficiency is None else percent(efficiency)
