@@ -361,7 +361,7 @@ class BareMetal:
         return Limit(f"unmanaged.{kind.value}", str(found.value), origin_in_words(found, ""))
 
     def _grants(self) -> tuple[BareMetalGrant, ...]:
-        with self._ledger.transaction() as transaction:
+        with self._ledger.reading() as transaction:
             return tuple(transaction.bare_metal_grants())
 
     def _moment(self, mark: PassMark) -> Moment:

@@ -35,6 +35,19 @@ USER = Group(
     },
 )
 
+BARE_METAL = Group(
+    "Let people use the GPUs outside of containers, for a time.",
+    {
+        "grant": Command(
+            "ds01_cli.admin.bare_metal", "grant", "Let somebody use the GPUs outside of containers."
+        ),
+        "revoke": Command("ds01_cli.admin.bare_metal", "revoke", "Take that back now."),
+        "list": Command(
+            "ds01_cli.admin.bare_metal", "list_grants", "List who may, until when, and why."
+        ),
+    },
+)
+
 ADMIN = Group(
     "Look after the platform.",
     {
@@ -53,6 +66,7 @@ ADMIN = Group(
         "doors": Command(
             "ds01_cli.admin.doors", "doors", "Find ways past the platform, and close them."
         ),
+        "bare-metal": BARE_METAL,
         "aliases": ALIASES,
     },
 )

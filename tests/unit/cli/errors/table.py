@@ -104,6 +104,9 @@ admin events            1   1   1   3   3   1   1 |   .   .   .   .   . |   .   
 admin lifecycle         .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   3   1   1 |
 admin reconcile         .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   3   1   1 |
 admin doors             .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   3   1   1 |
+admin bare-metal grant  .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   3   1   1 | dora --for 8h --reason paper
+admin bare-metal revoke .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   3   1   1 | dora
+admin bare-metal list   .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   3   1   1 |
 admin aliases install   .   .   .   .   .   .   . |   .   .   1   .   . |   .   1 |   .   .   . | bin
 admin aliases remove    .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   .   .   . | bin
 completion              .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   .   .   . | bash
