@@ -418,7 +418,7 @@ class Platform:
                 resolve_image=self._resolve_image,
                 may_pull=self._may_pull,
                 site=self.site,
-                excluded_gpus=self._excluded_gpus,
+                excluded_gpus=self.excluded_gpus,
                 check_storage=self._check_storage,
             ),
         )
@@ -534,6 +534,7 @@ class Platform:
             gateway=HttpSocket(str(self.directories.gateway_socket)),
             isolation=self.isolation,
             ports=ListeningPorts([os.environ, *(environment_in(config / each) for each in files)]),
+            granted=self.bare_metal.granted_ids,
         )
         return Doors(
             machine=machine,
@@ -852,7 +853,8 @@ class Platform:
             or catalogue.is_pullable(reference)
         )
 
-    def _excluded_gpus(self, inventory: Inventory) -> frozenset[str]:
+    def excluded_gpus(self, inventory: Inventory) -> frozenset[str]:
+        """Cards (UUID) that interactive work is not given."""
         every = frozenset(gpu.uuid for gpu in inventory.gpus)
         return every - self.gpu_config.interactive_gpus(inventory)
 

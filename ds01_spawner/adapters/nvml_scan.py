@@ -245,6 +245,7 @@ def _instance(nvml: Nvml, device: Handle, card: Gpu, uuid: str, index: int) -> M
         profile=str(profile),
         memory_bytes=memory_bytes or nvml.nvmlDeviceGetMemoryInfo(device).total,
         compute_slices=slices or profile.usable_slices,
+        gpu_instance_id=told(lambda: nvml.nvmlDeviceGetGpuInstanceId(device)),
     )
 
 

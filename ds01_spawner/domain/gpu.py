@@ -101,6 +101,8 @@ class MigInstance:
         profile: Profile name, such as `2g.10gb`.
         memory_bytes: Framebuffer of the instance.
         compute_slices: Slices of the parent GPU it computes on.
+        gpu_instance_id: The driver's number of its GPU instance on that GPU; `None` where it
+            does not say.
     """
 
     uuid: str
@@ -108,6 +110,7 @@ class MigInstance:
     profile: str
     memory_bytes: int
     compute_slices: int
+    gpu_instance_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ the caller decides nothing.
 """
 
 from ds01_spawner.ports.engine import (
+    ContainerList,
     Engine,
     EngineInfo,
     LocalImage,
@@ -58,6 +59,7 @@ __all__ = [
     "Cgroups",
     "Channels",
     "Clock",
+    "ContainerList",
     "ContainerProcesses",
     "ContainerRoots",
     "Engine",

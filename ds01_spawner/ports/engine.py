@@ -40,6 +40,14 @@ class LocalImage:
     created_at: datetime | None
 
 
+class ContainerList(Protocol):
+    """The containers of an engine, for those who ask nothing else of it."""
+
+    def containers(self) -> tuple[Container, ...]:
+        """As `Engine` says."""
+        ...
+
+
 class Engine(Protocol):
     """The container engine. Every call has a deadline; a stuck engine raises `Unavailable`."""
 

@@ -6,10 +6,16 @@ _SECONDS = 5.0
 
 
 class HttpSocket:
-    """The `GatewaySocket` port: a Unix socket that should speak Docker's API."""
+    """The `GatewaySocket` port: a Unix socket that should speak Docker's API.
 
-    def __init__(self, path: str) -> None:
+    Args:
+        path: Where it is.
+        seconds: How long it may take.
+    """
+
+    def __init__(self, path: str, seconds: float = _SECONDS) -> None:
         self._path = path
+        self._seconds = seconds
 
     @property
     def path(self) -> str:
@@ -20,7 +26,7 @@ class HttpSocket:
         """Whether a gateway answers there."""
         try:
             with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(_SECONDS)
+                client.settimeout(self._seconds)
                 client.connect(self._path)
                 client.sendall(b"GET /_ping HTTP/1.1\r\nHost: ds01\r\nConnection: close\r\n\r\n")
                 return client.recv(64).startswith(b"HTTP/1.1 200")

@@ -1,0 +1,95 @@
+"""`ds01-exporter`: figures for Prometheus, as systemd starts it, or once."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from ds01_spawner.composition import Directories, open_platform
+from ds01_spawner.exporter.collector import Exporter
+from ds01_spawner.exporter.composing import reading_of
+from ds01_spawner.exporter.job_mapping import JobMapping
+from ds01_spawner.exporter.service import METRICS, Service
+
+HOST_VARIABLE = "DS01_EXPORTER_HOST"
+PORT_VARIABLE = "DS01_EXPORTER_PORT"
+MAPPING_VARIABLE = "DS01_EXPORTER_JOB_MAPPING_DIR"
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 9484
+_LAST_PORT = 65535
+
+_log = logging.getLogger("ds01.exporter")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run until the process is ended, or print everything once."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s"
+    )
+    asked = _asked(arguments, os.environ)
+    platform = open_platform(Directories.from_environment(), actor="exporter")
+    mapping = JobMapping(asked.job_mapping_dir) if asked.job_mapping_dir else None
+    exporter = Exporter(
+        reading_of(platform), after=mapping.write if mapping is not None else lambda _view: None
+    )
+    if asked.once:
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(exporter)
+        sys.stdout.write(generate_latest(registry).decode())
+        return
+    for ending in (signal.SIGTERM, signal.SIGINT):  # the latter may have come ignored
+        signal.signal(ending, signal.default_int_handler)
+    try:
+        service = Service(exporter, asked.host, asked.port)
+    except OSError as exc:
+        sys.exit(
+            f"ds01-exporter: {asked.host}:{asked.port} cannot be listened on: {exc.strerror}. "
+            f"Another port: {PORT_VARIABLE}."
+        )
+    with suppress(KeyboardInterrupt):
+        service.run(
+            lambda: _log.info("http://%s:%d%s", asked.host, service.port, METRICS),
+        )
+
+
+def _asked(arguments: Sequence[str] | None, environment: Mapping[str, str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="ds01-exporter", description="Figures of DS01 for Prometheus."
+    )
+    parser.add_argument(
+        "--host",
+        default=environment.get(HOST_VARIABLE) or DEFAULT_HOST,
+        help=f"address to listen on ({HOST_VARIABLE}; {DEFAULT_HOST})",
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=environment.get(PORT_VARIABLE) or str(DEFAULT_PORT),
+        help=f"port ({PORT_VARIABLE}; {DEFAULT_PORT})",
+    )
+    parser.add_argument(
+        "--hpc-job-mapping-dir",
+        dest="job_mapping_dir",
+        type=Path,
+        default=environment.get(MAPPING_VARIABLE) or None,
+        metavar="FOLDER",
+        help=f"write who has which GPU for dcgm-exporter ({MAPPING_VARIABLE}; not written)",
+    )
+    parser.add_argument("--once", action="store_true", help="print everything once, and end")
+    return parser.parse_args(arguments)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; expected 0 to {_LAST_PORT}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    main()

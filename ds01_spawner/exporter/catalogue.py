@@ -1,0 +1,231 @@
+"""Every metric that the exporter has: what it is called, what its labels are, what it says.
+
+Dashboards and alerts are checked against this. Pure.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Part(StrEnum):
+    """What is read, and may fail, by itself."""
+
+    SLOTS = "slots"
+    CARDS = "cards"
+    CONTAINERS = "containers"
+    PEOPLE = "people"
+    STORAGE = "storage"
+    QUEUE = "queue"
+    ATTRIBUTION = "attribution"
+    EVENTS = "events"
+    POLICY = "policy"
+    LEDGER = "ledger"
+    SERVICES = "services"
+    KERNEL_LOG = "kernel_log"
+
+
+class Kind(StrEnum):
+    """As Prometheus calls it."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One metric.
+
+    Attributes:
+        name: As it is scraped, `_total` included.
+        kind: Gauge, counter or histogram.
+        labels: Names.
+        help: What it says.
+    """
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    help: str
+
+
+PREFIX = "ds01_"
+
+
+def _gauge(name: str, text: str, *labels: str) -> Definition:
+    return Definition(PREFIX + name, Kind.GAUGE, labels, text)
+
+
+def _counter(name: str, text: str, *labels: str) -> Definition:
+    return Definition(f"{PREFIX}{name}_total", Kind.COUNTER, labels, text)
+
+
+def _histogram(name: str, text: str, *labels: str) -> Definition:
+    return Definition(PREFIX + name, Kind.HISTOGRAM, labels, text)
+
+
+def _exporter() -> Iterator[Definition]:
+    yield _gauge("build_info", "The release that runs; always 1.", "version")
+    yield _gauge(
+        "collector_up", "1 where everything of a part could be read in the last scrape.", "part"
+    )
+    yield _gauge("collector_seconds", "How long a part took in the last scrape.", "part")
+    yield _gauge(
+        "collector_last_good_timestamp_seconds",
+        "When everything of a part could last be read, in seconds since 1970.",
+        "part",
+    )
+    yield _gauge(
+        "series_folded",
+        "People whose rows are summed in user other, because there are too many.",
+        "metric",
+    )
+
+
+def _slots() -> Iterator[Definition]:
+    yield _gauge(
+        "gpu_slot_info",
+        "What a slot is; always 1.",
+        *("slot", "card", "uuid", "profile", "model"),
+    )
+    yield _gauge("gpu_slot_state", "1 for the state that a slot is in.", "slot", "state")
+    yield _gauge("gpu_slot_equivalents", "What a slot counts of a whole GPU.", "slot")
+    yield _gauge(
+        "gpu_slot_allocation",
+        "Who has a slot; always 1.",
+        *("slot", "user", "group", "interface", "profile"),
+    )
+    yield _gauge("gpu_slot_allocated_seconds", "Since when, in seconds ago.", "slot", "user")
+    yield _gauge("gpu_slot_conflict", "Containers on a slot beyond the first.", "slot")
+    yield _gauge("gpu_equivalents", "Whole GPUs that there are for interactive work.")
+    yield _gauge(
+        "gpu_equivalents_allocated",
+        "Of them, what somebody has: in use, reserved, or kept after a stop.",
+        "group",
+    )
+    yield _gauge(
+        "gpu_utilization_ratio",
+        "Share of the time in which a slot computed; absent where the driver does not say.",
+        "slot",
+    )
+    yield _gauge("gpu_memory_used_bytes", "Memory of a slot in use.", "slot")
+    yield _gauge("gpu_memory_total_bytes", "Memory of a slot.", "slot")
+
+
+def _cards() -> Iterator[Definition]:
+    yield _gauge("gpu_up", "1 for a card that can be read.", "card")
+    yield _gauge("gpu_temperature_celsius", "Of the processor.", "card")
+    yield _gauge("gpu_temperature_slowdown_celsius", "From there on a card runs slower.", "card")
+    yield _gauge("gpu_power_watts", "What a card takes.", "card")
+    yield _gauge("gpu_power_limit_watts", "A card takes no more.", "card")
+    yield _counter("gpu_energy_joules", "What a card took since its driver was loaded.", "card")
+    yield _gauge("gpu_clock_hertz", "Clock of the multiprocessors, of the memory.", "card", "clock")
+    yield _gauge(
+        "gpu_clock_throttled", "1 where a card runs slower than it could.", "card", "reason"
+    )
+    yield _counter("gpu_ecc_errors", "Errors of a card's memory.", "card", "type")
+    yield _gauge("gpu_retired_pages", "Pages of memory no longer used.", "card", "cause")
+    yield _gauge("gpu_remapped_rows", "Rows of memory that others stand for.", "card", "cause")
+    yield _gauge("gpu_row_remap_failed", "1 where a row could not be replaced.", "card")
+    yield _gauge("gpu_row_remap_pending", "1 where a row waits for a reset of the card.", "card")
+    yield _counter(
+        "gpu_xid_errors", "Errors in the kernel log, as far back as it reaches.", "card", "xid"
+    )
+
+
+def _attribution() -> Iterator[Definition]:
+    yield _gauge("gpu_processes", "Processes on a slot.", "slot", "kind", "user")
+    yield _gauge(
+        "gpu_process_memory_bytes",
+        "Memory of a slot that they have, as far as the driver says.",
+        *("slot", "kind", "user"),
+    )
+    yield _gauge("gpu_unattributed_processes", "Processes that nobody is known to own.")
+    yield _gauge("attribution_fresh", "1 where the picture of processes is of this moment.")
+    yield _gauge("attribution_timestamp_seconds", "The moment that the picture is of.")
+    yield _gauge("workloads", "What runs, by how it came to be.", "kind")
+
+
+def _people() -> Iterator[Definition]:
+    of = ("user", "group")
+    yield _gauge("user_gpu_slots", "Slots that somebody has.", *of)
+    yield _gauge("user_gpu_slots_limit", "Slots that somebody may have.", *of)
+    yield _gauge("user_gpu_equivalents", "Whole GPUs that these come to.", *of)
+    yield _gauge("user_gpu_equivalents_limit", "Whole GPUs that they may come to.", *of)
+    yield _gauge("user_containers", "Containers that run, or are about to.", *of)
+    yield _gauge("user_containers_limit", "Containers that may run.", *of)
+    yield _counter(
+        "user_cpu_seconds", "CPU time of somebody's containers since the exporter began.", *of
+    )
+    yield _gauge("user_cpu_cores_limit", "CPUs for all of somebody's containers.", *of)
+    yield _gauge("user_memory_bytes", "Memory of all of somebody's containers.", *of)
+    yield _gauge("user_memory_bytes_limit", "Memory that they may have together.", *of)
+    yield _gauge("user_storage_bytes", "Somebody's home when last measured.", *of)
+    yield _gauge("user_storage_bytes_limit", "What it may take.", *of)
+    yield _counter("user_gpu_energy_joules", "Energy of slots while somebody had them.", *of)
+    yield _counter(
+        "user_gpu_seconds",
+        "Time of slots: held, as shares of whole GPUs (equivalent), and busy.",
+        *(*of, "kind"),
+    )
+    yield _gauge("bare_metal_grants", "People with access to the GPUs outside of containers.")
+    yield _gauge(
+        "bare_metal_grant_expires_timestamp_seconds", "When somebody's access ends.", "user"
+    )
+
+
+def _work() -> Iterator[Definition]:
+    yield _gauge("containers", "Containers of this machine.", "state", "interface")
+    yield _gauge(
+        "containers_unread",
+        "Running containers whose CPU time and memory could not be read: they are in no figure.",
+    )
+    yield _gauge("queue_length", "People who wait for a GPU.", "group")
+    yield _gauge("queue_oldest_age_seconds", "How long the first of them has waited.")
+    yield _histogram("queue_wait_seconds", "Waits for a GPU that are over.", "outcome")
+
+
+def _events() -> Iterator[Definition]:
+    yield _counter("events", "Lines of the event log since the exporter began.", "action")
+    yield _counter(
+        "lifecycle_actions", "What the lifecycle service did, by rule.", "action", "reason"
+    )
+    yield _counter("spawns", "Starts of containers, by how they ended.", "outcome", "reason")
+    yield _histogram("spawn_phase_seconds", "Steps of starts of hub servers.", "phase")
+    yield _histogram("admission_seconds", "Decisions about GPUs.", "outcome")
+    yield _gauge("event_log_bytes", "Size of the event log's present file.")
+    yield _gauge("event_log_last_event_timestamp_seconds", "When its last line was written.")
+    yield _counter(
+        "event_log_unreadable_lines", "Lines that were no event, since the exporter began."
+    )
+    yield _gauge("event_log_writable", "1 where the next line can be written.")
+
+
+def _housekeeping() -> Iterator[Definition]:
+    yield _gauge("policy_valid", "1 where the policy in force is what the files say.")
+    yield _gauge("policy_loaded_timestamp_seconds", "When it was read.")
+    yield _gauge("ledger_bytes", "Size of the ledger and of what is not yet in it.")
+    yield _gauge("ledger_rows", "Rows of each table.", "table")
+    yield _gauge("service_up", "1 for a service that answers.", "service")
+    yield _gauge(
+        "service_last_good_pass_timestamp_seconds",
+        "When a service last did what it is there for.",
+        "service",
+    )
+    yield _gauge("storage_free_bytes", "Free on the disk of a place.", "place")
+    yield _gauge("storage_size_bytes", "Size of the disk of a place.", "place")
+
+
+CATALOGUE = MappingProxyType(
+    {
+        each.name: each
+        for part in (
+            *(_exporter(), _slots(), _cards(), _attribution(), _people(), _work(), _events()),
+            _housekeeping(),
+        )
+        for each in part
+    }
+)
+"""By name, in the order in which they are scraped."""

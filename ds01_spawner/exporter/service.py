@@ -1,0 +1,90 @@
+"""HTTP: `/metrics` for Prometheus, `/-/healthy` for whoever starts the service."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.registry import Collector
+
+METRICS, HEALTHY = "/metrics", "/-/healthy"
+_REQUEST_SECONDS = 15.0
+_POLL_SECONDS = 0.2
+_PLAIN = ("Content-Type", "text/plain; charset=utf-8")
+
+_log = logging.getLogger("ds01.exporter")
+
+
+def application(collector: Collector) -> WSGIApplication:
+    """What answers requests."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(collector)
+    metrics: WSGIApplication = make_wsgi_app(registry)
+
+    def answer(environment: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        path = environment.get("PATH_INFO", "")
+        if path == METRICS:
+            return metrics(environment, start)
+        if path == HEALTHY:
+            start("200 OK", [_PLAIN])
+            return [b"OK\n"]
+        if path == "/":
+            start("200 OK", [_PLAIN])
+            return [f"DS01's figures for Prometheus: {METRICS}\n".encode()]
+        start("404 Not Found", [_PLAIN])
+        return [f"There is {METRICS}.\n".encode()]
+
+    return answer
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """One thread for each request; none of them keeps the process from ending."""
+
+    daemon_threads = True
+    request_queue_size = 16
+
+
+class _Handler(WSGIRequestHandler):
+    """Waits for nobody for ever, and logs nothing: a scrape comes every few seconds."""
+
+    timeout = _REQUEST_SECONDS
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name it has
+        """Nothing."""
+        _log.debug(format, *args)
+
+    def address_string(self) -> str:
+        """The address itself: a name server that hangs holds nobody up."""
+        return str(self.client_address[0])
+
+
+class Service:
+    """Listens, and answers until it is ended.
+
+    Args:
+        collector: Says what there is to say.
+        host: Address to listen on.
+        port: Port; 0 is any that is free.
+    """
+
+    def __init__(self, collector: Collector, host: str, port: int) -> None:
+        self._server = make_server(
+            host, port, application(collector), server_class=_Server, handler_class=_Handler
+        )
+        self.port = int(self._server.server_port)
+
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Answer until `end` is called, or the thread is interrupted."""
+        try:
+            ready()
+            self._server.serve_forever(_POLL_SECONDS)
+        finally:
+            self._server.server_close()
+
+    def end(self) -> None:
+        """Answer nobody any more; from another thread than `run`."""
+        threading.Thread(target=self._server.shutdown, daemon=True).start()
