@@ -371,6 +371,7 @@ class Platform:
             policy=self.policy,
             accounts=self.accounts,
             ledger=self.ledger,
+            reader=self.ledger,
             nodes=KernelGpuNodes(self.directories.state / "bare-metal.lock"),
             outbox=self.outbox,
             audit=self.audit,
@@ -534,7 +535,7 @@ class Platform:
             gateway=HttpSocket(str(self.directories.gateway_socket)),
             isolation=self.isolation,
             ports=ListeningPorts([os.environ, *(environment_in(config / each) for each in files)]),
-            granted=self.bare_metal.granted_ids,
+            granted=self._granted_ids,
         )
         return Doors(
             machine=machine,
@@ -809,6 +810,9 @@ class Platform:
 
     def _granted_people(self) -> frozenset[str]:
         return self.bare_metal.granted_people()
+
+    def _granted_ids(self) -> frozenset[int]:
+        return self.bare_metal.granted_ids()
 
     def _containers_by_cgroup(self) -> Mapping[str, tuple[str, str]]:
         return self.cgroups.containers()

@@ -32,6 +32,7 @@ from ds01_spawner.operations.troubles import SERVICE
 from ds01_spawner.policy.wording import origin_in_words
 from ds01_spawner.ports import Accounts, Clock, Ledger, PolicySource
 from ds01_spawner.ports.bare_metal import GpuNodes
+from ds01_spawner.ports.ledger import LedgerReader
 
 LEASE = "bare-metal"
 LEASE_SECONDS = 30.0
@@ -79,6 +80,7 @@ class BareMetal:
         policy: Who may be granted it, and for how long.
         accounts: People's user ids.
         ledger: Where grants are.
+        reader: The same, for those who only look.
         nodes: The device nodes.
         outbox: Takes what people are told.
         audit: Where every change is written.
@@ -94,6 +96,7 @@ class BareMetal:
         policy: PolicySource,
         accounts: Accounts,
         ledger: Ledger,
+        reader: LedgerReader,
         nodes: GpuNodes,
         outbox: Outbox,
         audit: Audit,
@@ -105,6 +108,7 @@ class BareMetal:
         self._policy = policy
         self._accounts = accounts
         self._ledger = ledger
+        self._reader = reader
         self._nodes = nodes
         self._outbox = outbox
         self._audit = audit
@@ -208,6 +212,15 @@ class BareMetal:
         """
         mark = self._clock.mark()
         return frozenset(each.user for each in self._grants() if not each.is_over(mark))
+
+    def granted_ids(self) -> frozenset[int]:
+        """Their user ids, as the nodes know them.
+
+        Raises:
+            Unavailable: The ledger cannot be read.
+        """
+        mark = self._clock.mark()
+        return frozenset(each.uid for each in self._grants() if not each.is_over(mark))
 
     def keep(self) -> tuple[str, ...]:
         """One pass: end what is over, warn, open nodes that came back; what did not work.
@@ -361,7 +374,7 @@ class BareMetal:
         return Limit(f"unmanaged.{kind.value}", str(found.value), origin_in_words(found, ""))
 
     def _grants(self) -> tuple[BareMetalGrant, ...]:
-        with self._ledger.reading() as transaction:
+        with self._reader.reading() as transaction:
             return tuple(transaction.bare_metal_grants())
 
     def _moment(self, mark: PassMark) -> Moment:

@@ -1,9 +1,11 @@
 """Every door that a machine may have, in the order in which they are shown."""
 
 import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from ds01_spawner.operations.door_kinds import Door, GroupDoor, SettingDoor, SocketDoor
+from ds01_spawner.operations.door_nodes import NodesLook
 from ds01_spawner.operations.door_own import IsolationDoor, ProfileDoor, ToldDoor
 from ds01_spawner.operations.isolation import Isolation
 from ds01_spawner.policy.pip_settings import FILES, pip_settings
@@ -43,7 +45,6 @@ _SOCKETS = {
     "libvirt-socket": "/run/libvirt/libvirt-sock",
 }
 _SOCKET_WHY = "Who may write to an engine's socket is root on this machine."
-_DEVICES = "/dev/nvidia[0-9]*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Machine:
         gateway: Where people reach the gateway.
         isolation: The fence around containers.
         ports: Where tokens are sent to.
+        granted: User ids that may use the GPUs outside of containers.
     """
 
     groups: GroupDatabase
@@ -67,6 +69,7 @@ class Machine:
     gateway: GatewaySocket
     isolation: Isolation
     ports: ServicePorts
+    granted: Callable[[], Collection[int]] = frozenset
 
 
 def doors_of(machine: Machine) -> tuple[Door, ...]:
@@ -103,7 +106,7 @@ def doors_of(machine: Machine) -> tuple[Door, ...]:
         ToldDoor(
             "gpu-devices",
             "A program outside any container uses a GPU that nobody gave it.",
-            lambda: _devices(machine.nodes),
+            NodesLook(machine.nodes, machine.groups, machine.files, machine.granted),
         ),
     )
 
@@ -217,17 +220,3 @@ def _ports(ports: ServicePorts) -> tuple[bool, str, str] | None:
         held = ", ".join(f"{each.port} ({each.name})" for each in found)
         return False, f"Only root may listen on {held}.", ""
     return True, " ".join(taken), 'Take ports below 1024: docs/hub.md, "Ports".'
-
-
-def _devices(nodes: Nodes) -> tuple[bool, str, str] | None:
-    found = nodes.find(_DEVICES)
-    if not found:
-        return None
-    opened = [each.path for each in found if each.mode & 0o002 and each.reachable]
-    if not opened:
-        return False, "The GPUs' device files are not everybody's.", ""
-    return (
-        True,
-        f"{', '.join(opened)}: open to everybody.",
-        "Containers do not need that. Restrict them with the driver's NVreg_DeviceFileMode.",
-    )

@@ -53,6 +53,7 @@ class Machine:
             policy=self.policy,
             accounts=self.accounts,
             ledger=self.ledger,
+            reader=self.ledger,
             nodes=self.nodes,
             outbox=Outbox(
                 clock=self.clock,

@@ -6,6 +6,7 @@ from ds01_spawner.domain.door import Finding, GroupMembers, NodeAccess, ServiceP
 from ds01_spawner.domain.errors import InvalidRequest, NotFound, Unavailable
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.door_list import Machine
+from ds01_spawner.operations.door_nodes import PARAMETERS
 from ds01_spawner.operations.door_own import PROFILE
 from ds01_spawner.operations.doors import Doors
 from ds01_spawner.operations.isolation import Isolation
@@ -41,6 +42,8 @@ class Lab:
     packet_filter: FakePacketFilter = field(default_factory=FakePacketFilter)
     ports: FakeServicePorts = field(default_factory=FakeServicePorts)
     records: FakeRecords = field(default_factory=FakeRecords)
+    granted: set[int] = field(default_factory=set)
+    ledger_is_gone: bool = False
     events: FakeEventLog = field(default_factory=FakeEventLog)
 
     def __post_init__(self) -> None:
@@ -55,9 +58,23 @@ class Lab:
             is_main=True,
         )
         machine = Machine(
-            *(self.groups, self.nodes, self.engine, self.files, self.gateway, isolation, self.ports)
+            *(
+                self.groups,
+                self.nodes,
+                self.engine,
+                self.files,
+                self.gateway,
+                isolation,
+                self.ports,
+            ),
+            granted=self._granted,
         )
         self.doors = Doors(machine=machine, records=self.records, clock=FakeClock(), audit=audit)
+
+    def _granted(self) -> set[int]:
+        if self.ledger_is_gone:
+            raise Unavailable("The ledger cannot be used.")
+        return self.granted
 
     def open_doors(self) -> set[str]:
         return {each.name for each in self.doors.look() if each.is_open}
@@ -337,3 +354,49 @@ def test_a_runc_that_leaves_folders_open_is_told_of(
 def test_a_runc_without_a_version_is_not_shown(lab: Lab, version: str) -> None:
     lab.engine.runc = version
     assert "runc" not in {each.name for each in lab.doors.look()}
+
+
+GPU = NodeAccess("/dev/nvidia0", 0o660, 0, 981, "ds01-bare-metal")
+OPEN_PARAMETERS = "ModifyDeviceFiles: 1\nDeviceFileUID: 0\nDeviceFileGID: 0\nDeviceFileMode: 438\n"
+
+
+@pytest.mark.parametrize(
+    ("node", "parameters", "members", "words"),
+    [
+        (replace(GPU, mode=0o666), "", (), "/dev/nvidia0: open to everybody."),
+        (replace(GPU, mode=0o664), "", (), "/dev/nvidia0: open to everybody."),
+        (GPU, OPEN_PARAMETERS, (), "makes them anew with mode 0666"),
+        (replace(GPU, granted=("user 7",)), "", (), "without a grant to user 7"),
+        (GPU, "", ("nvidia-persistenced", "bob"), "which may open them: bob"),
+    ],
+    ids=["read and write", "read", "made anew", "list", "group"],
+)
+def test_gpus_that_somebody_may_open_outside_of_containers_are_told(
+    lab: Lab, node: NodeAccess, parameters: str, members: tuple[str, ...], words: str
+) -> None:
+    lab.nodes.nodes[node.path] = node
+    lab.files.texts[PARAMETERS] = parameters
+    lab.groups.groups["ds01-bare-metal"] = GroupMembers(members)
+    found = lab.finding("gpu-devices")
+    assert (found.is_open, words in found.what) == (True, True), found.what
+    assert "docs/bare-metal.md" in found.by_hand
+
+
+@pytest.mark.parametrize("parameters", ["", OPEN_PARAMETERS.replace("438", "432")])
+def test_gpus_that_only_services_and_who_has_a_grant_may_open_are_closed(
+    lab: Lab, parameters: str
+) -> None:
+    lab.nodes.nodes[GPU.path] = replace(GPU, granted=("user 1001",))
+    lab.granted.add(1001)
+    lab.files.texts[PARAMETERS] = parameters
+    lab.groups.groups["ds01-bare-metal"] = GroupMembers(("nvidia-persistenced",))
+    found = lab.finding("gpu-devices")
+    assert not found.is_open, found.what
+    assert found.what == "The GPUs' device nodes are root's and the group's ds01-bare-metal."
+
+
+def test_who_has_a_grant_that_cannot_be_read_leaves_the_door_open(lab: Lab) -> None:
+    lab.nodes.nodes[GPU.path] = GPU
+    lab.ledger_is_gone = True
+    found = lab.finding("gpu-devices")
+    assert (found.is_open, "cannot be seen" in found.what) == (True, True)
