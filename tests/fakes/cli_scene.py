@@ -175,6 +175,8 @@ def an_api(home: Path, command: str) -> FakeApi:
     api = FakeApi()
     explanation = m.PolicyExplanation(user="alice", group=None, groups=(), limits={})
     api.explanation = explanation
+    if command == "admin report":  # it is about everybody
+        api.role = m.Role.MANAGER
     api.options = m.ImageOptions.model_validate(asdict(STARTER))
     states = {"start": "exited", "run": "exited", "remove": "exited", "unpause": "paused"}
     state = states.get(command.removeprefix("container "), "running")

@@ -67,6 +67,11 @@ ADMIN = Group(
             "ds01_cli.admin.doors", "doors", "Find ways past the platform, and close them."
         ),
         "bare-metal": BARE_METAL,
+        "report": Command(
+            "ds01_cli.admin.report",
+            "report",
+            "Write what was used in a month as one HTML file, with graphs.",
+        ),
         "aliases": ALIASES,
     },
 )

@@ -107,6 +107,7 @@ admin doors             .   .   .   .   .   .   . |   .   .   .   .   . |   .   
 admin bare-metal grant  .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   3   1   1 | dora --for 8h --reason paper
 admin bare-metal revoke .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   3   1   1 | dora
 admin bare-metal list   .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   3   1   1 |
+admin report            1   1   1   3   3   1   1 |   .   .   .   .   . |   .   1 |   .   .   . | --month 2026-01 -o report.html
 admin aliases install   .   .   .   .   .   .   . |   .   .   1   .   . |   .   1 |   .   .   . | bin
 admin aliases remove    .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   .   .   . | bin
 completion              .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   .   .   . | bash
