@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, generate_latest
-
 from ds01_spawner.composition import Directories, open_platform
 from ds01_spawner.exporter.collector import Exporter
 from ds01_spawner.exporter.composing import reading_of
@@ -39,9 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         reading_of(platform), after=mapping.write if mapping is not None else lambda _view: None
     )
     if asked.once:
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(exporter)
-        sys.stdout.write(generate_latest(registry).decode())
+        sys.stdout.write(exporter.text())
         return
     for ending in (signal.SIGTERM, signal.SIGINT):  # the latter may have come ignored
         signal.signal(ending, signal.default_int_handler)

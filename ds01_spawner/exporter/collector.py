@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prometheus_client import generate_latest
 from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.registry import Collector, CollectorRegistry
 
 from ds01_spawner.exporter.cap import capped
 from ds01_spawner.exporter.catalogue import Part
@@ -16,6 +18,7 @@ from ds01_spawner.exporter.parts import gpus, housekeeping, people, processes, w
 from ds01_spawner.exporter.points import Point, families
 from ds01_spawner.exporter.reading import Reading
 from ds01_spawner.exporter.source import BOUND_SECONDS, Readings, Source, gather
+from ds01_spawner.exporter.text import END, exposition
 from ds01_spawner.exporter.view import View
 
 SHARED_SECONDS = 2.0
@@ -37,6 +40,30 @@ class PartSpec:
     part: Part
     sources: tuple[Source[Any], ...]
     say: Callable[[View], Iterable[Point]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """What a scrape came to.
+
+    Attributes:
+        points: Of the exporter's own metrics.
+        passed_on: Other services' metrics, as they are.
+    """
+
+    points: tuple[Point, ...]
+    passed_on: tuple[Metric, ...] = ()
+
+
+class _Given(CollectorRegistry):
+    """A registry of metrics that are there already."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        super().__init__(auto_describe=False)
+        self._metrics = tuple(metrics)
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._metrics
 
 
 def part_specs(reading: Reading) -> tuple[PartSpec, ...]:
@@ -87,7 +114,7 @@ class Exporter(Collector):
         self._monotonic = monotonic
         self._after = after
         self._lock = threading.Lock()
-        self._said: tuple[float, list[Metric]] | None = None
+        self._said: tuple[float, Scrape] | None = None
         self._good: dict[Part, float] = {}
 
     def describe(self) -> Iterable[Metric]:
@@ -96,14 +123,28 @@ class Exporter(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Everything there is to say, at most `SHARED_SECONDS` old."""
+        said = self.scrape()
+        yield from families(said.points)
+        yield from said.passed_on
+
+    def scrape(self) -> Scrape:
+        """Everything there is to say, at most `SHARED_SECONDS` old."""
         with self._lock:
             said = self._said
             if said is None or self._monotonic() - said[0] >= SHARED_SECONDS:
                 began = self._monotonic()
                 said = self._said = (began, self._scraped())
-        yield from said[1]
+            return said[1]
 
-    def _scraped(self) -> list[Metric]:
+    def text(self, *, openmetrics: bool = False) -> str:
+        """The same as text."""
+        said = self.scrape()
+        write = generate_openmetrics if openmetrics else generate_latest
+        passed_on = write(_Given(said.passed_on)).decode().removesuffix(END)
+        end = END if openmetrics else ""
+        return f"{exposition(said.points, openmetrics=openmetrics)}{passed_on}{end}"
+
+    def _scraped(self) -> Scrape:
         self._reading.begin()
         readings = gather(self._reading.sources, self._bound, self._monotonic())
         view = View(self._reading.facts(readings))
@@ -116,7 +157,7 @@ class Exporter(Collector):
             self._after(view)
         except Exception:  # noqa: BLE001 - the top of a scrape: said, the figures are given
             _log.exception("What follows a scrape failed")
-        return [*families(capped(points, view.users)), *passed_on]
+        return Scrape(tuple(capped(points, view.users)), tuple(passed_on))
 
     def _part(self, spec: PartSpec, view: View, readings: Readings) -> list[Point]:
         """What a part says, and whether that is all."""

@@ -38,6 +38,11 @@ class Distribution:
         counts = (*self.counts[:place], self.counts[place] + 1, *self.counts[place + 1 :])
         return Distribution(self.bounds, counts, self.total + value)
 
+    def cumulative(self) -> Iterable[tuple[str, int]]:
+        """The upper end of each bucket, and how many were below it."""
+        ends = (*map(str, self.bounds), INFINITY)
+        return zip(ends, accumulate(self.counts), strict=True)
+
 
 class Point(NamedTuple):
     """One row of a metric.
@@ -53,11 +58,17 @@ class Point(NamedTuple):
     value: float | Distribution
 
 
-def families(points: Iterable[Point]) -> list[Metric]:
-    """The points by metric, in the order of the catalogue."""
+def grouped(points: Iterable[Point]) -> dict[str, dict[tuple[str, ...], float | Distribution]]:
+    """The points by metric and labels; of two that are the same the later."""
     found: dict[str, dict[tuple[str, ...], float | Distribution]] = {}
     for name, labels, value in points:
         found.setdefault(name, {})[labels] = value
+    return found
+
+
+def families(points: Iterable[Point]) -> list[Metric]:
+    """The points by metric, in the order of the catalogue."""
+    found = grouped(points)
     return [_family(CATALOGUE[name], found[name]) for name in CATALOGUE if name in found]
 
 
@@ -77,9 +88,7 @@ def _family(definition: Definition, rows: Mapping[tuple[str, ...], float | Distr
 
 
 def _histogram(name: str, marks: Mapping[str, str], value: Distribution) -> Iterable[Sample]:
-    ends = (*map(str, value.bounds), INFINITY)
-    sums = list(accumulate(value.counts))
-    for end, count in zip(ends, sums, strict=True):
+    for end, count in value.cumulative():
         yield Sample(f"{name}_bucket", {**marks, "le": end}, count)
-    yield Sample(f"{name}_count", dict(marks), sums[-1])
+    yield Sample(f"{name}_count", dict(marks), sum(value.counts))
     yield Sample(f"{name}_sum", dict(marks), value.total)

@@ -8,35 +8,37 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from prometheus_client import CollectorRegistry, make_wsgi_app
-from prometheus_client.registry import Collector
+from prometheus_client.exposition import choose_encoder
+
+from ds01_spawner.exporter.collector import Exporter
 
 METRICS, HEALTHY = "/metrics", "/-/healthy"
 _REQUEST_SECONDS = 15.0
 _POLL_SECONDS = 0.2
 _PLAIN = ("Content-Type", "text/plain; charset=utf-8")
+_OPENMETRICS = "application/openmetrics-text"
+_PAGES = {HEALTHY: "OK\n", "/": f"DS01's figures for Prometheus: {METRICS}\n"}
 
 _log = logging.getLogger("ds01.exporter")
 
 
-def application(collector: Collector) -> WSGIApplication:
+def application(exporter: Exporter) -> WSGIApplication:
     """What answers requests."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(collector)
-    metrics: WSGIApplication = make_wsgi_app(registry)
 
     def answer(environment: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if environment.get("REQUEST_METHOD") not in {"GET", "HEAD"}:
+            start("405 Method Not Allowed", [_PLAIN, ("Allow", "GET, HEAD")])
+            return [b"Only GET.\n"]
         path = environment.get("PATH_INFO", "")
         if path == METRICS:
-            return metrics(environment, start)
-        if path == HEALTHY:
-            start("200 OK", [_PLAIN])
-            return [b"OK\n"]
-        if path == "/":
-            start("200 OK", [_PLAIN])
-            return [f"DS01's figures for Prometheus: {METRICS}\n".encode()]
-        start("404 Not Found", [_PLAIN])
-        return [f"There is {METRICS}.\n".encode()]
+            _, content_type = choose_encoder(environment.get("HTTP_ACCEPT", ""))
+            openmetrics = content_type.startswith(_OPENMETRICS)
+            body = exporter.text(openmetrics=openmetrics).encode()
+            start("200 OK", [("Content-Type", content_type)])
+            return [body]
+        said = _PAGES.get(path)
+        start("200 OK" if said else "404 Not Found", [_PLAIN])
+        return [(said or f"There is {METRICS}.\n").encode()]
 
     return answer
 
@@ -66,14 +68,14 @@ class Service:
     """Listens, and answers until it is ended.
 
     Args:
-        collector: Says what there is to say.
+        exporter: Says what there is to say.
         host: Address to listen on.
         port: Port; 0 is any that is free.
     """
 
-    def __init__(self, collector: Collector, host: str, port: int) -> None:
+    def __init__(self, exporter: Exporter, host: str, port: int) -> None:
         self._server = make_server(
-            host, port, application(collector), server_class=_Server, handler_class=_Handler
+            host, port, application(exporter), server_class=_Server, handler_class=_Handler
         )
         self.port = int(self._server.server_port)
 

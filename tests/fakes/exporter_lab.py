@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ds01_spawner.domain.allocation import Ticket, UsageInterval
@@ -153,9 +152,7 @@ class ExporterLab:
     def text(self) -> str:
         """What Prometheus gets: a new scrape each time."""
         self.seconds += 10
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(self.exporter)
-        return generate_latest(registry).decode()
+        return self.exporter.text()
 
     def scrape(self) -> "Scraped":
         """The same, to be asked."""
