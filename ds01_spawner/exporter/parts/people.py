@@ -26,9 +26,10 @@ def people(view: View) -> Iterator[Point]:
         in_force = [each for each in ledger.grants if each.until > view.facts.now]
         in_force = [each for each in in_force if each.revoked_at is None]
         yield Point("ds01_bare_metal_grants", (), len(in_force))
-        for each in in_force:
+        for each in ledger.grants:  # a grant goes from the ledger when its access was taken away
             name = "ds01_bare_metal_grant_expires_timestamp_seconds"
-            yield Point(name, (each.user,), each.until.timestamp())
+            end = each.until if each.revoked_at is None else min(each.until, each.revoked_at)
+            yield Point(name, (each.user,), end.timestamp())
 
 
 def _limits(who: tuple[str, ...], limits: Limits) -> Iterator[Point]:
