@@ -109,7 +109,7 @@ def wizards(book: Path) -> int:
 
 WIZARDS = {
     *("ExtendServer", "GpuStatus", "ImageBuilder", "LaunchServer", "MyLimits", "Onboarding"),
-    "ProjectInit",
+    *("MyUsage", "ProjectInit"),
 }
 
 

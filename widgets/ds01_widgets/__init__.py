@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ds01_widgets.views.image_builder import ImageBuilder
     from ds01_widgets.views.launch_server import LaunchServer
     from ds01_widgets.views.my_limits import MyLimits
+    from ds01_widgets.views.my_usage import MyUsage
     from ds01_widgets.views.onboarding import Onboarding
     from ds01_widgets.views.project_init import ProjectInit
 
@@ -25,6 +26,7 @@ __all__ = [
     "ImageBuilder",
     "LaunchServer",
     "MyLimits",
+    "MyUsage",
     "Onboarding",
     "ProjectInit",
     "concept",
@@ -37,6 +39,7 @@ _PLACES = {
     "ImageBuilder": "views.image_builder",
     "LaunchServer": "views.launch_server",
     "MyLimits": "views.my_limits",
+    "MyUsage": "views.my_usage",
     "Onboarding": "views.onboarding",
     "ProjectInit": "views.project_init",
     "concept": "concepts",
