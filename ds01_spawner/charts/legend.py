@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from html import escape
 
-from ds01_spawner.charts.timeline import COLOURS, UNKNOWN, Timeline, day, heading, is_gap
+from ds01_spawner.charts.timeline import COLOURS, NOTHING, UNKNOWN, Timeline, day, heading, is_gap
 
 
 def legend(chart: Timeline) -> str:
@@ -59,6 +59,7 @@ def table(chart: Timeline) -> str:
 def _cells(chart: Timeline, place: int) -> Iterable[str]:
     for each in chart.bars:
         value = each.values[place]
-        yield UNKNOWN if value is None else chart.said(value)
+        nothing = NOTHING if place in chart.blank else UNKNOWN
+        yield nothing if value is None else chart.said(value)
     for column in chart.columns:
         yield column.cells[place]

@@ -9,7 +9,7 @@ from html import escape
 
 from ds01_spawner.charts.legend import legend, table
 from ds01_spawner.charts.scale import ticks
-from ds01_spawner.charts.timeline import COLOURS, Timeline, day, heading, label, told
+from ds01_spawner.charts.timeline import COLOURS, Timeline, day, heading, is_gap, label, told
 
 WIDTH, HEIGHT = 720, 220
 LEFT, RIGHT, TOP, BOTTOM = 62, 8, 12, 30
@@ -94,7 +94,7 @@ def _steps(chart: Timeline, scale: float) -> Iterable[str]:
         values = [each.values[place] for each in chart.bars]
         said = f"{day(begin, chart.step)}: {told(chart, place)}"
         inside = _bars(chart, values, x + between / 2, wide, scale)
-        if all(value is None for value in values):
+        if is_gap(chart, place):
             inside = (
                 f'<rect class="ds01-chart-gap" x="{x:.1f}" y="{TOP}" width="{room:.1f}"'
                 f' height="{_INSIDE}" fill="url(#{escape(chart.id)}-gap)"></rect>'

@@ -7,6 +7,7 @@ from datetime import datetime
 from ds01_spawner.charts.scale import figure
 
 UNKNOWN = "not known"
+NOTHING = "nothing"
 COLOURS = ("#d9690f", "#3b82d6", "#2f9e6e", "#9b6dd6")
 """Each at least 3:1 against white and against the dark theme's #212529."""
 
@@ -55,6 +56,7 @@ class Timeline:
         highest: What the axis reaches at least.
         said: A figure in words.
         columns: What else the table says.
+        blank: Steps of which there is nothing to be known; such as how busy what nobody held was.
     """
 
     id: str
@@ -68,6 +70,7 @@ class Timeline:
     highest: float = 0.0
     said: Callable[[float], str] = figure
     columns: Sequence[Column] = field(default=())
+    blank: frozenset[int] = frozenset()
 
 
 def percent(share: float) -> str:
@@ -87,6 +90,8 @@ def heading(chart: Timeline) -> str:
 
 def told(chart: Timeline, place: int) -> str:
     """One step in words, for who points at it."""
+    if place in chart.blank:
+        return NOTHING
     if is_gap(chart, place):
         return UNKNOWN
     found: list[str] = []
@@ -100,7 +105,7 @@ def told(chart: Timeline, place: int) -> str:
 
 def is_gap(chart: Timeline, place: int) -> bool:
     """Whether nothing is known of a step."""
-    return all(each.values[place] is None for each in chart.bars)
+    return place not in chart.blank and all(each.values[place] is None for each in chart.bars)
 
 
 def day(begin: datetime, step: str) -> str:

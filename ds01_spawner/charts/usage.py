@@ -79,6 +79,11 @@ def busy(series: m.UsageSeries, id_: str = "busy") -> Timeline:
         bars=[Bars("busy", known)],
         highest=1.0,
         said=percent,
+        blank=frozenset(
+            place
+            for place, each in enumerate(series.steps)
+            if not each.used.gpu_hours and each.missing_hours < each.hours
+        ),
         columns=[
             Column("hours measured", [figure(each.used.measured_hours) for each in series.steps])
         ],

@@ -121,7 +121,7 @@ class Reports:
         """
         now = self._clock.now()
         by = (question.by.value, "gpu_equivalents")
-        with self._ledger.transaction() as transaction:
+        with self._ledger.reading() as transaction:
             begin, end = self._days(question, now, transaction.usage_begin)
             parts = [
                 *transaction.usage_booked(begin, end, question.user, by),
@@ -148,7 +148,7 @@ class Reports:
             Unavailable: The ledger cannot be used.
         """
         now = self._clock.now()
-        with self._ledger.transaction() as transaction:
+        with self._ledger.reading() as transaction:
             first, mark = transaction.usage_begin(), transaction.pass_mark()
             begin, end = self._days(question, now, lambda: first)
             days = [
@@ -186,12 +186,13 @@ class Reports:
         if self._read_days[0] != folded:
             self._read_days = folded, {}
         known = self._read_days[1]
-        if (begin, last) not in known:
+        found = known.get((begin, last))
+        if found is None:
             if len(known) >= _MOST_READ:
                 known.clear()
             until = last if last == end else last + DAY
-            known[begin, last] = transaction.booked_by_day(Grain.DAY, begin, until)
-        return known[begin, last]
+            found = known[begin, last] = transaction.booked_by_day(Grain.DAY, begin, until)
+        return found
 
     def _source_told(self) -> tuple[str | None, tuple[str, ...]]:
         try:

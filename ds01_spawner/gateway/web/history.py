@@ -49,7 +49,11 @@ async def _demand(visit: Visit) -> Facts:
 
 async def _waits(visit: Visit) -> Facts:
     found = await series_of(visit)
-    return {"graph": graph(charts.waits(found)), "total": found.total}
+    return {
+        "graph": graph(charts.waits(found)),
+        "total": found.total,
+        "of_all": found.user is None,
+    }
 
 
 async def _energy(visit: Visit) -> Facts:

@@ -3,6 +3,8 @@ from typing import Any
 import pytest
 
 from ds01_spawner.charts import usage as charts
+from ds01_spawner.charts.picture import drawn
+from ds01_spawner.charts.timeline import is_gap
 from ds01_spawner.client import models as m
 from fakes.api_app import usage_row, usage_series
 
@@ -52,6 +54,12 @@ def test_half_a_day_of_books_is_averaged_over_that_half() -> None:
     assert held.values == [0.5]
     (held,) = charts.demand(without_books(series(row), 0, 13.0), None).bars
     assert held.values == [None]
+
+
+def test_how_busy_what_nobody_held_was_is_no_gap() -> None:
+    found = charts.busy(without_books(series(NOTHING, NOTHING, usage_row("")), 1))
+    assert [is_gap(found, place) for place in range(3)] == [False, True, True]
+    assert "<td>nothing</td>" in drawn(found)
 
 
 def test_use_whose_energy_nobody_told_is_no_use_without_energy() -> None:
