@@ -30,7 +30,7 @@ class SizeChoice:
     Attributes:
         value: What is sent.
         title: What it is, in words.
-        detail: Share of a card.
+        detail: Share of a GPU.
         availability: What is free, and who waits.
         queue: What somebody who asks now has to wait for; empty when they would be served.
         wait: How long that is likely to take.
@@ -193,7 +193,7 @@ def _choice(size: SizeOffer, title: str, *, ambiguous: bool) -> SizeChoice:
             detail="For writing, small data and a first look. No queue.",
             refusal=refusal,
         )
-    detail = "" if size.size == FULL_PROFILE else f"{wording.share(size.equivalents)} of a card"
+    detail = "" if size.size == FULL_PROFILE else f"{wording.share(size.equivalents)} of a GPU"
     availability = f"{size.free} of {size.total} free"
     if size.waiting:
         availability = f"{availability} \N{EN DASH} {wording.people_wait(size.waiting)}"

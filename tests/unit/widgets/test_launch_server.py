@@ -122,7 +122,7 @@ def view(model: LaunchServerModel) -> Iterator[LaunchServer]:
 def test_what_the_policy_refuses_is_not_offered(view: LaunchServer) -> None:
     assert view.gpu.options == (
         ("No GPU", "none"),
-        ("GPU with 5 GB (1g.5gb, 1/7 of a card)", "1g.5gb"),
+        ("GPU with 5 GB (1g.5gb, 1/7 of a GPU)", "1g.5gb"),
     )
     assert "1 of 2 free" in view.free.value
     assert "Whole" not in view.free.value

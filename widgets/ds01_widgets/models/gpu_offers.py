@@ -88,11 +88,11 @@ def free_of(gpus: m.Gpus, offers: Iterable[GpuOffer]) -> tuple[Free, ...]:
 
 
 def title_of(slot: m.GpuSlot) -> str:
-    """What a slot is, for people: `GPU with 5 GB (1g.5gb, 1/7 of a card)`."""
+    """What a slot is, for people: `GPU with 5 GB (1g.5gb, 1/7 of a GPU)`."""
     memory = "" if slot.memory_bytes is None else f" with {size_words(slot.memory_bytes)}"
     if slot.profile == FULL_PROFILE:
         return f"Whole GPU{memory}"
-    share = "" if slot.equivalents is None else f", {_share(slot.equivalents)} of a card"
+    share = "" if slot.equivalents is None else f", {_share(slot.equivalents)} of a GPU"
     return f"GPU{memory} ({slot.profile}{share})"
 
 
