@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, Page, Request, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
 
 KEPT = Path(__file__).parents[2] / ".cache/npm/axe.min.js"
 SERIOUS = {"serious", "critical"}
@@ -23,11 +23,13 @@ def script() -> str:
     return KEPT.read_text()
 
 
-def serious_faults(page: Page) -> list[str]:
-    """What axe finds on a page, in a line each."""
+def serious_faults(page: Page, part: Locator | None = None) -> list[str]:
+    """What axe finds on a page, or on a part of it, in a line each."""
     # Not a script tag: the page's content policy would refuse it, as it should.
     page.evaluate(script())
-    found: dict[str, Any] = page.evaluate("axe.run()")
+    found: dict[str, Any] = (
+        page.evaluate("axe.run()") if part is None else part.evaluate("part => axe.run(part)")
+    )
     return [
         f"{each['id']}: {each['help']}: {node['html'][:200]}: {node.get('failureSummary', '')}"
         for each in found["violations"]
