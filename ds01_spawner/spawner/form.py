@@ -8,6 +8,7 @@ import jinja2
 
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain import labels
+from ds01_spawner.domain import page_words as wording
 from ds01_spawner.domain.errors import DS01Error, Forbidden, QuotaExceeded, Unavailable
 from ds01_spawner.domain.gpu import FULL_PROFILE
 from ds01_spawner.domain.labels import Interface
@@ -17,7 +18,6 @@ from ds01_spawner.domain.quota import TOLERANCE
 from ds01_spawner.domain.timeouts import Bound, timeouts_of
 from ds01_spawner.domain.wording import span
 from ds01_spawner.operations.offers import offer_to
-from ds01_spawner.spawner import wording
 from ds01_spawner.spawner.image_cards import Shelf, image_cards
 
 NO_GPU = "none"

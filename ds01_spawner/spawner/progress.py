@@ -24,7 +24,9 @@ class ProgressEvent(TypedDict):
     """One event as JupyterHub sends it to the pending page.
 
     Events of the same `step` are one step, told again. `place` and `length` are the place in the
-    GPU queue and how many compete there; `reason` is what it waits for.
+    GPU queue and how many compete there; `reason` is what it waits for. `wait` is how long that is
+    likely to take, in words, and `wait_seconds` the same for programs; both only where something
+    tells.
     """
 
     progress: int
@@ -33,6 +35,8 @@ class ProgressEvent(TypedDict):
     place: NotRequired[int]
     length: NotRequired[int]
     reason: NotRequired[str]
+    wait: NotRequired[str]
+    wait_seconds: NotRequired[float]
 
 
 class Place(TypedDict):
@@ -41,6 +45,8 @@ class Place(TypedDict):
     place: int
     length: int
     reason: str
+    wait: NotRequired[str]
+    wait_seconds: NotRequired[float]
 
 
 PERCENT = {

@@ -4,6 +4,7 @@ from html import escape
 
 from jupyterhub.spawner import SpawnException
 
+from ds01_spawner.domain import page_words as wording
 from ds01_spawner.domain.errors import (
     Conflict,
     DS01Error,
@@ -15,7 +16,6 @@ from ds01_spawner.domain.errors import (
     QuotaExceeded,
     Unavailable,
 )
-from ds01_spawner.spawner import wording
 from ds01_spawner.spawner.server_start import StartFailed
 
 _REASONS: tuple[tuple[type[DS01Error], str, int], ...] = (

@@ -57,6 +57,7 @@ class Start:
         place: In the GPU queue; 0 when it does not wait.
         length: How many compete there.
         reason: What it waits for.
+        wait: How long that is likely to take; empty where nothing tells.
     """
 
     lines: tuple[StageLine, ...]
@@ -64,6 +65,7 @@ class Start:
     place: int = 0
     length: int = 0
     reason: str = ""
+    wait: str = ""
 
 
 def start_of(told: Sequence[ProgressEvent], *, wants_gpu: bool) -> Start:
@@ -95,6 +97,7 @@ def start_of(told: Sequence[ProgressEvent], *, wants_gpu: bool) -> Start:
         last.get("place", 0),
         last.get("length", 0),
         last.get("reason", ""),
+        last.get("wait", ""),
     )
 
 

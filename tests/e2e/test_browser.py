@@ -145,7 +145,7 @@ def test_no_page_on_the_way_to_a_start_that_fails_hinders_anybody(
         assert hindrances(page) == []
 
         page.reload()
-        expect(page.get_by_role("link", name="Try again")).to_be_visible()
+        expect(page.get_by_role("link", name="Back to the form")).to_be_visible()
         assert hindrances(page) == []
 
 

@@ -57,6 +57,9 @@
     const place = `Place ${event.place} of ${event.length} in the queue`;
     box.querySelector("strong").textContent = place;
     box.querySelector("span").textContent = event.reason ?? "";
+    const wait = find("ds01-wait");
+    wait.hidden = !event.wait;
+    wait.querySelector("span").textContent = event.wait ?? "";
     document.title = `${place} · DS01`;
   };
   const finish = () => {

@@ -1,4 +1,4 @@
-from ds01_spawner.spawner.progress import ProgressLog, Stage
+from ds01_spawner.spawner.progress import Place, ProgressLog, Stage
 from ds01_spawner.spawner.stages import Start, start_of
 
 
@@ -16,10 +16,12 @@ def test_a_start_that_waits_shows_its_place_and_what_is_done() -> None:
     log = ProgressLog()
     log.say(Stage.LIMITS, "Checking your limits")
     reason = "Suitable GPUs: 2 in use."
-    log.say(Stage.QUEUE, "long words", {"place": 2, "length": 3, "reason": reason})
+    place = Place(place=2, length=3, reason=reason, wait="about 2 hours", wait_seconds=7200)
+    log.say(Stage.QUEUE, "long words", place)
     start = start_of(log.told, wants_gpu=True)
     assert shown(start)[:3] == [("limits", "done"), ("queue", "now"), ("gpu", "todo")]
     assert (start.place, start.length, start.reason, start.percent) == (2, 3, reason, 10)
+    assert start.wait == "about 2 hours"
     assert [line.text for line in start.lines if line.stage is Stage.QUEUE] == ["Waiting for a GPU"]
 
 
