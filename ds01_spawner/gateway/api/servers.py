@@ -11,13 +11,24 @@ from typing import Any
 from urllib.parse import quote, urljoin
 
 from ds01_spawner.client import models as m
+from ds01_spawner.client.problems import problem_of
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain import names
-from ds01_spawner.domain.errors import Conflict, DS01Error, InvalidRequest, NotFound, Unavailable
+from ds01_spawner.domain.errors import (
+    Conflict,
+    DS01Error,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+)
 from ds01_spawner.domain.labels import Interface
+from ds01_spawner.domain.offer import Offer, SizeOffer
 from ds01_spawner.domain.request import GpuRequest
 from ds01_spawner.gateway.api import queue
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask, Stream, StreamEvent
+from ds01_spawner.gateway.api.create_words import in_own_words
+from ds01_spawner.operations.offers import offer_to
 from ds01_spawner.operations.outlook import ContainerOutlook
 from ds01_spawner.ports import HubSpawning, HubStep, ServerAtHub, ServerState
 
@@ -28,6 +39,9 @@ REFUSED_SECONDS = 5.0
 """The answer to a start that failed comes soon after the word that it did."""
 
 UNNAMED = "My server"
+_ANOTHER = "another"
+"""The container of a server that there is not yet."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -40,7 +54,11 @@ class Servers:
 
     def handlers(self) -> Mapping[str, Answer]:
         """By the operation of their route."""
-        return {"listServers": self.every, "stopServer": self.stop}
+        return {
+            "listServers": self.every,
+            "getServerOptions": self.options,
+            "stopServer": self.stop,
+        }
 
     def streams(self) -> Mapping[str, Stream]:
         """The same, of routes that answer with events."""
@@ -56,6 +74,17 @@ class Servers:
             known.setdefault("", _never_ran(ask.requester.user))
         shown = await self._shown(ask, sorted(known.values(), key=lambda each: each.name))
         return m.Servers(named_limit=self._api.named_servers, servers=shown)
+
+    async def options(self, ask: Ask) -> m.ServerOptions:
+        """What the spawn form would offer for one more server, whatever account its owner has."""
+        user, groups = ask.requester.user, ask.requester.hub_groups
+
+        def offered(platform: Platform) -> Offer:
+            return offer_to(platform.admission, user, _ANOTHER, groups)
+
+        offer = await ask.run(self._api, offered)
+        sizes = (_size(each, ask) for each in offer.sizes if not isinstance(each.error, Forbidden))
+        return m.ServerOptions(sizes=tuple(sizes))
 
     async def start(self, ask: Ask) -> AsyncIterator[StreamEvent]:
         """Where it stands, what is done, and last the server."""
@@ -236,6 +265,18 @@ def _never_ran(user: str) -> ServerAtHub:
 
 def _label(name: str) -> str:
     return name or names.DEFAULT_SERVER
+
+
+def _size(offer: SizeOffer, ask: Ask) -> m.ServerSize:
+    error = offer.error
+    return m.ServerSize(
+        size=offer.size,
+        memory_bytes=offer.memory_bytes or None,
+        equivalents=offer.equivalents,
+        most=offer.max_count,
+        place=offer.place,
+        refused=None if error is None else problem_of(in_own_words(error, ask), ask.id),
+    )
 
 
 def _place(ticket: m.Ticket, now: float) -> m.Place:

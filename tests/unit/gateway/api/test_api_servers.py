@@ -54,6 +54,25 @@ async def test_whom_the_hub_does_not_know_has_none_and_is_told_why_none_starts(
     assert (told.status, told.body["detail"]) == (404, "JupyterHub does not know you yet.")
 
 
+async def test_what_a_server_may_be_started_with_is_what_the_form_offers(lab: ApiLab) -> None:
+    told = await lab.ask("alice", "GET", "/servers/options")
+    assert told.status == 200, told.body
+    sizes = {each["size"]: each for each in told.body["sizes"]}
+    assert next(iter(sizes)) == "none"
+    assert "full" not in sizes, "what the policy forbids is not offered"
+    assert len(sizes) > 1
+    assert all(each["most"] == 1 and each["refused"] is None for each in sizes.values())
+
+
+async def test_a_quota_that_is_reached_is_told_with_each_size(lab: ApiLab) -> None:
+    for name in ("one", "two"):
+        lab.server("alice", name)
+    sizes = (await lab.ask("alice", "GET", "/servers/options")).body["sizes"]
+    told = {each["size"]: each["refused"] for each in sizes}
+    assert told.pop("none") is None
+    assert {each["type"] for each in told.values()} == {"urn:ds01:problem:quota"}
+
+
 async def test_a_server_that_runs_has_its_slots_its_end_and_what_was_asked_for(
     lab: ApiLab,
 ) -> None:
