@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ds01_spawner.domain.refusal_facts import KEY
 from ds01_spawner.spawner.progress import ProgressEvent, Stage
 
 WAITS = "Waiting for a GPU"
@@ -75,6 +76,7 @@ def start_of(told: Sequence[ProgressEvent], *, wants_gpu: bool) -> Start:
         told: What it said so far.
         wants_gpu: Whether it is one with a GPU.
     """
+    told = [event for event in told if KEY not in event]  # the page has the hub's sentence
     texts = {event["step"]: _text(event) for event in told}
     order = list(Stage)
     last = told[-1] if told else None

@@ -92,7 +92,7 @@
   const source = new EventSource(page.dataset.progress);
   source.onmessage = (message) => {
     const event = JSON.parse(message.data);
-    if (cancelling) { return; }
+    if (cancelling || event.refusal) { return; } // why it failed comes with the hub's next word
     if (event.ready) {
       show({ step: "ready", progress: 100, message: "Opening it" });
       finish();

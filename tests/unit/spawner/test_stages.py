@@ -41,3 +41,11 @@ def test_steps_that_were_not_needed_stay_out_and_those_told_keep_their_words() -
     ]
     assert "GPU 0:1 reserved for you" in [line.text for line in start.lines]
     assert start.place == 0
+
+
+def test_why_it_failed_is_for_programs_and_no_step() -> None:
+    log = ProgressLog()
+    log.say(Stage.LIMITS, "Checking your limits")
+    log.refuse("2 of 2 in use.", {"kind": "forbidden"})
+    assert log.told[-1]["step"] is Stage.LIMITS
+    assert "2 of 2 in use." not in [line.text for line in start_of(log.told, wants_gpu=True).lines]
