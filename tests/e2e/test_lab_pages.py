@@ -95,6 +95,10 @@ def test_a_page_says_since_when_it_is_old(house: House, browser: Browser) -> Non
     house.kill_gateway()
     try:
         expect(stale).to_contain_text("This page shows how it was at", timeout=30_000)
+        away = page.context.new_page()
+        away.goto(f"{house.hub.url}{LAB}")
+        expect(away.get_by_role("heading", name="Nothing answers here")).to_be_visible()
+        assert hindrances(away) == []
     finally:
         house.start_gateway()
     expect(stale).to_be_hidden(timeout=30_000)
