@@ -216,7 +216,7 @@ class _Writer:
             yield f"{source} {packages}/ds01_notices.py {PLATFORM}/"
             yield "# Wizards for notebooks, and ds01 for terminals."
             for each in clients.FOLDERS:
-                yield f"{source} {packages}/{each}/ {PLATFORM}/{each}/"
+                yield f"{source} {packages}/{each} {PLATFORM}/{each}/"
 
 
 def _apt_run(packages: Iterable[str], after: Iterable[str] = ()) -> Iterable[str]:

@@ -103,7 +103,7 @@ def test_nobody_becomes_root_and_nothing_of_a_person_is_in_it() -> None:
 def test_a_server_of_it_has_the_wizards_and_the_program() -> None:
     text = written(Recipe("cpu"), EVERYWHERE, "thesis")
     for package in ("ds01_spawner", "ds01_cli", "ds01_widgets"):
-        assert f"dist-packages/{package}/ /opt/ds01/platform/{package}/" in text
+        assert f"dist-packages/{package} /opt/ds01/platform/{package}/" in text
     assert "> /opt/ds01/bin/ds01 && chmod 755 /opt/ds01/bin/ds01" in text
     pinned = Recipe("cpu", pip=("pydantic==2.10.0",))
     last = [word for word in words(written(pinned, EVERYWHERE, "t")) if "pydantic" in word]

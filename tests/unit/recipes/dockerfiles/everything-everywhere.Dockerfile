@@ -2,7 +2,7 @@
 # Written by ds01 image create. Change it as you like: ds01 sees that you did, builds
 # what you wrote, and writes over it only when you say --overwrite.
 # ds01-recipe: {"framework": "jax-cpu", "use_case": "audio", "pip": ["numpy>=1.26,<3", "tomli; python_version < \"3.11\"", "gymnasium[mujoco]"], "apt": ["g++"], "requirements": ["requirements.txt", "base.txt"]}
-# ds01-hash: ee0712249b1acd8eed2d9d3bd0f3ea36
+# ds01-hash: 5a17c72b5d398be4436e1e018164b6ad
 
 FROM ds01/base:bookworm AS tools
 # Tools that every image has: Python, a shell's usual programs, and what SSH needs.
@@ -118,9 +118,9 @@ COPY --from=ds01/starter:latest /usr/local/share/jupyter/labextensions/ds01-noti
 COPY --from=ds01/starter:latest /usr/local/etc/jupyter/jupyter_server_config.d/ds01_notices.json /opt/ds01/etc/jupyter/jupyter_server_config.d/
 COPY --from=ds01/starter:latest /usr/local/lib/python3*/dist-packages/ds01_notices.py /opt/ds01/platform/
 # Wizards for notebooks, and ds01 for terminals.
-COPY --from=ds01/starter:latest /usr/local/lib/python3*/dist-packages/ds01_spawner/ /opt/ds01/platform/ds01_spawner/
-COPY --from=ds01/starter:latest /usr/local/lib/python3*/dist-packages/ds01_cli/ /opt/ds01/platform/ds01_cli/
-COPY --from=ds01/starter:latest /usr/local/lib/python3*/dist-packages/ds01_widgets/ /opt/ds01/platform/ds01_widgets/
+COPY --from=ds01/starter:latest /usr/local/lib/python3*/dist-packages/ds01_spawner /opt/ds01/platform/ds01_spawner/
+COPY --from=ds01/starter:latest /usr/local/lib/python3*/dist-packages/ds01_cli /opt/ds01/platform/ds01_cli/
+COPY --from=ds01/starter:latest /usr/local/lib/python3*/dist-packages/ds01_widgets /opt/ds01/platform/ds01_widgets/
 ENV PATH=/opt/ds01/bin:$PATH VIRTUAL_ENV=/opt/ds01
 # Containers run as whoever starts them; this user is for elsewhere.
 ENV LANG=C.UTF-8 SHELL=/bin/bash HOME=/home/ds01
