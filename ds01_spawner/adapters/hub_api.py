@@ -14,6 +14,7 @@ import requests
 from ds01_spawner.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unavailable
 from ds01_spawner.domain.labels import parse_timestamp
 from ds01_spawner.domain.people import HubEntry
+from ds01_spawner.domain.refusal_facts import HEADER, error_in_header
 from ds01_spawner.ports import HubServer
 
 SCOPES = "list:users, read:users:activity, read:servers, delete:servers"
@@ -113,7 +114,7 @@ class HubApi:
         status, message = answer.status_code, _message(answer)
         if status == HTTPStatus.BAD_REQUEST and (message or "").endswith(RUNS_ALREADY):
             return
-        check_start(user, server, status, message)
+        check_start(user, server, status, message, answer.headers.get(HEADER))
 
     def entry(self, user: str) -> HubEntry:
         """What the hub has of somebody, and whether this token may remove it."""
@@ -213,7 +214,9 @@ def called(user: str, server: str) -> str:
     return f"{user}'s server {server}" if server else f"{user}'s default server"
 
 
-def check_start(user: str, server: str, status: int, message: str | None) -> None:
+def check_start(
+    user: str, server: str, status: int, message: str | None, refusal: str | None = None
+) -> None:
     """Return when the hub starts a server; raise why it does not.
 
     Args:
@@ -221,6 +224,7 @@ def check_start(user: str, server: str, status: int, message: str | None) -> Non
         server: Which.
         status: Of the hub's answer.
         message: What it says; `None` where it is not the hub that answers.
+        refusal: The header in which the spawner says the same with figures.
     """
     if status in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED}:
         return
@@ -232,6 +236,9 @@ def check_start(user: str, server: str, status: int, message: str | None) -> Non
             f"The hub does not let this service start {called(user, server)}.",
             "Give this service's token the scope servers.",
         )
+    told = error_in_header(refusal)
+    if told is not None:
+        raise told
     _refuse_start(status, message)
 
 

@@ -16,7 +16,8 @@ from ds01_spawner.adapters.hub_api import (
     moment_of,
     server_path,
 )
-from ds01_spawner.domain.errors import Conflict, NotFound, Refused, Unavailable
+from ds01_spawner.domain.errors import Conflict, DS01Error, NotFound, Refused, Unavailable
+from ds01_spawner.domain.refusal_facts import HEADER, KEY, error_from
 from ds01_spawner.ports import HubStep, ServerAtHub, ServerState
 
 READ_SECONDS = 10.0
@@ -85,12 +86,13 @@ class HubSpawningApi:
         message = message_in(answer.content)
         if answer.status_code == HTTPStatus.BAD_REQUEST and (message or "").endswith(RUNS_ALREADY):
             raise Conflict("This server runs already.", "Open it, or stop it first.")
-        check_start(user, server, answer.status_code, message)
+        check_start(user, server, answer.status_code, message, answer.headers.get(HEADER))
 
     async def steps(self, user: str, server: str) -> AsyncGenerator[HubStep, None]:
         """What a start says, until the server is ready."""
         path = f"{server_path(user, server)}/progress"
         timeout = httpx.Timeout(READ_SECONDS, read=SILENCE_SECONDS)
+        refusal: DS01Error | None = None
         try:
             async with self._http.stream("GET", _below(path), timeout=timeout) as answer:
                 if answer.status_code != HTTPStatus.OK:
@@ -103,8 +105,11 @@ class HubSpawningApi:
                     if event.get("ready"):
                         return
                     if event.get("failed"):
-                        raise Refused(_why(str(event.get("message") or "")))
-                    yield _step(event)
+                        raise refusal or Refused(_why(str(event.get("message") or "")))
+                    if KEY in event:
+                        refusal = error_from(event[KEY])
+                    else:
+                        yield _step(event)
         except httpx.HTTPError as exc:
             raise _silent(path, exc) from exc
         except (ValueError, TypeError, AttributeError) as exc:
@@ -156,6 +161,7 @@ def _step(event: Mapping[str, Any]) -> HubStep:
         place=int(event.get("place") or 0),
         length=int(event.get("length") or 0),
         reason=str(event.get("reason") or ""),
+        wait_seconds=float(wait) if (wait := event.get("wait_seconds")) else None,
     )
 
 

@@ -220,7 +220,7 @@ class NvmlProbe:
                 break
         else:
             raise Unavailable(
-                "The GPUs cannot be read: cards come and go.", "Look at dmesg on the server."
+                "The GPUs cannot be read: some come and go.", "Look at dmesg on the server."
             )
         if reading.unavailable and not reading.gpus:
             raise Unavailable("No GPU can be read.", " ".join(reading.problems))

@@ -181,7 +181,7 @@ def _readable_card(nvml: Nvml, handle: Handle, index: int, uuid: str) -> Reading
     if current != pending:
         now, then = ("on", "off") if card.mig_enabled else ("off", "on")
         problems.append(
-            f"GPU {index}: MIG mode is {now} and will be {then} after the next reset of the card."
+            f"GPU {index}: MIG mode is {now} and will be {then} after the next reset of the GPU."
         )
     if not card.mig_enabled:
         return Reading(gpus=(card,), handles={uuid: handle}, problems=tuple(problems))

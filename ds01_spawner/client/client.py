@@ -204,6 +204,10 @@ class Client(Asking):
         """One's JupyterLab servers in the hub, running or not."""
         return self._get("/servers", m.Servers)
 
+    def server_options(self) -> m.ServerOptions:
+        """What one may start a server with, now."""
+        return self._get("/servers/options", m.ServerOptions)
+
     def start_server(
         self,
         wanted: m.ServerRequest,

@@ -136,9 +136,9 @@ def opened(place: Place, agent: str | None = None) -> "Client":
     from ds01_spawner.client.client import Client  # noqa: PLC0415 - it loads httpx and pydantic
 
     headers = {} if agent is None else {"User-Agent": agent}
+    # No TLS: the authorities that others need would take 20 ms of CPU to load.
+    nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if place.socket is not None:
-        # No TLS: the authorities that others need would take 20 ms to load.
-        nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         transport = httpx.HTTPTransport(uds=place.socket, verify=nobody)
         # No proxy of the environment is asked: nothing leaves the machine.
         return Client(
@@ -148,7 +148,14 @@ def opened(place: Place, agent: str | None = None) -> "Client":
             socket=place.socket,
         )
     headers["Authorization"] = f"token {place.token}"
-    return Client(httpx.Client(base_url=place.address, headers=headers, follow_redirects=False))
+    return Client(
+        httpx.Client(
+            base_url=place.address,
+            headers=headers,
+            follow_redirects=False,
+            verify=nobody if place.address.startswith("http://") else True,
+        )
+    )
 
 
 def on_socket(path: str | Path = USUAL_SOCKET) -> "Client":

@@ -7,6 +7,13 @@ from ds01_spawner.domain.gpu import FULL_PROFILE
 if TYPE_CHECKING:
     from ds01_spawner.client.models import Container, Place, Removed
 
+_STATES = {"exited": "stopped", "created": "not started yet", "dead": "broken"}
+
+
+def state_words(state: str) -> str:
+    """A container's state as people say it: `running`, `stopped`, `not started yet`."""
+    return _STATES.get(state, state)
+
 
 def gpu_words(container: "Container | Removed") -> str:
     """`, with GPU slot 0:1 (2g.10gb)`; empty without any."""

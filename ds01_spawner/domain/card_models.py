@@ -48,7 +48,7 @@ class CardModel:
         """Why these instances cannot be on one card together, or `None` when they can."""
         for name in layout:
             if name not in self.shapes:
-                offered = ", ".join(self.shapes) or "none: the card has no MIG"
+                offered = ", ".join(self.shapes) or "none: this GPU has no MIG"
                 return f"{self.product} has no profile {name}; it has {offered}"
             if layout.count(name) > self.shapes[name].at_most:
                 return f"{self.product} can hold {name} only {self.shapes[name].at_most} time(s)"

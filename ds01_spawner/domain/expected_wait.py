@@ -11,6 +11,13 @@ from ds01_spawner.domain.allocation import UsageInterval
 FEWEST_ENDS = 5
 """With fewer slots given back, the past says nothing."""
 
+_COARSE = timedelta(minutes=5)
+
+
+def coarse(wait: timedelta | None) -> float | None:
+    """In seconds, to five minutes: what follows a queue is not told of each second."""
+    return None if wait is None else max(round(wait / _COARSE), 1) * _COARSE.total_seconds()
+
 
 def typical_hold(intervals: Sequence[UsageInterval], now: datetime) -> timedelta | None:
     """How long a slot is held, on average; `None` where too little is known.

@@ -154,7 +154,7 @@ def notes(row: Row, source: str | None) -> Iterable[str]:
     if row.unseen_hours > row.gpu_hours / 1000:
         yield (
             f"For {row.unseen_hours:.1f} of {row.gpu_hours:.1f} GPU-hours nobody looked: the "
-            "lifecycle service did not run, or the cards could not be read. They count as held; "
+            "lifecycle service did not run, or the GPUs could not be read. They count as held; "
             "how busy they were, and what energy they took, is not known."
         )
     energy, rated = row.amount.energy_millijoules, row.amount.rated_millijoules

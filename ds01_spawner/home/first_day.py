@@ -184,7 +184,8 @@ def look_for_container(containers: Iterable[m.Container]) -> Step:
     running = running_one(containers)
     if running is None:
         return Step(CONTAINER, OPEN, "No container of yours runs.")
-    return Step(CONTAINER, THERE, f"You have a container that runs: {running.name}.")
+    words = f"You have a container that runs: {running.name}{gpu_words(running)}."
+    return Step(CONTAINER, THERE, words)
 
 
 def first_container(*, image: str | None = None, without_gpu: bool = False) -> m.CreateRequest:

@@ -81,6 +81,7 @@ class Queued:
         length: How many compete for them.
         reason: What is in use, as a sentence.
         states: How many of the slots that would do are doing what.
+        wait: How long it is likely to take; `None` where nothing tells.
     """
 
     ticket: Ticket
@@ -88,6 +89,7 @@ class Queued:
     length: int
     reason: str
     states: Mapping[SlotState, int] = field(default_factory=dict)
+    wait: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +275,9 @@ class Admission:
             if isinstance(standing.verdict, NothingFree):
                 if wait and ticket is None:
                     check_waiting(situation, mine)
-                return self._queue(transaction, request, standing, wait=wait, known=ticket)
+                queued = self._queue(transaction, request, standing, wait=wait, known=ticket)
+                expected = situation.likely_wait(mine.gpu, queued.place)
+                return replace(queued, wait=expected)
             slots = standing.verdict.slots
             free = {slot.uuid for slot in situation.occupancy.free()}
             taken = [slot for slot in slots if slot.uuid in free]

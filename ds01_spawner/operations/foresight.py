@@ -1,6 +1,7 @@
 """What a request would come to now, read from the same facts that the decision will read."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from ds01_spawner.domain import names
 from ds01_spawner.domain.allocation import Ticket
@@ -24,6 +25,7 @@ class Foreseen:
         place: In the queue, from 1, where it waits.
         length: How many compete for the same slots.
         reason: What is in use, as a sentence.
+        wait: How long it is likely to take; `None` where nothing tells.
     """
 
     limits: Limits
@@ -33,6 +35,7 @@ class Foreseen:
     place: int = 0
     length: int = 0
     reason: str = ""
+    wait: timedelta | None = None
 
 
 def foresee(admission: Admission, request: LaunchRequest, *, wait: bool) -> Foreseen:
@@ -72,5 +75,6 @@ def foresee(admission: Admission, request: LaunchRequest, *, wait: bool) -> Fore
             place=standing.place,
             length=standing.length,
             reason=verdict.reason,
+            wait=situation.likely_wait(request.gpu, standing.place),
         )
     return Foreseen(limits, image, verdict.slots)

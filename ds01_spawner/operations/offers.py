@@ -6,8 +6,6 @@ from datetime import timedelta
 
 from ds01_spawner.domain import names
 from ds01_spawner.domain.allocation import Ticket
-from ds01_spawner.domain.expected_wait import expected_wait
-from ds01_spawner.domain.occupancy import SlotState
 from ds01_spawner.domain.offer import Offer, SizeOffer, make_offer
 from ds01_spawner.domain.quota import Asker
 from ds01_spawner.domain.request import GpuRequest
@@ -41,19 +39,10 @@ def offer_to(
     def placed(size: SizeOffer) -> SizeOffer:
         if size.error or not (at := place(size.size)):
             return size
-        known = _known_ends(GpuRequest.parse(size.size), situation)
-        return replace(size, place=at, wait=expected_wait(at, size.total, situation.hold, known))
+        wait = situation.likely_wait(GpuRequest.parse(size.size), at)
+        return replace(size, place=at, wait=wait)
 
     return replace(offer, sizes=tuple(map(placed, offer.sizes)))
-
-
-def _known_ends(gpu: GpuRequest, situation: Situation) -> list[timedelta]:
-    """In what time slots that would do are free for certain: those that are kept for a while."""
-    return [
-        use.until - situation.now
-        for use in situation.occupancy.uses
-        if use.state is SlotState.HELD and use.until is not None and gpu.accepts(use.slot)
-    ]
 
 
 def _would_be(asker: Asker, gpu: GpuRequest, situation: Situation) -> Ticket:

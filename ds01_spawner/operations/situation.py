@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from ds01_spawner.domain.allocation import Ticket
 from ds01_spawner.domain.allocator import Granted, Rejected
 from ds01_spawner.domain.errors import QuotaExceeded
+from ds01_spawner.domain.expected_wait import expected_wait
 from ds01_spawner.domain.limits import Limits
-from ds01_spawner.domain.occupancy import Occupancy, Snapshot
+from ds01_spawner.domain.occupancy import Occupancy, SlotState, Snapshot
 from ds01_spawner.domain.queue import Standing, serve
 from ds01_spawner.domain.quota import Asker, check_quota, doing
-from ds01_spawner.domain.request import GpuKind
+from ds01_spawner.domain.request import GpuKind, GpuRequest
 from ds01_spawner.domain.strategies import Strategy
 
 
@@ -56,6 +57,16 @@ class Situation:
         stored = next((entry for entry in self.tickets if entry.id == ticket.id), None)
         mine = replace(ticket, overtaken=stored.overtaken) if stored else ticket
         return self.standings((*self.others(mine), mine), strategy)
+
+    def likely_wait(self, gpu: GpuRequest, place: int) -> timedelta | None:
+        """How long somebody at that place waits for such slots; `None` where nothing tells."""
+        slots = sum(gpu.accepts(slot) for slot in self.occupancy.slots)
+        kept = [
+            use.until - self.now
+            for use in self.occupancy.uses
+            if use.state is SlotState.HELD and use.until is not None and gpu.accepts(use.slot)
+        ]
+        return expected_wait(place, slots, self.hold, kept)
 
 
 def check_waiting(situation: Situation, ticket: Ticket) -> None:

@@ -57,18 +57,18 @@ class GpuSource(StrEnum):
 
 
 class GpuUse(StrEnum):
-    """Whose work a card is for."""
+    """Whose work a GPU is for."""
 
     INTERACTIVE = "interactive"
     BATCH = "batch"
 
 
 class GpuPlan(Section):
-    """What one real card should be."""
+    """What one real GPU should be."""
 
     mig: tuple[Profile, ...] | None = Field(
         default=None,
-        description="MIG instances it should have; [] for a whole card; absent: left as it is.",
+        description="MIG instances it should have; [] for a whole GPU; absent: left as it is.",
     )
     use: GpuUse = Field(
         default=GpuUse.INTERACTIVE,
@@ -77,12 +77,12 @@ class GpuPlan(Section):
 
 
 class SimulatedCard(Section):
-    """One or more equal cards that do not exist."""
+    """One or more equal GPUs that do not exist."""
 
     model: ModelName = "A100-40GB"
-    count: int = Field(default=1, ge=1, le=512, description="How many cards like this.")
+    count: int = Field(default=1, ge=1, le=512, description="How many GPUs like this.")
     mig: tuple[Profile, ...] = Field(
-        default=(), description="MIG instances on each; [] or absent for whole cards."
+        default=(), description="MIG instances on each; [] or absent for whole GPUs."
     )
 
     @property
@@ -118,7 +118,7 @@ class Simulation(Section):
             SimulatedCard(mig=_FIVE_OTHER_SLOTS),
             SimulatedCard(count=2),
         ),
-        description="The cards, in the order of their index.",
+        description="The GPUs, in the order of their index.",
     )
 
     def cards(self) -> Iterator[SimulatedCard]:
@@ -138,11 +138,11 @@ class GpuConfig(Section):
     )
     strategy: Strategy = Field(
         default="least_allocated",
-        description="least_allocated spreads work over the cards; pack keeps whole cards free.",
+        description="least_allocated spreads work over the GPUs; pack keeps whole GPUs free.",
     )
     gpus: dict[GpuKey, GpuPlan] = Field(
         default_factory=dict,
-        description="Plans for real cards, by index or, better, UUID: indices move.",
+        description="Plans for real GPUs, by index or, better, UUID: indices move.",
     )
     simulated: Simulation = Field(default_factory=Simulation)
 
@@ -157,7 +157,7 @@ class GpuConfig(Section):
         )
 
     def layout_problems(self, inventory: Inventory) -> Iterator[str]:
-        """Sentences on where the cards are not as this file wants them."""
+        """Sentences on where the GPUs are not as this file wants them."""
         known = {key for gpu in inventory.gpus for key in (gpu.uuid, str(gpu.index))}
         known.update(str(slot.gpu_index) for slot in inventory.unavailable)
         known.update(slot.gpu_uuid for slot in inventory.unavailable)
@@ -185,5 +185,5 @@ def parse_gpu_config(text: str, path: str) -> GpuConfig:
 
 def _layout(profiles: list[str], mig_enabled: bool) -> str:  # noqa: FBT001 - reads as a pair
     if not mig_enabled:
-        return "a whole card"
+        return "a whole GPU"
     return " + ".join(profiles) if profiles else "in MIG mode without instances"

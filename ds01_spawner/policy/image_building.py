@@ -174,7 +174,8 @@ class BuildSection(Section):
     )
     notices_from: Reference | None = Field(
         default=None,
-        description="Image that has the parts which show DS01's notices; absent: none are taken.",
+        description="Image that has DS01's own parts, such as the starter: what shows notices, the "
+        "wizards, ds01; absent: none are taken.",
         examples=["ds01/starter:latest"],
     )
     pip: IndexSection | None = Field(

@@ -47,6 +47,7 @@ class HubStep:
         place: In the GPU queue, from 1; 0 when it does not wait.
         length: How many compete there.
         reason: What it waits for.
+        wait_seconds: How long that is likely to take; `None` where nothing tells.
     """
 
     name: str
@@ -54,6 +55,7 @@ class HubStep:
     place: int = 0
     length: int = 0
     reason: str = ""
+    wait_seconds: float | None = None
 
 
 class HubSpawning(Protocol):
@@ -71,7 +73,7 @@ class HubSpawning(Protocol):
         """Start a server with these options; returns when it is ready, or after some seconds.
 
         Raises:
-            Refused: The hub says why it does not.
+            DS01Error: What the spawner refused it with, or as near as the hub's answer says.
             Conflict: It runs, or the hub stops it just now.
         """
         ...

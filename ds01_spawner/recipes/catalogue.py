@@ -77,7 +77,7 @@ class Catalogue:
         data_science: Packages of the third phase.
         use_cases: In the order in which they are offered.
         tools: Debian packages of every image.
-        notices_from: Image from which the parts that show the platform's notices are taken;
+        notices_from: Image from which the platform's own parts are taken, notices and wizards;
             empty: none.
         host_settings: Whether builds are given the server's package index and certificates.
     """
@@ -134,7 +134,7 @@ class Additions:
         jupyter: Instead of the usual packages.
         data_science: The same.
         tools: The same.
-        notices_from: Instead of where the notices' parts are usually taken from.
+        notices_from: Instead of where the platform's own parts are usually taken from.
         host_settings: Whether builds are given settings of the server.
         after: Frameworks that are offered after all others.
     """

@@ -17,9 +17,9 @@ from collections.abc import Iterable
 
 from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.domain.names import shown
-from ds01_spawner.recipes import ssh_server
+from ds01_spawner.recipes import clients, ssh_server
 from ds01_spawner.recipes.catalogue import NO_USE_CASE, Catalogue
-from ds01_spawner.recipes.packages import apt_packages, image_name, pip_packages
+from ds01_spawner.recipes.packages import apt_packages, image_name, pip_name, pip_packages
 from ds01_spawner.recipes.recipe import Recipe, dumped
 
 HOST_FOLDER = ".ds01-host"
@@ -29,6 +29,9 @@ HOST_PLACE = "/run/host"
 """Where that is in the stage that is not kept."""
 
 ENVIRONMENT = "/opt/ds01"
+PLATFORM = f"{ENVIRONMENT}/platform"
+"""In the image: what DS01 brings, which is no package of a person's."""
+
 PACKAGE_LIST = f"{ENVIRONMENT}/packages.txt"
 """In the image: what was in it when it was built, as `pip list --format=freeze` says it."""
 
@@ -131,7 +134,7 @@ class _Writer:
         yield from (
             "# The Python environment that all packages go into; it sees those of the base.",
             f"RUN python3 -m venv --system-site-packages {ENVIRONMENT} \\",
-            f" && {{ python3 -c '{find}'; echo {ENVIRONMENT}/notices; }} \\",
+            f" && {{ python3 -c '{find}'; echo {PLATFORM}; }} \\",
             f"      > \"$({ENVIRONMENT}/bin/python -c '{find}')/ds01.pth\" \\",
             f" && {ENVIRONMENT}/bin/python -m pip install --no-cache-dir --upgrade pip",
             f"ENV PATH={ENVIRONMENT}/bin:$PATH VIRTUAL_ENV={ENVIRONMENT}",
@@ -139,9 +142,7 @@ class _Writer:
         title = _plain(framework.title)
         yield from _pip_run(f"Framework: {title}", framework.packages, framework.index)
         if recipe.jupyter:
-            # What people install in their home can break a notebook, but never the way in.
-            after = (f"sed -i '1s/$/ -s/' {ENVIRONMENT}/bin/jupyterhub-singleuser",)
-            yield from _pip_run("Jupyter", catalogue.jupyter, after=after)
+            yield from self._jupyter()
         if recipe.data_science:
             yield from _pip_run("Data science", catalogue.data_science)
         yield from self._apt()
@@ -152,6 +153,18 @@ class _Writer:
         yield from _pip_run("Packages that you chose", recipe.pip)
         yield "# What is in it now: ds01 image save-from tells by this what came later."
         yield f"RUN python -m pip list --format=freeze > {PACKAGE_LIST}"
+
+    def _jupyter(self) -> Iterable[str]:
+        # What people install in their home can break a notebook, but never the way in.
+        after = [f"sed -i '1s/$/ -s/' {ENVIRONMENT}/bin/jupyterhub-singleuser"]
+        if not self._catalogue.notices_from:
+            yield from _pip_run("Jupyter", self._catalogue.jupyter, after=after)
+            return
+        named = {pip_name(each) for each in self._catalogue.jupyter}
+        needed = (each for each in clients.PACKAGES if pip_name(each) not in named)
+        packages = (*self._catalogue.jupyter, *needed)
+        after.append(clients.program(ENVIRONMENT))
+        yield from _pip_run("Jupyter, and what the wizards of DS01 need", packages, after=after)
 
     def _requirements(self) -> Iterable[str]:
         files = self._recipe.requirements
@@ -199,8 +212,11 @@ class _Writer:
             config = "etc/jupyter/jupyter_server_config.d"
             yield f"{source} /usr/local/{lab}/ {ENVIRONMENT}/{lab}/"
             yield f"{source} /usr/local/{config}/ds01_notices.json {ENVIRONMENT}/{config}/"
-            module = "/usr/local/lib/python3*/dist-packages/ds01_notices.py"
-            yield f"{source} {module} {ENVIRONMENT}/notices/"
+            packages = "/usr/local/lib/python3*/dist-packages"
+            yield f"{source} {packages}/ds01_notices.py {PLATFORM}/"
+            yield "# Wizards for notebooks, and ds01 for terminals."
+            for each in clients.FOLDERS:
+                yield f"{source} {packages}/{each} {PLATFORM}/{each}/"
 
 
 def _apt_run(packages: Iterable[str], after: Iterable[str] = ()) -> Iterable[str]:

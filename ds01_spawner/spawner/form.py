@@ -8,6 +8,7 @@ import jinja2
 
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain import labels
+from ds01_spawner.domain import page_words as wording
 from ds01_spawner.domain.errors import DS01Error, Forbidden, QuotaExceeded, Unavailable
 from ds01_spawner.domain.gpu import FULL_PROFILE
 from ds01_spawner.domain.labels import Interface
@@ -17,7 +18,6 @@ from ds01_spawner.domain.quota import TOLERANCE
 from ds01_spawner.domain.timeouts import Bound, timeouts_of
 from ds01_spawner.domain.wording import span
 from ds01_spawner.operations.offers import offer_to
-from ds01_spawner.spawner import wording
 from ds01_spawner.spawner.image_cards import Shelf, image_cards
 
 NO_GPU = "none"
@@ -30,7 +30,7 @@ class SizeChoice:
     Attributes:
         value: What is sent.
         title: What it is, in words.
-        detail: Share of a card.
+        detail: Share of a GPU.
         availability: What is free, and who waits.
         queue: What somebody who asks now has to wait for; empty when they would be served.
         wait: How long that is likely to take.
@@ -193,7 +193,7 @@ def _choice(size: SizeOffer, title: str, *, ambiguous: bool) -> SizeChoice:
             detail="For writing, small data and a first look. No queue.",
             refusal=refusal,
         )
-    detail = "" if size.size == FULL_PROFILE else f"{wording.share(size.equivalents)} of a card"
+    detail = "" if size.size == FULL_PROFILE else f"{wording.share(size.equivalents)} of a GPU"
     availability = f"{size.free} of {size.total} free"
     if size.waiting:
         availability = f"{availability} \N{EN DASH} {wording.people_wait(size.waiting)}"

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ds01_spawner.domain import page_words as wording
 from ds01_spawner.domain.wording import clean, size
 from ds01_spawner.policy.image_references import canonical_reference, own_repository
 from ds01_spawner.policy.images import ImageCatalogue
 from ds01_spawner.ports import LocalImage
-from ds01_spawner.spawner import wording
 
 LAB = "From the lab"
 OWN = "Built by you"

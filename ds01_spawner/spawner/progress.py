@@ -1,7 +1,7 @@
 """What a spawn says while it runs, to any number of listeners, early or late."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from enum import StrEnum
 from typing import NotRequired, TypedDict
 
@@ -24,7 +24,9 @@ class ProgressEvent(TypedDict):
     """One event as JupyterHub sends it to the pending page.
 
     Events of the same `step` are one step, told again. `place` and `length` are the place in the
-    GPU queue and how many compete there; `reason` is what it waits for.
+    GPU queue and how many compete there; `reason` is what it waits for. `wait` is how long that is
+    likely to take, in words, and `wait_seconds` the same for programs; both only where something
+    tells. `refusal` is why it failed, for programs; the hub tells pages.
     """
 
     progress: int
@@ -33,6 +35,9 @@ class ProgressEvent(TypedDict):
     place: NotRequired[int]
     length: NotRequired[int]
     reason: NotRequired[str]
+    wait: NotRequired[str]
+    wait_seconds: NotRequired[float]
+    refusal: NotRequired[Mapping[str, object]]
 
 
 class Place(TypedDict):
@@ -41,6 +46,8 @@ class Place(TypedDict):
     place: int
     length: int
     reason: str
+    wait: NotRequired[str]
+    wait_seconds: NotRequired[float]
 
 
 PERCENT = {
@@ -72,8 +79,14 @@ class ProgressLog:
             event = {**event, **place}
         if self._events and self._events[-1] == event:
             return
-        self._events.append(event)
-        self._wake()
+        self._tell(event)
+
+    def refuse(self, message: str, refusal: Mapping[str, object]) -> None:
+        """Say why it failed, for programs: last, and in the step that it failed in."""
+        step = self._events[-1]["step"] if self._events else Stage.LIMITS
+        self._tell(
+            ProgressEvent(progress=PERCENT[step], step=step, message=message, refusal=refusal)
+        )
 
     @property
     def told(self) -> tuple[ProgressEvent, ...]:
@@ -101,6 +114,10 @@ class ProgressLog:
             if self._closed:
                 return
             await changed.wait()
+
+    def _tell(self, event: ProgressEvent) -> None:
+        self._events.append(event)
+        self._wake()
 
     def _wake(self) -> None:
         self._changed.set()

@@ -4,6 +4,7 @@ from html import escape
 
 from jupyterhub.spawner import SpawnException
 
+from ds01_spawner.domain import page_words as wording
 from ds01_spawner.domain.errors import (
     Conflict,
     DS01Error,
@@ -15,7 +16,7 @@ from ds01_spawner.domain.errors import (
     QuotaExceeded,
     Unavailable,
 )
-from ds01_spawner.spawner import wording
+from ds01_spawner.domain.refusal_facts import header_of
 from ds01_spawner.spawner.server_start import StartFailed
 
 _REASONS: tuple[tuple[type[DS01Error], str, int], ...] = (
@@ -45,7 +46,8 @@ def _reason(error: DS01Error) -> tuple[str, int]:
 def as_spawn_exception(error: DS01Error) -> SpawnException:
     """What the hub raises instead: message, reason for its metrics, HTTP status.
 
-    API clients read the message; the hub's pages prefer the plain words.
+    API clients read the message, and the figures in a header; the hub's pages prefer the plain
+    words.
     """
     reason, status = _reason(error)
     # What a container said goes to its owner, not into the hub's log: it may hold secrets.
@@ -54,4 +56,6 @@ def as_spawn_exception(error: DS01Error) -> SpawnException:
     # Some of the hub's pages read these instead of the exception's own (utils.format_exception).
     exception.jupyterhub_message = str(error)
     exception.jupyterhub_html_message = escape(wording.refusal(error), quote=False)
+    # The hub's API sends them with its answer: figures, and what to do next.
+    exception.headers = header_of(error)
     return exception

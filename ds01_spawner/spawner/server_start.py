@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ds01_spawner.composition import Platform
+from ds01_spawner.domain import page_words as wording
 from ds01_spawner.domain.allocation import Ticket
 from ds01_spawner.domain.container import ContainerSpec
 from ds01_spawner.domain.errors import DS01Error, InvalidRequest, NoCapacity, Unavailable
+from ds01_spawner.domain.expected_wait import coarse
 from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.domain.units import format_duration
 from ds01_spawner.operations.admission import Grant, Queued
 from ds01_spawner.operations.launch import Progress, Step
-from ds01_spawner.spawner import wording
 from ds01_spawner.spawner.boot_gate import BootGate
-from ds01_spawner.spawner.progress import ProgressLog, Stage
+from ds01_spawner.spawner.progress import Place, ProgressLog, Stage
 from ds01_spawner.spawner.readiness import answers
 from ds01_spawner.spawner.threads import Threads
 
@@ -297,8 +298,17 @@ class ServerStart:
         self._steps.say(
             Stage.QUEUE,
             f"Waiting for a GPU: place {answer.place} of {answer.length}. {reason}",
-            {"place": answer.place, "length": answer.length, "reason": reason},
+            _place(answer, reason),
         )
+
+
+def _place(answer: Queued, reason: str) -> Place:
+    place = Place(place=answer.place, length=answer.length, reason=reason)
+    seconds = coarse(answer.wait)
+    if seconds is not None:
+        place["wait"] = wording.about(timedelta(seconds=seconds))
+        place["wait_seconds"] = seconds
+    return place
 
 
 def _without_lab(words: str) -> bool:

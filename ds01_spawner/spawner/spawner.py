@@ -25,6 +25,7 @@ from ds01_spawner.domain.errors import DS01Error, InvalidRequest, Refused, Unava
 from ds01_spawner.domain.grant import with_door
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.notice_text import Moment
+from ds01_spawner.domain.refusal_facts import facts_of
 from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.spawner.boot_gate import BootGate
 from ds01_spawner.spawner.form import Form
@@ -240,6 +241,8 @@ class DS01Spawner(DockerSpawner):
         try:
             return await self._started(steps)
         except DS01Error as exc:
+            if (facts := facts_of(exc)) is not None:
+                steps.refuse(str(exc), facts)
             raise as_spawn_exception(exc) from exc
         finally:
             steps.close()

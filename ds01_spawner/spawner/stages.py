@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ds01_spawner.domain.refusal_facts import KEY
 from ds01_spawner.spawner.progress import ProgressEvent, Stage
 
 WAITS = "Waiting for a GPU"
@@ -57,6 +58,7 @@ class Start:
         place: In the GPU queue; 0 when it does not wait.
         length: How many compete there.
         reason: What it waits for.
+        wait: How long that is likely to take; empty where nothing tells.
     """
 
     lines: tuple[StageLine, ...]
@@ -64,6 +66,7 @@ class Start:
     place: int = 0
     length: int = 0
     reason: str = ""
+    wait: str = ""
 
 
 def start_of(told: Sequence[ProgressEvent], *, wants_gpu: bool) -> Start:
@@ -73,6 +76,7 @@ def start_of(told: Sequence[ProgressEvent], *, wants_gpu: bool) -> Start:
         told: What it said so far.
         wants_gpu: Whether it is one with a GPU.
     """
+    told = [event for event in told if KEY not in event]  # the page has the hub's sentence
     texts = {event["step"]: _text(event) for event in told}
     order = list(Stage)
     last = told[-1] if told else None
@@ -95,6 +99,7 @@ def start_of(told: Sequence[ProgressEvent], *, wants_gpu: bool) -> Start:
         last.get("place", 0),
         last.get("length", 0),
         last.get("reason", ""),
+        last.get("wait", ""),
     )
 
 

@@ -294,7 +294,7 @@ stop_own_engine() {
 
 remove_state() {
     nothing_mounted "$STATE" || fail "$STATE is still there." "the lines above" "umount what they name; then script/demo --stop"
-    if diff -r "$STATE/config.first" "$STATE/config" >/dev/null 2>&1; then
+    if [ ! -e "$STATE/config" ] || diff -r "$STATE/config.first" "$STATE/config" >/dev/null 2>&1; then
         remove_folder "$STATE"
         say "Removed $STATE."
         return

@@ -61,6 +61,17 @@ want_browser() {
     fi
 }
 
+# want_axe: axe-core, with which the browser tests look at pages.
+want_axe() {
+    if "$ROOT/script/vendor" --test --check >/dev/null 2>&1; then
+        there "axe-core"
+        return
+    fi
+    step "Fetching axe-core with npm" \
+        "Check that npm reaches its registry: npm view axe-core version" \
+        "$ROOT/script/vendor" --test
+}
+
 # The newest interpreter from 3.11 on that can make a virtual environment.
 find_python() {
     local name

@@ -59,10 +59,12 @@ class House:
     Attributes:
         hub: The hub; it knows the gateway as its service.
         run: Folder of the gateway's socket.
+        gateway: What Python runs as the gateway.
     """
 
     hub: Hub
     run: Path
+    gateway: tuple[str, ...] = ("-m", "ds01_spawner.gateway")
 
     def __post_init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -80,7 +82,7 @@ class House:
         self.run.mkdir(exist_ok=True, mode=0o755)
         with (self.hub.state / "gateway.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ds01_spawner.gateway"],
+                [sys.executable, *self.gateway],
                 env=self._environment(),
                 stdout=log,
                 stderr=log,
@@ -222,14 +224,19 @@ def _said(client: Client, deed: Callable[[Client], object]) -> str:
 
 
 @contextmanager
-def open_house(new_hub: Callable[..., Hub]) -> Iterator[House]:
+def open_house(
+    new_hub: Callable[..., Hub],
+    furnish: Callable[[Path], None] = furnish,
+    gateway: tuple[str, ...] = House.gateway,
+    **environment: str,
+) -> Iterator[House]:
     """A house with its people; afterwards, what they made is gone."""
     with run_folder() as run:
         service = {
             "GATEWAY_TOKEN": secrets.token_hex(32),
             "GATEWAY_URL": f"http://{bridge_address()}:{free_port()}",
         }
-        house = House(new_hub(furnish, **service), run)
+        house = House(new_hub(furnish, **service, **environment), run, gateway)
         try:
             house.start_gateway()
             yield house

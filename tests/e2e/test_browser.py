@@ -5,9 +5,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
+from e2e.axe import hindrances, nothing_leaves
 from e2e.full_house import FullHouse, queue
 from e2e.hub import Hub, Person, docker, eventually
-from e2e.pages import expect_lab, logged_in
+from e2e.pages import expect_lab, logged_in, sign_in
+from integration.engine_proxy import Mode
 
 STEPS = 60
 """More presses of Tab than any page of ours has places to stop at."""
@@ -87,14 +89,18 @@ def test_waiting_page_tells_the_place_and_cancels(full_house: FullHouse, browser
     hub = full_house.hub
     person = hub.person("patient")
     page = logged_in(browser, person)
-    page.locator("input[name=gpu][value='1g.5gb']").check()
-    page.get_by_role("button", name="Start").click()
-    expect(page.get_by_text("Place 1 of 1 in the queue")).to_be_visible(timeout=20_000)
-    assert [entry["user"] for entry in queue(hub)] == [person.name]
+    assert hindrances(page) == []
+    with nothing_leaves(page.context, hub.url):
+        page.reload()
+        page.locator("input[name=gpu][value='1g.5gb']").check()
+        page.get_by_role("button", name="Start").click()
+        expect(page.get_by_text("Place 1 of 1 in the queue")).to_be_visible(timeout=20_000)
+        assert [entry["user"] for entry in queue(hub)] == [person.name]
+        assert hindrances(page) == []
 
-    page.get_by_role("button", name="Cancel").click()
-    eventually(lambda: not queue(hub), what="the place is given back")
-    page.wait_for_url("**/hub/spawn/**")
+        page.get_by_role("button", name="Cancel").click()
+        eventually(lambda: not queue(hub), what="the place is given back")
+        page.wait_for_url("**/hub/spawn/**")
     assert not person.server()
 
 
@@ -109,6 +115,38 @@ def test_refusal_is_shown_with_the_form(hub: Hub, browser: Browser) -> None:
         choice = choices.nth(number)
         assert choice.is_enabled() == (choice.get_attribute("value") == "none")
     assert "2 of 2" in page.locator("#spawn_form").inner_text()
+    assert hindrances(page) == []
+
+
+def test_no_page_on_the_way_to_a_start_that_fails_hinders_anybody(
+    hub: Hub, tiny_image: str, browser: Browser
+) -> None:
+    assert tiny_image
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    person, page = hub.person("unlucky"), context.new_page()
+    with nothing_leaves(context, hub.url):
+        page.goto(f"{hub.url}/hub/spawn")
+        page.get_by_label("Username").fill(person.name)
+        page.get_by_label("Password").fill("something else")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_text("Invalid username or password")).to_be_visible()
+        assert hindrances(page) == []
+        sign_in(page, person)
+        page.wait_for_url("**/hub/spawn**")
+        assert hindrances(page) == []
+
+        hub.proxy.rule(r"POST /containers/create", Mode.DELAY, 8)
+        page.locator("input[name=image][value=tiny]").check()
+        page.locator("input[name=gpu][value=none]").check()
+        page.get_by_role("button", name="Start").click()
+        expect(page.get_by_role("heading", name="Starting your server")).to_be_visible()
+        assert hindrances(page) == []
+        expect(page.get_by_role("heading", name="Your server did not start")).to_be_visible()
+        assert hindrances(page) == []
+
+        page.reload()
+        expect(page.get_by_role("link", name="Back to the form")).to_be_visible()
+        assert hindrances(page) == []
 
 
 def test_hostile_choices_are_shown_and_not_run(hub: Hub, browser: Browser) -> None:

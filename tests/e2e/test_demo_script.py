@@ -229,9 +229,23 @@ def test_what_is_mounted_in_a_folder_outlives_it(tmp_path: Path, victim: Path) -
 
 
 def test_names_the_next_step_when_the_port_is_taken(tmp_path: Path) -> None:
+    state = tmp_path / "state"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        refused = demo("--port", str(port), "--state", str(tmp_path / "state"))
-    assert refused.returncode == 1
-    assert f"Port {port} is taken." in refused.stderr
-    assert f"script/demo --port {port + 1}" in refused.stderr
+        refused, again = [demo("--port", str(port), "--state", str(state)) for _ in range(2)]
+    assert (refused.returncode, again.returncode) == (1, 1)
+    for each in (refused, again):  # what the first one left is no folder of somebody else's
+        assert f"Port {port} is taken." in each.stderr
+        assert f"script/demo --port {port + 1}" in each.stderr
+    assert demo("--stop", "--state", str(state)).returncode == 0
+    assert not state.exists()
+
+
+def test_a_folder_with_nothing_but_a_lock_is_as_good_as_empty(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / ".lock").touch()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = demo("--port", str(taken.getsockname()[1]), "--state", str(state))
+    assert "It has files that are not a demo's." not in refused.stderr
+    assert "is taken." in refused.stderr

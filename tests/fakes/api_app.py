@@ -50,6 +50,7 @@ class FakeApi:
         user: Who asks.
         containers: By name.
         servers: The hub's, by name.
+        sizes: What servers may be started with.
         images: What may be started.
         places: What `create` tells before it ends.
         refuses: What an operation raises instead of an answer.
@@ -64,6 +65,9 @@ class FakeApi:
     role: m.Role = m.Role.STUDENT
     containers: dict[str, m.Container] = field(default_factory=dict)
     servers: dict[str, m.Server] = field(default_factory=dict)
+    sizes: tuple[m.ServerSize, ...] = (
+        m.ServerSize(size="none", memory_bytes=None, equivalents=0.0, most=1),
+    )
     images: list[m.Image] = field(default_factory=list)
     details: dict[str, m.ImageDetail] = field(default_factory=dict)
     places: list[m.Place] = field(default_factory=list)
@@ -219,6 +223,9 @@ class FakeApi:
 
     def _follow_stats(self, asked: Asked) -> Events:
         return [("stats", self._get_stats(asked))]
+
+    def _get_server_options(self, _asked: Asked) -> m.ServerOptions:
+        return m.ServerOptions(sizes=self.sizes)
 
     def _list_servers(self, _asked: Asked) -> m.Servers:
         return m.Servers(named_limit=10, servers=tuple(self.servers.values()))

@@ -17,10 +17,12 @@ class FakeHubSpawning:
         told: The steps of every start.
         refusal: What a start raises in its answer.
         failure: What the steps of a start end with.
+        may_answer: When cleared, the hub answers no start until it is set.
         may_end: When cleared, a start is under way until it is set.
         started: Every start: who, which, with what.
         on_ready: What a start that has become ready does besides.
         down: When set, every call raises `Unavailable`.
+        listeners: How many have asked for the steps of a start.
         closed: Whether it was let go of.
     """
 
@@ -28,13 +30,16 @@ class FakeHubSpawning:
     told: list[HubStep] = field(default_factory=list)
     refusal: DS01Error | None = None
     failure: DS01Error | None = None
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     may_end: asyncio.Event = field(default_factory=asyncio.Event)
     started: list[tuple[str, str, dict[str, object]]] = field(default_factory=list)
     on_ready: Callable[[str, str], None] = lambda _user, _server: None
     down: bool = False
+    listeners: int = 0
     closed: bool = False
 
     def __post_init__(self) -> None:
+        self.may_answer.set()
         self.may_end.set()
 
     def add(
@@ -57,6 +62,7 @@ class FakeHubSpawning:
             if state is ServerState.RUNNING:
                 raise Conflict("This server runs already.")
         self.started.append((user, server, dict(options)))
+        await self.may_answer.wait()
         self.add(user, server, ServerState.STARTING, **options)
         await asyncio.sleep(0)
         if self.refusal is not None:
@@ -64,6 +70,7 @@ class FakeHubSpawning:
             raise self.refusal
 
     async def steps(self, user: str, server: str) -> AsyncGenerator[HubStep, None]:
+        self.listeners += 1
         for step in self.told:
             yield step
         await self.may_end.wait()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from ds01_spawner.domain.allocation import Reservation, Ticket
+from ds01_spawner.domain.allocation import Reservation, Ticket, UsageInterval
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import Forbidden
 from ds01_spawner.domain.grant import Site
@@ -232,6 +232,15 @@ class Lab:
         """Everybody in the queue, alive or not."""
         with self.ledger.transaction() as transaction:
             return tuple(transaction.tickets())
+
+    def held_lately(self, hold: timedelta, times: int = 5) -> None:
+        """As if slots had been held for so long and given back, so many times, until now."""
+        now = self.clock.now()
+        ends = [now - timedelta(hours=hours) for hours in range(times)]
+        with self.ledger.transaction() as transaction:
+            transaction.put_usage(
+                [UsageInterval(str(end), "u", "bob", 0.1, end - hold, end) for end in ends]
+            )
 
     def wait(self, seconds: float) -> None:
         """Time passes."""

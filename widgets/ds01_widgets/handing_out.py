@@ -11,6 +11,7 @@ from pathlib import Path
 
 FOLDER = "ds01-notebooks"
 FIRST = "00-welcome.ipynb"
+FIRST_GPU = "01-your-first-gpu.ipynb"
 SOURCE = Path(__file__).with_name("notebooks")
 _GIVEN = ".given.json"
 

@@ -13,6 +13,7 @@ from ds01_cli.container import naming, terminal
 from ds01_cli.container.naming import AnyName, RunningName
 from ds01_cli.frame import completing, guide, printing, session, waiting
 from ds01_cli.frame.flags import User
+from ds01_spawner.client.words import state_words
 from ds01_spawner.domain.errors import Conflict, DS01Error
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def _check_runs(client: "Client", name: str, user: str | None) -> None:
     if state == "paused":
         raise Conflict(f"{name} is paused.", f"Let it go on: ds01 container unpause {name}")
     raise Conflict(
-        f"{name} does not run: it is {naming.words(state)}.",
+        f"{name} does not run: it is {state_words(state)}.",
         f"Start it and go in: ds01 container run {name}",
     )
 

@@ -7,6 +7,7 @@ import typer
 
 from ds01_cli.frame import asking, completing
 from ds01_cli.frame.asking import Choice
+from ds01_spawner.client.words import state_words
 from ds01_spawner.domain.errors import Forbidden, NotFound
 from ds01_spawner.domain.names import SEPARATOR
 
@@ -121,7 +122,7 @@ def _chosen(found: Sequence["Container"]) -> str:
 
 def _hint(container: "Container") -> str:
     gpu = f", GPU {', '.join(container.gpu_slots)}" if container.gpu_slots else ""
-    return f"{words(container.state)}{gpu}"
+    return f"{state_words(container.state)}{gpu}"
 
 
 def check_everybodys(client: "Client", *, everybody: bool) -> None:
@@ -137,8 +138,3 @@ def check_everybodys(client: "Client", *, everybody: bool) -> None:
             "Everybody's containers are for lab managers and administrators.",
             "For your own, leave out --all.",
         )
-
-
-def words(state: str) -> str:
-    """A state as people say it."""
-    return {"exited": "stopped", "created": "not started yet", "dead": "broken"}.get(state, state)

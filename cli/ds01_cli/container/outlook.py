@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ds01_cli.container import naming
+from ds01_spawner.client.words import state_words
 from ds01_spawner.domain.notice_text import Limit, Moment
 from ds01_spawner.domain.wording import clean, length
 
@@ -94,9 +95,9 @@ def _there(container: "Container", moment: Moment, reader: str) -> Row:
         why = f"{container.ssh_sessions} SSH session{many} open. {why}".rstrip()
     cells = (
         clean(container.name),
-        {"exited": "stopped"}.get(container.state, container.state),
+        state_words(container.state),
         clean(",".join(container.gpu_slots)),
-        moment.clock(container.started_at),
+        "" if container.state == "created" else moment.clock(container.started_at),
         when,
     )
     return Row(clean(container.user), cells, why)

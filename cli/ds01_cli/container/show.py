@@ -6,6 +6,7 @@ from ds01_cli.container import naming
 from ds01_cli.container.naming import LIVE, STOPPED, AnyName
 from ds01_cli.frame import guide, printing, session
 from ds01_cli.frame.flags import Json, UserToSee
+from ds01_spawner.client.words import state_words
 from ds01_spawner.domain.wording import clean
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _facts(found: "Container") -> list[tuple[str, str]]:
     return [
         ("name", found.name),
         ("owner", found.user),
-        ("state", naming.words(found.state)),
+        ("state", state_words(found.state)),
         ("GPU slots", ", ".join(gpus) or "none"),
         ("image", found.image),
         ("project", found.project or ""),

@@ -11,6 +11,7 @@ from ds01_cli.container import naming
 from ds01_cli.container.filters import Filters
 from ds01_cli.frame import completing, guide, printing, session
 from ds01_cli.frame.flags import Everybody, Json, UserToSee
+from ds01_spawner.client.words import state_words
 from ds01_spawner.domain.errors import NotFound
 from ds01_spawner.domain.wording import size
 
@@ -100,7 +101,7 @@ def _row(each: "ContainerStats") -> tuple[str, ...]:
         busy = f"{100 * each.gpu_utilisation:.0f} %"
     return (
         each.name,
-        {"exited": "stopped"}.get(each.state, each.state),
+        state_words(each.state),
         cpu,
         _of(each.memory_bytes, each.memory_limit_bytes),
         ",".join(each.gpu_slots),

@@ -50,7 +50,7 @@ def print_status(console: Console, found: Facts, now: datetime) -> None:
     free = sum(1 for slot in slots if _is_free(slot))
     console.print(f"\n{free} of {len(slots)} slots are free.")
     if found["source"] == "simulated":
-        console.print("These GPUs are simulated: no real card computes anything.", style="yellow")
+        console.print("These GPUs are simulated: no real GPU computes anything.", style="yellow")
     for problem in found["problems"]:
         console.print(Text(f"! {problem}", style="red"), soft_wrap=False)
 

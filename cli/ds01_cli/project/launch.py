@@ -13,6 +13,7 @@ from ds01_cli.image.making import Wishes, made
 from ds01_cli.project import building
 from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
+from ds01_spawner.client.words import state_words
 from ds01_spawner.domain.errors import Conflict, Forbidden
 from ds01_spawner.home.projects import find, shown_path
 from ds01_spawner.recipes.project import Project
@@ -114,7 +115,7 @@ def _plan(client: Client, wanted: _Wanted, need: str, *, as_json: bool) -> None:
         printing.print_json({"container": existing, "built": False})
     else:
         done = "would be started" if existing.state in naming.STOPPED else "is used as it is"
-        printing.say(f"The container {existing.name} ({naming.words(existing.state)}) {done}.")
+        printing.say(f"The container {existing.name} ({state_words(existing.state)}) {done}.")
     if existing is not None:
         _note_kept(wanted, existing)
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ds01_cli.container import naming
 from ds01_cli.frame import completing, guide, printing, session
 from ds01_cli.frame.flags import Json
 from ds01_cli.project import building
+from ds01_spawner.client.words import state_words
 from ds01_spawner.home.projects import Found, every, find, shown_path
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _said(container: "m.Container | None") -> str:
     if container is None:
         return "none."
     gpus = f" on GPU {', '.join(container.gpu_slots)}" if container.gpu_slots else ""
-    lines = [f"{naming.words(container.state)}{gpus}.", *container.sentences]
+    lines = [f"{state_words(container.state)}{gpus}.", *container.sentences]
     return " ".join(lines)
 
 
@@ -105,7 +105,7 @@ def _facts(found: Found, containers: "dict[str, m.Container]") -> dict[str, Any]
 def _row(found: Found, containers: "dict[str, m.Container]") -> list[str]:
     facts = _facts(found, containers)
     slots = ",".join(facts["gpu_slots"])
-    state = naming.words(facts["state"] or "")
+    state = state_words(facts["state"] or "")
     return [facts["name"], facts["type"] or "?", state, slots, found.shown]
 
 

@@ -67,7 +67,13 @@ from ds01_spawner.client.models.questions import (
     ReconcileQuery,
     SshKeyRequest,
 )
-from ds01_spawner.client.models.servers import Server, ServerRequest, Servers
+from ds01_spawner.client.models.servers import (
+    Server,
+    ServerOptions,
+    ServerRequest,
+    Servers,
+    ServerSize,
+)
 from ds01_spawner.client.models.ssh import SshAccess, SshIdentity
 from ds01_spawner.client.models.usage import (
     UsageQuery,
@@ -164,7 +170,9 @@ __all__ = [
     "Repaired",
     "Role",
     "Server",
+    "ServerOptions",
     "ServerRequest",
+    "ServerSize",
     "Servers",
     "SshAccess",
     "SshIdentity",

@@ -80,6 +80,9 @@ class Place(Wire):
     gpu: str
     """What for, in words."""
     waited_seconds: float
+    expected_seconds: float | None = None
+    """How long it is likely to take from now on: an estimate to five minutes; `null` where nothing
+    tells."""
 
 
 class Step(Wire):

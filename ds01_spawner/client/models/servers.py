@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ds01_spawner.client.models.base import Wire
+from ds01_spawner.client.models.base import Problem, Wire
 from ds01_spawner.client.models.making import Place
 
 
@@ -46,6 +46,29 @@ class Servers(Wire):
     named_limit: int | None
     """How many the hub lets one have beside the unnamed one; `null` where nobody said."""
     servers: tuple[Server, ...]
+
+
+class ServerSize(Wire):
+    """A GPU size that a server of one's own may be asked for with."""
+
+    size: str
+    """As it is asked for: `none`, `full`, or a profile."""
+    memory_bytes: int | None
+    """Of one GPU slot of it; `null` for none."""
+    equivalents: float
+    """What share of a whole GPU it is."""
+    most: int
+    """How many of them one server may have."""
+    place: int = 0
+    """The place in the queue that asking now would give; 0: it would be had now."""
+    refused: Problem | None = None
+    """Why it cannot be had now."""
+
+
+class ServerOptions(Wire):
+    """What one may start a server with, now. What the policy forbids is not in it."""
+
+    sizes: tuple[ServerSize, ...]
 
 
 class ServerRequest(Wire):

@@ -176,6 +176,9 @@ class Ticket(Wire):
     since: datetime
     reason: str
     """What it waits for."""
+    expected_seconds: float | None = None
+    """How long it is likely to take from now on: an estimate to five minutes; `null` where nothing
+    tells."""
 
 
 class Queue(Wire):

@@ -21,6 +21,7 @@ from ds01_spawner.domain.errors import (
     NotFound,
     Unavailable,
 )
+from ds01_spawner.domain.expected_wait import coarse
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask, Stream, StreamEvent
 from ds01_spawner.gateway.api.builds import caller_of
 from ds01_spawner.gateway.api.containers import view
@@ -63,7 +64,7 @@ class _Job:
     granted: bool = False
     abandoned: bool = False
     container_id: str = ""
-    place: tuple[int, int, str] | None = None
+    place: tuple[int, int, str, float | None] | None = None
     is_simulated: bool = False
 
     def tell(self, name: str, value: m.Place | m.Step) -> None:
@@ -72,7 +73,8 @@ class _Job:
 
     def queued(self, queued: Queued) -> None:
         """Tell the place, when it is another."""
-        place = queued.place, queued.length, queued.reason
+        expected = coarse(queued.wait)
+        place = queued.place, queued.length, queued.reason, expected
         if place == self.place:
             return
         self.place = place
@@ -84,6 +86,7 @@ class _Job:
                 reason=queued.reason,
                 gpu=str(queued.ticket.gpu),
                 waited_seconds=round(time.monotonic() - self.began, 3),
+                expected_seconds=expected,
             ),
         )
 

@@ -20,6 +20,7 @@ from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.names import shown
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.builds import caller_of
+from ds01_spawner.gateway.api.images import Listed
 from ds01_spawner.gateway.docker.containers.lookup import Owned
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.images.lookup import OwnImages, image_path
@@ -39,8 +40,9 @@ _DELETE_SECONDS = 120.0
 class ImageDetails:
     """Answers about images, in full."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, listed: Listed) -> None:
         self._api = api
+        self._listed = listed
 
     def handlers(self) -> Mapping[str, Answer]:
         """By the operation of their route."""
@@ -107,8 +109,7 @@ class ImageDetails:
             return catalogue, frozenset(filter(may_pull, catalogue.bases())), largest
 
         catalogue, fetchable, largest = await ask.run(self._api, read)
-        listed = checked(await self._api.engine.ask("GET", "/images/json")).value or ()
-        return image_options(catalogue, fetchable, listed, largest)
+        return image_options(catalogue, fetchable, await self._listed(), largest)
 
     async def prune(self, ask: Ask) -> m.Pruned:
         """Delete one's own that nothing uses; or say which."""

@@ -13,8 +13,10 @@ from ds01_spawner.domain.labels import Interface, name_of
 from ds01_spawner.domain.names import shown
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.requester import Requester
+from ds01_spawner.gateway.api.shared_reading import SharedReading
 from ds01_spawner.gateway.docker.containers.lookup import owner
 from ds01_spawner.gateway.docker.reading.image_names import own_reference
+from ds01_spawner.gateway.wire.call import EngineLink
 from ds01_spawner.gateway.wire.engine_answers import checked
 from ds01_spawner.policy.image_references import own_repository
 from ds01_spawner.policy.images import ImageCatalogue, ImageEntry
@@ -22,11 +24,25 @@ from ds01_spawner.policy.images import ImageCatalogue, ImageEntry
 _DELETE_SECONDS = 120.0
 
 
+Listed = SharedReading[Sequence[Mapping[str, Any]]]
+"""What the engine has, as `GET /images/json` shows it: 0.1 s of its CPU."""
+
+
+def listed_by(engine: EngineLink) -> Listed:
+    """Asks the engine."""
+
+    async def read() -> Sequence[Mapping[str, Any]]:
+        return checked(await engine.ask("GET", "/images/json")).value or ()
+
+    return SharedReading(read)
+
+
 class Images:
     """Answers about images."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, listed: Listed) -> None:
         self._api = api
+        self._listed = listed
 
     def handlers(self) -> Mapping[str, Answer]:
         """By the operation of their route."""
@@ -39,8 +55,7 @@ class Images:
             return platform.images, _group(platform, ask.requester)
 
         catalogue, group = await ask.run(self._api, offered)
-        present = checked(await self._api.engine.ask("GET", "/images/json")).value or ()
-        return offered_images(catalogue, group, ask.requester.user, present)
+        return offered_images(catalogue, group, ask.requester.user, await self._listed())
 
     async def delete(self, ask: Ask) -> m.Removed:
         """Delete one of one's own, by what its owner calls it."""

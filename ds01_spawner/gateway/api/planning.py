@@ -11,6 +11,7 @@ from ds01_spawner.domain.errors import (
     Refused,
     Unavailable,
 )
+from ds01_spawner.domain.expected_wait import coarse
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.request import GpuRequest, LaunchRequest
 from ds01_spawner.domain.units import format_size
@@ -102,6 +103,7 @@ class Planning:
                 reason=foreseen.reason,
                 gpu=str(gpu),
                 waited_seconds=0.0,
+                expected_seconds=coarse(foreseen.wait),
             )
             if wait_of(wanted) is None:
                 words = f"No {str(gpu).removeprefix('1 ')} is free now. {foreseen.reason}"

@@ -12,7 +12,9 @@ from ds01_spawner.composition import Platform
 from ds01_spawner.domain import names
 from ds01_spawner.domain.allocation import Ticket
 from ds01_spawner.domain.errors import Conflict, NotFound, Unavailable
+from ds01_spawner.domain.expected_wait import coarse
 from ds01_spawner.domain.labels import Interface
+from ds01_spawner.domain.queue import Standing
 from ds01_spawner.domain.quota import own_name
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask, Stream, StreamEvent
 from ds01_spawner.gateway.api.hub_servers import HubServers
@@ -132,10 +134,15 @@ def shown(platform: Platform, situation: Situation) -> m.Queue:
                 priority=entry.priority,
                 since=entry.since,
                 reason=entry.reason,
+                expected_seconds=coarse(_wait(standing, situation)),
             )
             for standing, entry in zip(standings, queue_entries(standings), strict=True)
         ),
     )
+
+
+def _wait(standing: Standing, situation: Situation) -> timedelta | None:
+    return situation.likely_wait(standing.ticket.gpu, standing.place) if standing.place else None
 
 
 def _of(queue: m.Queue, user: str | None) -> m.Queue:

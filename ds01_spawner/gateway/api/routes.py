@@ -87,6 +87,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET",    "/containers/{name}/logs/events", "followLogs",     _S, None,             "A container's output: the last lines, and what comes.", m.LogsQuery, errors=(404,), cost=3, stream=(("log", m.LogText), ("end", m.LogEnd), ("problem", m.Problem))),
 
     Route("GET",    "/servers",                     "listServers",      _S, m.Servers,        "Your JupyterLab servers in the hub, running or not.", cost=2),
+    Route("GET",    "/servers/options",             "getServerOptions", _S, m.ServerOptions,  "GPU sizes that a server of yours may have now, or after a wait.", cost=2),
     Route("POST",   "/servers",                     "startServer",      _S, None,             "Have the hub start a server, after a wait for a GPU if need be. It goes on when the connection is closed.", body=m.ServerRequest, errors=(404, 409), stream=(("place", m.Place), ("step", m.Step), ("end", m.Server), ("problem", m.Problem)), cost=5),
     Route("DELETE", "/servers/{name}",              "stopServer",       _S, m.Server,         "Have the hub stop a server, or break off its start; `jupyter` is the unnamed one.", errors=(404, 409), cost=5),
 

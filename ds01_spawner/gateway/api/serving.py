@@ -17,7 +17,7 @@ from ds01_spawner.gateway.api.gpus import Gpus
 from ds01_spawner.gateway.api.handler import Served
 from ds01_spawner.gateway.api.history import History
 from ds01_spawner.gateway.api.image_details import ImageDetails
-from ds01_spawner.gateway.api.images import Images
+from ds01_spawner.gateway.api.images import Images, listed_by
 from ds01_spawner.gateway.api.keys import Keys
 from ds01_spawner.gateway.api.logs import Logs
 from ds01_spawner.gateway.api.me import Me
@@ -45,6 +45,7 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
     """
     queue, builds, creating, stats = Queue(api), Builds(api), Creating(api), Stats(api)
     logs, servers = Logs(api), Servers(api)
+    listed = listed_by(api.engine)
     groups: tuple[_Group, ...] = (
         Me(api),
         Containers(api),
@@ -57,8 +58,8 @@ def served_by(api: Api, rate: Rate | None = None) -> Served:
         AttributionRows(api),
         UsageRows(api),
         queue,
-        Images(api),
-        ImageDetails(api),
+        Images(api, listed),
+        ImageDetails(api, listed),
         builds,
         History(api),
         Policies(api),

@@ -29,7 +29,8 @@ def form_of(content_type: str, body: bytes) -> dict[str, str]:
 def _merged(
     fields: Mapping[str, Sequence[bytes]], files: Mapping[str, Sequence[bytes]]
 ) -> dict[str, Sequence[bytes]]:
-    found = dict(fields)
+    # Where no file was chosen, browsers send an empty one without a name, which is read as a field.
+    found = {name: [each for each in sent if each] or sent[:1] for name, sent in fields.items()}
     found.update({name: values for name, values in files.items() if any(values)})
     if len(found) > MOST_FIELDS:
         raise InvalidRequest(f"The form has {len(found)} fields; {MOST_FIELDS} are the most.")

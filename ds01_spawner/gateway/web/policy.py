@@ -8,6 +8,8 @@ from ds01_spawner.client import models as m
 from ds01_spawner.client.models import Role
 from ds01_spawner.gateway.web.page import Action, Facts, Page, Section, Visit
 
+NAMELESS = "everybody whom no file names"
+
 
 async def _explained(visit: Visit) -> Facts:
     found = await visit.ask("explainPolicy", m.PolicyExplanation, query=visit.query)
@@ -27,14 +29,20 @@ async def _preview(visit: Visit) -> Facts | None:
     preview = visit.answer if isinstance(visit.answer, m.Preview) else None
     return {
         "preview": preview,
-        "people": () if preview is None else by_person(preview.changes),
+        "groups": () if preview is None else who_alike(preview.changes),
         "text": visit.form.get("text", ""),
     }
 
 
-def by_person(changes: Iterable[m.Changed]) -> list[tuple[str | None, list[m.Changed]]]:
-    """Changes of each person together; `None` is everybody who is not named."""
-    return [(user, list(each)) for user, each in groupby(changes, lambda change: change.user)]
+def who_alike(changes: Iterable[m.Changed]) -> list[tuple[list[str], list[m.Changed]]]:
+    """Whom the same changes meet, and these changes."""
+    found: dict[tuple[tuple[str, str, str], ...], tuple[list[str], list[m.Changed]]] = {}
+    for user, group in groupby(changes, lambda change: change.user):
+        theirs = list(group)
+        alike = tuple((each.key, each.before, each.after) for each in theirs)
+        people, _ = found.setdefault(alike, ([], theirs))
+        people.append(NAMELESS if user is None else user)
+    return list(found.values())
 
 
 POLICY = Page(

@@ -57,6 +57,9 @@
     const place = `Place ${event.place} of ${event.length} in the queue`;
     box.querySelector("strong").textContent = place;
     box.querySelector("span").textContent = event.reason ?? "";
+    const wait = find("ds01-wait");
+    wait.hidden = !event.wait;
+    wait.querySelector("span").textContent = event.wait ?? "";
     document.title = `${place} · DS01`;
   };
   const finish = () => {
@@ -89,7 +92,7 @@
   const source = new EventSource(page.dataset.progress);
   source.onmessage = (message) => {
     const event = JSON.parse(message.data);
-    if (cancelling) { return; }
+    if (cancelling || event.refusal) { return; } // why it failed comes with the hub's next word
     if (event.ready) {
       show({ step: "ready", progress: 100, message: "Opening it" });
       finish();

@@ -11,9 +11,11 @@ from ds01_spawner.domain.errors import (
     DS01Error,
     Forbidden,
     NotFound,
+    QuotaExceeded,
     Refused,
     Unavailable,
 )
+from ds01_spawner.domain.refusal_facts import facts_of, header_of
 from ds01_spawner.ports import HubStep, ServerState
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -120,6 +122,17 @@ async def test_what_the_spawner_refuses_keeps_its_kind_and_its_words(
         assert message in str(refused.value)
 
 
+async def test_what_the_spawner_refuses_has_its_figures() -> None:
+    quota = QuotaExceeded("2 of 2.", "Stop one.", limit="l", used=2, asked=1, allowed=2)
+    answer = httpx.Response(403, json={"message": "2 of 2."}, headers=header_of(quota))
+    with pytest.raises(QuotaExceeded) as refused:
+        await api(answer).start("alice", "", {})
+    assert (refused.value.next_step, refused.value.used) == ("Stop one.", 2)
+    told = {"step": "limits", "message": str(quota), "refusal": facts_of(quota)}
+    with pytest.raises(QuotaExceeded, match=r"2 of 2\. Stop one\."):
+        await _steps(stream(told, {"failed": True, "message": "Spawn failed: 2 of 2."}))
+
+
 def stream(*events: object) -> httpx.Response:
     text = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
     return httpx.Response(200, text=f"\n\n{text}")
@@ -130,7 +143,7 @@ async def _steps(answer: Answer | httpx.Response) -> list[HubStep]:
 
 
 async def test_steps_come_until_the_server_is_ready() -> None:
-    place = {"place": 2, "length": 3, "reason": "busy"}
+    place = {"place": 2, "length": 3, "reason": "busy", "wait": "…", "wait_seconds": 600}
     told = await _steps(
         stream(
             {"progress": 5, "message": "Checking", "step": "limits"},
@@ -142,7 +155,7 @@ async def test_steps_come_until_the_server_is_ready() -> None:
     )
     assert told == [
         HubStep("limits", "Checking"),
-        HubStep("queue", "Waiting", 2, 3, "busy"),
+        HubStep("queue", "Waiting", 2, 3, "busy", 600),
         HubStep("start", "Of another spawner"),
     ]
 

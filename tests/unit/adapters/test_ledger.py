@@ -3,6 +3,7 @@ import os
 import signal
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,6 +85,28 @@ def test_a_lock_that_is_not_got_in_time_is_unavailable_and_nothing_is_kept(path:
     assert count(other) == 0
     one.close()
     other.close()
+
+
+def test_threads_of_one_process_ask_for_the_lock_one_after_the_other(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, asked = SqliteLedger(path), list[float]()
+    monkeypatch.setattr("ds01_spawner.adapters.ledger.file.time.sleep", asked.append)
+    with ThreadPoolExecutor(8) as threads:
+        with ledger.transaction():
+            counting = [threads.submit(count, ledger) for _ in range(8)]
+        assert [each.result(timeout=30) for each in counting] == [0] * 8
+    assert asked == [], "none of them asked in vain"
+    ledger.close()
+
+
+def test_a_thread_waits_no_longer_than_a_process_does(path: Path) -> None:
+    ledger = SqliteLedger(path, lock_timeout_seconds=0.05)
+    with ThreadPoolExecutor(1) as threads:
+        with ledger.transaction(), pytest.raises(Unavailable, match="database is locked"):
+            threads.submit(count, ledger).result(timeout=30)
+        assert threads.submit(count, ledger).result(timeout=30) == 0
+    ledger.close()
 
 
 def test_a_file_that_is_no_ledger_is_unavailable_and_says_what_to_do(path: Path) -> None:

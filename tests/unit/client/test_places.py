@@ -50,6 +50,19 @@ def test_the_environment_says_where_the_api_is(
         assert said == (None if token is None else f"token {token}")
 
 
+def test_authorities_are_loaded_only_where_they_vouch_for_somebody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded = list[str]()
+    monkeypatch.setattr(
+        "ssl.SSLContext.load_verify_locations", lambda *_args, **more: loaded.append(str(more))
+    )
+    behind_hub("http://127.0.0.1:8000", "t").close()
+    assert loaded == []
+    behind_hub("https://hub.example.org", "t").close()
+    assert len(loaded) == 1
+
+
 def test_without_anything_the_usual_socket_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

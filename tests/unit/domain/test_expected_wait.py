@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from ds01_spawner.domain.allocation import UsageInterval
-from ds01_spawner.domain.expected_wait import expected_wait, typical_hold
+from ds01_spawner.domain.expected_wait import coarse, expected_wait, typical_hold
 from fakes.clock import EPOCH
 
 HOUR = timedelta(hours=1)
@@ -51,3 +51,13 @@ def test_the_wait_is_what_comes_first(
     wait: timedelta | None,
 ) -> None:
     assert expected_wait(place, slots, hold, known) == wait
+
+
+@pytest.mark.parametrize(
+    ("minutes", "told"), [(None, None), (0, 5), (2, 5), (7.4, 5), (7.6, 10), (121, 120)]
+)
+def test_what_is_told_again_and_again_is_told_to_five_minutes(
+    minutes: float | None, told: int | None
+) -> None:
+    wait = None if minutes is None else timedelta(minutes=minutes)
+    assert coarse(wait) == (None if told is None else told * 60)

@@ -75,7 +75,7 @@ def busy_lab() -> GpuStatus:
         ),
     )
     found = occupancy(snapshot, [reservation("dave", SLOTS["0:2"])], lambda *_: HOLD, EPOCH)
-    return gpu_status(snapshot, found, ["GPU 0 should be a whole card."])
+    return gpu_status(snapshot, found, ["GPU 0 should be a whole GPU."])
 
 
 def shown(status: GpuStatus, width: int = 80) -> str:
@@ -133,7 +133,7 @@ def test_the_json_is_json_and_tells_source_and_problems() -> None:
     assert found["source"] == "simulated"
     assert found["problems"] == [
         "GPU slot 3: the driver does not say what runs on it, so nobody is given it.",
-        "GPU 0 should be a whole card.",
+        "GPU 0 should be a whole GPU.",
     ]
 
 

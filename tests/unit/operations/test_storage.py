@@ -3,13 +3,13 @@ from datetime import timedelta
 
 import pytest
 
+from ds01_spawner.domain import page_words as wording
 from ds01_spawner.domain.errors import QuotaExceeded, Unavailable
 from ds01_spawner.domain.notice import Notice
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.domain.storage import KERNEL, Folder, StorageUse
 from ds01_spawner.operations.storage import IN_USE_EVERY, OUT_OF_USE_EVERY, Storage
 from ds01_spawner.ports import LedgerTransaction
-from ds01_spawner.spawner import wording
 from fakes.lab import POLICY, Lab
 from fakes.storage import FakeStorageMeter
 

@@ -79,7 +79,7 @@ def test_reads_every_key() -> None:
             "gpu-config.yaml:3: simulated.gpus.0: NVIDIA A100-SXM4-40GB can hold 4g.20gb only 1",
         ),
         ("simulated:\n  gpus:\n    - {mig: [1g.6gb]}", "has no profile 1g.6gb; it has 1g.5gb"),
-        ("simulated:\n  gpus:\n    - {model: RTX-A6000, mig: [1g.6gb]}", "the card has no MIG"),
+        ("simulated:\n  gpus:\n    - {model: RTX-A6000, mig: [1g.6gb]}", "this GPU has no MIG"),
         ("simulated:\n  seed: ''", "simulated.seed"),
     ],
 )
@@ -129,8 +129,8 @@ def test_a_card_without_plan_is_taken_as_it_is() -> None:
             "gpus:\n  0: {mig: [7g.40gb]}",
             "GPU 0 is 1g.5gb + 2g.10gb; gpu-config.yaml wants 7g.40gb.",
         ),
-        ("gpus:\n  0: {mig: []}", "GPU 0 is 1g.5gb + 2g.10gb; gpu-config.yaml wants a whole card."),
-        ("gpus:\n  1: {mig: [7g.40gb]}", "GPU 1 is a whole card; gpu-config.yaml wants 7g.40gb."),
+        ("gpus:\n  0: {mig: []}", "GPU 0 is 1g.5gb + 2g.10gb; gpu-config.yaml wants a whole GPU."),
+        ("gpus:\n  1: {mig: [7g.40gb]}", "GPU 1 is a whole GPU; gpu-config.yaml wants 7g.40gb."),
         ("gpus:\n  2: {}", "gpu-config.yaml plans GPU 2, which this machine does not have."),
     ],
 )

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from ds01_spawner.domain.errors import InvalidRequest, NotFound
 from ds01_spawner.gateway.docker.dockerfile.parsing import Instruction, parse_dockerfile
 from ds01_spawner.gateway.docker.dockerfile.plan import plan_build
+from ds01_spawner.recipes import clients
 from ds01_spawner.recipes.catalogue import Catalogue
 from ds01_spawner.recipes.dockerfile import written
 from ds01_spawner.recipes.dockerfile_reading import kept, step_of, steps
@@ -96,6 +98,34 @@ def test_nobody_becomes_root_and_nothing_of_a_person_is_in_it() -> None:
     text = written(EVERYTHING, EVERYWHERE, "thesis")
     assert "sudo" not in text
     assert instructions(text)[-2].emitted() == "USER 1000:1000"
+
+
+def test_a_server_of_it_has_the_wizards_and_the_program() -> None:
+    text = written(Recipe("cpu"), EVERYWHERE, "thesis")
+    for package in ("ds01_spawner", "ds01_cli", "ds01_widgets"):
+        assert f"dist-packages/{package} /opt/ds01/platform/{package}/" in text
+    assert "> /opt/ds01/bin/ds01 && chmod 755 /opt/ds01/bin/ds01" in text
+    pinned = Recipe("cpu", pip=("pydantic==2.10.0",))
+    last = [word for word in words(written(pinned, EVERYWHERE, "t")) if "pydantic" in word]
+    assert last == ["pydantic>=2.10", "pydantic==2.10.0"], "what somebody pins comes later"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "catalogue"),
+    [(Recipe("cpu", jupyter=False), EVERYWHERE), (Recipe("cpu"), STARTER)],
+    ids=["no-server", "nowhere-to-take-them-from"],
+)
+def test_an_image_without_wizards_has_nothing_of_them(recipe: Recipe, catalogue: Catalogue) -> None:
+    text = written(recipe, catalogue, "thesis")
+    assert "ds01_widgets" not in text
+    assert "'typer" not in text
+
+
+def test_what_the_wizards_need_is_what_the_package_asks_for() -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    asked = [*project["dependencies"], *extras["cli"], *extras["widgets"]]
+    assert sorted(clients.PACKAGES) == sorted(asked)
 
 
 def test_settings_of_the_server_stay_in_a_stage_that_is_not_kept() -> None:

@@ -5,7 +5,6 @@ from typing import Any, cast
 import pytest
 
 from ds01_spawner.composition import Platform
-from ds01_spawner.domain.allocation import UsageInterval
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.operations.image_shelf import ImageShelf
 from ds01_spawner.policy.images import ImageCatalogue, parse_images
@@ -157,15 +156,7 @@ def test_the_wait_is_told_once_there_is_something_to_tell_it_from() -> None:
     lab = Lab(probe=FakeProbe(machine(card(0, "1g.5gb"))))
     lab.run("bob")
     assert "Expected wait" not in shown(lab).text
-    now = lab.clock.now()
-    with lab.ledger.transaction() as transaction:
-        ends = [now - timedelta(hours=hours) for hours in range(5)]
-        transaction.put_usage(
-            [
-                UsageInterval(str(end), "u", "bob", 0.1, end - timedelta(hours=2), end)
-                for end in ends
-            ]
-        )
+    lab.held_lately(timedelta(hours=2))
     assert "Expected wait: about 2 hours." in shown(lab).text
 
 

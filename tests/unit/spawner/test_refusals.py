@@ -13,6 +13,7 @@ from ds01_spawner.domain.errors import (
     QuotaExceeded,
     Unavailable,
 )
+from ds01_spawner.domain.refusal_facts import HEADER, error_in_header
 from ds01_spawner.spawner.refusals import as_spawn_exception
 
 QUOTA = QuotaExceeded(
@@ -43,6 +44,7 @@ def test_each_error_has_its_reason_its_status_and_its_words(
     assert (translated.reason, translated.status_code) == (reason, status)
     assert translated.jupyterhub_message == str(error)
     assert error.message in str(translated)
+    assert not translated.headers or error_in_header(translated.headers[HEADER]) is not None
 
 
 def test_what_people_typed_is_escaped_for_pages() -> None:

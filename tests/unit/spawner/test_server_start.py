@@ -203,6 +203,18 @@ async def test_who_waits_hears_their_place_and_is_served_by_itself(lab: Lab) -> 
     assert lab.taken() == {"0:0": "alice"}
 
 
+async def test_who_waits_hears_how_long_it_is_likely_to_take(lab: Lab) -> None:
+    lab.run("bob")
+    lab.held_lately(timedelta(hours=2))
+    start = Start(lab)
+    task = start.go()
+    await until(lab.tickets)
+    waits = start.steps.told[-1]
+    assert (waits["wait"], waits["wait_seconds"]) == ("about 2 hours", 7200)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_who_does_not_want_to_wait_is_told_the_place(lab: Lab) -> None:
     lab.run("bob")
     start = Start(lab)

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -8,8 +8,6 @@ from ds01_spawner.client.problems import problem_of
 from ds01_spawner.domain.errors import (
     Conflict,
     DS01Error,
-    Forbidden,
-    NoCapacity,
     QuotaExceeded,
     Unavailable,
 )
@@ -18,7 +16,6 @@ from ds01_widgets.views.launch_server import LaunchServer
 from fakes.api_app import NOW, Asked, FakeApi, server
 
 GIB = 1024**3
-WHOLE_GPUS = Forbidden("Whole GPUs are not part of your limits.", "Choose a part.")
 
 
 def slot(
@@ -51,31 +48,27 @@ SLOTS = (
 )
 
 
-def limits(**values: float | None) -> m.PolicyExplanation:
-    found = {
-        key: m.LimitValue(value=value, words=str(value), origin="defaults", source=None)
-        for key, value in values.items()
-    }
-    return m.PolicyExplanation(user="alice", group=None, groups=(), limits=found)
-
-
-def plans(
-    refused: Mapping[str, DS01Error] | None = None, places: Mapping[str, int] | None = None
-) -> Callable[[Asked], m.Plan]:
-    def answer(asked: Asked) -> m.Plan:
-        size = asked.body.gpu
-        error = (refused or {}).get(size)
-        place = (places or {}).get(size, 0)
-        waits = m.Place(place=place, length=place, reason="", gpu=size, waited_seconds=0)
-        return m.Plan(
-            sentences=(),
-            name=None,
-            image=None,
-            would_wait=waits if place else None,
-            refused=None if error is None else problem_of(error),
+def sizes(
+    refused: Mapping[str, DS01Error] | None = None,
+    places: Mapping[str, int] | None = None,
+    most: Mapping[str, int] | None = None,
+) -> tuple[m.ServerSize, ...]:
+    """All but whole GPUs, unless it is said how many of those one may have."""
+    offered = {"none": 0.0, "1g.5gb": 1 / 7, "full": 1.0}
+    if "full" not in (most or {}):
+        del offered["full"]
+    errors = {size: problem_of(error) for size, error in (refused or {}).items()}
+    return tuple(
+        m.ServerSize(
+            size=size,
+            memory_bytes=5 * GIB,
+            equivalents=equivalents,
+            most=(most or {}).get(size, 1),
+            place=(places or {}).get(size, 0),
+            refused=errors.get(size),
         )
-
-    return answer
+        for size, equivalents in offered.items()
+    )
 
 
 def image(key: str | None, **facts: Any) -> m.Image:
@@ -96,10 +89,7 @@ MINE = image(None, reference="ds01-alice/thesis:latest", title="thesis:latest", 
 @pytest.fixture
 def lab(api: FakeApi) -> FakeApi:
     api.answers["listGpus"] = lambda _asked: m.Gpus(taken_at=NOW, source="nvml", slots=SLOTS)
-    api.answers["planContainer"] = plans({"full": WHOLE_GPUS})
-    api.answers["getMe"] = lambda asked: api._get_me(asked).model_copy(
-        update={"explanation": limits(max_gpu_slots=2, max_gpu_slots_per_container=1)}
-    )
+    api.sizes = sizes()
     api.images = [image("starter", default=True), MINE]
     api.servers[""] = server("", state="stopped", started_at=None)
     return api
@@ -122,7 +112,7 @@ def view(model: LaunchServerModel) -> Iterator[LaunchServer]:
 def test_what_the_policy_refuses_is_not_offered(view: LaunchServer) -> None:
     assert view.gpu.options == (
         ("No GPU", "none"),
-        ("GPU with 5 GB (1g.5gb, 1/7 of a card)", "1g.5gb"),
+        ("GPU with 5 GB (1g.5gb, 1/7 of a GPU)", "1g.5gb"),
     )
     assert "1 of 2 free" in view.free.value
     assert "Whole" not in view.free.value
@@ -133,10 +123,7 @@ def test_another_policy_makes_another_wizard(
 ) -> None:
     view.gpu.value = "1g.5gb"
     assert view.count.layout.display == "none"
-    lab.answers["planContainer"] = plans()
-    lab.answers["getMe"] = lambda asked: lab._get_me(asked).model_copy(
-        update={"explanation": limits(max_gpu_slots=None, max_gpu_equivalents=1.0)}
-    )
+    lab.sizes = sizes(most={"1g.5gb": 2, "full": 1})
     model.load()
     assert [value for _, value in view.gpu.options] == ["none", "1g.5gb", "full"]
     assert view.gpu.value == "1g.5gb"
@@ -153,7 +140,7 @@ def test_a_limit_that_is_reached_is_said_and_cannot_be_chosen(
     full = QuotaExceeded(
         "2 of 2 GPU slots in use.", "Stop one.", limit="max_gpu_slots", used=2, asked=1, allowed=2
     )
-    lab.answers["planContainer"] = plans({"full": WHOLE_GPUS, "1g.5gb": full})
+    lab.sizes = sizes({"1g.5gb": full})
     model.load()
     assert [value for _, value in view.gpu.options] == ["none"]
     assert "2 of 2 GPU slots in use. Stop one." in view.free.value
@@ -162,15 +149,13 @@ def test_a_limit_that_is_reached_is_said_and_cannot_be_chosen(
 def test_what_is_to_be_waited_for_says_the_place(
     lab: FakeApi, model: LaunchServerModel, view: LaunchServer
 ) -> None:
-    lab.answers["planContainer"] = plans({"full": WHOLE_GPUS}, {"1g.5gb": 3})
+    lab.sizes = sizes(places={"1g.5gb": 3})
     model.load()
     view.gpu.value = "1g.5gb"
     assert "you would be number 3 in the queue" in view.hint.value
     view.wait.value = False
     assert "without waiting the server is not started" in view.hint.value
-    lab.answers["planContainer"] = plans(
-        {"1g.5gb": NoCapacity("None is free.", place=1)}, {"1g.5gb": 1}
-    )
+    lab.sizes = sizes(places={"1g.5gb": 1})
     model.load()
     view.wait.value = True
     assert "you would be the next" in view.hint.value
@@ -299,13 +284,13 @@ def test_what_one_may_have_is_asked_anew_when_a_server_ends_by_itself(
 ) -> None:
     lab.servers[""] = server("", gpu_slots=("0:1",))
     model.load()
-    plans_asked = lab.operations().count("planContainer")
+    asked_before = lab.operations().count("getServerOptions")
     with lab.client() as client:
         model._read(model.read(client))
-        assert lab.operations().count("planContainer") == plans_asked
+        assert lab.operations().count("getServerOptions") == asked_before
         lab.servers[""] = server("", state="stopped", started_at=None)
         model._read(model.read(client))
-    assert lab.operations().count("planContainer") > plans_asked
+    assert lab.operations().count("getServerOptions") > asked_before
     assert view.start.layout.display is None
 
 

@@ -5,14 +5,13 @@ from pathlib import Path
 import pytest
 
 from ds01_spawner.client import models as m
-from ds01_spawner.client.problems import problem_of
-from ds01_spawner.domain.errors import Forbidden, Unavailable
+from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.recipes.dockerfile_reading import kept
 from ds01_spawner.recipes.project import read_settings
 from ds01_spawner.recipes.starter import STARTER
 from ds01_widgets.models.project_init import ANY, DESCRIPTION, NAME, ProjectInitModel
 from ds01_widgets.views.project_init import ProjectInit
-from fakes.api_app import NOW, Asked, FakeApi, build
+from fakes.api_app import NOW, FakeApi, build
 
 SLOT = m.GpuSlot(
     slot="0:1",
@@ -33,9 +32,8 @@ SLOT = m.GpuSlot(
 FULL = SLOT.model_copy(update={"slot": "1", "profile": "full", "equivalents": 1.0})
 
 
-def plan(asked: Asked) -> m.Plan:
-    refused = problem_of(Forbidden("Not for you.")) if asked.body.gpu == "full" else None
-    return m.Plan(sentences=(), name=None, image=None, refused=refused)
+def size(name: str, equivalents: float) -> m.ServerSize:
+    return m.ServerSize(size=name, memory_bytes=None, equivalents=equivalents, most=1)
 
 
 @pytest.fixture
@@ -49,7 +47,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def model(api: FakeApi, home: Path) -> ProjectInitModel:
     assert home.is_dir()
     api.options = m.ImageOptions.model_validate(asdict(STARTER))
-    api.answers["planContainer"] = plan
+    api.sizes = (size("none", 0.0), size(str(SLOT.profile), 1 / 7))
     gpus = m.Gpus(taken_at=NOW, source="nvml", slots=(SLOT, FULL))
     api.answers["listGpus"] = lambda _asked: gpus
     model = ProjectInitModel(api.client)

@@ -1,14 +1,13 @@
 """GPU sizes that somebody may have: what the server has, without what the policy refuses them."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
 from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
 from ds01_spawner.client.problems import error_of
-from ds01_spawner.domain.errors import Forbidden, InvalidRequest
 from ds01_spawner.domain.gpu import FULL_PROFILE, UNKNOWN_PROFILE
 from ds01_spawner.domain.wording import size as size_words
 
@@ -57,22 +56,14 @@ class Free:
 def read_offers(client: Client, gpus: m.Gpus) -> tuple[GpuOffer, ...]:
     """What the person who asks may have: no GPU first, then from the smallest size on.
 
-    Each size is planned for by the server; one that it forbids is left out.
-
     Args:
         client: Of whom it is asked.
         gpus: What the server has.
     """
-    explanation = client.me().explanation
-    limits = {} if explanation is None else explanation.limits
-    slots = _by_size(gpus)
-    none = _planned(client, GpuOffer(NONE, "No GPU"))
-    found = [none] if none is not None else []
-    for size, same in slots.items():
-        most = _most(same, limits)
-        offer = _planned(client, GpuOffer(size, title_of(same[0]), most)) if most else None
-        found += [offer] if offer is not None else []
-    return tuple(found)
+    titles = {size: title_of(same[0]) for size, same in _by_size(gpus).items()}
+    titles[NONE] = "No GPU"
+    sizes = client.server_options().sizes
+    return tuple(_offer(each, titles[each.size]) for each in sizes if each.size in titles)
 
 
 def free_of(gpus: m.Gpus, offers: Iterable[GpuOffer]) -> tuple[Free, ...]:
@@ -88,11 +79,11 @@ def free_of(gpus: m.Gpus, offers: Iterable[GpuOffer]) -> tuple[Free, ...]:
 
 
 def title_of(slot: m.GpuSlot) -> str:
-    """What a slot is, for people: `GPU with 5 GB (1g.5gb, 1/7 of a card)`."""
+    """What a slot is, for people: `GPU with 5 GB (1g.5gb, 1/7 of a GPU)`."""
     memory = "" if slot.memory_bytes is None else f" with {size_words(slot.memory_bytes)}"
     if slot.profile == FULL_PROFILE:
         return f"Whole GPU{memory}"
-    share = "" if slot.equivalents is None else f", {_share(slot.equivalents)} of a card"
+    share = "" if slot.equivalents is None else f", {_share(slot.equivalents)} of a GPU"
     return f"GPU{memory} ({slot.profile}{share})"
 
 
@@ -109,29 +100,6 @@ def _by_size(gpus: m.Gpus) -> dict[str, list[m.GpuSlot]]:
     return found
 
 
-def _most(slots: list[m.GpuSlot], limits: dict[str, m.LimitValue]) -> int:
-    each = slots[0].equivalents or 0.0
-    bounds = [len(slots), *_numbers(limits, "max_gpu_slots_per_container", "max_gpu_slots")]
-    for equivalents in _numbers(limits, "max_gpu_equivalents"):
-        bounds += [int(equivalents / each + 1e-9)] if each else []
-    return int(min(bounds))
-
-
-def _numbers(limits: dict[str, m.LimitValue], *keys: str) -> Iterator[float]:
-    for key in keys:
-        found = limits.get(key)
-        if found is not None and isinstance(found.value, (int, float)):
-            yield float(found.value)
-
-
-def _planned(client: Client, offer: GpuOffer) -> GpuOffer | None:
-    plan = client.plan(m.CreateRequest(gpu=offer.size, gpus=0 if offer.size == NONE else 1))
-    if plan.refused is None:
-        place = 0 if plan.would_wait is None else plan.would_wait.place
-        return GpuOffer(offer.size, offer.title, offer.most, place=place)
-    error = error_of(plan.refused)
-    if isinstance(error, (Forbidden, InvalidRequest)):
-        return None
-    if plan.would_wait is not None:
-        return GpuOffer(offer.size, offer.title, offer.most, place=plan.would_wait.place)
-    return GpuOffer(offer.size, offer.title, offer.most, str(error))
+def _offer(size: m.ServerSize, title: str) -> GpuOffer:
+    refused = "" if size.refused is None else str(error_of(size.refused))
+    return GpuOffer(size.size, title, size.most, refused, size.place)

@@ -81,7 +81,7 @@ class GpuStatusModel(Live[m.Gpus]):
         if self.found is None:
             return ()
         simulated = self.found.source == "simulated"
-        notes = ("These GPUs are simulated: no real card computes anything.",) if simulated else ()
+        notes = ("These GPUs are simulated: no real GPU computes anything.",) if simulated else ()
         return (*notes, *self.found.problems)
 
 

@@ -1,8 +1,11 @@
 """A first day, step by step: each step finds what is done already, and can be taken again."""
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
+from urllib.parse import quote
 
 from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
@@ -14,6 +17,7 @@ from ds01_spawner.home.first_day import Step
 from ds01_spawner.recipes.first_steps import first_steps
 from ds01_spawner.recipes.ssh_config import editor_link, host_of, to_copy
 from ds01_widgets.connecting import Connect, connect
+from ds01_widgets.handing_out import FIRST_GPU, FOLDER
 from ds01_widgets.models.first_look import Found, Offer, begun, look
 from ds01_widgets.models.wizard import Wizard
 from ds01_widgets.running import Job, Running
@@ -150,6 +154,15 @@ class OnboardingModel(Wizard):
         if not (self.found.container and self.found.home):
             return ""
         return editor_link(host_of(self.found.container), self.found.home)
+
+    def onward(self) -> str:
+        """Where to go on after the last step, in Markdown; empty where that notebook is not."""
+        notebook = Path.home() / FOLDER / FIRST_GPU
+        try:
+            there = os.path.relpath(notebook) if notebook.is_file() else ""
+        except OSError:  # the folder that one works in is gone
+            return ""
+        return f"Go on with a GPU: [Your first GPU]({quote(there)})" if there else ""
 
     def failed(self, error: DS01Error) -> None:
         """See `Wizard`."""

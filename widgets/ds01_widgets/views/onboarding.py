@@ -115,6 +115,7 @@ class Onboarding(View[OnboardingModel]):
         self._draw_container(step)
         parts.show(self.make, when=step.state == first_day.OPEN)
         parts.show_markdown(self.page, model.found.page)
+        parts.show_markdown(self.next, model.onward())
         self.progress.show(model.waiting or model.doing)
         parts.show(self.give_up, when=model.is_making)
         parts.show(self.onward, when=follows not in {None, step.name} and not model.busy)
@@ -217,7 +218,8 @@ class Onboarding(View[OnboardingModel]):
     def _first_steps(self) -> w.VBox:
         self.page = w.Output()
         self.keep = parts.button("Keep this page", self.model.finish, style="primary")
-        return w.VBox([self.page, parts.actions(self.keep)])
+        self.next = w.Output()
+        return w.VBox([self.page, parts.actions(self.keep), self.next])
 
     def _choose(self, _change: object) -> None:
         if not self.drawing:

@@ -204,7 +204,11 @@ async def test_a_place_in_the_queue_is_seen_and_given_up(lab: ApiLab) -> None:
     lab.hub.add("alice", "thesis")
     (mine,) = (await lab.ask("alice", "GET", "/queue")).body["tickets"]
     assert (mine["id"], mine["name"], mine["place"], mine["length"]) == (ticket.id, "thesis", 1, 1)
-    assert len((await lab.ask("mia", "GET", "/queue")).body["tickets"]) == 1
+    assert mine["expected_seconds"] is None, "nothing was given back yet"
+    lab.lab.held_lately(timedelta(hours=1))
+    (mine,) = (await lab.ask("mia", "GET", "/queue")).body["tickets"]
+    assert mine["expected_seconds"] > 0
+    assert mine["expected_seconds"] % 300 == 0
     told = await lab.ask("alice", "DELETE", f"/queue/{ticket.id}")
     assert told.body == {"name": "thesis"}
     assert lab.lab.tickets() == ()

@@ -2,18 +2,19 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from ds01_spawner.domain.errors import Forbidden, Refused
+from ds01_spawner.domain.errors import Forbidden, NoCapacity, QuotaExceeded, Refused
 from ds01_spawner.ports import HubStep, ServerState
 from fakes.api_lab import ApiLab, Told
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(60)]
 
 LIMITS = HubStep("limits", "Checking your limits")
-WAITS = HubStep("queue", "Waiting for a GPU: place 1 of 2. Busy.", 1, 2, "2 in use.")
+WAITS = HubStep("queue", "Waiting for a GPU: place 1 of 2. Busy.", 1, 2, "2 in use.", 1200)
 
 
 def _events(told: Told) -> list[tuple[str, Any]]:
@@ -52,6 +53,25 @@ async def test_whom_the_hub_does_not_know_has_none_and_is_told_why_none_starts(
     assert await _servers(lab) == []
     told = await lab.ask("alice", "POST", "/servers", {})
     assert (told.status, told.body["detail"]) == (404, "JupyterHub does not know you yet.")
+
+
+async def test_what_a_server_may_be_started_with_is_what_the_form_offers(lab: ApiLab) -> None:
+    told = await lab.ask("alice", "GET", "/servers/options")
+    assert told.status == 200, told.body
+    sizes = {each["size"]: each for each in told.body["sizes"]}
+    assert next(iter(sizes)) == "none"
+    assert "full" not in sizes, "what the policy forbids is not offered"
+    assert len(sizes) > 1
+    assert all(each["most"] == 1 and each["refused"] is None for each in sizes.values())
+
+
+async def test_a_quota_that_is_reached_is_told_with_each_size(lab: ApiLab) -> None:
+    for name in ("one", "two"):
+        lab.server("alice", name)
+    sizes = (await lab.ask("alice", "GET", "/servers/options")).body["sizes"]
+    told = {each["size"]: each["refused"] for each in sizes}
+    assert told.pop("none") is None
+    assert {each["type"] for each in told.values()} == {"urn:ds01:problem:quota"}
 
 
 async def test_a_server_that_runs_has_its_slots_its_end_and_what_was_asked_for(
@@ -115,7 +135,74 @@ async def test_what_fails_after_a_while_ends_the_stream_with_the_problem(lab: Ap
     assert _events(told)[-1][1]["detail"] == "The start was cancelled."
 
 
-@pytest.mark.parametrize("state", ["starting", "running", "stopping"])
+async def test_figures_and_next_step_of_a_refusal_are_told_as_without_the_hub(lab: ApiLab) -> None:
+    lab.spawning.people["alice"] = {}
+    lab.spawning.refusal = QuotaExceeded(
+        "2 of 2 in use.", "Stop one.", limit="l", used=2, asked=1, allowed=2, holders=("x",)
+    )
+    told = (await lab.ask("alice", "POST", "/servers", {})).body
+    assert (told["type"], told["next_step"]) == ("urn:ds01:problem:quota", "Stop one.")
+    assert (told["limit"], told["used"], told["asked"], told["allowed"]) == ("l", 2, 1, 2)
+    assert told["holders"] == ["x"]
+    lab.spawning.refusal = NoCapacity("Nothing is free.", "Tick the box.", place=2)
+    told = (await lab.ask("alice", "POST", "/servers", {"wait": False})).body
+    assert (told["type"], told["place"]) == ("urn:ds01:problem:capacity", 2)
+    assert "`wait`" in told["next_step"]
+
+
+async def test_who_asks_again_for_a_start_that_is_under_way_is_told_of_it(lab: ApiLab) -> None:
+    wanted = {"name": "thesis", "image": "starter", "gpu": "mig"}
+    options = {"image": "starter", "gpu": "mig", "gpu_count": 1, "wait": True}
+    began = lab.lab.clock.now() - timedelta(minutes=10)
+    lab.spawning.add("alice", "thesis", ServerState.STARTING, **options)
+    known = lab.spawning.people["alice"]
+    known["thesis"] = replace(known["thesis"], started_at=began)
+    lab.spawning.told = [LIMITS, WAITS]
+    told = await lab.ask("alice", "POST", "/servers", wanted)
+    assert [name for name, _ in _events(told)] == ["step", "place", "end"]
+    assert _events(told)[1][1]["waited_seconds"] == 600
+    assert _events(told)[1][1]["expected_seconds"] == 1200
+    assert _events(told)[-1][1]["state"] == "running"
+    assert (lab.spawning.started, lab.events("server.start")) == ([], [])
+
+
+async def test_whose_line_breaks_before_the_hub_has_answered_joins_too(lab: ApiLab) -> None:
+    lab.spawning.people["alice"] = {}
+    lab.spawning.told = [LIMITS]
+    lab.spawning.may_answer.clear()
+    lab.spawning.may_end.clear()
+    first = asyncio.ensure_future(lab.ask("alice", "POST", "/servers", {"gpu": "mig"}))
+    await _until(lambda: lab.spawning.started)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    other = await lab.ask("alice", "POST", "/servers", {"gpu": "none"})
+    assert (other.status, other.body["detail"]) == (
+        409,
+        "Your server is being started already, with other options.",
+    )
+    again = asyncio.ensure_future(lab.ask("alice", "POST", "/servers", {"gpu": "MIG"}))
+    lab.spawning.may_answer.set()
+    await _until(lambda: lab.spawning.listeners)
+    lab.spawning.may_end.set()
+    told = await again
+    assert told.status == 200, told.body
+    assert _events(told)[-1][0] == "end"
+    assert len(lab.spawning.started) == 1
+
+
+@pytest.mark.parametrize("asked", [{}, {"gpu": "mig"}, {"gpu": "2g.10gb", "gpu_count": 2}])
+async def test_another_start_than_the_one_under_way_is_refused(
+    lab: ApiLab, asked: dict[str, Any]
+) -> None:
+    lab.spawning.add("alice", "", ServerState.STARTING, gpu="2g.10gb", gpu_count=1, image="x")
+    told = await lab.ask("alice", "POST", "/servers", asked)
+    assert (told.status, told.body["next_step"]) == (
+        409,
+        "Wait for it, or cancel its start first.",
+    )
+
+
+@pytest.mark.parametrize("state", ["running", "stopping"])
 async def test_what_does_not_stand_still_is_not_started(lab: ApiLab, state: str) -> None:
     lab.spawning.add("alice", "thesis", ServerState(state))
     told = await lab.ask("alice", "POST", "/servers", {"name": "thesis"})

@@ -1,5 +1,7 @@
 import pytest
 
+from ds01_spawner.client.models import Changed
+from ds01_spawner.gateway.web.policy import NAMELESS, who_alike
 from fakes.api_lab import POLICY
 from fakes.web_lab import WebLab, section, text_of
 
@@ -35,6 +37,15 @@ async def test_an_edited_file_is_tried_and_nothing_is_written(lab: WebLab) -> No
     assert "max_gpu_slots 2 7" in said
     assert "max_gpu_slots: 7" in said  # what was pasted is still there
     assert file.read_text() == before
+
+
+def test_whom_the_same_changes_meet_stand_together() -> None:
+    def more(user: str | None, after: str) -> Changed:
+        return Changed(user=user, key="max_gpu_slots", before="2", after=after)
+
+    found = who_alike([more("anna", "3"), more("bob", "4"), more("çelik", "3"), more(None, "3")])
+    assert [people for people, _ in found] == [["anna", "çelik", NAMELESS], ["bob"]]
+    assert [[each.after for each in changes] for _, changes in found] == [["3"], ["4"]]
 
 
 async def test_a_broken_file_is_explained_by_line(lab: WebLab) -> None:

@@ -2,7 +2,7 @@
 # Written by ds01 image create. Change it as you like: ds01 sees that you did, builds
 # what you wrote, and writes over it only when you say --overwrite.
 # ds01-recipe: {"framework": "jax-cpu", "use_case": "audio", "pip": ["numpy>=1.26,<3", "tomli; python_version < \"3.11\"", "gymnasium[mujoco]"], "apt": ["g++"], "requirements": ["requirements.txt", "base.txt"]}
-# ds01-hash: 6bef71785f3f355e817b2cc6f600acd5
+# ds01-hash: 5a17c72b5d398be4436e1e018164b6ad
 
 FROM ds01/base:bookworm AS tools
 # Tools that every image has: Python, a shell's usual programs, and what SSH needs.
@@ -35,7 +35,7 @@ COPY .ds01-host/ /run/host/
 ENV PIP_CONFIG_FILE=/run/host/pip.conf
 # The Python environment that all packages go into; it sees those of the base.
 RUN python3 -m venv --system-site-packages /opt/ds01 \
- && { python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; echo /opt/ds01/notices; } \
+ && { python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; echo /opt/ds01/platform; } \
       > "$(/opt/ds01/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ds01.pth" \
  && /opt/ds01/bin/python -m pip install --no-cache-dir --upgrade pip
 ENV PATH=/opt/ds01/bin:$PATH VIRTUAL_ENV=/opt/ds01
@@ -44,13 +44,22 @@ RUN python -m pip install --no-cache-dir \
       'jax' \
       'flax' \
       'optax'
-# Jupyter.
+# Jupyter, and what the wizards of DS01 need.
 RUN python -m pip install --no-cache-dir \
       'ipykernel==7.*' \
       'ipywidgets==8.*' \
       'jupyterhub==6.1.*' \
       'jupyterlab==4.*' \
- && sed -i '1s/$/ -s/' /opt/ds01/bin/jupyterhub-singleuser
+      'httpx>=0.28' \
+      'packaging>=24' \
+      'platformdirs>=4.3' \
+      'pydantic>=2.10' \
+      'pyyaml>=6.0.2' \
+      'rich>=13.9' \
+      'typer>=0.15' \
+      'websockets>=14' \
+ && sed -i '1s/$/ -s/' /opt/ds01/bin/jupyterhub-singleuser \
+ && printf '#!/opt/ds01/bin/python -s\nfrom ds01_cli.main import main\nmain()\n' > /opt/ds01/bin/ds01 && chmod 755 /opt/ds01/bin/ds01
 # Data science.
 RUN python -m pip install --no-cache-dir \
       'matplotlib' \
@@ -107,7 +116,11 @@ COPY --from=packages /opt/ds01 /opt/ds01
 COPY --from=ds01/starter:latest /etc/bash.bashrc /etc/bash.bashrc
 COPY --from=ds01/starter:latest /usr/local/share/jupyter/labextensions/ds01-notices/ /opt/ds01/share/jupyter/labextensions/ds01-notices/
 COPY --from=ds01/starter:latest /usr/local/etc/jupyter/jupyter_server_config.d/ds01_notices.json /opt/ds01/etc/jupyter/jupyter_server_config.d/
-COPY --from=ds01/starter:latest /usr/local/lib/python3*/dist-packages/ds01_notices.py /opt/ds01/notices/
+COPY --from=ds01/starter:latest /usr/local/lib/python3*/dist-packages/ds01_notices.py /opt/ds01/platform/
+# Wizards for notebooks, and ds01 for terminals.
+COPY --from=ds01/starter:latest /usr/local/lib/python3*/dist-packages/ds01_spawner /opt/ds01/platform/ds01_spawner/
+COPY --from=ds01/starter:latest /usr/local/lib/python3*/dist-packages/ds01_cli /opt/ds01/platform/ds01_cli/
+COPY --from=ds01/starter:latest /usr/local/lib/python3*/dist-packages/ds01_widgets /opt/ds01/platform/ds01_widgets/
 ENV PATH=/opt/ds01/bin:$PATH VIRTUAL_ENV=/opt/ds01
 # Containers run as whoever starts them; this user is for elsewhere.
 ENV LANG=C.UTF-8 SHELL=/bin/bash HOME=/home/ds01

@@ -2,7 +2,7 @@
 # Written by ds01 image create. Change it as you like: ds01 sees that you did, builds
 # what you wrote, and writes over it only when you say --overwrite.
 # ds01-recipe: {"framework": "jax", "use_case": "rl"}
-# ds01-hash: dceba0ad1dc5aa940532a7c3a7531ee8
+# ds01-hash: 3a8859b8def372743acf6d60471477d6
 
 FROM ds01/base:bookworm
 # Tools that every image has: Python, a shell's usual programs, and what SSH needs.
@@ -29,7 +29,7 @@ RUN apt-get update \
  && echo 'PATH=${DS01_PATH:-/opt/ds01/bin:$PATH}' > /etc/profile.d/ds01.sh
 # The Python environment that all packages go into; it sees those of the base.
 RUN python3 -m venv --system-site-packages /opt/ds01 \
- && { python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; echo /opt/ds01/notices; } \
+ && { python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; echo /opt/ds01/platform; } \
       > "$(/opt/ds01/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ds01.pth" \
  && /opt/ds01/bin/python -m pip install --no-cache-dir --upgrade pip
 ENV PATH=/opt/ds01/bin:$PATH VIRTUAL_ENV=/opt/ds01

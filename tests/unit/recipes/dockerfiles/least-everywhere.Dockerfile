@@ -2,7 +2,7 @@
 # Written by ds01 image create. Change it as you like: ds01 sees that you did, builds
 # what you wrote, and writes over it only when you say --overwrite.
 # ds01-recipe: {"framework": "cpu", "jupyter": false, "data_science": false}
-# ds01-hash: 34ac3ea89e8572a0ee4fef90f0204f50
+# ds01-hash: 65c02c1e868c05ef94218c8a71485eaa
 
 FROM ds01/base:bookworm AS tools
 # Tools that every image has: Python, a shell's usual programs, and what SSH needs.
@@ -35,7 +35,7 @@ COPY .ds01-host/ /run/host/
 ENV PIP_CONFIG_FILE=/run/host/pip.conf
 # The Python environment that all packages go into; it sees those of the base.
 RUN python3 -m venv --system-site-packages /opt/ds01 \
- && { python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; echo /opt/ds01/notices; } \
+ && { python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; echo /opt/ds01/platform; } \
       > "$(/opt/ds01/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ds01.pth" \
  && /opt/ds01/bin/python -m pip install --no-cache-dir --upgrade pip
 ENV PATH=/opt/ds01/bin:$PATH VIRTUAL_ENV=/opt/ds01

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from ds01_spawner.domain import page_words as wording
 from ds01_spawner.domain.errors import (
     DS01Error,
     Forbidden,
@@ -11,7 +12,6 @@ from ds01_spawner.domain.errors import (
     Unavailable,
 )
 from ds01_spawner.domain.occupancy import SlotState
-from ds01_spawner.spawner import wording
 from ds01_spawner.spawner.refusals import as_spawn_exception
 
 JARGON = ("slot", "container", "MIG", "cgroup", "max_", "allow_full_gpu", "Docker", "ds01 ")

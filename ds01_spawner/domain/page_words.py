@@ -1,4 +1,4 @@
-"""What the pages of the hub say to people who know neither policy keys nor slots nor containers."""
+"""What pages say to people who know neither policy keys nor slots nor containers. Pure."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
