@@ -45,6 +45,7 @@ from ds01_spawner.adapters.jupyter_servers import DirectJupyterServers
 from ds01_spawner.adapters.keep_alive_files import WorkspaceKeepAliveFiles
 from ds01_spawner.adapters.leaving_mark import LeavingMark
 from ds01_spawner.adapters.ledger import SqliteLedger
+from ds01_spawner.adapters.machine_look import KernelMachineLook
 from ds01_spawner.adapters.membership_files import MembershipFiles
 from ds01_spawner.adapters.notice_board import FileNoticeBoard
 from ds01_spawner.adapters.personal_paths.paths import UnixPaths
@@ -57,6 +58,7 @@ from ds01_spawner.adapters.system_clock import SystemClock
 from ds01_spawner.adapters.system_zone import SystemZone
 from ds01_spawner.adapters.text_files import read_text
 from ds01_spawner.adapters.volume_folders import EngineVolumeFolders
+from ds01_spawner.domain.door import Finding
 from ds01_spawner.domain.errors import (
     Forbidden,
     NotFound,
@@ -86,6 +88,12 @@ from ds01_spawner.operations.door_list import Machine
 from ds01_spawner.operations.doors import Doors
 from ds01_spawner.operations.echoes import Echoes
 from ds01_spawner.operations.enforce import Enforcer, Terms
+from ds01_spawner.operations.health import Health
+from ds01_spawner.operations.health_machine import Machine as MachineHealth
+from ds01_spawner.operations.health_machine import machine_checks
+from ds01_spawner.operations.health_parts import Parts as PartsHealth
+from ds01_spawner.operations.health_parts import part_checks
+from ds01_spawner.operations.health_services import Services, service_checks
 from ds01_spawner.operations.image_shelf import ImageShelf
 from ds01_spawner.operations.isolation import Isolation
 from ds01_spawner.operations.keep_alive import KeepAlives
@@ -139,6 +147,9 @@ _DEFAULT_STATE = Path("/var/lib/ds01")
 _DEFAULT_RUN = Path("/run/ds01")
 _DEFAULT_EVENTS = Path("/var/log/ds01/events.jsonl")
 _GIB = 1024**3
+_EXPORTER_URL = "http://127.0.0.1:9484/-/healthy"
+_SECRETS = ("cookie-secret", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
+_SECRET_SETTINGS = (SERVICE_FILE, GATEWAY_FILE, PEOPLE_FILE, "hub.env")
 
 
 @dataclass(frozen=True, slots=True)
@@ -543,6 +554,73 @@ class Platform:
             clock=self.clock,
             audit=self.audit,
         )
+
+    def health(self, hub: Callable[[], HubClient | None], *, inside: bool = False) -> Health:
+        """Looks at everything; one for each who looks again and again.
+
+        Args:
+            hub: Gives the hub's API, where anything says where that is.
+            inside: Whether the gateway itself looks, which needs not be asked whether it answers.
+        """
+        look, directories = KernelMachineLook(), self.directories
+        parts = PartsHealth(
+            clock=self.clock,
+            engine=lambda: self.engine,
+            cgroups=lambda: self.cgroups,
+            probe=lambda: self.probe,
+            policy=lambda: self.policy,
+            ledger=lambda: self.ledger,
+            care=lambda: self.ledger,
+            ledger_path=str(directories.ledger),
+            accounts=self.accounts,
+            images=lambda: self.images,
+            machine=look,
+        )
+        services = Services(
+            clock=self.clock,
+            ledger=lambda: self.ledger,
+            hub=hub,
+            public_url=self._said("JUPYTERHUB_PUBLIC_URL"),
+            gateway=None if inside else HttpSocket(str(directories.gateway_socket)),
+            exporter_url=self._said("DS01_EXPORTER_URL") or _EXPORTER_URL,
+            machine=look,
+            doors=self._open_doors if os.geteuid() == 0 else None,
+        )
+        machine = MachineHealth(
+            look=look,
+            clock=self.clock,
+            ledger=lambda: self.ledger,
+            places=self._places,
+            state=str(directories.state),
+            config=str(directories.config),
+            run=str(directories.run),
+            events=str(directories.events),
+            secrets=(
+                *(str(directories.state / name) for name in _SECRETS),
+                *(str(directories.config / name) for name in _SECRET_SETTINGS),
+            ),
+        )
+        return Health((*part_checks(parts), *machine_checks(machine), *service_checks(services)))
+
+    def _open_doors(self) -> tuple[Finding, ...]:
+        return self.doors.look()
+
+    def _places(self) -> Mapping[str, str]:
+        """Folders that the platform writes to, by what is in them."""
+        known = {
+            "homes": "/home",
+            "state": str(self.directories.state),
+            "events": str(self.directories.events.parent),
+        }
+        with suppress(Unavailable):  # the check of the engine tells
+            known["engine"] = self.engine.info().data_root
+        return known
+
+    def _said(self, variable: str) -> str:
+        """What the environment says, or a file beside the policy; empty where neither does."""
+        config = self.directories.config
+        beside = (environment_in(config / name) for name in (GATEWAY_FILE, SERVICE_FILE))
+        return next((each[variable] for each in (os.environ, *beside) if each.get(variable)), "")
 
     @cached_property
     def servers(self) -> Servers:

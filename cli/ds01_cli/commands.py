@@ -4,7 +4,8 @@ from ds01_cli.admin.entries import ADMIN
 from ds01_cli.container.entries import CONTAINER
 from ds01_cli.events.entries import EVENTS
 from ds01_cli.frame.table import Command, Group
-from ds01_cli.gpu.entries import GPU, WORKLOADS
+from ds01_cli.gpu.entries import DASHBOARD, GPU, WORKLOADS
+from ds01_cli.health.entries import HEALTH
 from ds01_cli.image.entries import IMAGE
 from ds01_cli.own.entries import OWN
 from ds01_cli.policy.entries import POLICY
@@ -19,8 +20,10 @@ PROGRAM = Group(
         "project": PROJECT,
         **SSH,
         **OWN,
+        "dashboard": DASHBOARD,
         "gpu": GPU,
         "workloads": WORKLOADS,
+        "health": HEALTH,
         "events": EVENTS,
         "policy": POLICY,
         "admin": ADMIN,

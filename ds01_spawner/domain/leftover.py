@@ -1,7 +1,7 @@
 """What is left behind beside containers: promises, places, cgroups, servers of the hub. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -67,12 +67,14 @@ class Leftover:
         key: What tells it from others of its kind: an id, or the two parts of its name.
         user: Whose it is, where that is known.
         resource: What events call it.
+        waited_seconds: How long somebody waited with a place in the queue.
     """
 
     kind: Kind
     key: tuple[str, ...]
     user: str | None
     resource: str
+    waited_seconds: float | None = field(default=None, compare=False)
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -104,10 +106,14 @@ def dead_tickets(tickets: Iterable[Ticket], now: datetime) -> tuple[Leftover, ..
     every = tuple(tickets)
     living = {ticket.id for ticket in alive(every, now)}
     return tuple(
-        Leftover(Kind.TICKET, (each.id,), each.user, each.container_name)
+        Leftover(Kind.TICKET, (each.id,), each.user, each.container_name, _waited(each))
         for each in every
         if each.id not in living
     )
+
+
+def _waited(ticket: Ticket) -> float:
+    return round(max((ticket.seen_at - ticket.created_at).total_seconds(), 0.0), 3)
 
 
 def lapsed_reservations(

@@ -26,7 +26,7 @@ _MOST_ROWS = 200
 """Of one counter; what people cannot choose is fewer."""
 
 _REJECTIONS = MappingProxyType(
-    {"quota.reject": "quota", "gpu.reject": "no_capacity", "request.reject": "request"}
+    {"quota.reject": "quota", "gpu.reject": "capacity", "request.reject": "request"}
 )
 _LIFECYCLE = ("lifecycle.", "cleanup.", "gpu.hold", "gpu.release", "workload.")
 _MILLI = 1000.0

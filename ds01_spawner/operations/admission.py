@@ -5,8 +5,10 @@ transaction, on a snapshot that is never older than the reservations that cover 
 (docs/decisions/001-labels-are-the-database.md).
 """
 
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -132,8 +134,10 @@ class Admission:
         observer: Observer,
         audit: Audit,
         rules: Rules,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
+        self._monotonic = monotonic
         self._policy = policy
         self._accounts = accounts
         self._cgroups = cgroups
@@ -182,17 +186,28 @@ class Admission:
             Refused: Not allowed, or (without `wait`) nothing free. The refusal is in the log.
             Unavailable: Something needed cannot be read; nothing was decided.
         """
+        began = self._monotonic()
         try:
-            return self._admit(request, wait=wait, ticket=ticket)
+            return self._admit(request, began, wait=wait, ticket=ticket)
         except Refused as exc:
             self._withdraw(ticket)
-            self._audit.refusal(request, exc)
+            self._audit.refusal(request, exc, self._took(began))
             raise
 
     def cancel(self, ticket: Ticket) -> None:
         """Give a place in the queue back."""
         with self._ledger.transaction() as transaction:
             transaction.remove_tickets([ticket.id])
+
+    def waited_seconds(self, ticket: Ticket) -> float:
+        """How long somebody has waited with a place in the queue."""
+        return round(max((self._clock.now() - ticket.created_at).total_seconds(), 0.0), 3)
+
+    def leave(self, request: LaunchRequest, ticket: Ticket, reason: str) -> None:
+        """Give a place in the queue back that nobody waits with any more, and write it down."""
+        self.cancel(ticket)
+        with suppress(Unavailable):  # the place is given back, whatever the log says
+            self._audit.left(request, ticket, self._clock.now() - ticket.created_at, reason)
 
     def renew(self, grant: Grant) -> None:
         """Promise the slots for `RESERVATION_LIFETIME` from now, or as long as they are already.
@@ -255,8 +270,11 @@ class Admission:
         with self._ledger.transaction() as transaction:
             return self.situation(transaction, snapshot)
 
+    def _took(self, began: float) -> timedelta:
+        return timedelta(seconds=self._monotonic() - began)
+
     def _admit(
-        self, request: LaunchRequest, *, wait: bool, ticket: Ticket | None
+        self, request: LaunchRequest, began: float, *, wait: bool, ticket: Ticket | None
     ) -> Grant | Queued:
         request, account, limits = self._checked(request)
         self.rules.check_storage(request.user, limits)
@@ -283,7 +301,7 @@ class Admission:
             taken = [slot for slot in slots if slot.uuid in free]
             for passed in overtaken_by(standing.ticket, taken, standings, situation.limits_of):
                 transaction.put_ticket(passed)
-            return self._grant(transaction, request, situation, account, slots, mine)
+            return self._grant(transaction, request, situation, account, slots, mine, began)
 
     def _checked(self, request: LaunchRequest) -> tuple[LaunchRequest, UnixAccount | None, Limits]:
         request.check_names()
@@ -387,6 +405,7 @@ class Admission:
         account: UnixAccount | None,
         slots: tuple[Slot, ...],
         ticket: Ticket,
+        began: float,
     ) -> Grant:
         now = self._clock.now()
         limits = situation.limits_of(request.user)
@@ -412,7 +431,8 @@ class Admission:
         transaction.remove_tickets([ticket.id])
         transaction.add_reservation(reservation)
         # Inside the transaction: an allocation that cannot be audited is not made.
-        self._audit.granted(request, slots, now - ticket.created_at, limits.group)
+        waited, decided = now - ticket.created_at, self._took(began)
+        self._audit.granted(request, slots, waited, limits.group, decided)
         return Grant(reservation, spec, limits, slots, simulated)
 
     def _withdraw(self, ticket: Ticket | None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ds01_spawner.domain import names
+from ds01_spawner.domain.allocation import Ticket
 from ds01_spawner.domain.errors import NoCapacity, QuotaExceeded, Refused
 from ds01_spawner.domain.event import Event
 from ds01_spawner.domain.gpu import Slot
@@ -58,6 +59,7 @@ class Audit:
         slots: Sequence[Slot],
         waited: timedelta,
         group: str | None = None,
+        decided: timedelta | None = None,
     ) -> None:
         """Slots were given; a launch without a GPU writes nothing here."""
         if slots:
@@ -73,6 +75,7 @@ class Audit:
                     "group": group or "",
                     "project": request.project or "",
                     "waited_seconds": round(waited.total_seconds(), 3),
+                    **_took(decided),
                 },
             )
 
@@ -89,11 +92,27 @@ class Audit:
             },
         )
 
-    def refusal(self, request: LaunchRequest, error: Refused) -> None:
+    def left(self, request: LaunchRequest, ticket: Ticket, waited: timedelta, reason: str) -> None:
+        """Somebody left the queue."""
+        self.record(
+            request,
+            "gpu.unqueue",
+            resource=ticket.container_name,
+            reason=reason,
+            details={
+                "request": str(ticket.gpu),
+                "waited_seconds": round(waited.total_seconds(), 3),
+            },
+        )
+
+    def refusal(
+        self, request: LaunchRequest, error: Refused, decided: timedelta | None = None
+    ) -> None:
         """A request was refused."""
         if (current := _request.get()) is not None:
             current.refusal_told = True
         details: dict[str, object] = {"request": str(request.gpu), "image": request.image}
+        details |= _took(decided)
         match error:
             case QuotaExceeded():
                 action = "quota.reject"
@@ -166,6 +185,10 @@ class Audit:
                 details={**_named(_request.get()), **(details or {})},
             )
         )
+
+
+def _took(decided: timedelta | None) -> dict[str, object]:
+    return {} if decided is None else {"decided_ms": round(decided.total_seconds() * 1000, 1)}
 
 
 def _named(request: Request | None) -> dict[str, object]:

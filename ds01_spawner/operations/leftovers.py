@@ -166,12 +166,14 @@ class Leftovers:
             return second not in promised and self._cgroups.remove(first, second)
 
     def _say(self, leftover: Leftover) -> None:
+        waited = leftover.waited_seconds
         self._audit.write(
             leftover.action,
             user=leftover.user,
             resource=leftover.resource,
             interface=SERVICE,
             reason=leftover.reason,
+            details={} if waited is None else {"waited_seconds": waited},
         )
 
 

@@ -1,7 +1,8 @@
 """What a spawn says while it runs, to any number of listeners, early or late."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from enum import StrEnum
 from typing import NotRequired, TypedDict
 
@@ -67,7 +68,9 @@ PERCENT = {
 class ProgressLog:
     """The steps of one spawn. Belongs to the hub's event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._begins: list[tuple[Stage, float]] = []
         self._events: list[ProgressEvent] = []
         self._changed = asyncio.Event()
         self._closed = False
@@ -79,6 +82,8 @@ class ProgressLog:
             event = {**event, **place}
         if self._events and self._events[-1] == event:
             return
+        if not self._begins or self._begins[-1][0] is not stage:
+            self._begins.append((stage, self._monotonic()))
         self._tell(event)
 
     def refuse(self, message: str, refusal: Mapping[str, object]) -> None:
@@ -87,6 +92,14 @@ class ProgressLog:
         self._tell(
             ProgressEvent(progress=PERCENT[step], step=step, message=message, refusal=refusal)
         )
+
+    def durations(self) -> Mapping[Stage, float]:
+        """Seconds of each step so far; the last one goes on."""
+        found: dict[Stage, float] = {}
+        ends = [*(began for _, began in self._begins[1:]), self._monotonic()]
+        for (stage, began), end in zip(self._begins, ends, strict=False):
+            found[stage] = found.get(stage, 0.0) + end - began
+        return found
 
     @property
     def told(self) -> tuple[ProgressEvent, ...]:

@@ -36,6 +36,13 @@ def status_of(error: DS01Error) -> int:
     return _reason(error)[1]
 
 
+def cause_of(error: DS01Error) -> str:
+    """In a word or two, why a start failed; of a limit its key."""
+    if isinstance(error, StartFailed):
+        return "not_ready"
+    return error.limit if isinstance(error, QuotaExceeded) else _reason(error)[0]
+
+
 def _reason(error: DS01Error) -> tuple[str, int]:
     return next(
         ((reason, status) for kind, reason, status in _REASONS if isinstance(error, kind)),

@@ -124,10 +124,10 @@ class ServerStart:
                     self._say_place(answer)
                 _check_patience(deadline, queue_seconds)
                 await asyncio.sleep(QUEUE_POLL_SECONDS)
-        except (asyncio.CancelledError, NoCapacity):
+        except (asyncio.CancelledError, NoCapacity) as exc:
             if ticket is not None:
-                given_back = ticket
-                await self._threads.run(lambda: admission.cancel(given_back))
+                given_back, why = ticket, str(exc) or "The start was cancelled."
+                await self._threads.run(lambda: admission.leave(request, given_back, why))
             raise
 
     async def _asked(

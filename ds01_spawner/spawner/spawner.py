@@ -8,6 +8,7 @@ executor, and its view that an engine error means a gone container, are not used
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime
@@ -33,7 +34,7 @@ from ds01_spawner.spawner.lifetime import stop_json
 from ds01_spawner.spawner.options import Options, options_from_form, parse_options
 from ds01_spawner.spawner.progress import ProgressEvent, ProgressLog
 from ds01_spawner.spawner.readiness import answers
-from ds01_spawner.spawner.refusals import as_spawn_exception
+from ds01_spawner.spawner.refusals import as_spawn_exception, cause_of
 from ds01_spawner.spawner.server_start import LIVENESS_SECONDS, Door, Patience, ServerStart
 from ds01_spawner.spawner.stages import Start, start_of
 from ds01_spawner.spawner.threads import Threads
@@ -239,13 +240,39 @@ class DS01Spawner(DockerSpawner):
             self._steps = ProgressLog()
         steps = self._steps
         try:
-            return await self._started(steps)
+            url = await self._started(steps)
         except DS01Error as exc:
             if (facts := facts_of(exc)) is not None:
                 steps.refuse(str(exc), facts)
+            refused = isinstance(exc, Refused)
+            self._tell_end("refused" if refused else "failed", steps, cause_of(exc))
             raise as_spawn_exception(exc) from exc
+        except asyncio.CancelledError:
+            self._tell_end("cancelled", steps, "cancelled")
+            raise
         finally:
             steps.close()
+        self._tell_end("ready", steps)
+        return url
+
+    def _tell_end(self, end: str, steps: ProgressLog, cause: str = "") -> None:
+        """Write down how a start ended and how long its steps took; nobody waits for that."""
+        took = {stage.value: round(each * 1000) for stage, each in steps.durations().items()}
+        event = {
+            "user": self.user.name,
+            "resource": self.object_name,
+            "interface": Interface.HUB.value,
+            "outcome": {"ready": "ok", "refused": "refused"}.get(end, "failed"),
+            "reason": cause,
+        }
+        details = {"end": end, "cause": cause, "phases_ms": took}
+        audit = self.platform.audit
+
+        def write() -> None:
+            with suppress(Unavailable):
+                audit.write("server.spawn", **event, details=details)
+
+        self.threads.begin(write)
 
     async def _started(self, steps: ProgressLog) -> str:
         if self.internal_ssl:

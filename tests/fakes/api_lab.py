@@ -34,11 +34,15 @@ from ds01_spawner.operations.admission import Grant, Queued
 from ds01_spawner.operations.attribution import Attribution
 from ds01_spawner.operations.binds import Binds
 from ds01_spawner.operations.disk_room import DiskRoom
+from ds01_spawner.operations.health import Health
+from ds01_spawner.operations.health_parts import Parts, part_checks
+from ds01_spawner.operations.health_services import Services, service_checks
 from ds01_spawner.operations.ssh_access import SshAccess
 from ds01_spawner.operations.stillness import Stillness
 from ds01_spawner.operations.usage_report import Reports
 from ds01_spawner.policy.gpu_config import GpuConfig
 from ds01_spawner.policy.images import parse_images
+from ds01_spawner.ports import HubClient
 from ds01_spawner.recipes.starter import STARTER
 from fakes.builder import FakeBuilder
 from fakes.creator import FakeCreator
@@ -49,7 +53,9 @@ from fakes.hub import FakeHub
 from fakes.hub_spawning import FakeHubSpawning
 from fakes.lab import POLICY as ONE_SLOT
 from fakes.lab import Lab
+from fakes.ledger import FakeLedger
 from fakes.lifecycle_lab import LifecycleLab
+from fakes.machine_look import FakeMachineLook
 from fakes.people import FakeLeavingMark
 from fakes.policy import FakePolicy
 from fakes.process_table import FakeProcessTable
@@ -133,6 +139,7 @@ class ApiLab:
             build_catalogue=STARTER,
             usage=self.usage,
             reports=Reports(clock=self.lab.clock, ledger=self.lab.ledger),
+            health=self._health,
             disk_room=DiskRoom(lambda: "/"),
             stillness=Stillness(),
             leaving_mark=self.mark,
@@ -162,6 +169,36 @@ class ApiLab:
             named_servers=10,
         )
         self.served = served_by(self.api, self.rate)
+
+    def _health(self, hub: Callable[[], HubClient | None], *, inside: bool) -> Health:
+        """Checks of the fakes; the machine is not looked at."""
+        assert inside
+        lab, look = self.lab, FakeMachineLook()
+        parts = Parts(
+            clock=lab.clock,
+            engine=lambda: lab.engine,
+            cgroups=lambda: lab.cgroups,
+            probe=lambda: lab.probe,
+            policy=lambda: cast("_Policy", lab.policy),
+            ledger=lambda: lab.ledger,
+            care=lambda: cast(FakeLedger, lab.ledger),
+            ledger_path="/ledger.sqlite",
+            accounts=lab.accounts,
+            images=lambda: parse_images(IMAGES, "images.yaml"),
+            machine=look,
+        )
+        services = Services(
+            clock=lab.clock,
+            ledger=lambda: lab.ledger,
+            hub=hub,
+            public_url="",
+            gateway=None,
+            exporter_url="http://127.0.0.1:9484/-/healthy",
+            machine=look,
+        )
+        return Health(
+            (*part_checks(parts), *service_checks(services)), monotonic=lab.clock.monotonic
+        )
 
     def server(self, user: str, name: str = "jupyter", gpu: str = "mig") -> str:
         """The engine's id of a server that runs, and that the hub has."""

@@ -118,6 +118,7 @@ class Lab:
                 site=Site(instance="here", is_main=True),
                 excluded_gpus=lambda _inventory: self.excluded,
             ),
+            monotonic=self.clock.monotonic,
         )
         self.launcher = Launcher(
             admission=self.admission,

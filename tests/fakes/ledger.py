@@ -68,6 +68,7 @@ class FakeLedger:
         broken: When set, it cannot even be read.
         full: When set, a transaction that changes something fails, as when the disk is full.
         transactions: How many have begun.
+        broken_pages: What is broken in its file.
     """
 
     def __init__(self) -> None:
@@ -75,6 +76,7 @@ class FakeLedger:
         self.broken = False
         self.full = False
         self.transactions = 0
+        self.broken_pages: tuple[str, ...] = ()
         self._rows = _Rows()
         self._lock = threading.Lock()
 
@@ -102,6 +104,9 @@ class FakeLedger:
                 yield self
             finally:
                 self._rows = before
+
+    def faults(self) -> tuple[str, ...]:
+        return self.broken_pages
 
     def row_counts(self) -> Mapping[str, int]:
         if self.broken:

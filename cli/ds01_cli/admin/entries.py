@@ -3,6 +3,7 @@
 from ds01_cli.events.entries import EVENTS
 from ds01_cli.frame.table import Command, Group, again
 from ds01_cli.gpu.entries import GPU
+from ds01_cli.health.entries import HEALTH
 from ds01_cli.policy.entries import POLICY
 
 ALIASES = Group(
@@ -55,6 +56,7 @@ ADMIN = Group(
         "gpu": again(GPU, "gpu"),
         "policy": again(POLICY, "policy"),
         "events": again(EVENTS, "events"),
+        "health": again(HEALTH, "health"),
         "lifecycle": Command(
             "ds01_cli.admin.lifecycle",
             "lifecycle",

@@ -17,6 +17,10 @@ GPU = Group(
     },
 )
 
+DASHBOARD = Command(
+    "ds01_cli.gpu.dashboard", "dashboard", "Follow GPUs, containers and the queue on one screen."
+)
+
 WORKLOADS = Command(
     "ds01_cli.gpu.workloads", "workloads", "Show what runs, and what was started past the platform."
 )

@@ -22,7 +22,7 @@ _SHORTEST_NAME = 8
 _HOUR = 60
 _DAY = 24 * _HOUR
 _COLUMNS = ("SLOT", "SIZE", "MEMORY", "STATE", "WHO", "BUSY", "SINCE")
-_STYLES = {
+STYLES = {
     SlotState.FREE: "green",
     SlotState.RESERVED: "cyan",
     SlotState.ALLOCATED: "bold",
@@ -47,7 +47,7 @@ def print_status(console: Console, found: Facts, now: datetime) -> None:
     for row in rows:
         table.add_row(*row)
     console.print(table)
-    free = sum(1 for slot in slots if _is_free(slot))
+    free = sum(1 for slot in slots if is_free(slot))
     console.print(f"\n{free} of {len(slots)} slots are free.")
     if found["source"] == "simulated":
         console.print("These GPUs are simulated: no real GPU computes anything.", style="yellow")
@@ -88,14 +88,15 @@ def _row(slot: Facts, now: datetime) -> tuple[Text, ...]:
         Text(slot["slot"]),
         Text("whole GPU" if profile == FULL_PROFILE else profile or UNKNOWN_PROFILE),
         Text(memory),
-        Text(_state(slot, now), style=_STYLES[SlotState(slot["state"])]),
+        Text(state_words(slot, now), style=STYLES[SlotState(slot["state"])]),
         Text(_who(slot)),
         Text(_busy(slot)),
         Text(ago(slot["since"], now)),
     )
 
 
-def _state(slot: Facts, now: datetime) -> str:
+def state_words(slot: Facts, now: datetime) -> str:
+    """What a slot is doing, in a word or two."""
     match SlotState(slot["state"]):
         case SlotState.FREE:
             return "for batch" if slot["use"] == "batch" else "free"
@@ -105,7 +106,7 @@ def _state(slot: Facts, now: datetime) -> str:
             return "in use"
         case SlotState.HELD:
             until = parse_timestamp(slot["until"] or "")
-            return "kept" if until is None else f"kept {_span(until - now)}"
+            return "kept" if until is None else f"kept {span_words(until - now)}"
         case SlotState.FOREIGN:
             return "other work"
         case SlotState.UNAVAILABLE:
@@ -127,17 +128,19 @@ def _busy(slot: Facts) -> str:
     return "yes" if slot["processes"] else ""
 
 
-def _is_free(slot: Facts) -> bool:
+def is_free(slot: Facts) -> bool:
+    """Whether somebody could get it now."""
     return SlotState(slot["state"]) is SlotState.FREE and str(slot["use"]) != "batch"
 
 
 def ago(text: str | None, now: datetime) -> str:
     """How long ago a time was, in one unit; empty where it is not known."""
     moment = parse_timestamp(text or "")
-    return "" if moment is None else _span(now - moment)
+    return "" if moment is None else span_words(now - moment)
 
 
-def _span(span: timedelta) -> str:
+def span_words(span: timedelta) -> str:
+    """A time in one unit: `5 min`, `3 h`, `2 d`."""
     minutes = max(0, int(span.total_seconds()) // 60)
     if minutes < _HOUR:
         return f"{minutes} min"

@@ -204,7 +204,15 @@ class Part(Wire):
 
     name: str
     ok: bool
+    """Whether it works, if not as it should."""
+    level: str = "ok"
+    """ok, warn, fail."""
     detail: str = ""
+    """What was found."""
+    next_step: str = ""
+    """What to do about it."""
+    seconds: float = 0.0
+    """How long the look took."""
 
 
 class Health(Wire):

@@ -1,5 +1,6 @@
 """For administrators: who there is, what a crash left behind, and whether every part answers."""
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -7,13 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from ds01_spawner.client import models as m
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.errors import DS01Error, Forbidden, PolicyError, Unavailable
+from ds01_spawner.domain.errors import Forbidden, Unavailable
 from ds01_spawner.domain.limits import Limits
-from ds01_spawner.domain.work import LONGEST_GAP
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
+from ds01_spawner.operations.health import Health, health_json
 from ds01_spawner.operations.reconcile import Report
 from ds01_spawner.operations.situation import Situation
-from ds01_spawner.ports import HubClient
 
 LOOK_SECONDS = 5.0
 """Between the two looks that must find what may be at work, or on its way back."""
@@ -25,6 +25,8 @@ class Admin:
     def __init__(self, api: Api, sleep: Callable[[float], None] = time.sleep) -> None:
         self._api = api
         self._sleep = sleep
+        self._lock = threading.Lock()
+        self._health: Health | None = None
 
     def handlers(self) -> Mapping[str, Answer]:
         """By the operation of their route."""
@@ -62,9 +64,13 @@ class Admin:
         return await ask.run(self._api, repair)
 
     async def health(self, ask: Ask) -> m.Health:
-        """Whether every part answers."""
-        parts = await ask.run(self._api, lambda platform: _health(platform, self._api.hub))
-        return m.Health(ok=all(part.ok for part in parts), parts=parts)
+        """How every part is."""
+        return await ask.run(self._api, self._look)
+
+    def _look(self, platform: Platform) -> m.Health:
+        with self._lock:
+            self._health = self._health or platform.health(lambda: self._api.hub, inside=True)
+        return m.Health.model_validate(health_json(self._health.look()))
 
 
 def _names(platform: Platform, situation: Situation) -> list[str]:
@@ -105,73 +111,3 @@ def _repaired(report: Report) -> Iterable[m.Repaired]:
         yield m.Repaired(what=repair.container.name, action=repair.action, reason=repair.reason)
     for leftover in report.leftovers:
         yield m.Repaired(what=str(leftover), action=leftover.action, reason=leftover.reason)
-
-
-def _health(platform: Platform, hub: HubClient | None) -> tuple[m.Part, ...]:
-    checks: Mapping[str, Callable[[], str]] = {
-        "engine": lambda: _version(platform),
-        "gpus": lambda: _gpus(platform),
-        "ledger": lambda: _ledger(platform),
-        "policy": lambda: _policy(platform),
-        "accounts": lambda: _accounts(platform),
-        "hub": lambda: _hub(hub),
-        "lifecycle service": lambda: _service(platform),
-    }
-    return tuple(_part(name, check) for name, check in checks.items())
-
-
-def _part(name: str, check: Callable[[], str]) -> m.Part:
-    try:
-        return m.Part(name=name, ok=True, detail=check())
-    except DS01Error as exc:
-        return m.Part(name=name, ok=False, detail=str(exc))
-
-
-def _version(platform: Platform) -> str:
-    found = platform.engine.info()
-    platform.engine.containers()
-    return f"Docker {found.version}, {found.cgroup_driver}, cgroup v{found.cgroup_version}"
-
-
-def _gpus(platform: Platform) -> str:
-    found = platform.probe.inventory()
-    if found.problems:
-        raise Unavailable(" ".join(found.problems))
-    return f"{len(found.gpus)} GPUs ({found.source})"
-
-
-def _ledger(platform: Platform) -> str:
-    with platform.ledger.transaction() as transaction:
-        return f"{len(transaction.tickets())} places in the queue"
-
-
-def _policy(platform: Platform) -> str:
-    policy = platform.policy.current()
-    if platform.policy.problems:
-        raise PolicyError(platform.policy.problems)
-    return f"{len(policy.groups)} groups, {len(policy.users)} people named"
-
-
-def _accounts(platform: Platform) -> str:
-    platform.accounts.lookup("nobody-of-that-name")
-    return ""
-
-
-def _hub(hub: HubClient | None) -> str:
-    if hub is None:
-        raise Unavailable("The gateway does not know where the hub is.")
-    return f"{len(hub.servers())} servers"
-
-
-def _service(platform: Platform) -> str:
-    mark = platform.clock.mark()
-    with platform.ledger.transaction() as transaction:
-        last = transaction.pass_mark()
-    if last is None:
-        raise Unavailable("The lifecycle service has never run.", "Start it.")
-    ago = mark.wall - last.wall
-    if ago > LONGEST_GAP:
-        raise Unavailable(
-            f"The lifecycle service last ran at {last.wall:%Y-%m-%d %H:%M} UTC.", "Start it."
-        )
-    return f"last pass {max(0, round(ago.total_seconds()))} s ago"

@@ -90,7 +90,10 @@ class Queue:
                 user=ticket.user,
                 resource=ticket.container_name,
                 interface=Interface.API.value,
-                details={"request": str(ticket.gpu)},
+                details={
+                    "request": str(ticket.gpu),
+                    "waited_seconds": platform.admission.waited_seconds(ticket),
+                },
             )
             with suppress(Unavailable, Conflict):  # the spawner finds out when it next asks
                 self._servers.abandon(ticket.user, server)

@@ -127,6 +127,7 @@ def test_a_refusal_is_logged_once_with_its_figures(lab: Lab) -> None:
         "used": 1,
         "asked": 1,
         "allowed": 1,
+        "decided_ms": 0.0,
     }
     assert len(lab.reservations()) == 1
 

@@ -54,3 +54,19 @@ async def test_a_listener_may_leave() -> None:
     log.close()
     assert await messages(log) == ["one"]
     assert log.closed
+
+
+def test_steps_take_as_long_as_until_the_next() -> None:
+    seconds = iter([0.0, 1.0, 4.0, 4.5, 10.0])
+    log = ProgressLog(lambda: next(seconds))
+    log.say(Stage.LIMITS, "one")
+    log.say(Stage.QUEUE, "two")
+    log.say(Stage.QUEUE, "still two")
+    log.say(Stage.GPU, "three")
+    log.say(Stage.CREATE, "four")
+    assert log.durations() == {
+        Stage.LIMITS: 1.0,
+        Stage.QUEUE: 3.0,
+        Stage.GPU: 0.5,
+        Stage.CREATE: 5.5,
+    }

@@ -261,8 +261,13 @@ async def test_cancelled_in_the_queue_gives_the_place_back(lab: Lab) -> None:
     lab.run("bob")
     task = Start(lab).go()
     await until(lab.tickets)
+    lab.wait(30)
     await cancelled(task)
     await until(lambda: nothing_left(lab))
+    await until(lambda: lab.events.of("gpu.unqueue"))
+    (left,) = lab.events.of("gpu.unqueue")
+    assert (left.user, left.reason) == ("alice", "The start was cancelled.")
+    assert left.details["waited_seconds"] == pytest.approx(30, abs=1)
 
 
 @pytest.mark.parametrize("taken", [False, True], ids=["granted", "queued"])

@@ -357,7 +357,8 @@ async def test_refused_options_are_logged_and_not_kept(lab: Lab) -> None:
     with pytest.raises(SpawnException, match="Unknown server option: junk"):
         await server.start()
     assert server.orm_spawner.user_options == {}
-    assert [event.action for event in lab.events.events] == ["request.reject"]
+    assert len(lab.events.of("request.reject")) == 1
+    assert (await ended(lab))["cause"] == "invalid"
 
 
 async def test_a_renamed_server_leaves_its_stopped_container_behind(lab: Lab) -> None:
@@ -430,3 +431,59 @@ def test_the_last_choice_is_this_servers_or_that_of_the_one_started_last() -> No
     assert new.last_options() == {"gpu": "none"}
     new.orm_spawner.user_options = {"gpu": "2g.10gb"}
     assert new.last_options() == {"gpu": "2g.10gb"}
+
+
+async def ended(lab: Lab) -> dict[str, object]:
+    """How the last start ended, as the log tells once a thread has written it."""
+    async with asyncio.timeout(5):
+        while not lab.events.of("server.spawn"):  # noqa: ASYNC110 - a thread writes it
+            await asyncio.sleep(0.005)
+    return dict(lab.events.of("server.spawn")[-1].details)
+
+
+async def test_a_start_tells_how_long_its_steps_took(lab: Lab) -> None:
+    await started(gpu="mig")
+    found = await ended(lab)
+    (event,) = lab.events.of("server.spawn")
+    assert (event.outcome, event.user, event.resource) == ("ok", "alice", "jupyter._.alice")
+    phases = found.pop("phases_ms")
+    assert found == {"end": "ready", "cause": ""}
+    assert isinstance(phases, dict)
+    assert list(phases) == ["limits", "gpu", "create", "start", "answer", "ready"]
+    assert all(isinstance(each, int) and each >= 0 for each in phases.values())
+
+
+async def test_a_start_that_is_refused_tells_the_limit(lab: Lab) -> None:
+    lab.run("alice", name="other")
+    server = new_spawner()
+    server.apply_options({"gpu": "mig"})
+    with pytest.raises(SpawnException):
+        await server.start()
+    found = await ended(lab)
+    assert (found["end"], found["cause"]) == ("refused", "max_gpu_slots")
+
+
+async def test_a_start_that_is_cancelled_says_so(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(_url: str) -> bool:
+        await asyncio.sleep(0)
+        return False
+
+    monkeypatch.setattr(server_start, "answers", never)
+    server = new_spawner()
+    server.apply_options({})
+    task = asyncio.create_task(server.start())
+    async with asyncio.timeout(5):
+        while lab.container("alice") is None:  # noqa: ASYNC110 - a thread makes it
+            await asyncio.sleep(0.005)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (await ended(lab))["end"] == "cancelled"
+
+
+async def test_a_log_that_takes_nothing_stops_no_start(lab: Lab) -> None:
+    server = new_spawner()
+    server.apply_options({})
+    lab.engine.on_call = lambda method: setattr(lab.events, "full", method == "address")
+    await server.start()
+    assert lab.container("alice") is not None

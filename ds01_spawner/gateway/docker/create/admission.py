@@ -93,10 +93,12 @@ class Granting:
                     place = f"You were number {answer.place} of {answer.length}. {answer.reason}"
                 _check_patience(loop.time() > deadline, wait, place)
                 await asyncio.sleep(self._poll_seconds)
-        except (asyncio.CancelledError, NoCapacity):
+        except (asyncio.CancelledError, NoCapacity) as exc:
             if ticket is not None:
-                given_back = ticket
-                await self._threads.run(request.user, lambda: self._admission().cancel(given_back))
+                given_back, why = ticket, str(exc) or "Nobody waits for the answer any more."
+                await self._threads.run(
+                    request.user, lambda: self._admission().leave(request, given_back, why)
+                )
             raise
 
     async def _ask(

@@ -80,10 +80,12 @@ notices                 1   1   1   3   3   1   1 |   .   .   .   .   . |   .   
 usage                   1   1   1   3   3   1   1 |   .   .   .   .   . |   .   . |   .   .   . |
 login                   .   1   1   3   3   1   1 |   .   .   .   .   . |   .   1 |   .   .   . | HUB --token-stdin
 logout                  .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   .   .   . |
+dashboard               1   1   1   3   3   1   1 |   .   .   .   .   . |   .   . |   .   .   . |
 gpu status              1   1   1   3   3   1   1 |   .   .   .   .   . |   .   . |   .   .   . |
 gpu processes           1   1   1   3   3   1   1 |   .   .   .   .   . |   .   . |   .   .   . |
 gpu queue               1   1   1   3   3   1   1 |   .   .   .   .   . |   .   . |   .   .   . |
 workloads               1   1   1   3   3   1   1 |   .   .   .   .   . |   .   . |   .   .   . |
+health                  1   1   1   3   3   1   1 |   .   .   .   .   . |   .   . |   .   .   . |
 events                  1   1   1   3   3   1   1 |   .   .   .   .   . |   .   . |   .   .   . |
 policy check            .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   .   .   1 |
 policy explain          .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   .   .   1 | alice
@@ -101,6 +103,7 @@ admin policy explain    .   .   .   .   .   .   . |   .   .   .   .   . |   .   
 admin policy migrate    .   .   .   .   .   .   . |   .   .   .   .   . |   .   1 |   .   .   1 | old.yaml
 admin policy schema     .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   .   .   . |
 admin events            1   1   1   3   3   1   1 |   .   .   .   .   . |   .   . |   .   .   . |
+admin health            1   1   1   3   3   1   1 |   .   .   .   .   . |   .   . |   .   .   . |
 admin lifecycle         .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   3   1   1 |
 admin reconcile         .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   3   1   1 |
 admin doors             .   .   .   .   .   .   . |   .   .   .   .   . |   .   . |   3   1   1 |

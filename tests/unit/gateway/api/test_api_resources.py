@@ -398,9 +398,13 @@ async def test_says_which_parts_answer(lab: ApiLab) -> None:
     assert not ill.body["ok"]
     assert {name for name, ok in _parts(ill).items() if not ok} == {
         "engine",
+        "cgroups",
         "hub",
         "lifecycle service",
     }
+    levels = {each["name"]: each["level"] for each in ill.body["parts"]}
+    assert (levels["images"], levels["policy"]) == ("warn", "ok")
+    assert "ds01-culler" in str(ill.body)
 
 
 async def test_a_stuck_engine_is_said_to_be_one(lab: ApiLab) -> None:

@@ -1,0 +1,22 @@
+"""The checks, made on the server by whoever looks after it."""
+
+from ds01_cli.admin.administrator import only_administrators, open_to_caller
+from ds01_spawner.composition import open_hub
+from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.operations.health import health_json
+
+
+def health() -> dict[str, object]:
+    """What every check found, as `--json` prints it.
+
+    Raises:
+        Forbidden: It was no administrator who asked.
+        Unavailable: There is no platform.
+    """
+    platform = open_to_caller()
+    only_administrators()
+    state = platform.directories.state
+    if not (state / "instance-id").exists():
+        raise Unavailable(f"There is no platform in {state}: nothing of it has run there.")
+    checks = platform.health(lambda: open_hub(platform.directories))
+    return health_json(checks.look())

@@ -1,0 +1,126 @@
+"""A lab as `ds01 health` looks at it."""
+
+from datetime import timedelta
+
+from ds01_spawner.domain.door import Finding
+from ds01_spawner.domain.health import Checked, FileFacts, Verdict
+from ds01_spawner.operations.health import Health
+from ds01_spawner.operations.health_machine import Machine, machine_checks
+from ds01_spawner.operations.health_parts import Parts, part_checks
+from ds01_spawner.operations.health_services import Services, service_checks
+from ds01_spawner.policy.images import parse_images
+from fakes.accounts import FakeAccounts
+from fakes.cgroups import FakeCgroups
+from fakes.clock import FakeClock
+from fakes.engine import FakeEngine
+from fakes.hub import FakeHub
+from fakes.ledger import FakeLedger
+from fakes.machine_doors import FakeGateway
+from fakes.machine_look import ROOMY, FakeMachineLook
+from fakes.policy import FakePolicy
+from fakes.probe import FakeProbe
+
+STATE, CONFIG, RUN, LOG = "/var/lib/ds01", "/etc/ds01", "/run/ds01", "/var/log/ds01"
+EVENTS, LEDGER = f"{LOG}/events.jsonl", f"{STATE}/ledger.sqlite"
+SECRET = f"{STATE}/cookie-secret"
+PUBLIC, EXPORTER = "https://lab.example", "http://127.0.0.1:9484/-/healthy"
+IMAGES = """
+images: {starter: {reference: "ds01/starter:latest", title: Starter}}
+default: starter
+"""
+
+
+class EditedPolicy(FakePolicy):
+    """A policy that may have an edit that is not in force."""
+
+    problems: tuple[object, ...] = ()
+
+
+class HealthLab:
+    """A lab in which all is well, until a test says otherwise."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.engine = FakeEngine(self.clock)
+        self.cgroups = FakeCgroups()
+        self.probe = FakeProbe()
+        self.policy = EditedPolicy("defaults: {}")
+        self.ledger = FakeLedger()
+        self.accounts = FakeAccounts()
+        self.images = parse_images(IMAGES, "images.yaml")
+        self.engine.images = {"ds01/starter:latest"}
+        self.hub: FakeHub | None = FakeHub()
+        self.gateway = FakeGateway()
+        self.doors: list[Finding] = [Finding("tcp", is_open=False, what="", why="")]
+        self.public_url = ""
+        self.lock_seconds = 0.0
+        self.look = FakeMachineLook(
+            disks=dict.fromkeys((STATE, LOG, "/home"), ROOMY),
+            files={
+                STATE: FileFacts(0o750, 0),
+                CONFIG: FileFacts(0o755, 0),
+                RUN: FileFacts(0o755, 0),
+                SECRET: FileFacts(0o600, 0),
+                EVENTS: FileFacts(0o640, 0, 4096),
+                LEDGER: FileFacts(0o600, 0, 1 << 20),
+            },
+        )
+        self.pass_was()
+
+    def pass_was(self, ago: timedelta = timedelta(0)) -> None:
+        """The lifecycle service went round so long ago."""
+        mark = self.clock.mark()
+        with self.ledger.transaction() as transaction:
+            transaction.put_pass_mark(mark)
+        self.clock.advance(ago)
+
+    @property
+    def checks(self) -> Health:
+        """Everything that is looked at."""
+        ticks = iter([0.0, self.lock_seconds])
+        parts = Parts(
+            clock=self.clock,
+            engine=lambda: self.engine,
+            cgroups=lambda: self.cgroups,
+            probe=lambda: self.probe,
+            policy=lambda: self.policy,  # type: ignore[arg-type, return-value]
+            ledger=lambda: self.ledger,
+            care=lambda: self.ledger,
+            ledger_path=LEDGER,
+            accounts=self.accounts,
+            images=lambda: self.images,
+            machine=self.look,
+            monotonic=lambda: next(ticks, self.lock_seconds),
+        )
+        services = Services(
+            clock=self.clock,
+            ledger=lambda: self.ledger,
+            hub=lambda: self.hub,
+            public_url=self.public_url,
+            gateway=self.gateway,
+            exporter_url=EXPORTER,
+            machine=self.look,
+            doors=lambda: self.doors,
+        )
+        machine = Machine(
+            look=self.look,
+            clock=self.clock,
+            ledger=lambda: self.ledger,
+            places=lambda: {"homes": "/home", "state": STATE, "events": LOG, "engine": "/nowhere"},
+            state=STATE,
+            config=CONFIG,
+            run=RUN,
+            events=EVENTS,
+            secrets=(SECRET, f"{CONFIG}/gateway.env"),
+        )
+        return Health((*part_checks(parts), *machine_checks(machine), *service_checks(services)))
+
+    def looked(self) -> dict[str, Checked]:
+        """What each check found."""
+        return {each.name: each for each in self.checks.look()}
+
+    def verdict(self, name: str) -> Verdict:
+        """What one check found; the only one that is made."""
+        (check,) = (each for each in self.checks._checks if each.name == name)
+        (found,) = Health([check]).look()
+        return found.verdict
