@@ -76,7 +76,7 @@ def _servers(error: QuotaExceeded) -> str:
     return (
         f"You may run {counted(error.allowed, 'server')} at a time, and "
         f"{listed(error.holders)} {'runs' if len(error.holders) == 1 else 'run'} already. "
-        "Stop one on the Home page first."
+        "Stop one first."
     )
 
 

@@ -43,7 +43,7 @@ def test_from_the_hub_to_my_lab_and_back(house: House, browser: Browser) -> None
     expect(page.get_by_text("You have no servers and no containers.")).to_be_visible()
     for label in ("People",):
         expect(page.get_by_role("link", name=label, exact=True)).to_have_count(0)
-    page.get_by_role("link", name="Start a server").click()
+    page.get_by_role("link", name="JupyterHub: home").click()
     page.wait_for_url("**/hub/home")
 
 
@@ -86,6 +86,39 @@ def test_all_of_it_works_without_javascript(house: House, browser: Browser) -> N
     page.get_by_role("button", name="Add the key").click()
     expect(page.get_by_role("alert")).to_be_visible()
     expect(page.get_by_label("Add a public key")).to_have_value("no key at all")
+
+
+def test_a_server_is_started_waited_for_and_started_again_without_javascript(
+    house: House, browser: Browser
+) -> None:
+    person = house.hub.person("starter")
+    with_scripts = browser.new_context()
+    at_lab(with_scripts, person)
+    context = browser.new_context(java_script_enabled=False)
+    context.add_cookies(with_scripts.cookies())  # type: ignore[arg-type]
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    lab = f"{house.hub.url}{LAB}"
+    page.goto(lab)
+    page.get_by_label("Name", exact=True).fill("thesis")
+    page.get_by_label("GPU", exact=True).select_option("none")
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_url(re.compile(rf"/hub/spawn-pending/{person.name}/thesis|/user/"))
+    person.ready("thesis")
+    page.goto(lab)
+    mine = page.get_by_role("article", name="thesis")
+    expect(mine).to_contain_text("JupyterLab server running")
+    expect(mine.get_by_role("link", name="Open")).to_have_attribute(
+        "href", re.compile(rf"/user/{person.name}/thesis/$")
+    )
+    mine.get_by_role("button", name="Stop").first.click()
+    expect(mine).to_contain_text("stopped")
+    eventually(lambda: not person.server("thesis"), what="the hub knows that it stopped")
+    page.reload()
+    mine.get_by_role("button", name="Start again").click()
+    page.wait_for_url(re.compile(rf"/hub/spawn-pending/{person.name}/thesis|/user/"))
+    person.ready("thesis")
+    person.stop("thesis")
 
 
 def test_a_page_says_since_when_it_is_old(house: House, browser: Browser) -> None:

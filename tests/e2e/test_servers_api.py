@@ -7,7 +7,7 @@ import pytest
 
 from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
-from ds01_spawner.domain.errors import Conflict, Forbidden, NotFound, Refused
+from ds01_spawner.domain.errors import Conflict, NotFound, QuotaExceeded, Refused
 from e2e.house import House, Resident
 from e2e.hub import eventually
 from integration.unix_people import CAROL, DORA
@@ -52,8 +52,9 @@ def _states(client: Client) -> dict[str, str]:
 
 def test_a_refusal_is_the_platforms_sentence(carol: Resident) -> None:
     with carol.client() as client:
-        with pytest.raises(Forbidden, match="3 GPU"):
+        with pytest.raises(QuotaExceeded, match="3 GPU") as refused:
             client.start_server(m.ServerRequest(gpu="mig", gpu_count=3))
+        assert (refused.value.asked, refused.value.allowed) == (3, 2)
         with pytest.raises(Refused, match="nothing-of-that-name"):
             client.start_server(m.ServerRequest(image="nothing-of-that-name"))
         assert {each.state for each in client.servers().servers} == {"stopped"}
@@ -81,6 +82,13 @@ def test_who_waits_is_told_the_place_goes_away_and_cancels(carol: Resident) -> N
         assert (places[0].place, places[0].length) == (1, 1)
         waiting = client.servers().servers[0]
         assert (waiting.state, waiting.place and waiting.place.place) == ("starting", 1)
+        with pytest.raises(Conflict, match="with other options"):
+            client.start_server(m.ServerRequest(gpu="none"))
+        again = pool.submit(client.start_server, m.ServerRequest(gpu="mig"), on_place=leave)
+        with pytest.raises(EnoughError):
+            again.result(60)
+        assert places[1].place == 1
+        assert places[1].waited_seconds > 0
         assert client.stop_server().state in {"stopping", "stopped"}
         assert client.queue().tickets == ()
     assert taken

@@ -1,6 +1,7 @@
 """JupyterHub's servers of whoever asks: seen, started with a wait for a GPU, stopped."""
 
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from urllib.parse import quote, urljoin
 
@@ -22,11 +23,15 @@ from ds01_spawner.gateway.api import queue
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask, Stream, StreamEvent
 from ds01_spawner.gateway.api.create_words import in_own_words
 from ds01_spawner.gateway.api.server_starts import ServerStarts, gpu_in, text_in
+from ds01_spawner.operations.observe import AT_ONCE
 from ds01_spawner.operations.offers import offer_to
 from ds01_spawner.operations.outlook import ContainerOutlook
 from ds01_spawner.ports import HubSpawning, HubStep, ServerAtHub, ServerState
 
 UNNAMED = "My server"
+SHARED_SECONDS = 5.0
+"""Pages that are looked at ask again and again; the hub is one process for everybody."""
+
 _ANOTHER = "another"
 """The container of a server that there is not yet."""
 
@@ -34,9 +39,11 @@ _ANOTHER = "another"
 class Servers:
     """Answers about the hub's servers."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._api = api
         self._starts = ServerStarts()
+        self._monotonic = monotonic
+        self._seen: dict[str, tuple[float, Mapping[str, ServerAtHub]]] = {}
 
     def handlers(self) -> Mapping[str, Answer]:
         """By the operation of their route."""
@@ -52,12 +59,7 @@ class Servers:
 
     async def every(self, ask: Ask) -> m.Servers:
         """One's own, running or not; the unnamed one also where it never ran."""
-        try:
-            known = dict(await self._hub().servers(ask.requester.user))
-        except NotFound:  # who never logged in has none
-            known = {}
-        else:
-            known.setdefault("", _never_ran(ask.requester.user))
+        known = await self._known(ask)
         shown = await self._shown(ask, sorted(known.values(), key=lambda each: each.name))
         return m.Servers(named_limit=self._api.named_servers, servers=shown)
 
@@ -110,6 +112,19 @@ class Servers:
         await self._record(ask, "server.stop", name, {})
         await ask.run(self._api, lambda _platform: client.stop(user, name))
         return await self._one(ask, name)
+
+    async def _known(self, ask: Ask) -> Mapping[str, ServerAtHub]:
+        """What the hub has; who looks again and again is told what it said some seconds ago."""
+        user = ask.requester.user
+        kept, now = self._seen.get(user), self._monotonic()
+        if kept is not None and ask.max_age > AT_ONCE and now - kept[0] < SHARED_SECONDS:
+            return kept[1]
+        try:
+            known = {"": _never_ran(user), **await self._hub().servers(user)}
+        except NotFound:  # who never logged in has none
+            known = {}
+        self._seen[user] = now, known
+        return known
 
     async def _one(self, ask: Ask, name: str) -> m.Server:
         found = (await self._hub().servers(ask.requester.user)).get(name)
@@ -181,11 +196,15 @@ def _checked(wanted: m.ServerRequest) -> GpuRequest:
     """
     if wanted.name == names.DEFAULT_SERVER:
         raise InvalidRequest(
-            f"A server cannot be called {names.DEFAULT_SERVER}: the unnamed one's container is.",
+            f"A server cannot be called {names.DEFAULT_SERVER}: the unnamed one is.",
             "Choose another name, or none.",
         )
     if wanted.name:
-        names.check_name(wanted.name)
+        try:
+            names.check_name(wanted.name)
+        except InvalidRequest as exc:
+            words = f"{names.shown(wanted.name)} cannot name a server."
+            raise InvalidRequest(words, exc.next_step) from exc
     if wanted.project is not None:
         names.check_project(wanted.project)
     return GpuRequest.parse(wanted.gpu or "none", wanted.gpu_count)

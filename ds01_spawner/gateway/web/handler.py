@@ -16,7 +16,7 @@ from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.web import flash
 from ds01_spawner.gateway.web.asking import Questions
 from ds01_spawner.gateway.web.forms import form_of
-from ds01_spawner.gateway.web.page import Action, Page, Visit
+from ds01_spawner.gateway.web.page import Action, Beginning, Page, Visit
 from ds01_spawner.gateway.web.rendering import error_html, page_html
 from ds01_spawner.gateway.web.site import Site
 from ds01_spawner.operations.observe import AT_ONCE
@@ -133,6 +133,9 @@ class PageHandler(WebHandler):
 
     async def _do(self, action: Action, requester: Requester, form: dict[str, str]) -> None:
         visit = self.visit(requester)
+        if action.beginning is not None:
+            await self._begin(action.operation, action.beginning, visit, form)
+            return
         answer, problem = None, None
         try:
             answer = await visit.ask(
@@ -148,9 +151,22 @@ class PageHandler(WebHandler):
             flash.keep(self, self.site.prefix, requester.user, action.said(answer, form))
             self.redirect(self._back(), status=303)
             return
-        shown = replace(visit, form=form, answer=answer, problem=problem)
+        await self._show(replace(visit, form=form, answer=answer, problem=problem))
+
+    async def _begin(
+        self, operation: str, beginning: Beginning, visit: Visit, form: dict[str, str]
+    ) -> None:
+        try:
+            await visit.ask.begin(operation, beginning.asks(form), beginning.goes_on)
+        except DS01Error as exc:
+            await self._show(replace(visit, form=form, problem=exc))
+            return
+        place = beginning.leads(self.site.hub_prefix, visit.requester.user, form)
+        self.redirect(place, status=303)
+
+    async def _show(self, shown: Visit) -> None:
         html = await page_html(self.site, self._page, shown, self.form_token(), None)
-        self._finish_html(html, problem)
+        self._finish_html(html, shown.problem)
 
     def _back(self) -> str:
         """The same page, with the same parameters."""

@@ -1,23 +1,56 @@
 """The page *Me*: what somebody has, what they may have, and what they can do about it."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from ds01_spawner.charts import usage as usage_charts
 from ds01_spawner.client import limit_words
 from ds01_spawner.client import models as m
+from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.gateway.web.graphs import graph
-from ds01_spawner.gateway.web.page import Action, Facts, Page, Section, Visit
+from ds01_spawner.gateway.web.my_work import titles_of, work_of
+from ds01_spawner.gateway.web.new_server import DO, form_of, goes_on, pending_page, request_of
+from ds01_spawner.gateway.web.page import Action, Beginning, Facts, Page, Section, Visit
 
 
 async def _work(visit: Visit) -> Facts:
     me = await visit.ask("getMe", m.Me)
-    return {"containers": sorted(me.containers, key=_rank), "notes": me.notes}
+    notes = list(me.notes)
+    servers: tuple[m.Server, ...] = ()
+    try:
+        servers = (await visit.ask("listServers", m.Servers)).servers
+    except Unavailable as exc:
+        notes.append(f"Servers that are starting or stopped are not shown. {exc}")
+    try:
+        titles = titles_of((await visit.ask("listImages", m.Images)).images)
+    except Unavailable:
+        titles = {}
+    return {"work": work_of(servers, me.containers, titles), "notes": notes}
 
 
 async def _waiting(visit: Visit) -> Facts | None:
+    """What waits and is no server that is shown with its place below."""
     tickets = (await visit.ask("getMe", m.Me)).tickets
-    return {"tickets": tickets} if tickets else None
+    shown: set[str] = set()
+    if tickets:
+        with suppress(Unavailable):
+            servers = (await visit.ask("listServers", m.Servers)).servers
+            shown = {each.container for each in servers if each.place is not None}
+    others = [each for each in tickets if each.name not in shown]
+    return {"tickets": others} if others else None
+
+
+async def _start(visit: Visit) -> Facts:
+    form = visit.form if visit.form.get("do") == DO else {}
+    return {
+        "new": form_of(
+            await visit.ask("listServers", m.Servers),
+            await visit.ask("getServerOptions", m.ServerOptions),
+            (await visit.ask("listImages", m.Images)).images,
+            form,
+        )
+    }
 
 
 async def _limits(visit: Visit) -> Facts:
@@ -61,11 +94,6 @@ async def _keys(visit: Visit) -> Facts:
     return {"keys": (await visit.ask("listSshKeys", m.SshKeys)).keys}
 
 
-def _rank(container: m.Container) -> tuple[bool, bool, str]:
-    """What runs first, and of that servers."""
-    return container.state != "running", container.server is None, container.name
-
-
 def _row(usage: m.Usage, limits: Mapping[str, m.LimitValue]) -> Mapping[str, object]:
     limit = limits.get(usage.limit)
     return {
@@ -90,6 +118,10 @@ def _kept(answer: m.Extended, _form: Mapping[str, str]) -> str:
     return f"{answer.name} is kept running.{anyway}"
 
 
+def _broken_off(answer: m.Server, _form: Mapping[str, str]) -> str:
+    return f"{answer.title} is not started."
+
+
 _NAME = ("name",)
 ME = Page(
     name="me",
@@ -98,6 +130,7 @@ ME = Page(
     sections=(
         Section("waiting", "Waiting for a GPU", _waiting),
         Section("work", "Servers and containers", _work),
+        Section("start", "Start a server", _start, live=False),
         Section("limits", "Limits", _limits),
         Section("usage", "My last 30 days", _usage, live=False),
         Section("images", "Images of your own", _images, live=False),
@@ -107,6 +140,8 @@ ME = Page(
     actions=(
         Action("extend", "extendContainer", _kept, _NAME),
         Action("start", "startContainer", _is("started"), _NAME),
+        Action(DO, "startServer", beginning=Beginning(request_of, goes_on, pending_page)),
+        Action("stop-server", "stopServer", _broken_off, _NAME),
         Action("unpause", "unpauseContainer", _is("running again"), _NAME),
         Action("stop", "stopContainer", _is("stopped"), _NAME),
         Action("retire", "retireContainer", _is("stopped and removed"), _NAME),

@@ -7,6 +7,7 @@ from typing import Any
 
 from ds01_spawner.client.models import Role, Wire
 from ds01_spawner.domain.errors import DS01Error
+from ds01_spawner.gateway.api.ask import StreamEvent
 from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.web.asking import Questions
 from ds01_spawner.gateway.web.utilisation import Utilisation
@@ -58,6 +59,21 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Beginning:
+    """How something begins that goes on when nobody listens.
+
+    Attributes:
+        asks: What is sent, from the form.
+        goes_on: Whether an event says that it was not refused.
+        leads: Where the browser goes then, from the hub's prefix, the person and the form.
+    """
+
+    asks: Callable[[Mapping[str, str]], Mapping[str, object]]
+    goes_on: Callable[[StreamEvent], bool]
+    leads: Callable[[str, str, Mapping[str, str]], str]
+
+
+@dataclass(frozen=True)
 class Action:
     """Something to do on a page: a form whose button is `<button name="do" value="NAME">`.
 
@@ -69,6 +85,7 @@ class Action:
         parts: Fields that are parts of the path.
         query: Fields that are parameters; empty ones are left out.
         body: Fields of what is sent; empty ones are left out.
+        beginning: Of what goes on by itself, and answers with events; then only `operation` counts.
     """
 
     name: str
@@ -77,6 +94,7 @@ class Action:
     parts: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
     body: tuple[str, ...] = ()
+    beginning: Beginning | None = None
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ds01_spawner.client.models import Problem
 from ds01_spawner.client.problems import problem_of
-from ds01_spawner.domain.errors import DS01Error
+from ds01_spawner.domain import page_words
+from ds01_spawner.domain.errors import DS01Error, NoCapacity, QuotaExceeded
 from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.web.flash import Flash
 from ds01_spawner.gateway.web.page import Page, Section, Visit
@@ -63,11 +65,19 @@ def context(site: Site, page: Page, visit: Visit, xsrf: str) -> dict[str, Any]:
         "query": visit.query,
         "form": visit.form,
         "answer": visit.answer,
-        "problem": None if visit.problem is None else problem_of(visit.problem),
+        "problem": None if visit.problem is None else told_on_a_page(visit.problem),
         "xsrf": xsrf,
         "now": platform.clock.now(),
         "zone": platform.zone,
     }
+
+
+def told_on_a_page(error: DS01Error) -> Problem:
+    """A problem, without commands to type where a limit is reached or nothing is free."""
+    problem = problem_of(error)
+    if isinstance(error, (QuotaExceeded, NoCapacity)):
+        return problem.model_copy(update={"detail": page_words.refusal(error), "next_step": ""})
+    return problem
 
 
 def _tabs(site: Site, requester: Requester) -> list[Page]:

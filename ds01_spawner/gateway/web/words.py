@@ -8,6 +8,7 @@ from urllib.parse import quote
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
+from ds01_spawner.domain.page_words import about
 from ds01_spawner.domain.wording import clock_time, length, size, span
 
 NEVER = "never"
@@ -51,6 +52,11 @@ def lasting(seconds: float | None) -> str:
     return UNLIMITED if seconds is None else length(timedelta(seconds=seconds))
 
 
+def expected(seconds: float | None) -> str:
+    """`about 25 minutes`; empty where nothing tells."""
+    return "" if seconds is None else about(timedelta(seconds=seconds))
+
+
 def counted(number: float | None) -> str:
     """`3`, `0.5`; without trailing zeros."""
     return UNKNOWN if number is None else f"{number:g}"
@@ -79,6 +85,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "clocked": clocked,
     "ahead": ahead,
     "aged": aged,
+    "expected": expected,
     "lasting": lasting,
     "counted": counted,
     "image_name": image_name,

@@ -12,6 +12,7 @@ from ds01_spawner.adapters.gpu_source import SIMULATION_STATE
 from ds01_spawner.adapters.simulated_state import DeviceState, SimulatedState, write_state
 from ds01_spawner.adapters.system_clock import SystemClock
 from ds01_spawner.composition import Directories, open_platform
+from ds01_spawner.domain.allocation import UsageInterval
 from ds01_spawner.domain.grant import with_door
 from ds01_spawner.domain.labels import GPU_SLOTS, Interface
 from ds01_spawner.domain.names import container_name, user_slug
@@ -225,6 +226,23 @@ class Scene:
                 size = int(gigabytes * GIB)
                 use = StorageUse(user, size, now - timedelta(minutes=7), WALK, (), 50 * GIB)
                 transaction.put_storage(use)
+
+    def remember(self) -> None:
+        """Slots that were given back lately, from which follows how long a wait is likely to be."""
+        now = datetime.now(UTC)
+        before = (
+            UsageInterval(
+                f"before-{hours}",
+                f"slot-{hours}",
+                COURSE,
+                1 / 7,
+                now - timedelta(hours=hours + 2),
+                now - timedelta(hours=hours),
+            )
+            for hours in range(8)
+        )
+        with self._platform.ledger.transaction() as transaction:
+            transaction.put_usage(list(before))
 
     def unused(self, person: Person, server: str, minutes: int) -> None:
         """A server that nobody has used for so long."""

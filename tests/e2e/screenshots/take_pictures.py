@@ -110,6 +110,7 @@ def busy(lab: House, scene: Scene) -> Iterator[House]:
     scene.hold()
     scene.stop(STOPPED)
     scene.store()
+    scene.remember()
     for server in ("", THESIS, "statistik"):
         me.start(server, gpu="none" if server else "mig", image="starter", project="robotik")
     scene.unused(me, THESIS, 100)

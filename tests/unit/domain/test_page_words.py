@@ -35,7 +35,7 @@ def quota(limit: str, used: float, allowed: float, *holders: str) -> QuotaExceed
         pytest.param(
             quota("max_containers_per_user", 3, 3, "b", "a", "c"),
             "You may run 3 servers at a time, and a, b and c run already. "
-            "Stop one on the Home page first.",
+            "Stop one first.",
             id="servers",
         ),
         pytest.param(

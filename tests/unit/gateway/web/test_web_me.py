@@ -2,9 +2,13 @@ from datetime import timedelta
 
 import pytest
 
+from ds01_spawner.client import models as m
 from ds01_spawner.client.models import Role
-from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.errors import QuotaExceeded, Unavailable
+from ds01_spawner.gateway.api.requester import Requester
+from ds01_spawner.gateway.web import asking
 from ds01_spawner.gateway.wire.call import Answer
+from ds01_spawner.ports import HubStep, ServerState
 from fakes.web_lab import PREFIX, WebLab, form_of_button, section, text_of
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(60)]
@@ -184,3 +188,144 @@ async def test_umlauts_and_long_names_are_shown(lab: WebLab) -> None:
 async def test_an_administrator_has_a_page_too(lab: WebLab) -> None:
     assert Role.ADMIN.includes(Role.STUDENT)
     assert (await lab.browser("boss").get()).status == 200
+
+
+async def test_a_server_that_starts_is_shown_with_its_place_and_its_start_is_cancelled(
+    lab: WebLab,
+) -> None:
+    lab.api.waiting("alice", "thesis")
+    lab.api.lab.held_lately(timedelta(hours=2))
+    lab.api.spawning.add("alice", "thesis", ServerState.STARTING, image="starter", gpu="mig")
+    lab.api.hub.add("alice", "thesis")
+    browser = lab.browser("alice")
+    html = (await browser.get()).html
+    said = text_of(section(html, "work"))
+    assert "thesis JupyterLab server waiting for a GPU, place 1 of 1" in said
+    assert "Expected wait: " in said
+    assert "Image Starter" in said
+    assert 'href="/hub/spawn-pending/alice/thesis"' in html
+    assert 'id="waiting" hidden' in html, "it is shown once"
+    assert form_of_button(html, "stop-server") == {"name": "thesis"}
+    assert (await browser.send("", "stop-server", name="thesis")).status == 303
+    assert lab.api.hub.stopped == [("alice", "thesis")]
+
+
+async def test_a_server_that_is_stopped_is_started_again_as_it_was(lab: WebLab) -> None:
+    lab.api.spawning.add(
+        "alice", "thesis", ServerState.STOPPED, image="starter", gpu="mig", project="p"
+    )
+    lab.api.spawning.told = [HubStep("limits", "…"), HubStep("create", "…")]
+    lab.api.spawning.may_end.clear()
+    browser = lab.browser("alice")
+    html = (await browser.get()).html
+    assert "thesis JupyterLab server stopped" in text_of(section(html, "work"))
+    again = form_of_button(section(html, "work"), "start-server")
+    assert again is not None
+    told = await browser.send("", "start-server", **again)
+    assert (told.status, told.headers["Location"]) == (303, "/hub/spawn-pending/alice/thesis")
+    (started,) = lab.api.spawning.started
+    assert started == (
+        "alice",
+        "thesis",
+        {"image": "starter", "gpu": "mig", "gpu_count": 1, "project": "p", "wait": True},
+    )
+
+
+async def test_a_server_is_started_by_a_form_that_leads_to_the_page_that_waits(
+    lab: WebLab,
+) -> None:
+    lab.api.spawning.people["alice"] = {}
+    lab.api.spawning.told = [HubStep("limits", "…"), HubStep("queue", "…", 1, 2, "Busy.")]
+    lab.api.spawning.may_end.clear()
+    browser = lab.browser("alice")
+    form = section((await browser.get()).html, "start")
+    assert '<option value="starter" selected>Starter</option>' in form
+    assert 'name="gpu_count"' not in form, "one server may have one"
+    assert "Whole GPU" not in form, "they are for other groups"
+    told = await browser.send(
+        "", "start-server", name="thesis", image="starter", gpu="mig", gpu_count="2", wait="true"
+    )
+    assert (told.status, told.headers["Location"]) == (303, "/hub/spawn-pending/alice/thesis")
+    ((_user, name, options),) = lab.api.spawning.started
+    assert (name, options["gpu_count"], options["wait"]) == ("thesis", 2, True)
+
+
+async def test_a_start_that_says_nothing_more_is_left_to_the_page_that_waits(
+    lab: WebLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "BEGINNING_SECONDS", 0.05)
+    lab.api.spawning.people["alice"] = {}
+    lab.api.spawning.told = [HubStep("limits", "…")]
+    lab.api.spawning.may_end.clear()
+    browser = lab.browser("alice")
+    await browser.get()
+    told = await browser.send("", "start-server", gpu="none")
+    assert (told.status, told.headers["Location"]) == (303, "/hub/spawn-pending/alice")
+    assert lab.api.spawning.people["alice"][""].state is ServerState.STARTING
+
+
+async def test_a_start_that_is_refused_is_told_with_figures_and_nothing_is_forgotten(
+    lab: WebLab,
+) -> None:
+    lab.api.spawning.people["alice"] = {}
+    lab.api.spawning.refusal = QuotaExceeded(
+        "2 of 2 GPU slots in use (run).",
+        "ds01 container retire run",
+        limit="max_gpu_slots",
+        used=2,
+        asked=1,
+        allowed=2,
+        holders=("run",),
+    )
+    browser = lab.browser("alice")
+    await browser.get()
+    told = await browser.send("", "start-server", name="thesis", image="starter", gpu="none")
+    assert told.status == 403
+    said = text_of(told.html)
+    assert "You may have 2 GPUs at a time, and run has 2. Stop one of your servers first." in said
+    assert "ds01 container retire" not in said
+    assert 'name="name" value="thesis"' in section(told.html, "start")
+    assert "checked" not in section(told.html, "start"), "it was not to wait"
+
+
+@pytest.mark.parametrize("name", ["Ümlaut", "jupyter", "../x"])
+async def test_a_name_that_none_can_have_is_refused_in_words(lab: WebLab, name: str) -> None:
+    lab.api.spawning.people["alice"] = {}
+    browser = lab.browser("alice")
+    await browser.get()
+    told = await browser.send("", "start-server", name=name, gpu="none")
+    assert told.status == 400
+    assert "container" not in text_of(told.html.partition("<h2")[0])
+    assert lab.api.spawning.started == []
+
+
+async def test_without_the_hub_what_the_engine_has_is_shown_and_what_is_missing_said(
+    lab: WebLab,
+) -> None:
+    lab.api.server("alice")
+    lab.api.spawning.down = True
+    html = (await lab.browser("alice").get()).html
+    said = text_of(section(html, "work"))
+    assert "My server JupyterLab server running" in said
+    assert "Servers that are starting or stopped are not shown. The hub does not answer." in said
+    assert "The hub does not answer." in text_of(section(html, "start"))
+
+
+async def test_a_page_that_is_looked_at_does_not_ask_the_hub_each_time(lab: WebLab) -> None:
+    lab.api.server("alice")
+    lab.api.spawning.add("alice")
+    asked: list[str] = []
+    servers = lab.api.spawning.servers
+
+    async def counted(user: str) -> object:
+        asked.append(user)
+        return await servers(user)
+
+    lab.api.spawning.servers = counted  # type: ignore[method-assign, assignment]
+    alice, recent = Requester("alice", Role.STUDENT), timedelta(seconds=2)
+    for _ in range(3):
+        look = asking.Questions(lab.api.served, alice, "id", max_age=recent)
+        await look("listServers", m.Servers)
+    assert asked == ["alice"]
+    await lab.browser("alice").get()
+    assert asked == ["alice", "alice"], "a page that is loaded is as fresh as can be"
