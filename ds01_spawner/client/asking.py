@@ -212,6 +212,12 @@ class _Lines:
                 if line is not None:
                     self._open.remove(line)
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether no stream begins any more."""
+        with self._lock:
+            return self._cut
+
     def cut(self) -> None:
         """Cut all off, for good."""
         with self._lock:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
+from typing import TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -11,12 +12,15 @@ import httpx
 from ds01_spawner.client import models as m
 from ds01_spawner.client.asking import DEED_SECONDS, Asking, M
 from ds01_spawner.client.docker_stream import on_socket
+from ds01_spawner.client.joining import followed
 from ds01_spawner.client.models.base import MOST_ON_A_PAGE
 from ds01_spawner.client.streams import Session, Wanted
 from ds01_spawner.client.web_stream import behind_hub
 from ds01_spawner.domain.errors import InvalidRequest, Unavailable
 from ds01_spawner.domain.names import DEFAULT_SERVER
 from ds01_spawner.domain.units import format_duration
+
+W = TypeVar("W", bound=m.Wire)
 
 
 class Client(Asking):
@@ -217,19 +221,37 @@ class Client(Asking):
     ) -> m.Server:
         """Have the hub start a server, after a wait for a GPU if need be.
 
-        When this is broken off, the start goes on; `stop_server` ends it.
+        When this is broken off, the start goes on; `stop_server` ends it. When the connection
+        breaks, it is joined again.
 
         Args:
             wanted: The server.
             on_place: Called with the place in the queue, whenever it changes.
             on_step: Called when something that takes a while begins.
         """
-        end = self._made("/servers", wanted, m.Server, on_place, on_step)
-        if end is None:
-            raise Unavailable(
-                "The gateway broke off before the server was ready.", "See its state."
-            )
-        return end
+        news: list[m.Wire] = []
+
+        def heard(tell: Callable[[W], None] | None) -> Callable[[W], None]:
+            def told(event: W) -> None:
+                news.append(event)
+                if tell is not None:
+                    tell(event)
+
+            return told
+
+        def ask() -> m.Server | None:
+            return self._made("/servers", wanted, m.Server, heard(on_place), heard(on_step))
+
+        def look() -> m.Server | None:
+            found = self.servers().servers
+            return next((each for each in found if each.name == wanted.name), None)
+
+        def may_join() -> bool:
+            begun = bool(news) and not self._lines.is_cut
+            news.clear()
+            return begun
+
+        return followed(ask, look, may_join, self._sleep)
 
     def stop_server(self, name: str = "") -> m.Server:
         """Have the hub stop a server, or break off its start; without a name, the unnamed one."""

@@ -14,7 +14,11 @@ from ds01_spawner.domain.errors import (
     Refused,
 )
 from ds01_spawner.domain.gpu import FULL_PROFILE, MigProfile
+from ds01_spawner.domain.names import DEFAULT_SERVER
 from ds01_spawner.domain.occupancy import SlotState
+
+UNNAMED = "My server"
+"""As JupyterHub's own pages call it, too."""
 
 _GIB = 1024**3
 _FEW_MINUTES = 7
@@ -24,7 +28,7 @@ _STATES = {
     SlotState.ALLOCATED: "in use",
     SlotState.RESERVED: "being given out just now",
     SlotState.HELD: "kept for a stopped server",
-    SlotState.FOREIGN: "used outside this hub",
+    SlotState.FOREIGN: "used by other work",
     SlotState.UNAVAILABLE: "out of order",
     SlotState.FREE: "free, but too few or kept for somebody who waits longer",
 }
@@ -150,9 +154,14 @@ def share(equivalents: float) -> str:
     return str(fraction) if fraction else "no part"
 
 
+def titled(name: str) -> str:
+    """What its owner calls a server or a container: the unnamed server is `My server`."""
+    return UNNAMED if name == DEFAULT_SERVER else name
+
+
 def listed(names: Iterable[str]) -> str:
     """`a`, `a and b`, `a, b and c`, in alphabetical order."""
-    *rest, last = sorted(names) or ("",)
+    *rest, last = map(titled, sorted(names) or ("",))
     return f"{', '.join(rest)} and {last}" if rest else last
 
 

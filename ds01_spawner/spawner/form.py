@@ -130,7 +130,7 @@ def blocked(offer: Offer) -> str:
 def size_choices(offer: Offer, last: str, *, gpu_recommended: bool = True) -> list[SizeChoice]:
     """The radio buttons, with one proposed; what the person can never have is not among them.
 
-    That is the last choice, else the smallest GPU that is free, or none for an environment that
+    That is the last choice, else the smallest GPU that is free, or none for an image that
     does not recommend one.
     """
     offered = [size for size in offer.sizes if not _is_never(size)]

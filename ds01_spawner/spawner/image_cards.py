@@ -110,7 +110,7 @@ def _facts(reference: str, shelf: Shelf) -> str:
         return ""
     found = shelf.images.get(reference)
     if found is None:
-        return "Not on this machine yet: its first start takes minutes longer."
+        return "Not fetched yet: its first start takes some minutes longer."
     built = "" if found.created_at is None else wording.age(shelf.now - found.created_at)
     return ", ".join(each for each in (size(found.size_bytes), built) if each)
 

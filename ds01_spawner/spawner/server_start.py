@@ -102,7 +102,7 @@ class ServerStart:
         request, is_here = await self._threads.run(look)
         if not is_here:
             self._steps.say(
-                Stage.IMAGE, f"Fetching the environment {request.image}. This takes minutes"
+                Stage.IMAGE, f"Fetching the image {request.image}. This takes minutes"
             )
             await self._threads.run_once(
                 request.image, lambda: self._platform.launcher.ensure_image(request.image)
@@ -271,7 +271,7 @@ class ServerStart:
             words = await self._last_words(container_id)
             if _without_lab(words):
                 raise InvalidRequest(
-                    "This environment has no JupyterLab in it, so no server can be started from "
+                    "This image has no JupyterLab in it, so no server can be started from "
                     "it.",
                     "Choose another, or build it anew on one of the lab's.",
                 )

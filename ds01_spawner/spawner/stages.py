@@ -11,7 +11,7 @@ WAITS = "Waiting for a GPU"
 
 _TITLES = {
     Stage.LIMITS: "Checking your limits",
-    Stage.IMAGE: "Fetching the environment",
+    Stage.IMAGE: "Fetching the image",
     Stage.QUEUE: WAITS,
     Stage.GPU: "Reserving a GPU",
     Stage.LINE: "Waiting for others to start",

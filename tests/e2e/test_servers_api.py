@@ -54,7 +54,7 @@ def test_a_refusal_is_the_platforms_sentence(carol: Resident) -> None:
     with carol.client() as client:
         with pytest.raises(QuotaExceeded, match="3 GPU") as refused:
             client.start_server(m.ServerRequest(gpu="mig", gpu_count=3))
-        assert (refused.value.asked, refused.value.allowed) == (3, 2)
+        assert (refused.value.asked, refused.value.allowed) == (3, 1)
         with pytest.raises(Refused, match="nothing-of-that-name"):
             client.start_server(m.ServerRequest(image="nothing-of-that-name"))
         assert {each.state for each in client.servers().servers} == {"stopped"}

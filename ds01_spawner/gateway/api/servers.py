@@ -18,6 +18,7 @@ from ds01_spawner.domain.errors import (
 )
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.offer import Offer, SizeOffer
+from ds01_spawner.domain.page_words import UNNAMED
 from ds01_spawner.domain.request import GpuRequest
 from ds01_spawner.gateway.api import queue
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask, Stream, StreamEvent
@@ -28,7 +29,6 @@ from ds01_spawner.operations.offers import offer_to
 from ds01_spawner.operations.outlook import ContainerOutlook
 from ds01_spawner.ports import HubSpawning, HubStep, ServerAtHub, ServerState
 
-UNNAMED = "My server"
 SHARED_SECONDS = 5.0
 """Pages that are looked at ask again and again; the hub is one process for everybody."""
 

@@ -13,8 +13,8 @@ STATES: Mapping[str, str] = {
     "free": "free",
     "reserved": "about to be used",
     "allocated": "in use",
-    "held": "kept for who had it",
-    "foreign": "used from outside",
+    "held": "kept for whoever had it",
+    "foreign": "used by other work",
     "unavailable": "not available",
 }
 """A slot's state in words."""
@@ -65,6 +65,6 @@ GPUS = Page(
     name="gpus",
     label="GPUs",
     title="GPUs",
-    lead="Every GPU of this server, whole or in parts: each part is one line.",
+    lead="Every GPU of the lab, whole or in parts, one line each.",
     sections=(Section("slots", "Now", _slots),),
 )

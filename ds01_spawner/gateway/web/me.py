@@ -9,6 +9,7 @@ from ds01_spawner.client import limit_words
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.gateway.web.graphs import graph
+from ds01_spawner.domain.page_words import titled
 from ds01_spawner.gateway.web.my_work import titles_of, work_of
 from ds01_spawner.gateway.web.new_server import DO, form_of, goes_on, pending_page, request_of
 from ds01_spawner.gateway.web.page import Action, Beginning, Facts, Page, Section, Visit
@@ -106,16 +107,16 @@ def _row(usage: m.Usage, limits: Mapping[str, m.LimitValue]) -> Mapping[str, obj
 
 
 def _users_of(image: m.Image, containers: Iterable[m.Container]) -> tuple[str, ...]:
-    return tuple(each.name for each in containers if each.image == image.reference)
+    return tuple(titled(each.name) for each in containers if each.image == image.reference)
 
 
 def _is(done: str) -> Callable[[Any, Mapping[str, str]], str]:
-    return lambda _answer, form: f"{form.get('name', '')} is {done}."
+    return lambda _answer, form: f"{titled(form.get('name', ''))} is {done}."
 
 
 def _kept(answer: m.Extended, _form: Mapping[str, str]) -> str:
     anyway = f" {answer.ends_anyway}" if answer.ends_anyway else ""
-    return f"{answer.name} is kept running.{anyway}"
+    return f"{titled(answer.name)} is kept running.{anyway}"
 
 
 def _broken_off(answer: m.Server, _form: Mapping[str, str]) -> str:

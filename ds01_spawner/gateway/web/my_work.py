@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from ds01_spawner.client import models as m
 from ds01_spawner.client.words import state_words
+from ds01_spawner.domain.page_words import titled
 from ds01_spawner.gateway.web.words import image_name
 
-UNNAMED = "My server"
 _USUAL_TAG = ":latest"
 _ORDER = ("starting", "running", "stopping", "paused")
 """What comes first."""
@@ -110,7 +110,7 @@ def _container(container: m.Container, titles: Mapping[str, str]) -> Work:
     is_server = container.server is not None
     return Work(
         key=f"c-{container.id[:12]}",
-        title=(container.server or UNNAMED) if is_server else container.name,
+        title=titled(container.name) if is_server else container.name,
         name=container.name,
         state=container.state,
         state_words=state_words(container.state),

@@ -2,6 +2,7 @@
 
 from ds01_spawner.client import models as m
 from ds01_spawner.client.models import Role
+from ds01_spawner.domain.page_words import titled
 from ds01_spawner.gateway.web.page import Action, Facts, Page, Section, Visit
 
 
@@ -23,9 +24,11 @@ QUEUE = Page(
     name="queue",
     label="Queue",
     title="Waiting for a GPU",
-    lead="When no GPU of the right size is free, who asked for one waits here.",
+    lead="Whoever asks for a GPU when none of that size is free waits here for their turn.",
     sections=(Section("tickets", "In this order", _tickets),),
     actions=(
-        Action("leave", "leaveQueue", lambda a, _f: f"{a.name} no longer waits.", ("ticket",)),
+        Action(
+            "leave", "leaveQueue", lambda a, _f: f"{titled(a.name)} no longer waits.", ("ticket",)
+        ),
     ),
 )

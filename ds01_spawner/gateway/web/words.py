@@ -8,7 +8,7 @@ from urllib.parse import quote
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
-from ds01_spawner.domain.page_words import about
+from ds01_spawner.domain.page_words import about, titled
 from ds01_spawner.domain.wording import clock_time, length, size, span
 
 NEVER = "never"
@@ -74,6 +74,11 @@ def in_path(text: str) -> str:
     return quote(text, safe="@~")
 
 
+def asked_gpu(size: str) -> str:
+    """A size as it was asked for: `any part`, `whole`, `2g.10gb`."""
+    return {"mig": "any part", "full": "whole"}.get(size, size)
+
+
 def image_name(reference: str) -> str:
     """An image as its users call it: those of their own without what the platform puts before."""
     place, _, name = reference.partition("/")
@@ -85,10 +90,12 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "clocked": clocked,
     "ahead": ahead,
     "aged": aged,
+    "asked_gpu": asked_gpu,
     "expected": expected,
     "lasting": lasting,
     "counted": counted,
     "image_name": image_name,
     "in_path": in_path,
     "share": share,
+    "titled": titled,
 }

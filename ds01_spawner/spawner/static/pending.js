@@ -84,6 +84,7 @@
         .replace(/^Spawn cancelled$/, "The start was cancelled.");
     }
     box.hidden = false;
+    find("ds01-remembered").hidden = false;
     find("ds01-again").hidden = false;
     find("ds01-again").focus();
   };

@@ -14,7 +14,7 @@ LOOKS: dict[str, tuple[Scheme, int]] = {
     "narrow": ("light", 360),
     "narrow-dark": ("dark", 360),
 }
-DOCS_WIDTH = 1000
+DOCS_WIDTH = 1100
 LONGEST = 1700
 """Pixels: what is below is not in the documentation."""
 
@@ -59,7 +59,8 @@ class Camera:
         self._set(page, "light", DOCS_WIDTH)
         box = page.locator(selector).bounding_box()
         assert box is not None
-        clip = {"x": 0, "y": box["y"] - 20, "width": DOCS_WIDTH, "height": box["height"] + 40}
+        above = page.evaluate("scrollY") - 20
+        clip = {"x": 0, "y": box["y"] + above, "width": DOCS_WIDTH, "height": box["height"] + 40}
         page.screenshot(path=self.docs / f"{name}.png", full_page=True, clip=clip)  # type: ignore[arg-type]
 
     def _set(self, page: Page, scheme: Scheme, width: int) -> None:

@@ -34,9 +34,13 @@ def quota(limit: str, used: float, allowed: float, *holders: str) -> QuotaExceed
     [
         pytest.param(
             quota("max_containers_per_user", 3, 3, "b", "a", "c"),
-            "You may run 3 servers at a time, and a, b and c run already. "
-            "Stop one first.",
+            "You may run 3 servers at a time, and a, b and c run already. Stop one first.",
             id="servers",
+        ),
+        pytest.param(
+            quota("max_containers_per_user", 1, 1, "jupyter"),
+            "You may run 1 server at a time, and My server runs already. Stop one first.",
+            id="the unnamed server",
         ),
         pytest.param(
             quota("max_containers_per_user", 0, 0),

@@ -119,7 +119,7 @@ def test_a_group_without_gpus_is_offered_none_and_told_so() -> None:
     assert "Your group has no GPUs." in page.text
 
 
-def test_environments_are_shown_with_origin_size_and_age() -> None:
+def test_images_are_shown_with_origin_size_and_age() -> None:
     lab = Lab()
     lab.engine.images |= {"ds01/starter:latest", "ds01-alice/thesis:latest", "ds01-alice/thesis:2"}
     lab.engine.images |= {"ds01-bob/secret:latest", "other:latest"}
@@ -133,7 +133,7 @@ def test_environments_are_shown_with_origin_size_and_age() -> None:
     text = " ".join(page.text.split())
     assert "From the lab A place to begin. 5 GB, built 3 weeks ago" in text
     assert "thesis Built by you Your last choice 954 MB, built today" in text
-    assert "Not on this machine yet" in page.text
+    assert "Not fetched yet" in page.text
     assert "secret" not in page.text
 
 
@@ -232,7 +232,7 @@ def test_a_last_choice_that_is_none_any_more_falls_back(last: dict[str, Any]) ->
     assert "checked" in page.named("wait")["true"]
 
 
-def test_an_environment_that_needs_no_gpu_proposes_none() -> None:
+def test_an_image_that_needs_no_gpu_proposes_none() -> None:
     assert shown(Lab(), image="plain").chosen("gpu") == "none"
     assert shown(Lab(), image="plain", gpu="2g.10gb").chosen("gpu") == "2g.10gb"
 

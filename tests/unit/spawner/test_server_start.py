@@ -171,7 +171,7 @@ async def test_a_missing_image_is_fetched_before_a_slot_is_taken(lab: Lab) -> No
     assert lab.reservations() == ()
     trap.release.set()
     await task
-    assert start.told[1] == "Fetching the environment image. This takes minutes"
+    assert start.told[1] == "Fetching the image image. This takes minutes"
 
 
 async def test_an_image_that_nobody_has_takes_nothing(lab: Lab) -> None:

@@ -40,7 +40,7 @@ async def test_somebody_new_is_told_what_there_is_nothing_of(lab: WebLab) -> Non
         "You have no servers and no containers.",
         "You have no images of your own.",
         "You have no keys here.",
-        "Nothing was said to you.",
+        "There were no notices for you.",
     ):
         assert nothing in said
     assert 'id="waiting" hidden' in shown.html
@@ -64,7 +64,7 @@ async def test_a_server_is_kept_running(lab: WebLab) -> None:
     shown = await browser.get()
     assert form_of_button(shown.html, "extend") == {"name": "jupyter"}
     assert (await browser.send("", "extend", name="jupyter")).status == 303
-    assert "jupyter is kept running." in text_of((await browser.get()).html)
+    assert "My server is kept running." in text_of((await browser.get()).html)
 
 
 @pytest.mark.parametrize("do", ["retire", "stop"])

@@ -8,9 +8,9 @@ pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(60)]
 async def test_who_waits_sees_their_place_and_nobody_elses(lab: WebLab) -> None:
     lab.api.waiting("alice")
     mine = section((await lab.browser("alice").get("queue")).html, "tickets")
-    assert "jupyter 1 of 1" in text_of(mine)
+    assert "My server 1 of 1" in text_of(mine)
     others = section((await lab.browser("bob").get("queue")).html, "tickets")
-    assert "You do not wait for a GPU." in text_of(others)
+    assert "You are not waiting for a GPU." in text_of(others)
     assert "alice" not in others
 
 
@@ -30,8 +30,8 @@ async def test_a_place_is_given_up(lab: WebLab) -> None:
     told = await browser.send("queue", "leave", ticket=ticket.id)
     assert (told.status, told.headers["Location"]) == (303, f"{PREFIX}queue")
     after = text_of((await browser.get("queue")).html)
-    assert "jupyter no longer waits." in after
-    assert "You do not wait for a GPU." in after
+    assert "My server no longer waits." in after
+    assert "You are not waiting for a GPU." in after
 
 
 async def test_somebody_elses_place_is_not_there(lab: WebLab) -> None:
