@@ -175,3 +175,15 @@ def test_a_whole_file_has_no_faults_and_a_broken_one_says_which(
     with pytest.raises(Unavailable, match="malformed"):
         broken.faults()
     broken.close()
+
+
+def test_who_only_reads_does_not_wait_for_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = SqliteLedger(path)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with ledger.reading() as rows:
+            assert list(rows.tickets()) == []
+        assert ledger.row_counts()["tickets"] == 0
+        other.rollback()
+    ledger.close()
