@@ -21,6 +21,9 @@ from ds01_spawner.domain.process_place import place_of
 
 PATTERNS = ("nvidia*", "nvidia-caps*/*")
 _UIDS = re.compile(rb"^Uid:\t(\d+)", re.MULTILINE)
+_CARD = re.compile(r"nvidia(?:[0-9]+|ctl)").fullmatch
+"""The driver makes others, such as nvidia-uvm, for everybody; they reach no GPU alone."""
+
 _DELETED = " (deleted)"
 
 
@@ -41,6 +44,10 @@ class KernelGpuNodes:
     def paths(self) -> tuple[str, ...]:
         """Those that exist now."""
         return tuple(str(path) for path, _ in self._nodes())
+
+    def open_to_all(self) -> tuple[str, ...]:
+        """Those of the cards themselves that everybody may open."""
+        return tuple(str(path) for path, acl in self._every() if acl.other and _CARD(path.name))
 
     def give(self, uid: int) -> tuple[str, ...]:
         """Let a user do with each what its group may."""

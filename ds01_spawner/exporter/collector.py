@@ -169,7 +169,7 @@ class Exporter(Collector):
         except Exception:  # noqa: BLE001 - the top of a part: said, the other parts go on
             _log.exception("Part %s failed", name)
             complete = False
-        if spec.part is Part.POLICY and view.facts.policy is not None:
+        if self._reading.policy in spec.sources and view.facts.policy is not None:
             complete = complete and view.facts.policy.policy is not None
         if spec.part is Part.ATTRIBUTION and view.facts.picture is not None:
             complete = complete and view.facts.picture.fresh

@@ -65,11 +65,13 @@ class Overview:
         standings: Every grant, the oldest first.
         strays: Nodes by user id that somebody may open without a grant.
         nodes: All nodes of this machine.
+        everybodys: Nodes that everybody may open, so that a grant changes nothing.
     """
 
     standings: tuple[Standing, ...]
     strays: Mapping[int, tuple[str, ...]]
     nodes: tuple[str, ...]
+    everybodys: tuple[str, ...] = ()
 
 
 class BareMetal:
@@ -202,6 +204,7 @@ class BareMetal:
             ),
             strays={uid: paths for uid, paths in given.items() if uid not in known},
             nodes=self._nodes.paths(),
+            everybodys=self._nodes.open_to_all(),
         )
 
     def granted_people(self) -> frozenset[str]:

@@ -16,6 +16,14 @@ class GpuNodes(Protocol):
         """Those that exist now, in order."""
         ...
 
+    def open_to_all(self) -> tuple[str, ...]:
+        """Those of the cards themselves that everybody may open, grant or none.
+
+        Raises:
+            Unavailable: They cannot be read.
+        """
+        ...
+
     def give(self, uid: int) -> tuple[str, ...]:
         """Let a user do with each what its group may; those where that was not so before.
 

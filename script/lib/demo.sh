@@ -4,6 +4,7 @@
 
 HEALTH_SECONDS=90
 GATEWAY_SECONDS=30
+EXPORTER_SECONDS=30
 
 demo_url() { printf 'http://127.0.0.1:%s\n' "$(cat "$STATE/port")"; }
 
@@ -31,6 +32,8 @@ processes_with() {
 # They carry the folder in a variable that nothing else sets.
 demo_processes() { processes_with "DS01_DEMO=${1:-.*}"; }
 
+exporter_processes() { processes_with "DS01_DEMO_EXPORTER=$STATE"; }
+
 gateway_processes() { processes_with "DS01_DEMO_GATEWAY=$STATE"; }
 
 # hub_processes: hub, proxy and the hub's services.
@@ -52,6 +55,13 @@ gateway_answers() {
 is_healthy() { curl --silent --fail --output /dev/null --max-time 5 "$1/hub/health"; }
 
 demo_answers() { is_healthy "$(demo_url)"; }
+
+metrics_url() { printf 'http://127.0.0.1:%s/metrics\n' "$(cat "$STATE/ports/exporter")"; }
+
+exporter_answers() {
+    [ -e "$STATE/ports/exporter" ] &&
+        curl --silent --fail --output /dev/null --max-time 5 "$(metrics_url | sed 's#metrics$#-/healthy#')"
+}
 
 api_answers() {
     curl --silent --fail --output /dev/null --max-time 5 "$(demo_url)/services/ds01/api/openapi.json"
@@ -112,14 +122,15 @@ prepare_state() {
     [ -e "$STATE/before" ] || engine_things >"$STATE/before"
 }
 
-# prepare_ports: of hub, proxy and gateway among themselves. They stay the same, so that what
+# prepare_ports: of hub, proxy, gateway and exporter among themselves. They stay the same, so that what
 # outlives one of them finds its successor, unless somebody else took them meanwhile.
 prepare_ports() {
     local name port
     mkdir -p "$STATE/ports"
-    for name in hub proxy gateway; do
+    for name in hub proxy gateway exporter; do
         port=$(cat "$STATE/ports/$name" 2>/dev/null || true)
         if [ "$name" = gateway ] && [ -n "$port" ] && gateway_answers; then continue; fi
+        if [ "$name" = exporter ] && exporter_answers; then continue; fi
         { [ -n "$port" ] && port_is_free "$port" ""; } || free_port >"$STATE/ports/$name"
     done
 }
@@ -223,6 +234,40 @@ stop_gateway() {
     while [ -n "$(gateway_processes)" ]; do
         if [ "$waited" -eq 100 ]; then
             for pid in $(gateway_processes); do kill -KILL "$pid" 2>/dev/null || true; done
+        fi
+        sleep 0.1
+        waited=$((waited + 1))
+    done
+}
+
+# launch_exporter: figures for Prometheus, on a loopback port; returns when it answers.
+launch_exporter() {
+    local deadline=$((SECONDS + EXPORTER_SECONDS)) address pid
+    stop_exporter
+    [ -e "$STATE/ports/exporter" ] || free_port >"$STATE/ports/exporter"  # a demo of an older release
+    address=$(engine_address) || return 1
+    DS01_DEMO_EXPORTER=$STATE DS01_STATE_DIR=$STATE DS01_CONFIG_DIR=$STATE/config DS01_RUN_DIR=$(demo_run) \
+        DS01_EXPORTER_PORT=$(cat "$STATE/ports/exporter") \
+        JUPYTERHUB_API_URL=http://$address:$(cat "$STATE/ports/hub")/hub/api \
+        setsid "$ROOT/.venv/bin/python" -m ds01_spawner.exporter >>"$STATE/exporter.log" 2>&1 </dev/null 9>&- &
+    pid=$!
+    until exporter_answers; do
+        if ! kill -0 "$pid" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
+            tail -n 20 "$STATE/exporter.log"
+            stop_exporter
+            return 1
+        fi
+        sleep 0.2
+    done
+}
+
+# stop_exporter: SIGKILL when it takes 5 s.
+stop_exporter() {
+    local pid waited=0
+    for pid in $(exporter_processes); do kill "$pid" 2>/dev/null || true; done
+    while [ -n "$(exporter_processes)" ]; do
+        if [ "$waited" -eq 50 ]; then
+            for pid in $(exporter_processes); do kill -KILL "$pid" 2>/dev/null || true; done
         fi
         sleep 0.1
         waited=$((waited + 1))

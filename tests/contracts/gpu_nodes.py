@@ -24,5 +24,8 @@ class GpuNodesContract:
         nodes.take_back(BOB)
         assert nodes.given() == {}
 
+    def test_nodes_of_a_group_are_not_everybodys(self, nodes: GpuNodes) -> None:
+        assert nodes.open_to_all() == ()
+
     def test_nobody_holds_what_nobody_opened(self, nodes: GpuNodes) -> None:
         assert nodes.holders(ALICE) == ()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, timedelta
+from typing import cast
 
 import pytest
 
@@ -12,6 +13,8 @@ from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.bare_metal import BareMetal
 from ds01_spawner.operations.notify import Outbox
+from ds01_spawner.ports import Ledger
+from ds01_spawner.ports.bare_metal import GpuNodes
 from fakes.accounts import FakeAccounts
 from fakes.activity import FakeContainerProcesses
 from fakes.channels import FakeChannels
@@ -31,11 +34,18 @@ TRAIN = NodeHolder(77, "python3", (GPU,))
 class Machine:
     """A machine, its lifecycle service, and an administrator."""
 
-    def __init__(self, policy: str = "", *, is_main: bool = True) -> None:
+    def __init__(
+        self,
+        policy: str = "",
+        *,
+        is_main: bool = True,
+        nodes: GpuNodes | None = None,
+        ledger: Ledger | None = None,
+    ) -> None:
         self.clock = FakeClock()
         self.policy = FakePolicy(policy or "defaults: {}")
-        self.ledger = FakeLedger()
-        self.nodes = FakeGpuNodes(GPU, CTL)
+        self.ledger = FakeLedger() if ledger is None else cast(FakeLedger, ledger)
+        self.nodes = FakeGpuNodes(GPU, CTL) if nodes is None else cast(FakeGpuNodes, nodes)
         self.events = FakeEventLog()
         self.accounts = FakeAccounts(
             UnixAccount("alice", ALICE, ALICE, "/home/alice", ("staff",)),

@@ -14,6 +14,7 @@ class FakeGpuNodes:
         lists: User ids that each node lets in.
         closed: Nodes that nobody but root may open.
         held: Processes by user id.
+        everybodys: Those that everybody may open.
         stuck: When set, no list can be changed.
     """
 
@@ -21,10 +22,14 @@ class FakeGpuNodes:
         self.lists: dict[str, set[int]] = {path: set() for path in paths}
         self.closed: set[str] = set()
         self.held: dict[int, tuple[NodeHolder, ...]] = {}
+        self.everybodys: tuple[str, ...] = ()
         self.stuck = False
 
     def paths(self) -> tuple[str, ...]:
         return tuple(path for path in sorted(self.lists) if path not in self.closed)
+
+    def open_to_all(self) -> tuple[str, ...]:
+        return self.everybodys
 
     def give(self, uid: int) -> tuple[str, ...]:
         changed = [path for path in self.paths() if uid not in self.lists[path]]

@@ -21,6 +21,8 @@ _FAMILIES_BY_HYPHEN = ("gpu",)
 _ALONE = ("user-setup", "check-limits")
 _FORMER = {
     "ds01-events": "events",
+    "ds01-health-check": "health",
+    "bare-metal-access": "admin bare-metal",
     "add-user": "admin user add",
     "remove-user": "admin user remove",
 }

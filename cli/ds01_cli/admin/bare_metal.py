@@ -48,6 +48,8 @@ def grant(
         f"{made.user} may use the GPUs outside of containers until {printing.clock(made.until)}. "
         f"To take it back: ds01 admin bare-metal revoke {made.user}"
     )
+    for sentence in _strays(platform.bare_metal.overview()):
+        printing.note(sentence)
 
 
 def revoke(user: _User, *, as_json: Json = False) -> None:
@@ -94,6 +96,11 @@ def _row(standing: Standing, found: Overview) -> tuple[str, ...]:
 
 
 def _strays(found: Overview) -> Iterable[str]:
+    if found.everybodys:
+        yield (
+            f"Everybody may open {', '.join(found.everybodys)}, so that a grant changes nothing: "
+            "ds01 admin doors"
+        )
     for uid, nodes in found.strays.items():
         yield (
             f"The user {uid} may open {counted(len(nodes), 'node')} without a grant of this "
@@ -111,6 +118,7 @@ def _overview(found: Overview) -> dict[str, Any]:
             {"uid": uid, "nodes": list(nodes)} for uid, nodes in found.strays.items()
         ],
         "nodes": list(found.nodes),
+        "open_to_everybody": list(found.everybodys),
     }
 
 

@@ -108,9 +108,10 @@ def _graphs(month: Month) -> Iterable[str]:
     yield from _section("Demand", charts.demand(series, capacity), charts.busy(series))
     yield from _section("Waits", charts.waits(series))
     if total.mean_wait_seconds is not None:
+        mean, longest = total.mean_wait_seconds, total.longest_wait_seconds or 0.0
         yield (
-            f"<p>Who waited, waited {charts.duration(total.mean_wait_seconds)} on average and "
-            f"{charts.duration(total.longest_wait_seconds or 0.0)} at most.</p>"
+            f"<p>Those who waited did so for {charts.duration(mean)} on average and "
+            f"{charts.duration(longest)} at most.</p>"
         )
     emitted = [charts.emissions(series)] if total.co2e_kg is not None else []
     yield from _section("Energy", charts.energy(series), *emitted)

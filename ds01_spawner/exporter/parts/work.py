@@ -12,9 +12,11 @@ from ds01_spawner.exporter.view import NONE, View
 
 def containers(view: View) -> Iterator[Point]:
     """How many there are, by state and door."""
+    if view.facts.containers is None:
+        return
     found = Counter(
         (each.state.value, labels.origin_of(each.labels).value)
-        for each in view.facts.containers or ()
+        for each in view.facts.containers
     )
     hub = labels.Interface.HUB.value
     found.update({(state.value, hub): 0 for state in ContainerState})

@@ -111,3 +111,22 @@ def test_each_connection_by_ssh_is_counted_once(tmp_path: Path, made: object) ->
     stopped = replace(running("b", "/ds01/student/alice"), state=ContainerState.EXITED)
     assert probe.ssh_sessions([WORK, stopped]) == {WORK.id: 2}
     assert probe.usage([WORK])[WORK.id].ssh_sessions == 2
+
+
+@pytest.mark.parametrize("made", [_v1, _v2], ids=["cgroup-v1", "cgroup-v2"])
+def test_cpu_and_memory_alone_are_read_without_asking_the_engine(
+    tmp_path: Path, made: object
+) -> None:
+    probe = made(tmp_path)  # type: ignore[operator]
+    elsewhere = running("b", "/nowhere")
+    engine = probe._cgroups._engine
+    assert probe.work([WORK, elsewhere]) == {WORK.id: ContainerUsage(3.0, 60)}
+    assert engine.calls == []
+
+
+def test_of_cpu_and_memory_what_can_be_read_is(tmp_path: Path) -> None:
+    probe = _v2(tmp_path)
+    (tmp_path / "cgroup" / PLACE / "cpu.stat").write_text("?\n")
+    assert probe.work([WORK]) == {WORK.id: ContainerUsage(None, 60)}
+    (tmp_path / "cgroup" / PLACE / "memory.stat").write_text("?\n")
+    assert probe.work([WORK]) == {}

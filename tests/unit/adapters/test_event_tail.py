@@ -137,3 +137,20 @@ def test_a_log_that_cannot_be_read_is_unavailable(tmp_path: Path) -> None:
     folder.mkdir()
     with pytest.raises(Unavailable, match="cannot be read"):
         EventTail(folder).read("", WANTED)
+
+
+def test_every_action_is_told_and_lines_that_are_none_are_counted(
+    path: Path, log: EventFile
+) -> None:
+    log.append(event(0))
+    tail = EventTail(path)
+    _, place = tail.read("", None)
+    log.append(event(1, "gpu.queue"))
+    with path.open("a") as file:
+        file.write("not an event\n")
+    log.append(event(2, "made.up"))
+    events, place = tail.read(place, None)
+    assert [each.action for each in events] == ["gpu.queue", "made.up"]
+    assert tail.unreadable_lines == 1
+    assert tail.read(place, None)[0] == []
+    assert tail.unreadable_lines == 1

@@ -10,9 +10,12 @@ import pytest
 
 from contracts.gpu_nodes import ALICE, BOB, GpuNodesContract
 from ds01_spawner.adapters.gpu_nodes import KernelGpuNodes
+from ds01_spawner.adapters.ledger import SqliteLedger
 from ds01_spawner.adapters.posix_acl import acl_of, raw_acl_of
 from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.ports.bare_metal import GpuNodes
+from fakes.bare_metal_lab import HOUR, STEP, Machine
 from fakes.gpu_nodes import FakeGpuNodes
 
 NULL = os.makedev(1, 3)
@@ -108,6 +111,38 @@ def test_another_persons_process_opens_it_during_the_grant_and_neither_before_no
     assert opens(ALICE, gpu) == "refused"
 
 
+def test_a_grant_lets_a_persons_process_in_until_it_ends_whatever_dies_meanwhile(
+    nodes: KernelGpuNodes, dev: Path, tmp_path: Path
+) -> None:
+    gpu, path = dev / "nvidia0", tmp_path / "ledger.sqlite"
+    machine = Machine(nodes=nodes, ledger=SqliteLedger(path))
+    machine.accounts.people["alice"] = UnixAccount("alice", ALICE, ALICE, "/home/alice")
+    assert opens(ALICE, gpu) == "refused"
+
+    with machine.dies_where(machine.nodes, "give"):
+        machine.grant()
+    assert opens(ALICE, gpu) == "refused"
+    machine.passes(STEP)
+    assert opens(ALICE, gpu) == "open"
+    assert opens(BOB, gpu) == "refused"
+
+    gpu.unlink()
+    make_node(gpu, 0o660)
+    assert opens(ALICE, gpu) == "refused"
+    machine.passes(STEP)
+    with opened_by(ALICE, gpu) as (answer, pid):
+        assert answer == "open"
+        with machine.dies_where(machine.nodes, "take_back"):
+            machine.passes(8 * HOUR)
+        assert opens(ALICE, gpu) == "open"
+        machine.passes(STEP)
+        assert opens(ALICE, gpu) == "refused"
+        (event,) = machine.events.of("bare_metal.expire")
+        assert event.details["still_open"] == [pid]
+    assert machine.kept == []
+    machine.ledger.close()  # type: ignore[attr-defined]
+
+
 def test_what_was_opened_stays_open_after_the_end_and_is_told(
     nodes: KernelGpuNodes, dev: Path
 ) -> None:
@@ -163,6 +198,15 @@ def test_a_list_of_somebody_elses_is_kept(nodes: KernelGpuNodes, dev: Path) -> N
     nodes.give(ALICE)
     nodes.take_back(ALICE)
     assert raw_acl_of(dev / "nvidia0") == before
+
+
+def test_cards_that_everybody_may_open_are_told_and_what_is_beside_them_is_not(
+    nodes: KernelGpuNodes, dev: Path
+) -> None:
+    make_node(dev / "nvidia-uvm", 0o666)
+    assert nodes.open_to_all() == ()
+    (dev / "nvidiactl").chmod(0o666)
+    assert nodes.open_to_all() == (str(dev / "nvidiactl"),)
 
 
 def test_a_lock_that_cannot_be_had_changes_nothing(dev: Path, tmp_path: Path) -> None:

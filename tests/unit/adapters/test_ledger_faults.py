@@ -160,3 +160,30 @@ def test_of_processes_that_want_a_free_lease_at_once_one_gets_it(
     with ledger.transaction() as transaction:
         assert transaction.take_lease("pass", answers[3], MARK, 60)
         assert not transaction.take_lease("pass", "another", MARK, 60)
+
+
+def test_a_whole_file_has_no_faults_and_a_broken_one_says_which(
+    path: Path, ledger: SqliteLedger
+) -> None:
+    remember(ledger, MANY)
+    assert ledger.faults() == ()
+    ledger.close()
+    with path.open("r+b") as file:
+        file.seek(8 * 4096)
+        file.write(b"\xff" * 4096 * 4)
+    broken = SqliteLedger(path)
+    with pytest.raises(Unavailable, match="malformed"):
+        broken.faults()
+    broken.close()
+
+
+def test_who_only_reads_does_not_wait_for_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = SqliteLedger(path)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with ledger.reading() as rows:
+            assert list(rows.tickets()) == []
+        assert ledger.row_counts()["tickets"] == 0
+        other.rollback()
+    ledger.close()

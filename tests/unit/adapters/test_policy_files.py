@@ -367,3 +367,16 @@ def test_replacing_keeps_mode_link_and_the_old_text(tmp_path: Path) -> None:
     assert (first.name, first.read_text()) == ("real.yaml.bak", "old")
     assert (second.name, second.read_text()) == ("real.yaml.bak.2", "new")
     assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_when_the_policy_in_force_was_read_is_remembered(lab: Lab) -> None:
+    assert lab.source.loaded_at is None
+    lab.slots()
+    first = lab.clock.now()
+    assert lab.source.loaded_at == first
+    lab.write("defaults: {max_gpu_slots: [}\n")
+    lab.slots()
+    assert lab.source.loaded_at == first
+    lab.write("defaults: {max_gpu_slots: 2}\n")
+    assert lab.slots() == 2
+    assert lab.source.loaded_at == lab.clock.now()

@@ -60,6 +60,14 @@ def test_what_still_has_a_gpu_open_is_named(machine: Machine) -> None:
     assert "Process 77 (python3) still has one open: kill 77" in ended.stderr
 
 
+def test_a_grant_that_changes_nothing_is_said_to(machine: Machine) -> None:
+    machine.nodes.everybodys = (GPU,)
+    words = ("alice", "--for", "8h", "--reason", "a paper")
+    ended = invoke("admin bare-metal grant", *words, width=200)
+    assert "Everybody may open /dev/nvidia0, so that a grant changes nothing" in ended.stderr
+    assert json.loads(said("admin bare-metal list", "--json"))["open_to_everybody"] == [GPU]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [

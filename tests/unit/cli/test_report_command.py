@@ -11,7 +11,7 @@ from ds01_cli.frame import printing
 from ds01_cli.main import run
 from ds01_spawner.client import models as m
 from ds01_spawner.operations.usage_report import Reports
-from fakes.api_app import FakeApi
+from fakes.api_app import NOW, FakeApi, usage_row
 from fakes.api_house import House
 from fakes.calls import ROOT
 from fakes.program import said
@@ -99,6 +99,34 @@ def test_a_month_that_lasts_ends_now(lab: House) -> None:
     page = Page(said("admin report", "--month", f"{now:%Y-%m}", "-o", "-"))
     assert "The month is not over." in page.text
     assert f"to {now:%Y-%m-%d}" in page.text
+
+
+def test_who_held_gpus_that_mostly_waited_is_named_politely(api: FakeApi) -> None:
+    api.role = m.Role.MANAGER
+    measured = {"gpu_hours": 40.0, "measured_hours": 40.0}
+    rows = (
+        usage_row("bob", **measured, busy_hours=4.0, efficiency=0.1),
+        usage_row("<carol>", **measured, busy_hours=1.0, efficiency=0.025),
+        usage_row("dave", **measured, busy_hours=36.0, efficiency=0.9),
+        usage_row("erin", gpu_hours=2.0, measured_hours=2.0, busy_hours=0.0, efficiency=0.0),
+    )
+    usual = m.UsageReport(
+        taken_at=NOW,
+        begin=NOW,
+        end=NOW,
+        by="user",
+        user=None,
+        rows=rows,
+        total=rows[0],
+        co2e_source=None,
+    )
+    api.answers["getUsage"] = lambda asked: usual.model_copy(update={"by": asked.query.by})
+    text = Page(said("admin report", "--month", "2026-01", "-o", "-")).text
+    idle = text[text.index("GPUs that mostly waited") : text.index("How to read this")]
+    assert "often a good reason" in idle
+    assert idle.index("<carol>: for 39 of 40 hours") < idle.index("bob: for 36 of 40 hours")
+    assert "dave" not in idle
+    assert "erin" not in idle
 
 
 def test_a_file_that_is_there_stays(lab: House, capsys: pytest.CaptureFixture[str]) -> None:
