@@ -4,11 +4,13 @@ from ds01_spawner.client import models as m
 from ds01_spawner.client.words import place_words, state_words
 
 
-def place(number: int, length: int = 3, expected: float | None = None) -> m.Place:
+def place(
+    number: int, length: int = 3, expected: float | None = None, reason: str = "All are in use."
+) -> m.Place:
     return m.Place(
         place=number,
         length=length,
-        reason="All are in use.",
+        reason=reason,
         gpu="1 MIG slot",
         waited_seconds=0,
         expected_seconds=expected,
@@ -21,9 +23,8 @@ def place(number: int, length: int = 3, expected: float | None = None) -> m.Plac
         (place(0), "Your turn: you get 1 MIG slot."),
         (place(2), "Waiting for 1 MIG slot: you are number 2 of 3. All are in use."),
         (
-            place(1, 1, 7200),
-            "Waiting for 1 MIG slot: you are the next. All are in use. "
-            "Expected wait: about 2 hours.",
+            place(1, 1, 7200, reason=""),
+            "Waiting for 1 MIG slot: you are the next. Expected wait: about 2 hours.",
         ),
     ],
 )
