@@ -1,5 +1,6 @@
 """The lab's pages on a lab of fakes, and browsers of people whom a stub of the hub knows."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tornado.httpclient import AsyncHTTPClient, HTTPResponse
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.netutil import bind_sockets
 from tornado.web import create_signed_value
 
@@ -65,6 +66,34 @@ class Browser:
         body = urlencode({"_xsrf": token, "do": do, **fields}).encode()
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         return await self._fetch("POST", page, body, kind)
+
+    async def hear(self, page: str, seconds: float = 10.0) -> str:
+        """What a stream says at first: up to its first word that it is fresh."""
+        heard, enough = list[str](), asyncio.Event()
+
+        def take(chunk: bytes) -> None:
+            heard.append(chunk.decode())
+            if "event: fresh" in heard[-1]:
+                enough.set()
+
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        client = AsyncHTTPClient(force_instance=True)
+        request = HTTPRequest(
+            f"{self.url}{PREFIX}{page}",
+            headers={"Cookie": cookies, "Sec-Fetch-Mode": "cors"},
+            streaming_callback=take,
+            request_timeout=seconds,
+        )
+        asking = asyncio.ensure_future(client.fetch(request, raise_error=False))
+        waiting = asyncio.ensure_future(enough.wait())
+        both: set[asyncio.Future[Any]] = {asking, waiting}
+        try:
+            await asyncio.wait(both, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            client.close()
+            for each in both:
+                each.cancel()
+        return "".join(heard)
 
     async def _fetch(
         self, method: str, page: str, body: bytes | None, headers: Mapping[str, str]
