@@ -84,7 +84,7 @@ def test_before_anybody_came(lab: House, chromium: Browser, camera: Camera) -> N
     hub = lab.hub
     page = chromium.new_context(viewport={"width": 1280, "height": 720}).new_page()
     page.goto(f"{hub.url}/hub/login")
-    camera.take(page, "login", keep=True)
+    camera.take(page, "login", keep=True, longest=380)
     page.get_by_label("Username").fill(ME)
     page.get_by_label("Password").fill("no")
     page.get_by_role("button", name="Sign in").click()
