@@ -121,11 +121,19 @@ class Browser:
 
 @dataclass
 class WebLab:
-    """The fakes, and the pages that stand on them."""
+    """The fakes, and the pages that stand on them.
+
+    Attributes:
+        api: The fakes.
+        url: Of the server.
+        site: The pages.
+        tokens: What the hub says of each token.
+    """
 
     api: ApiLab
     url: str
     site: Site
+    tokens: dict[str, Mapping[str, Any]]
 
     def browser(self, user: str = "alice") -> Browser:
         """Of somebody who is logged in; of nobody, for an empty name."""
@@ -143,7 +151,8 @@ async def web_lab(
     builder = FakeBuilder()
     builder.may_end.set()
     lab = ApiLab(folder, ENOUGH, builder)
-    with hub_users({**PEOPLE, **(people or {})}) as hub:
+    tokens: dict[str, Mapping[str, Any]] = {**PEOPLE, **(people or {})}
+    with hub_users(tokens) as hub:
         environment = {"JUPYTERHUB_API_TOKEN": "of-the-service", "JUPYTERHUB_API_URL": hub}
         site = site_of(lab.served, environment)
         server = http_server(
@@ -152,7 +161,7 @@ async def web_lab(
         (listener,) = bind_sockets(port, "127.0.0.1")
         server.add_socket(listener)
         try:
-            yield WebLab(lab, f"http://127.0.0.1:{listener.getsockname()[1]}", site)
+            yield WebLab(lab, f"http://127.0.0.1:{listener.getsockname()[1]}", site, tokens)
         finally:
             server.stop()
             await server.close_all_connections()
