@@ -1,8 +1,10 @@
 """What the API answers, in words that every way in says alike. Pure."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ds01_spawner.domain.gpu import FULL_PROFILE
+from ds01_spawner.domain.wording import about
 
 if TYPE_CHECKING:
     from ds01_spawner.client.models import Container, Place, Removed
@@ -36,4 +38,7 @@ def place_words(place: "Place") -> str:
     if place.length <= 1:
         where = "you are the next"
     reason = f" {place.reason}" if place.reason else ""
-    return f"Waiting for {place.gpu}: {where}.{reason}"
+    expected = ""
+    if place.expected_seconds is not None:
+        expected = f" Expected wait: {about(timedelta(seconds=place.expected_seconds))}."
+    return f"Waiting for {place.gpu}: {where}.{reason}{expected}"

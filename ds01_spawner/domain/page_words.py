@@ -21,9 +21,6 @@ UNNAMED = "My server"
 """As JupyterHub's own pages call it, too."""
 
 _GIB = 1024**3
-_FEW_MINUTES = 7
-_MINUTES_TO = 57
-_HOURS_TO = 24
 _STATES = {
     SlotState.ALLOCATED: "in use",
     SlotState.RESERVED: "being given out just now",
@@ -135,17 +132,6 @@ def age(duration: timedelta) -> str:
         if days >= 2 * length:
             return f"built {days // length} {noun}s ago"
     return f"built {days} days ago"
-
-
-def about(duration: timedelta) -> str:
-    """An estimate: `a few minutes`, `about 25 minutes`, `about 3 hours`, `more than a day`."""
-    minutes = duration / timedelta(minutes=1)
-    if minutes < _FEW_MINUTES:
-        return "a few minutes"
-    if minutes < _MINUTES_TO:
-        return f"about {5 * round(minutes / 5)} minutes"
-    hours = round(minutes / 60)
-    return "more than a day" if hours > _HOURS_TO else f"about {counted(max(hours, 1), 'hour')}"
 
 
 def share(equivalents: float) -> str:

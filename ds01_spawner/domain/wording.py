@@ -11,6 +11,9 @@ _MONTHS = (
 _LONGEST = 80
 _UNSAFE = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 _KIB = 1024
+_FEW_MINUTES = 7
+_MINUTES_TO = 57
+_HOURS_TO = 24
 
 
 def clean(text: str, longest: int = _LONGEST) -> str:
@@ -62,6 +65,17 @@ def length(duration: timedelta) -> str:
     if minutes > 1:
         return span(duration)
     return _joined(_counted(minutes, "minute"), _counted(rest, "second"))
+
+
+def about(duration: timedelta) -> str:
+    """An estimate: `a few minutes`, `about 25 minutes`, `about 3 hours`, `more than a day`."""
+    minutes = duration / timedelta(minutes=1)
+    if minutes < _FEW_MINUTES:
+        return "a few minutes"
+    if minutes < _MINUTES_TO:
+        return f"about {5 * round(minutes / 5)} minutes"
+    hours = round(minutes / 60)
+    return "more than a day" if hours > _HOURS_TO else f"about {_counted(max(hours, 1), 'hour')}"
 
 
 def size(size_bytes: int) -> str:

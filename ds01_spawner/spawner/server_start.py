@@ -15,6 +15,7 @@ from ds01_spawner.domain.errors import DS01Error, InvalidRequest, NoCapacity, Un
 from ds01_spawner.domain.expected_wait import coarse
 from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.domain.units import format_duration
+from ds01_spawner.domain.wording import about
 from ds01_spawner.operations.admission import Grant, Queued
 from ds01_spawner.operations.launch import Progress, Step
 from ds01_spawner.spawner.boot_gate import BootGate
@@ -101,9 +102,7 @@ class ServerStart:
         # One call, not two: while a class starts, each return to the hub's loop waits its turn.
         request, is_here = await self._threads.run(look)
         if not is_here:
-            self._steps.say(
-                Stage.IMAGE, f"Fetching the image {request.image}. This takes minutes"
-            )
+            self._steps.say(Stage.IMAGE, f"Fetching the image {request.image}. This takes minutes")
             await self._threads.run_once(
                 request.image, lambda: self._platform.launcher.ensure_image(request.image)
             )
@@ -271,8 +270,7 @@ class ServerStart:
             words = await self._last_words(container_id)
             if _without_lab(words):
                 raise InvalidRequest(
-                    "This image has no JupyterLab in it, so no server can be started from "
-                    "it.",
+                    "This image has no JupyterLab in it, so no server can be started from it.",
                     "Choose another, or build it anew on one of the lab's.",
                 )
             raise StartFailed("Your server ended while it started.", words)
@@ -306,7 +304,7 @@ def _place(answer: Queued, reason: str) -> Place:
     place = Place(place=answer.place, length=answer.length, reason=reason)
     seconds = coarse(answer.wait)
     if seconds is not None:
-        place["wait"] = wording.about(timedelta(seconds=seconds))
+        place["wait"] = about(timedelta(seconds=seconds))
         place["wait_seconds"] = seconds
     return place
 

@@ -23,12 +23,14 @@ def script() -> str:
     return KEPT.read_text()
 
 
-def serious_faults(page: Page, part: Locator | None = None) -> list[str]:
-    """What axe finds on a page, or on a part of it, in a line each."""
+def serious_faults(page: Page, parts: Locator | None = None) -> list[str]:
+    """What axe finds on a page, or on parts of it, in a line each."""
     # Not a script tag: the page's content policy would refuse it, as it should.
     page.evaluate(script())
     found: dict[str, Any] = (
-        page.evaluate("axe.run()") if part is None else part.evaluate("part => axe.run(part)")
+        page.evaluate("axe.run()")
+        if parts is None
+        else parts.evaluate_all("parts => axe.run({include: parts})")
     )
     return [
         f"{each['id']}: {each['help']}: {node['html'][:200]}: {node.get('failureSummary', '')}"

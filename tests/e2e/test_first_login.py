@@ -1,18 +1,20 @@
-"""The first login: the first notebook is open, and its wizard is clicked through."""
+"""The first login: from the form to a notebook on a GPU, by clicking through the first wizard."""
 
-import os
+import logging
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect  # noqa: A004 - its own
+from playwright.sync_api import Browser, Locator, expect
 
 from e2e.house import House
-from e2e.hub import Person, docker
+from e2e.hub import docker
+from e2e.lab_clicks import Lab, shoot
 from e2e.pages import logged_in
 
 pytestmark = pytest.mark.timeout(240)
+
+_log = logging.getLogger(__name__)
 
 STEPS = (
     "Your folders",
@@ -21,8 +23,6 @@ STEPS = (
     "Container and project",
     "First steps",
 )
-SHOTS = os.environ.get("DS01_SHOTS")
-"""A folder for pictures of what is seen; without it, none are taken."""
 
 
 @pytest.fixture
@@ -33,82 +33,83 @@ def browser(chromium: Browser, house: House) -> Iterator[Browser]:
         context.close()
 
 
-def shoot(page: Page, name: str) -> None:
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"{name}.png")
+def begin(lab: Lab) -> None:
+    """Start a server at the form; the first notebook is open."""
+    lab.page.get_by_role("button", name="Start", exact=True).click()
+    welcome = f"**/user/{lab.person.name}/lab/tree/ds01-notebooks/00-welcome.ipynb**"
+    lab.page.wait_for_url(welcome)
+    lab.ready("Welcome")
 
 
-def run_all(page: Page, notebook: Locator) -> None:
-    """Run every cell; again, where the notebook had no kernel yet: then nothing is run."""
-    ran = notebook.locator(".jp-InputPrompt").filter(has_text=re.compile(r"\[(\d+|\*)\]"))
-    for patience in (5_000, 10_000, 30_000):
-        page.get_by_role("menuitem", name="Run", exact=True).first.click()
-        page.locator(".lm-Menu-item").filter(has_text="Run All Cells").first.click()
-        try:
-            ran.first.wait_for(timeout=patience)
-        except TimeoutError:
-            continue
-        return
-    pytest.fail("no cell was run")
+def take_the_steps(wizard: Locator) -> None:
+    """Click through what is asked, from the first step to the last."""
 
+    def click(name: str) -> None:
+        wizard.get_by_role("button", name=name).click()
 
-def opened_notebook(page: Page, person: Person) -> Locator:
-    """The first notebook, as it opens after the form."""
-    page.get_by_role("button", name="Start", exact=True).click()
-    page.wait_for_url(f"**/user/{person.name}/lab/tree/ds01-notebooks/00-welcome.ipynb**")
-    notebook = page.locator(".jp-Notebook")
-    notebook.get_by_role("heading", name="Welcome").wait_for()
-    return notebook
-
-
-def test_the_first_day_is_clicked_through(house: House, browser: Browser) -> None:
-    person = house.hub.person("first")
-    page = logged_in(browser, person)
-    notebook = opened_notebook(page, person)
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
-    run_all(page, notebook)
-    wizard = notebook.locator(".ds01", has=page.get_by_role("heading", name="Your first day"))
-    expect(wizard.get_by_text("To be made: ~/projects")).to_be_visible(timeout=20_000)
-    wizard.scroll_into_view_if_needed()
-    shoot(page, "onboarding-folders")
-
-    wizard.get_by_role("button", name="Make my folders").click()
+    expect(wizard.get_by_text("To be made: ~/projects")).to_be_visible()
+    shoot(wizard, "wizard-onboarding-folders")
+    click("Make my folders")
     expect(wizard.get_by_text("Folders made: ~/projects")).to_be_visible()
-    wizard.get_by_role("button", name="Go on").click()
+    click("Go on")
     expect(wizard.get_by_role("button", name="Make a key here")).to_be_visible()
-    shoot(page, "onboarding-key")
     wizard.get_by_role("button", name="Why?").filter(visible=True).click()
     expect(wizard.get_by_text("Two keys.")).to_be_visible()
-    shoot(page, "onboarding-key")
-    wizard.get_by_role("button", name="Make a key here").click()
+    shoot(wizard, "wizard-onboarding-key")
+    click("Make a key here")
     expect(wizard.get_by_text("Your containers know the key of this computer")).to_be_visible()
-    wizard.get_by_role("button", name="Go on").click()
+    click("Go on")
     expect(wizard.get_by_label("To type:")).to_be_visible()
-    wizard.scroll_into_view_if_needed()
-    shoot(page, "onboarding-vscode")
-    wizard.get_by_role("button", name="I have done that").click()
-    wizard.get_by_role("button", name="Go on").click()
+    shoot(wizard, "wizard-onboarding-vscode")
+    click("I have done that")
+    click("Go on")
     expect(wizard.get_by_role("heading", name="First steps")).to_be_visible()
-    shoot(page, "onboarding-first-steps")
     wizard.get_by_role("button", name=re.compile("Container and project")).click()
-    expect(wizard.get_by_text("You have a container that runs: jupyter")).to_be_visible()
-    shoot(page, "onboarding-container")
-    wizard.get_by_role("button", name="Begin a project").click()
+    expect(wizard.get_by_text("You have a container that runs: jupyter, with ")).to_be_visible()
+    click("Begin a project")
     expect(wizard.get_by_text("Your projects: ~/projects/first-project.")).to_be_visible()
+    shoot(wizard, "wizard-onboarding-project")
     wizard.get_by_role("button", name=re.compile("First steps")).click()
-    wizard.get_by_role("button", name="Keep this page").click()
+    click("Keep this page")
     for step in STEPS:
         expect(wizard.get_by_role("button", name=re.compile(f"✓ {step}"))).to_be_visible()
+    shoot(wizard, "wizard-onboarding-first-steps")
+
+
+def test_from_the_form_to_a_notebook_on_a_gpu_by_clicking(house: House, browser: Browser) -> None:
+    person = house.hub.person("first")
+    lab = Lab(logged_in(browser, person), person)
+    with lab.clock.timing("first notebook"):
+        begin(lab)
+    with lab.clock.timing("wizard"):
+        lab.run_all()
+        wizard = lab.wizard("Your first day")
+        expect(wizard.get_by_text("To be made: ~/projects")).to_be_visible()
+    with lab.clock.timing("five steps"):
+        take_the_steps(wizard)
     home = docker("exec", person.container(), "sh", "-c", "ls -a ~ ~/projects ~/.config/ds01")
     for name in ("data", "first-project", "first-steps.md", "id_ed25519", "own-computer.txt"):
         assert name in home.split()
+    with lab.clock.timing("notebook on a GPU"):
+        wizard.get_by_role("link", name="Your first GPU").click()
+        lab.ready("Your first GPU")
+        lab.run_all()
+        given = lab.notebook.get_by_text(re.compile(r"This server was given: MIG-[0-9a-f-]{36}"))
+        expect(given).to_be_visible()
+        mine = lab.wizard("GPUs").locator("tr.ds01-mine")
+        expect(mine).to_contain_text("1g.5gb")
+    assert (
+        given.inner_text().split()[-1]
+        == person.inspect()["HostConfig"]["DeviceRequests"][0]["DeviceIDs"][0]
+    )
+    _log.info("%s", lab.clock)
 
 
 def test_the_second_time_is_as_it_was_left(house: House, browser: Browser) -> None:
     person = house.hub.person("second")
-    page = logged_in(browser, person)
-    opened_notebook(page, person)
+    lab = Lab(logged_in(browser, person), person)
+    begin(lab)
     person.stop()
     person.start()
-    page.goto(f"{house.hub.url}/user/{person.name}/?reset")
-    page.wait_for_url(re.compile(f"/user/{person.name}/lab(?!/tree)"))
+    lab.page.goto(f"{house.hub.url}/user/{person.name}/?reset")
+    lab.page.wait_for_url(re.compile(f"/user/{person.name}/lab(?!/tree)"))

@@ -1,10 +1,13 @@
 """The form and the page that waits: with and without JavaScript, in a real Chromium."""
 
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from ds01_spawner.domain.allocation import UsageInterval
 from e2e.full_house import FullHouse, queue
 from e2e.hub import Hub, Person, docker, eventually
 
@@ -32,6 +35,16 @@ def at_the_form(context: BrowserContext, person: Person, server: str = "") -> Pa
     return page
 
 
+def held_lately(hub: Hub, hold: timedelta) -> None:
+    """As if slots had been held for so long and given back, five times, until now."""
+    now = hub.platform.clock.now()
+    ends = [now - timedelta(minutes=each) for each in range(1, 6)]
+    with hub.platform.ledger.transaction() as transaction:
+        transaction.put_usage(
+            [UsageInterval(f"past-{end}", "GPU-past", "past", 0.1, end - hold, end) for end in ends]
+        )
+
+
 def test_a_server_starts_without_javascript(hub: Hub, plain: BrowserContext) -> None:
     person = hub.person("noscript")
     page = at_the_form(plain, person)
@@ -46,6 +59,7 @@ def test_a_place_in_the_queue_is_told_and_given_up_without_javascript(
 ) -> None:
     hub = full_house.hub
     person = hub.person("noscript-waits")
+    held_lately(hub, timedelta(hours=2))
     page = at_the_form(plain, person, "thesis")
     size = page.locator("label", has=page.locator("input[name=gpu][value='1g.5gb']"))
     expect(size).to_contain_text("0 of ")
@@ -55,6 +69,7 @@ def test_a_place_in_the_queue_is_told_and_given_up_without_javascript(
     eventually(lambda: queue(hub), what="somebody waits")
     page.reload()
     expect(page.get_by_text("Place 1 of 1 in the queue")).to_be_visible()
+    expect(page.locator("#ds01-wait")).to_contain_text(re.compile(r"Expected wait: .+\."))
     expect(page.locator("[aria-current=step]")).to_contain_text("Waiting for a GPU")
     page.get_by_role("button", name="Cancel").click()
     page.wait_for_url("**/hub/spawn/**")

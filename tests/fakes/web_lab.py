@@ -1,5 +1,6 @@
 """The lab's pages on a lab of fakes, and browsers of people whom a stub of the hub knows."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tornado.httpclient import AsyncHTTPClient, HTTPResponse
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.netutil import bind_sockets
 from tornado.web import create_signed_value
 
@@ -66,6 +67,34 @@ class Browser:
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         return await self._fetch("POST", page, body, kind)
 
+    async def hear(self, page: str, seconds: float = 10.0) -> str:
+        """What a stream says at first: up to its first word that it is fresh."""
+        heard, enough = list[str](), asyncio.Event()
+
+        def take(chunk: bytes) -> None:
+            heard.append(chunk.decode())
+            if "event: fresh" in heard[-1]:
+                enough.set()
+
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        client = AsyncHTTPClient(force_instance=True)
+        request = HTTPRequest(
+            f"{self.url}{PREFIX}{page}",
+            headers={"Cookie": cookies, "Sec-Fetch-Mode": "cors"},
+            streaming_callback=take,
+            request_timeout=seconds,
+        )
+        asking = asyncio.ensure_future(client.fetch(request, raise_error=False))
+        waiting = asyncio.ensure_future(enough.wait())
+        both: set[asyncio.Future[Any]] = {asking, waiting}
+        try:
+            await asyncio.wait(both, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            client.close()
+            for each in both:
+                each.cancel()
+        return "".join(heard)
+
     async def _fetch(
         self, method: str, page: str, body: bytes | None, headers: Mapping[str, str]
     ) -> Shown:
@@ -92,11 +121,19 @@ class Browser:
 
 @dataclass
 class WebLab:
-    """The fakes, and the pages that stand on them."""
+    """The fakes, and the pages that stand on them.
+
+    Attributes:
+        api: The fakes.
+        url: Of the server.
+        site: The pages.
+        tokens: What the hub says of each token.
+    """
 
     api: ApiLab
     url: str
     site: Site
+    tokens: dict[str, Mapping[str, Any]]
 
     def browser(self, user: str = "alice") -> Browser:
         """Of somebody who is logged in; of nobody, for an empty name."""
@@ -114,7 +151,8 @@ async def web_lab(
     builder = FakeBuilder()
     builder.may_end.set()
     lab = ApiLab(folder, ENOUGH, builder)
-    with hub_users({**PEOPLE, **(people or {})}) as hub:
+    tokens: dict[str, Mapping[str, Any]] = {**PEOPLE, **(people or {})}
+    with hub_users(tokens) as hub:
         environment = {"JUPYTERHUB_API_TOKEN": "of-the-service", "JUPYTERHUB_API_URL": hub}
         site = site_of(lab.served, environment)
         server = http_server(
@@ -123,7 +161,7 @@ async def web_lab(
         (listener,) = bind_sockets(port, "127.0.0.1")
         server.add_socket(listener)
         try:
-            yield WebLab(lab, f"http://127.0.0.1:{listener.getsockname()[1]}", site)
+            yield WebLab(lab, f"http://127.0.0.1:{listener.getsockname()[1]}", site, tokens)
         finally:
             server.stop()
             await server.close_all_connections()

@@ -25,12 +25,31 @@ _ONLY = {
     Role.MANAGER: "Only managers and administrators may do this.",
     Role.ADMIN: "Only administrators may do this.",
 }
+AGAIN_SECONDS = 20.0
+"""How often it is asked anew, while a stream is open, who listens."""
+
 MOST_SESSIONS = 50
 MOST_SESSIONS_OF_ALL = 1000
 _KEY = re.compile(r"[!-~]{1,128}")
 
 Authenticate = Callable[[RequestHandler], Awaitable[Requester | None]]
 """Who makes a request; `None` where nobody vouches for them."""
+
+
+async def still_asks(
+    authenticate: Authenticate, handler: RequestHandler, requester: Requester
+) -> bool:
+    """Whether who began a stream may go on with it as what they were.
+
+    A hub that does not answer takes nothing from anybody who listens already.
+    """
+    try:
+        now = await authenticate(handler)
+    except Unavailable:
+        return True
+    except DS01Error:
+        return False
+    return now is not None and (now.user, now.role) == (requester.user, requester.role)
 
 
 @dataclass(frozen=True)
@@ -107,9 +126,7 @@ class ApiHandler(PlainHandler):
             requester = await self._requester(route)
             ask = self._ask(route, requester, parts)
             if route.stream:
-                with self._served.listeners.one_more(requester.user):
-                    events = self._served.streams[route.operation](ask)
-                    await send_events(self, events, self._gone, self.request_id)
+                await self._stream(route, ask)
                 return
             body = await self._once(route, ask)
         except DS01Error as exc:
@@ -120,6 +137,22 @@ class ApiHandler(PlainHandler):
         self.finish(body)
 
     get = post = delete = put = patch = head = options = answer
+
+    async def _stream(self, route: Route, ask: Ask) -> None:
+        with self._served.listeners.one_more(ask.requester.user):
+            watching = asyncio.ensure_future(self._until_another_asks(ask.requester))
+            try:
+                events = self._served.streams[route.operation](ask)
+                await send_events(self, events, self._gone, self.request_id)
+            finally:
+                watching.cancel()
+
+    async def _until_another_asks(self, requester: Requester) -> None:
+        """End a stream when nobody vouches any more for who began it: they left, or log in anew."""
+        while not self._gone.is_set():
+            await asyncio.sleep(AGAIN_SECONDS)
+            if not await still_asks(self._authenticate, self, requester):
+                self._gone.set()
 
     async def _requester(self, route: Route) -> Requester:
         requester = await self._authenticate(self)

@@ -25,6 +25,8 @@ _REMEMBERED = "_cached_hub_user"
 _PLAIN_PATH = re.compile(r"/[\w./?=&%-]*", re.ASCII)
 """No scheme, host or backslash, which browsers take for a slash."""
 
+_UP = re.compile(r"(?:^|/)(?:\.|%2e){2}(?:/|%2f|$)", re.IGNORECASE)
+
 PING_SECONDS = 30
 MOST_MESSAGE_BYTES = 1024**2
 CACHE_SECONDS = 60
@@ -64,8 +66,14 @@ class LoginHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
             return
         _ = self.xsrf_token  # sets the cookie that pages must repeat
         target = self.get_query_argument("next", self.hub_auth.base_url)
-        inside = target.startswith(self.hub_auth.base_url) and _PLAIN_PATH.fullmatch(target)
+        inside = target.startswith(self.hub_auth.base_url) and is_plain(target)
         self.redirect(target if inside else self.hub_auth.base_url)
+
+
+def is_plain(target: str) -> bool:
+    """Whether an address is a path that stays below where it begins."""
+    path = target.partition("?")[0]
+    return _PLAIN_PATH.fullmatch(target) is not None and _UP.search(path) is None
 
 
 def hub_application(
@@ -174,6 +182,7 @@ class WhoAsks:
             Unavailable: The hub does not say.
             Forbidden: The token is for something else.
         """
+        handler.__dict__.pop(_REMEMBERED, None)  # a stream asks again and again
         while True:
             before = self._mark.seen()
             if before != self._seen:

@@ -10,7 +10,12 @@ from ds01_spawner.gateway.api.handler import Authenticate, Served
 from ds01_spawner.gateway.api.hub_service import hub_application, hub_auth_from
 from ds01_spawner.gateway.api.tunnel import Tunnels
 from ds01_spawner.gateway.web.downloads import HistoryFileHandler
-from ds01_spawner.gateway.web.handler import MissingHandler, PageHandler, ToPagesHandler
+from ds01_spawner.gateway.web.handler import (
+    MissingHandler,
+    PageHandler,
+    ToPagesHandler,
+    content_policy,
+)
 from ds01_spawner.gateway.web.live import EVERY_SECONDS, LiveHandler
 from ds01_spawner.gateway.web.site import OWN, Site
 from ds01_spawner.gateway.web.static_files import HUB, HubFileHandler, OwnFileHandler
@@ -19,7 +24,7 @@ from ds01_spawner.gateway.web.static_files import HUB, HubFileHandler, OwnFileHa
 def site_of(served: Served, environment: Mapping[str, str]) -> Site:
     """The pages of a service that the hub gives this environment."""
     auth = hub_auth_from(environment)
-    return Site(served, prefix=auth.base_url, hub_prefix=auth.hub_prefix)
+    return Site(served, prefix=auth.base_url, hub_prefix=f"{auth.hub_host}{auth.hub_prefix}")
 
 
 def lab_application(
@@ -49,17 +54,19 @@ def lab_application(
 def _handlers(
     site: Site, auth: HubOAuth, authenticate: Authenticate, every_seconds: float
 ) -> Iterable[Any]:
+    policy = content_policy(auth.hub_host)
+
     class OfPage(PageHandler):
-        hub_auth = auth
+        hub_auth, content_policy = auth, policy
 
     class Live(LiveHandler):
-        hub_auth = auth
+        hub_auth, content_policy = auth, policy
 
     class HistoryFile(HistoryFileHandler):
-        hub_auth = auth
+        hub_auth, content_policy = auth, policy
 
     class Missing(MissingHandler):
-        hub_auth = auth
+        hub_auth, content_policy = auth, policy
 
     prefix = site.prefix
     known = {"site": site, "authenticate": authenticate}

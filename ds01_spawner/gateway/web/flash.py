@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 
+from jupyterhub.utils import get_browser_protocol
 from tornado.web import RequestHandler
 
 COOKIE = "ds01-said"
@@ -25,7 +26,7 @@ def keep(handler: RequestHandler, prefix: str, user: str, text: str) -> None:
     """Have it told by the next page."""
     cut = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
     value = json.dumps([user, cut])
-    secure = handler.request.protocol == "https"
+    secure = get_browser_protocol(handler.request) == "https"  # behind the hub's proxy, too
     handler.set_signed_cookie(
         COOKIE, value, path=prefix, max_age=SECONDS, httponly=True, samesite="Lax", secure=secure
     )

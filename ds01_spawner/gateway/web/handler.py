@@ -21,13 +21,24 @@ from ds01_spawner.gateway.web.rendering import error_html, page_html
 from ds01_spawner.gateway.web.site import Site
 from ds01_spawner.operations.observe import AT_ONCE
 
-CONTENT_POLICY = "; ".join(
-    (
-        *("default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:"),
-        *("font-src 'self'", "connect-src 'self'", "form-action 'self'"),
-        *("frame-ancestors 'none'", "base-uri 'none'"),
+
+def content_policy(hub_host: str = "") -> str:
+    """What a page may fetch and where its forms may lead.
+
+    Args:
+        hub_host: The hub's, where it is another: its logo, and the page that waits for a start.
+    """
+    hub = f" {hub_host}" if hub_host else ""
+    return "; ".join(
+        (
+            *("default-src 'none'", "script-src 'self'", "style-src 'self'"),
+            *(f"img-src 'self' data:{hub}", "font-src 'self'", "connect-src 'self'"),
+            *(f"form-action 'self'{hub}", "frame-ancestors 'none'", "base-uri 'none'"),
+        )
     )
-)
+
+
+CONTENT_POLICY = content_policy()
 _FORM_IS_OLD = Forbidden(
     "This form is too old, or it did not come from this page. Nothing was done.",
     "Load the page again and repeat.",

@@ -9,7 +9,7 @@ from time import monotonic
 from tornado.iostream import StreamClosedError
 
 from ds01_spawner.client.problems import Unauthenticated
-from ds01_spawner.gateway.api.handler import Authenticate
+from ds01_spawner.gateway.api.handler import Authenticate, still_asks
 from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.web.handler import WebHandler, check_role
 from ds01_spawner.gateway.web.page import Page
@@ -19,7 +19,7 @@ from ds01_spawner.operations.observe import AT_ONCE
 
 EVERY_SECONDS = 3.0
 LASTS_SECONDS = 60.0
-"""Then the browser comes again, and is asked anew who it is."""
+"""Then the browser comes again: no connection is held for ever."""
 
 SHARED_FOR = timedelta(seconds=2)
 """Many who look share what is read within this time."""
@@ -58,6 +58,8 @@ class LiveHandler(WebHandler):
                 while not self.gone.is_set() and monotonic() < until:
                     await self._send({} if self.gone.is_set() else await self._changed(requester))
                     await self._pause()
+                    if not await still_asks(self._authenticate, self, requester):
+                        return
             except StreamClosedError:
                 return
 

@@ -42,7 +42,7 @@ class Site:
     Attributes:
         served: What answers.
         prefix: The service's, such as `/services/ds01/`.
-        hub_prefix: The hub's, such as `/hub/`.
+        hub_prefix: The hub's, such as `/hub/`; with its host, where that is another.
         pages: Every page.
         templates: Renders them.
         utilisation: How busy the GPUs were of late.

@@ -5,6 +5,7 @@ Edward Tufte, *Beautiful Evidence* (2006): intense, simple, word-sized graphics.
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from math import isfinite
 
 WIDTH, HEIGHT = 120, 24
 _MARGIN = 2
@@ -28,7 +29,9 @@ def sparkline(lines: Iterable[Sequence[tuple[float, float]]], words: str) -> str
 
 
 def _line(points: Sequence[tuple[float, float]]) -> str:
-    places = [_place(*each) for each in points]
+    places = [_place(*each) for each in points if all(map(isfinite, each))]
+    if not places:
+        return ""
     if len(places) == 1:
         x, y = places[0]
         places.append((x + 1, y))
@@ -37,4 +40,5 @@ def _line(points: Sequence[tuple[float, float]]) -> str:
 
 def _place(far: float, high: float) -> tuple[float, float]:
     inside = HEIGHT - 2 * _MARGIN
+    far, high = (min(max(each, 0.0), 1.0) for each in (far, high))
     return round(far * WIDTH, 1), round(HEIGHT - _MARGIN - high * inside, 1)

@@ -8,8 +8,8 @@ from urllib.parse import quote
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
-from ds01_spawner.domain.page_words import about, titled
-from ds01_spawner.domain.wording import clock_time, length, size, span
+from ds01_spawner.domain.page_words import titled
+from ds01_spawner.domain.wording import about, clock_time, length, size, span
 
 NEVER = "never"
 UNKNOWN = "not known"

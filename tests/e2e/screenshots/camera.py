@@ -1,10 +1,12 @@
 """Takes pictures of a page: for the documentation, and in every look to look at."""
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Page, expect
+from PIL import Image
+from playwright.sync_api import FloatRect, Page, expect
 
 Scheme = Literal["light", "dark"]
 LOOKS: dict[str, tuple[Scheme, int]] = {
@@ -15,8 +17,11 @@ LOOKS: dict[str, tuple[Scheme, int]] = {
     "narrow-dark": ("dark", 360),
 }
 DOCS_WIDTH = 1100
-LONGEST = 1700
+LONGEST = 1250
 """Pixels: what is below is not in the documentation."""
+
+COLOURS = 256
+"""As many as a palette has: a picture is a third as large, and nobody sees it."""
 
 
 @dataclass
@@ -31,7 +36,15 @@ class Camera:
     docs: Path
     looks: Path | None
 
-    def take(self, page: Page, name: str, *, keep: bool = False, dark: bool = False) -> None:
+    def take(
+        self,
+        page: Page,
+        name: str,
+        *,
+        keep: bool = False,
+        dark: bool = False,
+        longest: int = LONGEST,
+    ) -> None:
         """One page as it stands: `keep` it for the documentation, there in `dark`."""
         # Not over what is above it, as in a window.
         page.evaluate(
@@ -47,11 +60,7 @@ class Camera:
         if keep:
             self._set(page, "dark" if dark else "light", DOCS_WIDTH)
             height = page.evaluate("document.body.scrollHeight")
-            page.screenshot(
-                path=self.docs / f"{name}.png",
-                full_page=True,
-                clip={"x": 0, "y": 0, "width": DOCS_WIDTH, "height": min(height, LONGEST)},
-            )
+            self._keep(page, name, 0, min(height, longest))
         self._set(page, "light", 1280)
 
     def take_part(self, page: Page, selector: str, name: str) -> None:
@@ -60,8 +69,15 @@ class Camera:
         box = page.locator(selector).bounding_box()
         assert box is not None
         above = page.evaluate("scrollY") - 20
-        clip = {"x": 0, "y": box["y"] + above, "width": DOCS_WIDTH, "height": box["height"] + 40}
-        page.screenshot(path=self.docs / f"{name}.png", full_page=True, clip=clip)  # type: ignore[arg-type]
+        self._keep(page, name, box["y"] + above, box["height"] + 40)
+
+    def _keep(self, page: Page, name: str, top: float, height: float) -> None:
+        part = FloatRect(x=0, y=top, width=DOCS_WIDTH, height=height)
+        with Image.open(BytesIO(page.screenshot(full_page=True, clip=part))) as picture:
+            few = picture.convert("RGB").quantize(
+                COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+            )
+        few.save(self.docs / f"{name}.png", optimize=True)
 
     def _set(self, page: Page, scheme: Scheme, width: int) -> None:
         page.set_viewport_size({"width": width, "height": 720})

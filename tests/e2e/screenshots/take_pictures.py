@@ -84,7 +84,7 @@ def test_before_anybody_came(lab: House, chromium: Browser, camera: Camera) -> N
     hub = lab.hub
     page = chromium.new_context(viewport={"width": 1280, "height": 720}).new_page()
     page.goto(f"{hub.url}/hub/login")
-    camera.take(page, "login", keep=True)
+    camera.take(page, "login", keep=True, longest=380)
     page.get_by_label("Username").fill(ME)
     page.get_by_label("Password").fill("no")
     page.get_by_role("button", name="Sign in").click()
@@ -132,7 +132,7 @@ def test_me(busy: House, chromium: Browser, camera: Camera) -> None:
         camera.take(page, f"lab-me-{name}")
     page = student.at_lab()
     camera.take(page, "lab-me", keep=True)
-    camera.take(page, "lab-me-dark", keep=True, dark=True)
+    camera.take(page, "lab-me-dark", keep=True, dark=True, longest=900)
     page.locator("summary").filter(has_text="Give back").first.click()
     page.locator("#every-limit summary").click()
     camera.take(page, "lab-me-open")
@@ -148,8 +148,8 @@ def test_what_all_see(busy: House, chromium: Browser, camera: Camera) -> None:
     boss = Visitor(chromium, busy.hub.user("admin"))
     for name in ("gpus", "events", "policy"):
         camera.take(student.at_lab(name), f"lab-{name}-student")
-    for name in ("gpus", "people", "events"):
-        camera.take(boss.at_lab(name), f"lab-{name}", keep=True)
+    for name, longest in (("gpus", 1700), ("people", 1300), ("events", 900)):
+        camera.take(boss.at_lab(name), f"lab-{name}", keep=True, longest=longest)
     page = boss.at_lab(f"events?user={quote(LONG)}")
     page.locator("details summary").first.click()
     camera.take(page, "lab-events-open")
@@ -174,7 +174,7 @@ def test_an_edited_policy(busy: House, chromium: Browser, camera: Camera) -> Non
 def test_forms(busy: House, chromium: Browser, camera: Camera) -> None:
     camera.take(Visitor(chromium, busy.hub.user(ME)).at_form("versuch"), "form-own-images")
     other = Visitor(chromium, busy.hub.user(LONG))
-    camera.take(other.at_form(), "form", keep=True)
+    camera.take(other.at_form(), "form", keep=True, longest=1800)
     camera.take(other.at_hub("home"), "home-other-containers")
     limited = Visitor(chromium, busy.hub.user("li.wei"))
     camera.take(limited.at_form(), "form-refused")
@@ -209,7 +209,7 @@ def test_queue(busy: House, scene: Scene, chromium: Browser, camera: Camera) -> 
     camera.take(boss.at_lab("gpus"), "lab-gpus-full")
     new = Visitor(chromium, hub.user(NEW))
     page = new.at_form(THESIS)
-    camera.take(page, "form-nothing-free", keep=True)
+    camera.take(page, "form-nothing-free", keep=True, longest=1800)
     chosen(page, "starter", "1g.5gb")
     page.get_by_role("button", name="Start").click()
     expect(page.get_by_text(re.compile(r"Place \d of \d in the queue"))).to_be_visible()

@@ -12,6 +12,7 @@ from ds01_spawner.domain.errors import (
     Unavailable,
 )
 from ds01_spawner.domain.occupancy import SlotState
+from ds01_spawner.domain.wording import about
 from ds01_spawner.spawner.refusals import as_spawn_exception
 
 JARGON = ("slot", "container", "MIG", "cgroup", "max_", "allow_full_gpu", "Docker", "ds01 ")
@@ -173,4 +174,4 @@ def test_an_age_is_as_exact_as_it_matters(days: int, words: str) -> None:
     ],
 )
 def test_an_estimate_pretends_no_exactness(minutes: int, words: str) -> None:
-    assert wording.about(timedelta(minutes=minutes)) == words
+    assert about(timedelta(minutes=minutes)) == words

@@ -181,7 +181,8 @@ def test_a_server_is_started_and_its_place_followed(
     assert 'href="https://hub.example.org/user/alice/"' in view.told.value
     assert view.start.disabled
     assert view.gpu.layout.display == view.start.layout.display == "none"
-    assert "My server runs." in view.fault.value
+    assert "My server runs." in view.told.value
+    assert view.fault.value == "", "it is said once"
 
 
 def test_a_new_server_needs_a_name_that_none_has(

@@ -129,9 +129,7 @@ def _tick(text: str) -> w.Checkbox:
 
 
 def _lines(label: str, example: str) -> w.Widget:
-    found = parts.labelled(w.Textarea(placeholder=example, rows=3), label)
-    found.add_class("ds01-narrow")
-    return found
+    return parts.labelled(w.Textarea(placeholder=example, rows=3), label)
 
 
 def _about(description: str, packages: tuple[str, ...]) -> str:

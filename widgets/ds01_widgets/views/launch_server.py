@@ -87,7 +87,8 @@ class LaunchServer(View[LaunchServerModel]):
         parts.keep(self.name, value=model.name)
         parts.show(self.name, when=is_new)
         fault = model.fault if model.found is not None and (model.name or not is_new) else ""
-        self.fault.value = parts.paragraphs([fault] * bool(fault), "quiet")
+        is_news = not model.is_starting and fault not in {"", *model.told}
+        self.fault.value = parts.paragraphs([fault] * is_news, "quiet")
 
     def _draw_choices(self) -> None:
         model = self.model

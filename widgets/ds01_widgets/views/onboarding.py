@@ -158,8 +158,8 @@ class Onboarding(View[OnboardingModel]):
             parts.keep(self.public_key, value="")
 
     def _vscode(self) -> w.VBox:
-        self.commands = parts.labelled(w.Textarea(rows=3), "To type:")
-        self.configuration = parts.labelled(w.Textarea(rows=9), "To copy:")
+        self.commands = parts.labelled(w.Textarea(), "To type:")
+        self.configuration = parts.labelled(w.Textarea(), "To copy:")
         self.link = parts.labelled(w.Text(), "To open:")
         self.copied = parts.button("I have done that", self.model.configured, style="primary")
         self.here = parts.button(
@@ -180,8 +180,11 @@ class Onboarding(View[OnboardingModel]):
         )
 
     def _draw_vscode(self) -> None:
-        parts.keep(self.commands, value=self.model.commands())
-        parts.keep(self.configuration, value=self.model.configuration())
+        for field, text in (
+            (self.commands, self.model.commands()),
+            (self.configuration, self.model.configuration()),
+        ):
+            parts.keep(field, value=text, rows=len(text.splitlines()) + 1)
         parts.keep(self.link, value=self.model.editor_link())
         parts.show(self.to_open, when=bool(self.link.value))
 

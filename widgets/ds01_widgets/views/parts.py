@@ -151,7 +151,7 @@ class ProgressBox(w.VBox):
     """How far something is: a sentence, and a bar where the number of steps is known."""
 
     def __init__(self) -> None:
-        self.bar = w.IntProgress(value=0, min=0, max=1, layout=w.Layout(width=FULL_WIDTH))
+        self.bar = html()
         self.text = html()
         super().__init__([self.text, self.bar], layout=w.Layout(display="none"))
 
@@ -164,8 +164,11 @@ class ProgressBox(w.VBox):
             of: How many there are; 0 where nobody knows.
         """
         self.text.value = f'<p role="status">{escape(words)}</p>' if words else ""
-        self.bar.max, self.bar.value = max(of, 1), step
-        self.bar.layout.display = None if of else "none"
+        self.bar.value = (
+            f'<progress value="{step}" max="{of}" aria-label="Steps that are done"></progress>'
+            if of
+            else ""
+        )
         self.layout.display = None if words else "none"
 
 
@@ -211,10 +214,11 @@ def actions(*children: w.Widget) -> w.HBox:
 
 
 def labelled(widget: w.Widget, label: str) -> w.Widget:
-    """A field below its label, both as wide as there is room."""
+    """A field beside its label; fields below each other begin at the same place."""
     widget.layout.width = FULL_WIDTH
     widget.description = label
-    widget.style.description_width = "initial"
+    widget.style.description_width = "initial"  # look.css has the width
+    widget.add_class("ds01-field")
     return widget
 
 

@@ -1,7 +1,8 @@
 """The API as the hub's service, against a stub of the hub's `GET /user`."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.testing import bind_unused_port
 
 from ds01_spawner.client.models import Role
-from ds01_spawner.domain.errors import Forbidden
+from ds01_spawner.domain.errors import Forbidden, Unavailable
 from ds01_spawner.gateway.api.application import http_server
 from ds01_spawner.gateway.api.hub_service import hub_application
 from ds01_spawner.gateway.api.requester import by_hub
@@ -201,3 +202,59 @@ async def test_what_the_hub_said_while_they_left_does_not_count(
     monkeypatch.setitem(TOKENS, "alice", model())
     monkeypatch.setattr(lab.mark, "seen", LeavesAfterTheAnswer().seen)
     assert (await ask(url, "/api/me", {"Authorization": "token alice"})).code == 401
+
+
+async def stream_of_somebody_who(
+    url: str, lab: ApiLab, monkeypatch: pytest.MonkeyPatch, change: Callable[[], None]
+) -> HTTPResponse:
+    """How a stream of Alice's ends, when `change` is made after it began."""
+    monkeypatch.setattr("ds01_spawner.gateway.api.handler.AGAIN_SECONDS", 0.05)
+    following = asyncio.ensure_future(
+        ask(url, "/api/queue/events", {"Authorization": "token alice"})
+    )
+    async with asyncio.timeout(20):
+        while not lab.served.listeners._open["alice"]:  # noqa: ASYNC110 - of another task
+            await asyncio.sleep(0.01)
+        change()
+        return await following
+
+
+@pytest.mark.parametrize("how", ["left", "closed", "another role", "another person"])
+async def test_a_stream_ends_when_nobody_vouches_any_more_for_who_began_it(
+    lab: ApiLab, url: str, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    def change() -> None:
+        if how == "closed":
+            lab.lab.accounts.closed.add("alice")
+        elif how == "left":
+            monkeypatch.delitem(TOKENS, "alice")
+        else:
+            scopes = [ACCESS, "custom:ds01:manage"] if how == "another role" else [ACCESS]
+            name = "bob" if how == "another person" else "alice"
+            monkeypatch.setitem(TOKENS, "alice", model(name, scopes=scopes))
+        lab.mark.renew()
+
+    ended = await stream_of_somebody_who(url, lab, monkeypatch, change)
+    assert ended.code == 200
+    assert b"event: queue" in ended.body
+
+
+async def test_a_hub_that_does_not_answer_ends_no_stream(
+    lab: ApiLab, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[str]()
+
+    def restart() -> None:
+        monkeypatch.setattr("ds01_spawner.gateway.api.hub_service._by_hub", _does_not_answer(asked))
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(stream_of_somebody_who(url, lab, monkeypatch, restart), 2)
+    assert len(asked) > 2
+
+
+def _does_not_answer(asked: list[str]) -> Callable[..., Awaitable[None]]:
+    async def by_hub(*_args: object) -> None:
+        asked.append("")
+        raise Unavailable("JupyterHub does not say who asks.")
+
+    return by_hub

@@ -16,7 +16,7 @@ async def test_every_slot_is_shown_and_ones_own_is_marked(lab: WebLab) -> None:
     assert html.count("<tr") == slots + 1
     assert html.count('<tr class="ds01-mine">') == 1
     assert "1 yours" in said
-    assert "in use you jupyter" in said
+    assert "in use you My server" in said
     assert "in use somebody else" in said
     assert "bob" not in html
     assert "secret-work" not in html

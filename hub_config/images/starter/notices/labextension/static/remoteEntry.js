@@ -342,11 +342,27 @@
     }
   }
 
+  // --- wizards -----------------------------------------------------------------------------
+
+  /**
+   * Keys pressed in a wizard are the wizard's. JupyterLab takes an arrow or a letter in a drop-down
+   * list for a command: it would choose, or make, another cell.
+   */
+  function leaveKeysToWizards() {
+    const leave = ({ target, ctrlKey, altKey, metaKey }) => {
+      if (target instanceof Element && target.closest('.ds01')) {
+        target.toggleAttribute('data-lm-suppress-shortcuts', !(ctrlKey || altKey || metaKey));
+      }
+    };
+    window.addEventListener('keydown', leave, true);
+  }
+
   const plugin = {
     id: `${NAME}:plugin`,
     description: 'Shows what DS01 has to tell about this server.',
     autoStart: true,
     activate: async app => {
+      leaveKeysToWizards();
       const apputils = await shared('@jupyterlab/apputils');
       const services = await shared('@jupyterlab/services');
       const widgets = await shared('@lumino/widgets');

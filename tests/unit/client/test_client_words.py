@@ -1,0 +1,40 @@
+import pytest
+
+from ds01_spawner.client import models as m
+from ds01_spawner.client.words import place_words, state_words
+
+
+def place(
+    number: int, length: int = 3, expected: float | None = None, reason: str = "All are in use."
+) -> m.Place:
+    return m.Place(
+        place=number,
+        length=length,
+        reason=reason,
+        gpu="1 MIG slot",
+        waited_seconds=0,
+        expected_seconds=expected,
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (place(0), "Your turn: you get 1 MIG slot."),
+        (place(2), "Waiting for 1 MIG slot: you are number 2 of 3. All are in use."),
+        (
+            place(1, 1, 7200, reason=""),
+            "Waiting for 1 MIG slot: you are the next. Expected wait: about 2 hours.",
+        ),
+    ],
+)
+def test_a_place_is_told_with_how_long_it_is_likely_to_take(told: m.Place, words: str) -> None:
+    assert place_words(told) == words
+
+
+def test_states_are_words() -> None:
+    assert [state_words(each) for each in ("created", "exited", "running")] == [
+        "not started yet",
+        "stopped",
+        "running",
+    ]
