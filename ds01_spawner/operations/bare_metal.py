@@ -8,7 +8,7 @@ grant for want of a log.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from ds01_spawner.domain.attribution import WorkloadClass
 from ds01_spawner.domain.bare_metal import BareMetalGrant, NodeHolder, ended, ending, granted
@@ -21,16 +21,23 @@ from ds01_spawner.domain.errors import (
     Unavailable,
 )
 from ds01_spawner.domain.labels import Interface, format_timestamp
+from ds01_spawner.domain.notice import Notice
 from ds01_spawner.domain.notice_text import Limit, Moment
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.domain.unmanaged import Response
 from ds01_spawner.domain.wording import clean, length
 from ds01_spawner.domain.work import PassMark
 from ds01_spawner.operations.audit import Audit
-from ds01_spawner.operations.notify import Outbox
 from ds01_spawner.operations.troubles import SERVICE
 from ds01_spawner.policy.wording import origin_in_words
-from ds01_spawner.ports import Accounts, Clock, Ledger, PolicySource
+from ds01_spawner.ports import (
+    Accounts,
+    Channels,
+    Clock,
+    Ledger,
+    LedgerTransaction,
+    PolicySource,
+)
 from ds01_spawner.ports.bare_metal import GpuNodes
 from ds01_spawner.ports.ledger import LedgerReader
 
@@ -84,7 +91,7 @@ class BareMetal:
         ledger: Where grants are.
         reader: The same, for those who only look.
         nodes: The device nodes.
-        outbox: Takes what people are told.
+        channels: Ways to people; no terminal of a container is one, so that no engine is needed.
         audit: Where every change is written.
         zone: People are told the time there.
         holder: Names this process, where it makes passes.
@@ -100,7 +107,7 @@ class BareMetal:
         ledger: Ledger,
         reader: LedgerReader,
         nodes: GpuNodes,
-        outbox: Outbox,
+        channels: Channels,
         audit: Audit,
         zone: tzinfo,
         holder: str,
@@ -112,12 +119,13 @@ class BareMetal:
         self._ledger = ledger
         self._reader = reader
         self._nodes = nodes
-        self._outbox = outbox
+        self._channels = channels
         self._audit = audit
         self._zone = zone
         self._holder = holder
         self._is_main = is_main
         self._told: dict[tuple[str, tuple[str, ...]], float] = {}
+        self._ends_told: set[tuple[str, datetime]] = set()
 
     def grant(self, user: str, duration: timedelta, reason: str, by: str) -> BareMetalGrant:
         """Let somebody use the GPUs outside of containers; in place of a grant that they have.
@@ -157,7 +165,7 @@ class BareMetal:
                 )
             before = {each.user: each for each in transaction.bare_metal_grants()}.get(user)
             transaction.put_bare_metal_grant(grant)
-            self._outbox.post(transaction, granted(grant, self._moment(mark)))
+            self._post(transaction, granted(grant, self._moment(mark)))
             details: dict[str, object] = {
                 "until": format_timestamp(grant.until),
                 "seconds": round(duration.total_seconds()),
@@ -280,19 +288,19 @@ class BareMetal:
             action, reason = "bare_metal.revoke", "It was taken back."
         elif grant.revoked_at is not None:
             action, reason = "bare_metal.revoke", "The account is closed, or another one."
-        self._write(
-            action,
-            grant,
-            reason,
-            {"granted_by": grant.granted_by, "still_open": [each.pid for each in holders]},
-            by=grant.revoked_by,
-        )
+        key = grant.user, grant.granted_at
+        if key not in self._ends_told:  # else the ledger could not be changed then
+            pids = [each.pid for each in holders]
+            details = {"granted_by": grant.granted_by, "still_open": pids}
+            self._write(action, grant, reason, details, by=grant.revoked_by)
+            self._ends_told.add(key)
         notice = ended(grant, holders, self._stop(), self._moment(self._clock.mark()))
         with self._ledger.transaction() as transaction:
             kept = {each.user: each for each in transaction.bare_metal_grants()}.get(grant.user)
             if kept is not None and kept.granted_at == grant.granted_at:
                 transaction.remove_bare_metal_grant(grant.user)
-                self._outbox.post(transaction, notice)
+                self._post(transaction, notice)
+        self._ends_told.discard(key)
         return holders
 
     def _uphold(self, grant: BareMetalGrant) -> None:
@@ -314,9 +322,12 @@ class BareMetal:
             if grant not in transaction.bare_metal_grants():
                 return  # it was just replaced
             transaction.put_bare_metal_grant(replace(grant, warned_at=mark.wall))
-            self._outbox.post(transaction, ending(grant, self._moment(mark)))
+            self._post(transaction, ending(grant, self._moment(mark)))
             details: dict[str, object] = {"until": format_timestamp(grant.until)}
             self._write("bare_metal.warn", grant, "It ends soon.", details)
+
+    def _post(self, transaction: LedgerTransaction, notice: Notice) -> None:
+        transaction.put_notice(notice, self._channels.names(notice.kind))
 
     def _open(self, grant: BareMetalGrant) -> None:
         try:
