@@ -303,6 +303,22 @@ def test_an_end_that_is_interrupted_is_finished_by_the_next_pass(
     assert [each.kind for each in machine.told].count(NoticeKind.STOPPED) == 1
 
 
+def test_what_is_taken_back_while_the_service_opens_it_stays_closed(machine: Machine) -> None:
+    machine.grant()
+    machine.nodes.lists[GPU] = set()
+    kept = machine.nodes.give
+
+    def late(uid: int) -> tuple[str, ...]:
+        machine.nodes.give = kept  # type: ignore[method-assign]
+        machine.admin.revoke("alice", "carol")
+        return kept(uid)
+
+    machine.nodes.give = late  # type: ignore[method-assign]
+    machine.passes(STEP)
+    assert machine.lets_in() == machine.lets_in(CTL) == set()
+    assert machine.kept == []
+
+
 def test_of_two_services_one_passes(machine: Machine) -> None:
     other = machine.process("other")
     machine.grant()
