@@ -1,9 +1,14 @@
+import json
 import re
 from collections.abc import Iterable
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from ds01_spawner.domain.attribution import WorkloadClass
 from ds01_spawner.exporter.catalogue import CATALOGUE, Part
@@ -153,6 +158,29 @@ def test_panels_do_not_overlap(name: str) -> None:
         }
         assert not cells & taken, panel["title"]
         taken |= cells
+
+
+def lost(ours: object, theirs: object, where: str = "") -> list[str]:
+    """What of ours is not in theirs, which may have more."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return [
+            line
+            for key, value in ours.items()
+            for line in lost(value, theirs.get(key), f"{where}.{key}")
+        ]
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        return [line for pair in zip(ours, theirs, strict=True) for line in lost(*pair, where)]
+    return [] if ours == theirs else [where]
+
+
+@pytest.mark.parametrize("name", sorted(BOARDS))
+def test_board_has_nothing_that_grafana_does_not_know(name: str) -> None:
+    register_default_plugins()
+    board = deepcopy(BOARDS[name])
+    for each in board["templating"]["list"]:
+        each.pop("definition", None)  # for the editor of variables, and not in Grafana's types
+    read = json.loads(JSONEncoder().encode(Dashboard.from_json(deepcopy(board))))
+    assert lost(board, read) == []
 
 
 def test_there_are_the_five_boards_and_the_source_that_they_name() -> None:
