@@ -10,7 +10,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from ds01_spawner.domain.attribution import WorkloadClass
+from ds01_spawner.domain.attribution import OURS, WorkloadClass
 from ds01_spawner.exporter.catalogue import CATALOGUE, Part
 from ds01_spawner.exporter.parts.gpus import STATES
 from fakes.exporter_lab import lively_lab
@@ -85,10 +85,28 @@ def test_values_that_are_asked_for_exist() -> None:
     found = 0
     for expression in EXPRESSIONS:
         for _, matchers in pattern.findall(expression):
-            for label, values in re.findall(r'\b(state|part|kind)=~?"([\w|]+)"', matchers):
+            for label, values in re.findall(r'\b(state|part|kind)[!=]~?"([\w|-]+)"', matchers):
                 found += 1
                 assert set(values.split("|")) <= set(VALUES[label]), expression
     assert found
+
+
+def test_commands_that_alerts_and_runbook_name_exist() -> None:
+    pages = {path.stem for path in files.ROOT.glob("ds01_spawner/handbook/commands/*.md")}
+    texts = [sentence for rule in ALERTS for sentence in rule.annotations.values()]
+    texts.append(DOCS.read_text(encoding="utf-8"))
+    found = 0
+    for words in re.findall(r"(?<![\w/.-])ds01((?: [a-z][a-z-]*){1,3})", " ".join(texts)):
+        said = words.split()
+        found += 1
+        assert pages & {"-".join(said[:length]) for length in (1, 2, 3)}, said
+    assert found
+
+
+def test_every_class_past_the_platform_is_told_of() -> None:
+    (rule,) = (rule for rule in ALERTS if rule.name == "WorkloadUnmanaged")
+    left_out = re.findall(r'kind!~"([^"]+)"', rule.expression)
+    assert set(left_out[0].split("|")) == {*OURS, WorkloadClass.UNKNOWN}
 
 
 def test_alert_names_are_unique() -> None:
