@@ -384,7 +384,7 @@ class Platform:
             ledger=self.ledger,
             reader=self.ledger,
             nodes=KernelGpuNodes(self.directories.state / "bare-metal.lock"),
-            outbox=self.outbox,
+            channels=self.channels,
             audit=self.audit,
             zone=self.zone,
             holder=f"{os.uname().nodename}-{os.getpid()}-{secrets.token_hex(4)}",

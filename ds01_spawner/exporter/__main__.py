@@ -5,6 +5,8 @@ import logging
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +22,9 @@ PORT_VARIABLE = "DS01_EXPORTER_PORT"
 MAPPING_VARIABLE = "DS01_EXPORTER_JOB_MAPPING_DIR"
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 9484
+MAPPING_SECONDS = 15.0
+"""How old the files for dcgm-exporter get, when nobody scrapes."""
+
 _LAST_PORT = 65535
 
 _log = logging.getLogger("ds01.exporter")
@@ -48,10 +53,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"ds01-exporter: {asked.host}:{asked.port} cannot be listened on: {exc.strerror}. "
             f"Another port: {PORT_VARIABLE}."
         )
+    every = MAPPING_SECONDS if mapping is not None else None
+    threading.Thread(target=_read, args=(exporter, every), name="read", daemon=True).start()
     with suppress(KeyboardInterrupt):
         service.run(
             lambda: _log.info("http://%s:%d%s", asked.host, service.port, METRICS),
         )
+
+
+def _read(exporter: Exporter, every_seconds: float | None) -> None:
+    """Read once, so that what happens from now on counts; or again and again, scraped or not."""
+    exporter.scrape()
+    while every_seconds is not None:
+        time.sleep(every_seconds)
+        exporter.scrape()
 
 
 def _asked(arguments: Sequence[str] | None, environment: Mapping[str, str]) -> argparse.Namespace:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -153,6 +153,7 @@ class Reading:
         self._parts = parts
         self._list = OneList(parts.engine)
         self._attribution: Attribution | None = None
+        self._picture: Picture | None = None
         self._cpu = CpuBook()
         self._place = ""
         self._counts = EventCounts()
@@ -205,7 +206,7 @@ class Reading:
             known_cards=tuple(self._known.values()),
             ledger=readings.of(self.ledger),
             policy=readings.of(self.policy),
-            picture=readings.of(self.picture),
+            picture=readings.of(self.picture) or self._picture_of_before(readings),
             work=readings.of(self.work),
             totals=readings.of(self.totals),
             rows=readings.of(self.rows),
@@ -215,6 +216,13 @@ class Reading:
             xids=readings.of(self.xids),
             excluded_gpus=excluded,
         )
+
+    def _picture_of_before(self, readings: Readings) -> Picture | None:
+        """What was seen last, where it takes too long to look: what is not seen has not gone."""
+        if self._picture is None:
+            return None
+        problem = readings.problem(self.picture.name)
+        return replace(self._picture, fresh=False, problem=problem)
 
     def _read_cards(self, _round: Round) -> CardFacts:
         probe = self._parts.probe()
@@ -252,7 +260,8 @@ class Reading:
     def _read_picture(self, _round: Round) -> Picture:
         if self._attribution is None:
             self._attribution = self._parts.attribution(self._list)
-        return self._attribution.picture(NO_AGE)
+        self._picture = self._attribution.picture(NO_AGE)
+        return self._picture
 
     def _read_work(self, current: Round) -> WorkFacts:
         containers = current.of(self.containers)

@@ -1,9 +1,10 @@
 """HTTP: `/metrics` for Prometheus, `/-/healthy` for whoever starts the service."""
 
 import logging
+import socket
 import threading
 from collections.abc import Callable, Iterable
-from socketserver import ThreadingMixIn
+from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -49,6 +50,19 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     request_queue_size = 16
 
+    def server_bind(self) -> None:
+        """Without the name of the address: a name server that hangs holds nobody up."""
+        TCPServer.server_bind(self)
+        host, self.server_port = self.server_address[:2]
+        self.server_name = str(host)
+        self.setup_environ()
+
+
+class _Server6(_Server):
+    """The same on an IPv6 address."""
+
+    address_family = socket.AF_INET6
+
 
 class _Handler(WSGIRequestHandler):
     """Waits for nobody for ever, and logs nothing: a scrape comes every few seconds."""
@@ -75,7 +89,11 @@ class Service:
 
     def __init__(self, exporter: Exporter, host: str, port: int) -> None:
         self._server = make_server(
-            host, port, application(exporter), server_class=_Server, handler_class=_Handler
+            host,
+            port,
+            application(exporter),
+            server_class=_Server6 if ":" in host else _Server,
+            handler_class=_Handler,
         )
         self.port = int(self._server.server_port)
 

@@ -7,30 +7,37 @@ grant for want of a log.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import timedelta, tzinfo
+from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
 
-from ds01_spawner.domain.attribution import WorkloadClass
 from ds01_spawner.domain.bare_metal import BareMetalGrant, NodeHolder, ended, ending, granted
 from ds01_spawner.domain.errors import (
     DS01Error,
     Forbidden,
-    InvalidRequest,
     NotFound,
-    QuotaExceeded,
     Unavailable,
 )
 from ds01_spawner.domain.labels import Interface, format_timestamp
-from ds01_spawner.domain.notice_text import Limit, Moment
-from ds01_spawner.domain.person import UnixAccount
-from ds01_spawner.domain.unmanaged import Response
+from ds01_spawner.domain.notice import Notice
+from ds01_spawner.domain.notice_text import Moment
 from ds01_spawner.domain.wording import clean, length
 from ds01_spawner.domain.work import PassMark
 from ds01_spawner.operations.audit import Audit
-from ds01_spawner.operations.notify import Outbox
+from ds01_spawner.operations.bare_metal_rules import (
+    Overview,
+    Standing,
+    account_to_grant,
+    stop_of_rest,
+)
 from ds01_spawner.operations.troubles import SERVICE
-from ds01_spawner.policy.wording import origin_in_words
-from ds01_spawner.ports import Accounts, Clock, Ledger, PolicySource
+from ds01_spawner.ports import (
+    Accounts,
+    Channels,
+    Clock,
+    Ledger,
+    LedgerTransaction,
+    PolicySource,
+)
 from ds01_spawner.ports.bare_metal import GpuNodes
 from ds01_spawner.ports.ledger import LedgerReader
 
@@ -40,38 +47,6 @@ LEASE_SECONDS = 30.0
 
 LONGEST_REASON = 200
 _RETOLD_AFTER = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A grant, and whether the nodes are as it says.
-
-    Attributes:
-        grant: Which.
-        is_over: Whether it has ended and is about to be taken back.
-        nodes: Nodes that the person may open.
-    """
-
-    grant: BareMetalGrant
-    is_over: bool
-    nodes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """Who may use the GPUs outside of containers.
-
-    Attributes:
-        standings: Every grant, the oldest first.
-        strays: Nodes by user id that somebody may open without a grant.
-        nodes: All nodes of this machine.
-        everybodys: Nodes that everybody may open, so that a grant changes nothing.
-    """
-
-    standings: tuple[Standing, ...]
-    strays: Mapping[int, tuple[str, ...]]
-    nodes: tuple[str, ...]
-    everybodys: tuple[str, ...] = ()
 
 
 class BareMetal:
@@ -84,7 +59,7 @@ class BareMetal:
         ledger: Where grants are.
         reader: The same, for those who only look.
         nodes: The device nodes.
-        outbox: Takes what people are told.
+        channels: Ways to people; no terminal of a container is one, so that no engine is needed.
         audit: Where every change is written.
         zone: People are told the time there.
         holder: Names this process, where it makes passes.
@@ -100,7 +75,7 @@ class BareMetal:
         ledger: Ledger,
         reader: LedgerReader,
         nodes: GpuNodes,
-        outbox: Outbox,
+        channels: Channels,
         audit: Audit,
         zone: tzinfo,
         holder: str,
@@ -112,12 +87,13 @@ class BareMetal:
         self._ledger = ledger
         self._reader = reader
         self._nodes = nodes
-        self._outbox = outbox
+        self._channels = channels
         self._audit = audit
         self._zone = zone
         self._holder = holder
         self._is_main = is_main
         self._told: dict[tuple[str, tuple[str, ...]], float] = {}
+        self._ends_told: set[tuple[str, datetime]] = set()
 
     def grant(self, user: str, duration: timedelta, reason: str, by: str) -> BareMetalGrant:
         """Let somebody use the GPUs outside of containers; in place of a grant that they have.
@@ -137,7 +113,13 @@ class BareMetal:
                 not be opened, and then the service goes on trying.
         """
         told = clean(reason.strip(), LONGEST_REASON)
-        account = self._checked(user, duration, told)
+        account = account_to_grant(user, duration, told, self._policy.current(), self._accounts)
+        nodes = self._nodes.paths()
+        if not nodes:
+            raise NotFound(
+                "There is no GPU device node that a group may open.",
+                "ls -l /dev/nvidia*; docs/bare-metal.md says how they should be.",
+            )
         mark = self._clock.mark()
         grant = BareMetalGrant(
             user=account.name,
@@ -157,11 +139,11 @@ class BareMetal:
                 )
             before = {each.user: each for each in transaction.bare_metal_grants()}.get(user)
             transaction.put_bare_metal_grant(grant)
-            self._outbox.post(transaction, granted(grant, self._moment(mark)))
+            self._post(transaction, granted(grant, self._moment(mark)))
             details: dict[str, object] = {
                 "until": format_timestamp(grant.until),
                 "seconds": round(duration.total_seconds()),
-                "nodes": list(self._nodes.paths()),
+                "nodes": list(nodes),
             }
             if before is not None:
                 details["replaces_until"] = format_timestamp(before.until)
@@ -280,24 +262,29 @@ class BareMetal:
             action, reason = "bare_metal.revoke", "It was taken back."
         elif grant.revoked_at is not None:
             action, reason = "bare_metal.revoke", "The account is closed, or another one."
-        self._write(
-            action,
+        key = grant.user, grant.granted_at
+        if key not in self._ends_told:  # else the ledger could not be changed then
+            pids = [each.pid for each in holders]
+            details = {"granted_by": grant.granted_by, "still_open": pids}
+            self._write(action, grant, reason, details, by=grant.revoked_by)
+            self._ends_told.add(key)
+        notice = ended(
             grant,
-            reason,
-            {"granted_by": grant.granted_by, "still_open": [each.pid for each in holders]},
-            by=grant.revoked_by,
+            holders,
+            stop_of_rest(self._policy, is_main=self._is_main),
+            self._moment(self._clock.mark()),
         )
-        notice = ended(grant, holders, self._stop(), self._moment(self._clock.mark()))
         with self._ledger.transaction() as transaction:
             kept = {each.user: each for each in transaction.bare_metal_grants()}.get(grant.user)
             if kept is not None and kept.granted_at == grant.granted_at:
                 transaction.remove_bare_metal_grant(grant.user)
-                self._outbox.post(transaction, notice)
+                self._post(transaction, notice)
+        self._ends_told.discard(key)
         return holders
 
     def _uphold(self, grant: BareMetalGrant) -> None:
         """Open what came anew: the MIG layout was changed, or the machine started."""
-        opened = self._nodes.give(grant.uid)
+        opened = self._give(grant)
         if not opened:
             return
         now, key = self._clock.mark().uptime_seconds, (grant.user, opened)
@@ -307,6 +294,17 @@ class BareMetal:
             details: dict[str, object] = {"nodes": list(opened)}
             self._write("bare_metal.reopen", grant, "They were not open.", details)
 
+    def _give(self, grant: BareMetalGrant) -> tuple[str, ...]:
+        """Open what is not open; what somebody took back in this moment is closed again."""
+        opened = self._nodes.give(grant.uid)
+        if opened and not any(
+            (each.uid, each.granted_at, each.revoked_at) == (grant.uid, grant.granted_at, None)
+            for each in self._grants()
+        ):
+            self._nodes.take_back(grant.uid)
+            return ()
+        return opened
+
     def _warn(self, grant: BareMetalGrant, mark: PassMark) -> None:
         if not grant.is_warning_due(mark):
             return
@@ -314,67 +312,22 @@ class BareMetal:
             if grant not in transaction.bare_metal_grants():
                 return  # it was just replaced
             transaction.put_bare_metal_grant(replace(grant, warned_at=mark.wall))
-            self._outbox.post(transaction, ending(grant, self._moment(mark)))
+            self._post(transaction, ending(grant, self._moment(mark)))
             details: dict[str, object] = {"until": format_timestamp(grant.until)}
             self._write("bare_metal.warn", grant, "It ends soon.", details)
 
+    def _post(self, transaction: LedgerTransaction, notice: Notice) -> None:
+        transaction.put_notice(notice, self._channels.names(notice.kind))
+
     def _open(self, grant: BareMetalGrant) -> None:
         try:
-            self._nodes.give(grant.uid)
+            self._give(grant)
         except Unavailable as exc:
             raise Unavailable(
                 f"The grant is written down, and not every node is open: {exc}",
                 "The lifecycle service goes on trying. To take it back: "
                 f"ds01 admin bare-metal revoke {grant.user}",
             ) from exc
-
-    def _checked(self, user: str, duration: timedelta, reason: str) -> UnixAccount:
-        """The account of somebody who may be granted this."""
-        policy = self._policy.current()
-        section = policy.bare_metal
-        if not reason:
-            raise InvalidRequest("A grant needs a reason.", "Add --reason, in a few words.")
-        if duration <= timedelta(0):
-            raise InvalidRequest("A grant needs a length.", "Such as --for 8h.")
-        if duration > section.max_duration:
-            raise QuotaExceeded(
-                f"No grant is longer than {length(section.max_duration)} "
-                f"(bare_metal.max_duration); this one would be {length(duration)}.",
-                "Grant less, and again later; or raise it in resource-limits.yaml.",
-                limit="bare_metal.max_duration",
-                used=0,
-                asked=duration.total_seconds(),
-                allowed=section.max_duration.total_seconds(),
-            )
-        account = self._accounts.lookup(user)
-        if account is None:
-            raise NotFound(f"There is no account {clean(user)} on this machine.")
-        if section.groups is not None:
-            theirs = {each.group for each in policy.memberships(user, (), account.groups)}
-            if not theirs & set(section.groups):
-                raise Forbidden(
-                    f"{user} is in none of the groups that may be granted it "
-                    f"(bare_metal.groups: {', '.join(section.groups) or 'none'}).",
-                    "Change that in resource-limits.yaml.",
-                )
-        if not self._nodes.paths():
-            raise NotFound(
-                "There is no GPU device node that a group may open.",
-                "ls -l /dev/nvidia*; docs/bare-metal.md says how they should be.",
-            )
-        return account
-
-    def _stop(self) -> Limit | None:
-        """What the policy says of processes outside of containers, where it stops them."""
-        try:
-            policy = self._policy.current()
-        except Unavailable:
-            return None
-        kind = WorkloadClass.HOST
-        if not self._is_main or policy.unmanaged.responses.get(kind) is not Response.STOP:
-            return None
-        found = policy.unmanaged_setting(kind)
-        return Limit(f"unmanaged.{kind.value}", str(found.value), origin_in_words(found, ""))
 
     def _grants(self) -> tuple[BareMetalGrant, ...]:
         with self._reader.reading() as transaction:

@@ -90,7 +90,7 @@ def engine(parts: Parts) -> Verdict:
     """Whether the engine answers, and lists containers."""
     found = parts.engine().info()
     running = sum(each.state.is_live for each in parts.engine().containers())
-    return good(f"Docker {found.version}, {running} containers run.")
+    return good(f"Docker {found.version}; containers that run: {running}.")
 
 
 def cgroups(parts: Parts) -> Verdict:
@@ -104,13 +104,13 @@ def cgroups(parts: Parts) -> Verdict:
             'Set "exec-opts": ["native.cgroupdriver=systemd"] in daemon.json, and restart the '
             "engine when nothing runs.",
         )
-    return good(f"{said}; {people} people have one.")
+    return good(f"{said}; people with one: {people}.")
 
 
 def gpus(parts: Parts) -> Verdict:
     """Whether every GPU can be read."""
     found = parts.probe().inventory()
-    said = f"{len(found.gpus)} GPUs, {len(found.slots)} slots ({found.source})."
+    said = f"GPUs: {len(found.gpus)}, slots: {len(found.slots)} ({found.source})."
     if found.problems:
         return bad(" ".join(found.problems), "docs/gpus.md says what each means.")
     if not found.gpus:
@@ -129,7 +129,7 @@ def policy(parts: Parts) -> Verdict:
             f"The last edit is not in force: {first}{f', and {more} more' if more else ''}",
             "ds01 policy check",
         )
-    said = f"{len(found.groups)} groups, {len(found.users)} people named."
+    said = f"Groups: {len(found.groups)}, people named: {len(found.users)}."
     several = [user for user in found.users if len(found.memberships(user)) > 1]
     if several:
         said += f" In several groups, of which the first counts: {_shadowed(found, several)}."
@@ -172,7 +172,7 @@ def ledger(parts: Parts) -> Verdict:
         found.append(
             doubtful(f"Its log has {size(log)}: somebody reads it all the time.", "fuser -v")
         )
-    return worst(found, good(f"{size(whole)}, whole; {tickets} places in the queue."))
+    return worst(found, good(f"{size(whole)}, whole; places in the queue: {tickets}."))
 
 
 def leftovers(parts: Parts) -> Verdict:
@@ -187,7 +187,7 @@ def leftovers(parts: Parts) -> Verdict:
         oldest = now - min(each.expires_at for each in old)
         found.append(
             doubtful(
-                f"{len(old)} reservations are over for up to {span(oldest)}.",
+                f"Reservations that are over, for up to {span(oldest)}: {len(old)}.",
                 "ds01 admin reconcile",
             )
         )
@@ -231,4 +231,4 @@ def images(parts: Parts) -> Verdict:
             f"Offered, and not here: {shown}{' and more' if len(missing) > _FEW else ''}.",
             "docker pull them before somebody waits for it.",
         )
-    return good(f"All {len(catalogue.images)} images that are offered are here.")
+    return good(f"Every image that is offered is here ({len(catalogue.images)}).")

@@ -72,14 +72,16 @@ def hub(services: Services) -> Verdict:
             "Nothing says where the hub is, so it is not asked.",
             "Put JUPYTERHUB_API_URL and JUPYTERHUB_API_TOKEN into culler.env: docs/hub.md.",
         )
-    return good(f"{len(client.servers())} servers.")
+    return good(f"It answers; servers: {len(client.servers())}.")
 
 
 def proxy(services: Services) -> Verdict:
     """Whether people reach the hub, and how long its certificate lasts."""
     url = services.public_url
     if not url:
-        return good("Nothing says where people reach the hub (JUPYTERHUB_PUBLIC_URL): not looked.")
+        return good(
+            "Not looked at: nothing says where people reach the hub (JUPYTERHUB_PUBLIC_URL)."
+        )
     answer = services.machine.ask(url)
     if answer is None:
         return bad(f"Nobody answers at {url}.", "systemctl status ds01-hub")
@@ -154,7 +156,7 @@ def systemd(services: Services) -> Verdict:
             found.append(
                 doubtful(f"{name} does not begin with the machine.", f"systemctl enable {name}")
             )
-    return worst(found, good(f"{len(known)} services, as they should be."))
+    return worst(found, good(f"Every service is as it should be ({len(known)})."))
 
 
 def doors(findings: Sequence[Finding]) -> Verdict:

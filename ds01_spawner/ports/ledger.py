@@ -319,7 +319,7 @@ class LedgerReader(Protocol):
         ...
 
 
-class Ledger(Protocol):
+class Ledger(LedgerReader, Protocol):
     """What labels cannot hold: reservations, tickets, usage."""
 
     def transaction(self) -> AbstractContextManager[LedgerTransaction]:

@@ -12,14 +12,11 @@ from ds01_spawner.domain.notice import Notice
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.operations.audit import Audit
 from ds01_spawner.operations.bare_metal import BareMetal
-from ds01_spawner.operations.notify import Outbox
 from ds01_spawner.ports import Ledger
 from ds01_spawner.ports.bare_metal import GpuNodes
 from fakes.accounts import FakeAccounts
-from fakes.activity import FakeContainerProcesses
 from fakes.channels import FakeChannels
 from fakes.clock import FakeClock
-from fakes.engine import FakeEngine
 from fakes.event_log import FakeEventLog
 from fakes.gpu_nodes import FakeGpuNodes
 from fakes.ledger import FakeLedger
@@ -47,6 +44,7 @@ class Machine:
         self.ledger = FakeLedger() if ledger is None else cast(FakeLedger, ledger)
         self.nodes = FakeGpuNodes(GPU, CTL) if nodes is None else cast(FakeGpuNodes, nodes)
         self.events = FakeEventLog()
+        self.channels = FakeChannels("mail")
         self.accounts = FakeAccounts(
             UnixAccount("alice", ALICE, ALICE, "/home/alice", ("staff",)),
             UnixAccount("bob", BOB, BOB, "/home/bob"),
@@ -65,15 +63,7 @@ class Machine:
             ledger=self.ledger,
             reader=self.ledger,
             nodes=self.nodes,
-            outbox=Outbox(
-                clock=self.clock,
-                ledger=self.ledger,
-                engine=FakeEngine(self.clock),
-                processes=FakeContainerProcesses(),
-                channels=FakeChannels(),
-                audit=audit,
-                zone=UTC,
-            ),
+            channels=self.channels,
             audit=audit,
             zone=UTC,
             holder=actor,

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
@@ -237,6 +237,12 @@ class _Breaking:
         with self._ledger.transaction() as transaction:
             yield transaction
             raise Unavailable("The ledger cannot be used: disk is full.")
+
+    def reading(self) -> AbstractContextManager[LedgerTransaction]:
+        return self._ledger.reading()
+
+    def row_counts(self) -> Mapping[str, int]:
+        return self._ledger.row_counts()
 
 
 def clipped(runs: Sequence[Run], user: str, begin: datetime, end: datetime) -> int:

@@ -18,7 +18,7 @@ import yaml
 from monitoring.files import PROMETHEUS
 
 LOOPBACK = "127.0.0.1"
-_START_SECONDS = 15.0
+_START_SECONDS = 30.0
 _END_SECONDS = 5.0
 
 

@@ -15,11 +15,11 @@ from ds01_spawner.domain.bare_metal import BareMetalGrant, NodeHolder
 from ds01_spawner.domain.labels import format_timestamp
 from ds01_spawner.domain.units import parse_duration
 from ds01_spawner.domain.wording import clean, length
-from ds01_spawner.operations.bare_metal import Overview, Standing
+from ds01_spawner.operations.bare_metal_rules import Overview, Standing
 
-ABOUT = "Access to the GPUs' device nodes is"
+ABOUT = "Access to the GPUs' device files is"
 
-_HEADS = ("NAME", "UNTIL", "NODES", "GRANTED BY", "REASON")
+_HEADS = ("NAME", "UNTIL", "FILES", "BY", "REASON")
 _User = Annotated[str, typer.Argument(help="Login name.", show_default=False)]
 
 
@@ -34,7 +34,7 @@ def grant(
 ) -> None:
     """Let somebody use the GPUs outside of containers.
 
-    It ends by itself. Another grant takes the place of the one before.
+    It ends by itself. Typed again, the new time takes the place of the one before.
     """
     span = _span(duration)
     platform = open_to_root(ABOUT)
@@ -76,7 +76,7 @@ def list_grants(*, as_json: Json = False) -> None:
         printing.print_json(_overview(found))
         return
     rows = (_row(each, found) for each in found.standings)
-    printing.table(_HEADS, rows, empty="Nobody has a grant.")
+    printing.table(_HEADS, rows, empty="Nobody may.")
     for sentence in _strays(found):
         printing.note(sentence)
 
@@ -98,13 +98,13 @@ def _row(standing: Standing, found: Overview) -> tuple[str, ...]:
 def _strays(found: Overview) -> Iterable[str]:
     if found.everybodys:
         yield (
-            f"Everybody may open {', '.join(found.everybodys)}, so that a grant changes nothing: "
+            f"Everybody may open {', '.join(found.everybodys)}, so that this changes nothing: "
             "ds01 admin doors"
         )
     for uid, nodes in found.strays.items():
         yield (
-            f"The user {uid} may open {counted(len(nodes), 'node')} without a grant of this "
-            f"installation: setfacl -x u:{uid} {' '.join(nodes)}"
+            f"The user {uid} may open {counted(len(nodes), 'device file')} and has no access by "
+            f"this installation: setfacl -x u:{uid} {' '.join(nodes)}"
         )
 
 

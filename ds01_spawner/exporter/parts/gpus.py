@@ -88,8 +88,11 @@ def _allocation(use: SlotUse, view: View) -> Iterator[Point]:
     group = view.group(use.user)
     said = (use.slot.id, use.user, group, interface, use.slot.profile)
     yield Point("ds01_gpu_slot_allocation", said, 1.0)
-    if use.since is not None:
-        seconds = max((view.facts.now - use.since).total_seconds(), 0.0)
+    marks = container.labels if container is not None else {}
+    # What is kept for a stopped container was given before it stopped.
+    since = labels.parse_timestamp(marks.get(labels.GPU_ALLOCATED_AT, "")) or use.since
+    if since is not None:
+        seconds = max((view.facts.now - since).total_seconds(), 0.0)
         yield Point("ds01_gpu_slot_allocated_seconds", (use.slot.id, use.user), seconds)
 
 

@@ -55,7 +55,7 @@ HEALTH = Page(
     title="Health",
     role=Role.MANAGER,
     sections=(
-        Section("parts", "Services", _parts),
+        Section("parts", "Services", _parts, live=False),
         Section("slots", "GPUs", _slots),
         Section("attribution", "Whose GPU work is", _attribution),
         Section("unmanaged", "Started past the platform", _unmanaged),

@@ -29,7 +29,7 @@ def test_a_grant_says_until_when_and_how_to_take_it_back(machine: Machine) -> No
 
 
 def test_who_has_one_is_listed_and_who_needs_none_is_named(machine: Machine) -> None:
-    assert said("admin bare-metal list") == "Nobody has a grant.\n"
+    assert said("admin bare-metal list") == "Nobody may.\n"
     machine.grant(reason="a\x1b[2Jpaper")
     machine.nodes.lists[CTL].add(4711)
     shown = invoke("admin bare-metal list", width=120)
@@ -64,7 +64,7 @@ def test_a_grant_that_changes_nothing_is_said_to(machine: Machine) -> None:
     machine.nodes.everybodys = (GPU,)
     words = ("alice", "--for", "8h", "--reason", "a paper")
     ended = invoke("admin bare-metal grant", *words, width=200)
-    assert "Everybody may open /dev/nvidia0, so that a grant changes nothing" in ended.stderr
+    assert "Everybody may open /dev/nvidia0, so that this changes nothing" in ended.stderr
     assert json.loads(said("admin bare-metal list", "--json"))["open_to_everybody"] == [GPU]
 
 

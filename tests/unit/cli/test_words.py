@@ -30,7 +30,7 @@ INSTEAD = {
 }
 """What is not said to people, as a pattern, and what is said instead."""
 
-MEANT_OTHERWISE = re.compile(r"SSH servers?")
+MEANT_OTHERWISE = re.compile(r"SSH servers?|bare-metal grant")
 TECHNICAL = re.compile(r"```.*?```|`[^`]*`|\]\([^)]*\)|https?://\S+|\{[^{}]*\}", re.DOTALL)
 """What is typed, and what programs read, has the names that it has."""
 

@@ -11,7 +11,7 @@ from ds01_spawner.exporter.catalogue import Part
 from ds01_spawner.exporter.parts import people
 from fakes.exporter_lab import ExporterLab, Scraped, lively_lab
 
-QUICK_SECONDS = 2.0
+QUICK_SECONDS = 4.0
 
 
 @pytest.fixture
@@ -48,18 +48,22 @@ def test_without_the_driver_slots_are_lost_and_still_somebodys(lab: ExporterLab)
 def test_a_driver_that_hangs_holds_nothing_up(
     lab: ExporterLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lab.exporter = type(lab.exporter)(lab.reading, bound_seconds=0.3, monotonic=lambda: lab.seconds)
+    lab.exporter = type(lab.exporter)(lab.reading, bound_seconds=1.5, monotonic=lambda: lab.seconds)
     hangs = threading.Event()
 
     def activity() -> dict[str, SlotActivity]:
         hangs.wait(30)
         return {}
 
+    lab.scrape()
     monkeypatch.setattr(lab.lab.probe, "activity", activity)
+    monkeypatch.setattr(lab.lab.probe, "gpu_processes", activity)
     try:
         assert max(timed(lab.scrape) for _ in range(3)) < QUICK_SECONDS
         found = lab.scrape()
-        assert {"cards", "slots"} <= found.down()
+        assert {"cards", "slots", "attribution"} <= found.down()
+        assert found.rows("ds01_gpu_processes")
+        assert found.value("ds01_attribution_fresh") == 0.0
         assert {"containers", "queue", "storage", "policy", "ledger"} <= found.up().keys()
         assert found.up()["containers"]
         reading = [each for each in threading.enumerate() if each.name == "read cards"]

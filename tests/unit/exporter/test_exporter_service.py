@@ -82,6 +82,4 @@ def test_its_unit_leaves_open_what_it_reads() -> None:
     assert settings["ExecStart"].endswith("python -m ds01_spawner.exporter")
     assert {"CAP_SYSLOG", "CAP_SYS_PTRACE"} <= set(settings["CapabilityBoundingSet"].split())
     assert settings["ProtectKernelLogs"] == settings["PrivateDevices"] == "no"
-    # It allows the clock's device alone, and so closes those of the driver (systemd.exec(5)).
-    assert "ProtectClock" not in settings
     assert settings["StateDirectory"] == "ds01"

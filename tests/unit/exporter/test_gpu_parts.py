@@ -147,3 +147,17 @@ def test_processes_are_told_by_slot_class_and_person() -> None:
     assert found.value("ds01_gpu_unattributed_processes") == 2.0
     assert found.value("ds01_workloads", kind="docker") == 1.0
     assert found.value("ds01_workloads", kind="compose") == 0.0
+
+
+def test_what_is_kept_after_a_stop_is_somebodys_since_it_was_given() -> None:
+    lab = ExporterLab()
+    lab.lab.run("alice", "1g.5gb")
+    lab.lab.wait(300)
+    lab.lab.stop("alice")
+    lab.lab.wait(60)
+    found = lab.scrape()
+    (slot,) = lab.lab.taken()
+    assert found.value("ds01_gpu_slot_state", slot=slot, state="held") == 1.0
+    since = found.value("ds01_gpu_slot_allocated_seconds", slot=slot, user="alice")
+    assert round(since or 0) == 360
+    assert found.value("ds01_user_gpu_slots", user="alice", group="student") == 1.0

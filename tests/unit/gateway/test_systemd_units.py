@@ -43,6 +43,17 @@ def test_the_gateway_shares_the_hosts_mounts() -> None:
     assert "DynamicUser" not in keys
 
 
+@pytest.mark.parametrize("unit", ["ds01-culler", "ds01-exporter", "ds01-gateway", "ds01-hub"])
+def test_services_that_read_the_cards_keep_their_devices(unit: str) -> None:
+    """ProtectClock allows the clock's device alone, on systemd before 253: Ubuntu 22.04 has 249."""
+    found = dict(settings(f"{unit}.service"))
+    assert found.get("PrivateDevices", "no") == "no"
+    assert not found.keys() & {"ProtectClock", "DeviceAllow"}
+    assert "CAP_SYS_TIME" not in " ".join(
+        value for key, value in settings(f"{unit}.service") if key.startswith("Cap")
+    )
+
+
 def test_people_s_mounted_folders_are_not_in_a_folder_that_systemd_empties() -> None:
     keys = [key for key, _ in settings("ds01-gateway.service")]
     assert "RuntimeDirectory" not in keys

@@ -1,11 +1,16 @@
+import json
 import re
 from collections.abc import Iterable
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from ds01_spawner.domain.attribution import WorkloadClass
+from ds01_spawner.domain.attribution import OURS, WorkloadClass
 from ds01_spawner.exporter.catalogue import CATALOGUE, Part
 from ds01_spawner.exporter.parts.gpus import STATES
 from fakes.exporter_lab import lively_lab
@@ -80,10 +85,28 @@ def test_values_that_are_asked_for_exist() -> None:
     found = 0
     for expression in EXPRESSIONS:
         for _, matchers in pattern.findall(expression):
-            for label, values in re.findall(r'\b(state|part|kind)=~?"([\w|]+)"', matchers):
+            for label, values in re.findall(r'\b(state|part|kind)[!=]~?"([\w|-]+)"', matchers):
                 found += 1
                 assert set(values.split("|")) <= set(VALUES[label]), expression
     assert found
+
+
+def test_commands_that_alerts_and_runbook_name_exist() -> None:
+    pages = {path.stem for path in files.ROOT.glob("ds01_spawner/handbook/commands/*.md")}
+    texts = [sentence for rule in ALERTS for sentence in rule.annotations.values()]
+    texts.append(DOCS.read_text(encoding="utf-8"))
+    found = 0
+    for words in re.findall(r"(?<![\w/.-])ds01((?: [a-z][a-z-]*){1,3})", " ".join(texts)):
+        said = words.split()
+        found += 1
+        assert pages & {"-".join(said[:length]) for length in (1, 2, 3)}, said
+    assert found
+
+
+def test_every_class_past_the_platform_is_told_of() -> None:
+    (rule,) = (rule for rule in ALERTS if rule.name == "WorkloadUnmanaged")
+    left_out = re.findall(r'kind!~"([^"]+)"', rule.expression)
+    assert set(left_out[0].split("|")) == {*OURS, WorkloadClass.UNKNOWN}
 
 
 def test_alert_names_are_unique() -> None:
@@ -153,6 +176,29 @@ def test_panels_do_not_overlap(name: str) -> None:
         }
         assert not cells & taken, panel["title"]
         taken |= cells
+
+
+def lost(ours: object, theirs: object, where: str = "") -> list[str]:
+    """What of ours is not in theirs, which may have more."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return [
+            line
+            for key, value in ours.items()
+            for line in lost(value, theirs.get(key), f"{where}.{key}")
+        ]
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        return [line for pair in zip(ours, theirs, strict=True) for line in lost(*pair, where)]
+    return [] if ours == theirs else [where]
+
+
+@pytest.mark.parametrize("name", sorted(BOARDS))
+def test_board_has_nothing_that_grafana_does_not_know(name: str) -> None:
+    register_default_plugins()
+    board = deepcopy(BOARDS[name])
+    for each in board["templating"]["list"]:
+        each.pop("definition", None)  # for the editor of variables, and not in Grafana's types
+    read = json.loads(JSONEncoder().encode(Dashboard.from_json(deepcopy(board))))
+    assert lost(board, read) == []
 
 
 def test_there_are_the_five_boards_and_the_source_that_they_name() -> None:

@@ -131,6 +131,24 @@ def test_what_the_audit_log_does_not_take_ends_all_the_same_and_is_told_later(
     assert machine.actions[-1] == "bare_metal.expire"
 
 
+def test_an_end_that_the_ledger_does_not_take_is_closed_and_told_once(machine: Machine) -> None:
+    machine.grant()
+    machine.clock.advance(9 * HOUR)
+    machine.nodes.held[ALICE] = (TRAIN,)
+    kept = machine.channels.names
+
+    def down(kind: NoticeKind) -> list[str]:
+        raise Unavailable(f"No {kind} goes anywhere.")
+
+    machine.channels.names = down  # type: ignore[method-assign]
+    for _ in range(3):
+        assert machine.passes(STEP)
+        assert machine.lets_in() == set()
+    machine.channels.names = kept  # type: ignore[method-assign]
+    assert machine.passes(STEP) == ()
+    assert (machine.kept, machine.actions.count("bare_metal.expire")) == ([], 1)
+
+
 def test_another_grant_takes_the_place_of_the_first(machine: Machine) -> None:
     machine.grant(hours=1)
     machine.grant(hours=3)
@@ -256,13 +274,12 @@ def test_one_that_cannot_be_closed_keeps_no_other_open(machine: Machine) -> None
 
 
 @pytest.mark.parametrize(
-    ("part", "method"), [("nodes", "give"), ("outbox", "post")], ids=["deed", "ledger"]
+    ("part", "method"), [("nodes", "give"), ("channels", "names")], ids=["deed", "ledger"]
 )
 def test_a_grant_that_is_interrupted_is_whole_or_not_at_all(
     machine: Machine, part: str, method: str
 ) -> None:
-    where = machine.nodes if part == "nodes" else machine.admin._outbox
-    with machine.dies_where(where, method):
+    with machine.dies_where(getattr(machine, part), method):
         machine.grant()
     machine.passes(STEP)
     assert machine.lets_in() == {*([ALICE] if machine.kept else [])}
@@ -284,6 +301,22 @@ def test_an_end_that_is_interrupted_is_finished_by_the_next_pass(
     assert (machine.lets_in(), machine.kept) == (set(), [])
     assert machine.actions[-1] == ("bare_metal.revoke" if by_hand else "bare_metal.expire")
     assert [each.kind for each in machine.told].count(NoticeKind.STOPPED) == 1
+
+
+def test_what_is_taken_back_while_the_service_opens_it_stays_closed(machine: Machine) -> None:
+    machine.grant()
+    machine.nodes.lists[GPU] = set()
+    kept = machine.nodes.give
+
+    def late(uid: int) -> tuple[str, ...]:
+        machine.nodes.give = kept  # type: ignore[method-assign]
+        machine.admin.revoke("alice", "carol")
+        return kept(uid)
+
+    machine.nodes.give = late  # type: ignore[method-assign]
+    machine.passes(STEP)
+    assert machine.lets_in() == machine.lets_in(CTL) == set()
+    assert machine.kept == []
 
 
 def test_of_two_services_one_passes(machine: Machine) -> None:

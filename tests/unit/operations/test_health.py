@@ -124,7 +124,7 @@ CASES = [
     ("ledger", having(lock_seconds=3.0), "warn", "lock took 3.0 s"),
     ("ledger", on(LEDGER, size_bytes=3 * GIB), "warn", "It has 3"),
     ("ledger", on(f"{LEDGER}-wal", size_bytes=GIB), "warn", "Its log has"),
-    ("leftovers", is_stale, "warn", "1 reservations are over for up to 1 hour"),
+    ("leftovers", is_stale, "warn", "Reservations that are over, for up to 1 hour: 1."),
     ("leftovers", is_over, "warn", "not taken back yet: alice"),
     ("accounts", having(accounts__stuck=True), "fail", "name service"),
     ("images", having(engine__images=set()), "warn", "ds01/starter:latest is not here"),
@@ -143,7 +143,7 @@ CASES = [
     ("exporter", units(exporter=UnitFacts("inactive", enabled=True)), "warn", "Nobody answers"),
     ("exporter", having(look__answers={EXPORTER: Answer(200)}), "ok", "It answers"),
     ("exporter", having(look__answers={EXPORTER: Answer(503)}), "warn", "with 503"),
-    ("systemd", units(hub=UnitFacts("active", enabled=True)), "ok", "1 services"),
+    ("systemd", units(hub=UnitFacts("active", enabled=True)), "ok", "as it should be (1)"),
     (
         "systemd",
         units(hub=UnitFacts("failed", enabled=True)),

@@ -101,7 +101,7 @@ def test_containers_of_another_installation_are_in_its_own_books(lab: Lab) -> No
 
 
 class Unreadable:
-    def read(self, place: str, actions: Collection[str]) -> tuple[Sequence[Event], str]:
+    def read(self, place: str, actions: Collection[str] | None) -> tuple[Sequence[Event], str]:
         del place, actions
         raise Unavailable("The event log cannot be read.")
 

@@ -12,10 +12,13 @@ from ds01_spawner.adapters.event_file import EventFile
 from ds01_spawner.adapters.event_tail import EventTail
 from ds01_spawner.adapters.ledger import SqliteLedger
 from ds01_spawner.domain.usage import Amount, Grain, UsageMark
+from ds01_spawner.domain.usage_report import By, Period
+from ds01_spawner.domain.usage_series import Step
 from ds01_spawner.domain.work import LONGEST_GAP
 from ds01_spawner.operations.usage import put_old_together
+from ds01_spawner.operations.usage_report import Question, Reports
 from ds01_spawner.ports import Ledger
-from fakes.clock import EPOCH
+from fakes.clock import EPOCH, FakeClock
 from fakes.ledger import FakeLedger
 from fakes.usage_month import BUSY, MONTH, PEOPLE, WATTS, Month, Service, clipped
 
@@ -118,6 +121,32 @@ def test_what_cards_do_not_tell_is_not_made_up(seed: int) -> None:
             expected = WATTS * equivalents * metered / 1000
             assert found.energy_millijoules == pytest.approx(expected, rel=1e-3, abs=2000)
             assert found.rated_millijoules == found.energy_millijoules
+
+
+def test_each_day_of_a_series_is_that_of_the_log_before_and_after_it_is_put_together(
+    tmp_path: Path,
+) -> None:
+    month = Month(11)
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    Service(month, ledger).run()
+    clock = FakeClock(EPOCH + 2 * MONTH)
+    since, until = FIRST - timedelta(days=1), FIRST + MONTH + timedelta(days=5)
+    for months_later in (0, 1, 2, 12):
+        clock.advance(months_later * MONTH)
+        if months_later:
+            with ledger.transaction() as transaction:
+                mark = put_old_together(transaction, UsageMark(""), clock.now())
+                transaction.put_usage_mark(mark)
+        reports = Reports(clock=clock, ledger=ledger)
+        for user in (*PEOPLE, None, None):  # everybody's is remembered the second time
+            asked = Question(By.USER, Period.ALL, user, since, until)
+            found = reports.series(asked, Step.DAY)
+            for day in found.parts:
+                users = [user] if user else PEOPLE
+                held = sum(clipped(month.runs, each, day.begin, day.end) for each in users)
+                assert day.used.amount.held_microseconds == held
+            assert found.total.amount == reports.report(asked).total.amount
+    ledger.close()
 
 
 def test_the_real_ledger_and_the_real_log_say_the_same(tmp_path: Path) -> None:
