@@ -9,7 +9,6 @@ from ds01_spawner.domain.container import Container
 from ds01_spawner.exporter.facts import WorkFacts
 from ds01_spawner.ports.usage import ContainerUsage
 
-
 _TOLD_IN = timedelta(seconds=1)
 """The engine's list tells whole seconds of when a container was made."""
 
