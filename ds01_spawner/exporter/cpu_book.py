@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import Container
 from ds01_spawner.exporter.facts import WorkFacts
 from ds01_spawner.ports.usage import ContainerUsage
+
+_TOLD_IN = timedelta(seconds=1)
+"""The engine's list tells whole seconds of when a container was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def booked(
         counters[container.id] = found.cpu_seconds
         before = book.counters.get(container.id)
         if before is None:
-            new = book.read_at is not None and container.created_at >= book.read_at
+            new = book.read_at is not None and container.created_at >= book.read_at - _TOLD_IN
             before = 0.0 if new else found.cpu_seconds
         # After a restart the counter begins anew.
         grown = found.cpu_seconds - before

@@ -111,8 +111,10 @@ class _Tally:
         elif event.action in _REJECTIONS:
             limit = str(event.details.get("limit") or "")
             self._spawned("refused", limit or _REJECTIONS[event.action])
-        elif event.action == "container.start" and event.details.get("again") is not True:
+        elif event.action == "container.start":
             self._spawned("ready" if event.outcome == "ok" else "failed", "")
+        elif event.action == "container.create" and event.outcome == "failed":
+            self._spawned("failed", "")
 
     def _spawned(self, outcome: str, reason: str) -> None:
         _add(self._spawns, (outcome, reason), (OTHER, OTHER))

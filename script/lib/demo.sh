@@ -37,7 +37,9 @@ exporter_processes() { processes_with "DS01_DEMO_EXPORTER=$STATE"; }
 gateway_processes() { processes_with "DS01_DEMO_GATEWAY=$STATE"; }
 
 # hub_processes: hub, proxy and the hub's services.
-hub_processes() { demo_processes "$STATE" | grep -vxF "$(gateway_processes)" || true; }
+hub_processes() {
+    demo_processes "$STATE" | grep -vxF "$(gateway_processes && exporter_processes)" || true
+}
 
 # demo_pid: the hub's process id.
 demo_pid() {
@@ -246,7 +248,7 @@ launch_exporter() {
     stop_exporter
     [ -e "$STATE/ports/exporter" ] || free_port >"$STATE/ports/exporter"  # a demo of an older release
     address=$(engine_address) || return 1
-    DS01_DEMO_EXPORTER=$STATE DS01_STATE_DIR=$STATE DS01_CONFIG_DIR=$STATE/config DS01_RUN_DIR=$(demo_run) \
+    DS01_DEMO=$STATE DS01_DEMO_EXPORTER=$STATE DS01_STATE_DIR=$STATE DS01_CONFIG_DIR=$STATE/config DS01_RUN_DIR=$(demo_run) \
         DS01_EXPORTER_PORT=$(cat "$STATE/ports/exporter") \
         JUPYTERHUB_API_URL=http://$address:$(cat "$STATE/ports/hub")/hub/api \
         setsid "$ROOT/.venv/bin/python" -m ds01_spawner.exporter >>"$STATE/exporter.log" 2>&1 </dev/null 9>&- &

@@ -49,6 +49,14 @@ def test_a_container_that_goes_takes_nothing_with_it() -> None:
     assert book.read(made("new", 3), new=4.0).cpu_seconds == {"alice": 14.0}
 
 
+def test_one_that_was_made_in_the_second_of_the_last_look_counts_in_full() -> None:
+    book = Book()
+    book.now += timedelta(milliseconds=900)
+    book.read(OLD, old=0.0)
+    truncated = made("new", 0)
+    assert book.read(OLD, truncated, old=0.0, new=3.0).cpu_seconds == {"alice": 3.0}
+
+
 def test_one_that_could_not_be_read_before_counts_from_now_on() -> None:
     book = Book()
     book.read(OLD)

@@ -44,16 +44,17 @@ def test_a_refused_start_of_a_server_is_counted_once_with_its_limit() -> None:
 
 def test_starts_through_other_doors_are_counted_by_their_own_lines() -> None:
     found = count(
-        event("container.start", "docker"),
+        event("container.create", "docker"),
         event("container.start", "docker", again=True),
         event("container.start", "cli", "failed"),
+        event("container.create", "docker", "failed"),
         event("quota.reject", "docker", "refused", limit="max_containers_per_user"),
         event("gpu.reject", "docker", "refused"),
         event("request.reject", "api", "refused"),
     )
     assert found.spawns == {
         ("ready", ""): 1,
-        ("failed", ""): 1,
+        ("failed", ""): 2,
         ("refused", "max_containers_per_user"): 1,
         ("refused", "capacity"): 1,
         ("refused", "request"): 1,
