@@ -36,7 +36,11 @@ class History:
         def read(platform: Platform) -> m.Events:
             try:
                 page = search_events(
-                    platform.directories.events, wanted, limit=query.limit, cursor=query.cursor
+                    platform.directories.events,
+                    wanted,
+                    limit=query.limit,
+                    cursor=query.cursor,
+                    holding=wanted.user,
                 )
             except Expired as exc:
                 raise InvalidRequest(f"{exc}.", "Begin again without a cursor.") from exc
@@ -67,16 +71,20 @@ class History:
 
 
 class _Wanted:
-    """Whether an event is asked for, and may be seen."""
+    """Whether an event is asked for, and may be seen.
+
+    Attributes:
+        user: Whose alone; `None` for everybody's.
+    """
 
     def __init__(self, requester: Requester, query: m.EventsQuery) -> None:
         self._query = query
-        self._user = query.user if requester.may(Role.MANAGER) else requester.user
+        self.user = query.user if requester.may(Role.MANAGER) else requester.user
 
     def __call__(self, fields: Mapping[str, object]) -> bool:
         """Whether it is."""
         query = self._query
-        if self._user is not None and fields.get("user") != self._user:
+        if self.user is not None and fields.get("user") != self.user:
             return False
         if query.action is not None and not fnmatchcase(str(fields.get("action")), query.action):
             return False

@@ -85,8 +85,9 @@ async def _images(visit: Visit) -> Facts:
     me = await visit.ask("getMe", m.Me)
     images = (await visit.ask("listImages", m.Images)).images
     own = [each for each in images if each.own]
+    titles = titles_of(own)
     return {
-        "images": [(each, each.title, _users_of(each, me.containers)) for each in own],
+        "images": [(each, titles[each.reference], _users_of(each, me.containers)) for each in own],
         "offered": len(images) - len(own),
     }
 

@@ -138,3 +138,28 @@ def test_long_lines_are_whole(
     lines = [json.dumps({"n": n, "x": "y" * size}) for n, size in enumerate(sizes)]
     log.write_text("".join(f"{line}\n" for line in lines))
     assert numbers(log, limit) == list(reversed(range(len(sizes))))
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("name", ["alice", "jürgen", 'a"b', "o\\n", "学生"])
+def test_who_is_looked_for_is_found_however_they_are_written(
+    tmp_path: Path, name: str, ascii_only: bool
+) -> None:
+    log = tmp_path / "events.jsonl"
+    lines = [{"user": name}, {"user": "somebody"}, {"user": "other", "details": {"to": name}}]
+    log.write_text("".join(f"{json.dumps(each, ensure_ascii=ascii_only)}\n" for each in lines))
+    page = search_events(log, lambda each: each["user"] == name, limit=10, holding=name)
+    assert page.found == ({"user": name},)
+
+
+def test_lines_without_who_is_looked_for_are_not_read(tmp_path: Path) -> None:
+    log = tmp_path / "events.jsonl"
+    log.write_text("".join(f'{{"user": "{name}"}}\n' for name in ("a", "b", "a", "c")))
+    read = list[object]()
+
+    def wanted(fields: Mapping[str, object]) -> bool:
+        read.append(fields["user"])
+        return True
+
+    search_events(log, wanted, limit=10, holding="a")
+    assert read == ["a", "a"]
