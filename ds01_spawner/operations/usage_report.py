@@ -17,7 +17,7 @@ from ds01_spawner.domain.usage_report import (
     whole_days,
 )
 from ds01_spawner.domain.usage_series import Part, Step, missing_hours, parts, step_for
-from ds01_spawner.ports import Clock, Ledger, LedgerTransaction
+from ds01_spawner.ports import Clock, LedgerReader, LedgerTransaction
 
 _TWO_DAYS = 48
 _MOST_READ = 8
@@ -105,7 +105,7 @@ class Reports:
     """
 
     def __init__(
-        self, *, clock: Clock, ledger: Ledger, source: Callable[[], str | None] = lambda: None
+        self, *, clock: Clock, ledger: LedgerReader, source: Callable[[], str | None] = lambda: None
     ) -> None:
         self._clock = clock
         self._ledger = ledger

@@ -148,6 +148,7 @@ class Truth:
     run_began: timedelta
     idle_seen: timedelta = NONE
     quiet_began: timedelta | None = None
+    seen_again: timedelta = NONE
     checks: list[tuple[Verdict, ...]] = field(default_factory=list)
     told: list[tuple[timedelta, SentWarning]] = field(default_factory=list)
 
@@ -330,6 +331,8 @@ class Lab:
     def note(self, verdicts: tuple[Verdict, ...]) -> None:
         truth = self.truth
         gap, self.looked_at = self.real - self.looked_at, self.real
+        if gap > LONGEST_GAP:
+            truth.seen_again = self.real
         if any(each in {Verdict.ACTIVE, Verdict.UNREADABLE} for each in verdicts):
             truth.quiet_began, truth.idle_seen = None, NONE
         elif truth.quiet_began is not None:
@@ -339,13 +342,18 @@ class Lab:
         truth.checks.append(verdicts)
 
     def nobody_is_told_twice(self, warning: SentWarning) -> None:
-        """One warning of a level for one end; those of an earlier run of idleness aside."""
+        """One warning of a level for one end; those of an earlier run of idleness aside.
+
+        What was told before a time that nobody saw is told again: idleness goes on after it.
+        """
         for (at, told), known in zip(
             self.truth.told, self.memory.warnings[self.warned_before :], strict=True
         ):
             if told.rule is not warning.rule or told.level is not warning.level:
                 continue
-            if warning.rule is Rule.IDLE and not self.is_of_this_idleness(at):
+            if warning.rule is Rule.IDLE and (
+                not self.is_of_this_idleness(at) or at < self.truth.seen_again
+            ):
                 continue
             assert abs(known.deadline - warning.deadline) > BLINK, (known, warning)
 
@@ -519,6 +527,19 @@ def test_whatever_happens_a_stop_is_announced_and_stops_nothing_that_works(
     last=AT_ONCE,
     touched=False,
 ).via("told of a later end than the edited policy has")
+@example(
+    policy=AT_ONCE,
+    history=[
+        Passes(1, WORKING),
+        Asked(30 * MINUTE),
+        replace(TOLD_EARLY, policies=replace(TOLD_EARLY.policies, keep_alive_max=None)),
+        Passes(9),
+        Away(14 * MINUTE),
+        Passes(1),
+    ],
+    last=TOLD_EARLY,
+    touched=False,
+).via("told again of a kept end after a time that nobody saw")
 @thorough
 def test_what_nobody_uses_is_stopped_in_the_end_however_often_it_is_kept(
     policy: Edited, history: list[Step], last: Edited, touched: bool
