@@ -8,8 +8,8 @@ from ds01_spawner.charts import usage as usage_charts
 from ds01_spawner.client import limit_words
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import Unavailable
-from ds01_spawner.gateway.web.graphs import graph
 from ds01_spawner.domain.page_words import titled
+from ds01_spawner.gateway.web.graphs import graph
 from ds01_spawner.gateway.web.my_work import titles_of, work_of
 from ds01_spawner.gateway.web.new_server import DO, form_of, goes_on, pending_page, request_of
 from ds01_spawner.gateway.web.page import Action, Beginning, Facts, Page, Section, Visit
