@@ -11,9 +11,10 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from ds01_spawner.domain.labels import USER
 from e2e.full_house import queue
 from e2e.house import House, open_house
-from e2e.hub import Hub, Person, eventually
+from e2e.hub import Hub, Person, docker, eventually
 from e2e.lab_config import STARTER
 from e2e.pages import sign_in
 from e2e.screenshots.camera import Camera
@@ -40,6 +41,8 @@ def camera() -> Camera:
 
 @pytest.fixture(scope="module")
 def lab(new_hub: Callable[..., Hub], tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    others = docker("ps", "--all", "--filter", f"label={USER}", "--format", "{{.Names}}").split()
+    assert not others, f"other installations on this engine would be in the pictures: {others}"
     history = tmp_path_factory.mktemp("history") / "history.json"
     os.environ[HISTORY] = str(history)
     gateway = (str(Path(__file__).with_name("gateway_with_history.py")),)
