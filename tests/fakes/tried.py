@@ -135,15 +135,31 @@ class Thing:
             )
         )
 
+    def replaced_in(self, text: str) -> str:
+        """A text with what nobody has in this thing's place."""
+        none = self.is_none()
+        for one, other in (
+            (self.full, none.full),
+            (self.name, none.name),
+            (self.name.upper(), none.name.upper()),
+            (self.id, none.id),
+            (self.id[:12], none.id[:12]),
+            (self.owner, none.owner),
+        ):
+            text = text.replace(one, other)
+        return text
+
     def is_none(self) -> "Thing":
         """The same of nobody: what does not exist, and looks alike."""
 
+        nobody = f"z{self.owner[1:]}"
+
         def other(text: str) -> str:
-            return text.replace(self.owner, "zobby").replace("bobs-", "zobs-")
+            return text.replace(self.owner, nobody).replace("bobs-", "zobs-")
 
         digits = str.maketrans("0123456789abcdef", "fedcba9876543210")
         unlike = other(self.id) if "bob" in self.id else self.id.translate(digits)
-        return Thing("zobby", other(self.name), unlike, other(self.full))
+        return Thing(nobody, other(self.name), unlike, other(self.full))
 
 
 class ImagesOfBobby(FakeEngineLink):

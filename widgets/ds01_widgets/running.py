@@ -3,7 +3,7 @@
 A model starts work through a `Running` and is told of its end by callbacks. With `Inline` they have
 been called when `start` returns, which is what scripts and tests want. With `Background` each job
 has a thread, and what it tells is done by the thread that the wizard belongs to, between two cells:
-no model and no widget is ever touched by two threads.
+no model and no widget is ever touched by two threads at a time.
 """
 
 import asyncio
@@ -20,6 +20,10 @@ from ds01_spawner.domain.errors import DS01Error
 
 T = TypeVar("T")
 Deed = Callable[[], None]
+
+ONE_AT_A_TIME = threading.RLock()
+"""Held by whoever touches a model or a widget. JupyterLab has what people click and type told by
+a thread of the kernel (a subshell) beside the one that runs cells and the kernel's loop."""
 
 _LONGEST_END_SECONDS = 5.0
 _LOOK_SECONDS = 0.05
@@ -216,7 +220,6 @@ class _Inbox:
         except RuntimeError:
             self._loop = None
         self._deeds: deque[Deed] = deque()
-        self._one_at_a_time = threading.RLock()
 
     def put(self, deed: Deed) -> None:
         self._deeds.append(deed)
@@ -227,7 +230,7 @@ class _Inbox:
             self._loop.call_soon_threadsafe(self.drain)
 
     def drain(self) -> None:
-        with self._one_at_a_time:
+        with ONE_AT_A_TIME:
             while self._deeds:
                 deed = self._deeds.popleft()
                 try:

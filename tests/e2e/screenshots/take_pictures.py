@@ -151,7 +151,7 @@ def test_what_all_see(busy: House, chromium: Browser, camera: Camera) -> None:
     boss = Visitor(chromium, busy.hub.user("admin"))
     for name in ("gpus", "events", "policy"):
         camera.take(student.at_lab(name), f"lab-{name}-student")
-    for name, longest in (("gpus", 1700), ("people", 1300), ("events", 900)):
+    for name, longest in (("gpus", 1700), ("people", 1500), ("events", 900)):
         camera.take(boss.at_lab(name), f"lab-{name}", keep=True, longest=longest)
     page = boss.at_lab(f"events?user={quote(LONG)}")
     page.locator("details summary").first.click()

@@ -195,17 +195,8 @@ async def test_what_is_anothers_is_answered_as_what_does_not_exist(
         mine, none = [await asked(bobbys.lab, row, each) for each in (path, twin)]
         assert mine.status == none.status, (way, mine.body, none.body)
         assert mine.status in {row.plain, NOT_ASKED}, (way, mine.body)
-        thing = bobbys.things[row.named]
-        said, of_none = words(mine), words(none)
-        unlike = thing.is_none()
-        pairs = zip(
-            (thing.full, thing.name, thing.name.upper(), thing.id, thing.id[:12], thing.owner),
-            (unlike.full, unlike.name, unlike.name.upper(), unlike.id, unlike.id[:12], "zobby"),
-            strict=True,
-        )
-        for one, other in pairs:
-            said = said.replace(one, other)
-        assert said == of_none, way
+        said = bobbys.things[row.named].replaced_in(words(mine))
+        assert said == words(none), way
 
 
 @EVERY_ROW

@@ -16,6 +16,7 @@ from ds01_widgets.models.image_builder import ImageBuilderModel
 from ds01_widgets.models.image_choices import FRAMEWORK, NAME, PIP, REQUIREMENTS
 from ds01_widgets.models.image_draft import ImageDraft
 from ds01_widgets.views.image_builder import ImageBuilder
+from ds01_widgets.views.parts import Log
 from fakes.api_app import NOW, FakeApi, build
 
 GB = 1024**3
@@ -565,3 +566,9 @@ def test_the_explanations_of_the_phases_are_those_of_the_handbook(view: ImageBui
         each.button.value = True
         assert each.text.outputs[0]["data"]["text/markdown"]
     assert len(whys) == 5
+
+
+def test_colours_of_programs_are_left_out_of_a_log() -> None:
+    log = Log()
+    log.show("\x1b[91mERROR: no such package\x1b[0m")
+    assert "<pre>ERROR: no such package</pre>" in log.value

@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from ds01_spawner.domain.errors import (
     Unavailable,
 )
 from ds01_widgets.models.launch_server import NEW, LaunchServerModel
+from ds01_widgets.running import ONE_AT_A_TIME
 from ds01_widgets.views.launch_server import LaunchServer
 from fakes.api_app import NOW, Asked, FakeApi, server
 
@@ -320,3 +322,21 @@ def test_closing_leaves_the_start_under_way(lab: FakeApi, model: LaunchServerMod
     view.start.click()
     view.close()
     assert "stopServer" not in lab.operations()
+
+
+def test_what_is_said_while_another_thread_draws_is_not_lost(view: LaunchServer) -> None:
+    said = threading.Event()
+
+    def say() -> None:
+        said.set()
+        view.gpu.value = "1g.5gb"
+
+    with ONE_AT_A_TIME:
+        view._drawing = True
+        typing = threading.Thread(target=say)
+        typing.start()
+        assert said.wait(10)
+        typing.join(0.05)
+        view._drawing = False
+    typing.join(10)
+    assert view.model.gpu == "1g.5gb"

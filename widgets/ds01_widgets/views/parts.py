@@ -1,5 +1,6 @@
 """What the wizards are put together of: text, tables, bars, explanations, problems, progress."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from html import escape
@@ -11,10 +12,14 @@ import ipywidgets as w
 from ds01_spawner.domain.errors import DS01Error
 from ds01_widgets.concepts import markdown
 from ds01_widgets.models.notebook_words import in_a_notebook
+from ds01_widgets.running import ONE_AT_A_TIME
 
 FULL_WIDTH = "auto"
 """As wide as the box that it stands in: these let what is in them fill them."""
 _MUCH = 0.8
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+"""What programs tell terminals."""
+
 _MINE = ' class="ds01-mine"'
 
 
@@ -182,7 +187,8 @@ class Log(w.HTML):
         if not text:
             self.value = ""
             return
-        inside = escape("\n".join(text.splitlines()[-self.MOST_LINES :]))
+        plain = _COLOURS.sub("", text)
+        inside = escape("\n".join(plain.splitlines()[-self.MOST_LINES :]))
         # The end is seen first: its box is filled from below.
         self.value = (
             '<div class="ds01-log" tabindex="0" role="region" aria-label="Log">'
@@ -202,7 +208,12 @@ def button(text: str, deed: Callable[[], object], *, style: str = "", hint: str 
     found = w.Button(
         description=text, button_style=style, tooltip=hint or text, layout=w.Layout(width="auto")
     )
-    found.on_click(lambda _button: deed())
+
+    def pressed(_button: w.Button) -> None:
+        with ONE_AT_A_TIME:
+            deed()
+
+    found.on_click(pressed)
     return found
 
 
@@ -261,7 +272,8 @@ def listen(widget: w.Widget, deed: Callable[[Any], object], drawing: Callable[[]
     """
 
     def changed(change: Any) -> None:
-        if not drawing() and change["new"] is not None:
-            deed(change["new"])
+        with ONE_AT_A_TIME:
+            if not drawing() and change["new"] is not None:
+                deed(change["new"])
 
     widget.observe(changed, "value")

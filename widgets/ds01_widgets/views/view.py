@@ -7,6 +7,7 @@ import ipywidgets as w
 
 from ds01_widgets.models.live import Live
 from ds01_widgets.models.wizard import Wizard
+from ds01_widgets.running import ONE_AT_A_TIME
 from ds01_widgets.views import parts
 
 M = TypeVar("M", bound=Wizard)
@@ -53,14 +54,15 @@ class View(w.VBox, Generic[M]):
 
     def redraw(self) -> None:
         """Draw; what widgets say meanwhile was not said by a person."""
-        if self._drawing:
-            return
-        self._drawing = True
-        try:
-            self.problem.show(self.model.problem)
-            self.draw()
-        finally:
-            self._drawing = False
+        with ONE_AT_A_TIME:
+            if self._drawing:
+                return
+            self._drawing = True
+            try:
+                self.problem.show(self.model.problem)
+                self.draw()
+            finally:
+                self._drawing = False
 
     def listen(self, widget: w.Widget, deed: Callable[[Any], object]) -> None:
         """Call `deed` with what a person says by a widget; see `parts.listen`."""
