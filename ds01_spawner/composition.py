@@ -147,9 +147,9 @@ _DEFAULT_STATE = Path("/var/lib/ds01")
 _DEFAULT_RUN = Path("/run/ds01")
 _DEFAULT_EVENTS = Path("/var/log/ds01/events.jsonl")
 _GIB = 1024**3
-_EXPORTER_URL = "http://127.0.0.1:9484/-/healthy"
+_EXPORTER_URL = "http://127.0.0.1:484/-/healthy"
 _SECRETS = ("cookie-secret", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
-_SECRET_SETTINGS = (SERVICE_FILE, GATEWAY_FILE, PEOPLE_FILE, "hub.env")
+_SECRET_SETTINGS = (SERVICE_FILE, GATEWAY_FILE, PEOPLE_FILE, "hub.env", "exporter.token")
 
 
 @dataclass(frozen=True, slots=True)

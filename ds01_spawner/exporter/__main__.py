@@ -14,18 +14,24 @@ from pathlib import Path
 from ds01_spawner.composition import Directories, open_platform
 from ds01_spawner.exporter.collector import Exporter
 from ds01_spawner.exporter.composing import reading_of
+from ds01_spawner.exporter.entry import TOKEN_FILE, Admission, Entry, TokenEntry, open_to_all
 from ds01_spawner.exporter.job_mapping import JobMapping
 from ds01_spawner.exporter.service import METRICS, Service
 
 HOST_VARIABLE = "DS01_EXPORTER_HOST"
 PORT_VARIABLE = "DS01_EXPORTER_PORT"
 MAPPING_VARIABLE = "DS01_EXPORTER_JOB_MAPPING_DIR"
+TOKEN_VARIABLE = "DS01_EXPORTER_TOKEN_FILE"  # noqa: S105 - a variable's name
+OPEN_VARIABLE = "DS01_EXPORTER_OPEN"
 DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 9484
+DEFAULT_PORT = 484
+"""Below 1024: nobody but root takes its place, and with it Prometheus' token."""
+
 MAPPING_SECONDS = 15.0
 """How old the files for dcgm-exporter get, when nobody scrapes."""
 
 _LAST_PORT = 65535
+_YES = {"1", "true", "yes"}
 
 _log = logging.getLogger("ds01.exporter")
 
@@ -36,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s"
     )
     asked = _asked(arguments, os.environ)
-    platform = open_platform(Directories.from_environment(), actor="exporter")
+    directories = Directories.from_environment()
+    platform = open_platform(directories, actor="exporter")
     mapping = JobMapping(asked.job_mapping_dir) if asked.job_mapping_dir else None
     exporter = Exporter(
         reading_of(platform), after=mapping.write if mapping is not None else lambda _view: None
@@ -47,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for ending in (signal.SIGTERM, signal.SIGINT):  # the latter may have come ignored
         signal.signal(ending, signal.default_int_handler)
     try:
-        service = Service(exporter, asked.host, asked.port)
+        entry = _entry(asked, directories.config / TOKEN_FILE)
+        service = Service(exporter, entry, asked.host, asked.port)
     except OSError as exc:
         sys.exit(
             f"ds01-exporter: {asked.host}:{asked.port} cannot be listened on: {exc.strerror}. "
@@ -67,6 +75,16 @@ def _read(exporter: Exporter, every_seconds: float | None) -> None:
     while every_seconds is not None:
         time.sleep(every_seconds)
         exporter.scrape()
+
+
+def _entry(asked: argparse.Namespace, built_in: Path) -> Entry:
+    if asked.open:
+        return open_to_all
+    path = asked.token_file or built_in
+    entry = TokenEntry(path)
+    if entry("") is Admission.CLOSED:
+        _log.warning("Nobody is given the figures: there is no token in %s", path)
+    return entry
 
 
 def _asked(arguments: Sequence[str] | None, environment: Mapping[str, str]) -> argparse.Namespace:
@@ -91,6 +109,19 @@ def _asked(arguments: Sequence[str] | None, environment: Mapping[str, str]) -> a
         default=environment.get(MAPPING_VARIABLE) or None,
         metavar="FOLDER",
         help=f"write who has which GPU for dcgm-exporter ({MAPPING_VARIABLE}; not written)",
+    )
+    parser.add_argument(
+        "--token-file",
+        type=Path,
+        default=environment.get(TOKEN_VARIABLE) or None,
+        metavar="FILE",
+        help=f"what Prometheus has to know ({TOKEN_VARIABLE}; {TOKEN_FILE} beside the policy)",
+    )
+    parser.add_argument(
+        "--open",
+        action="store_true",
+        default=environment.get(OPEN_VARIABLE, "").lower() in _YES,
+        help=f"give the figures to everybody who asks ({OPEN_VARIABLE}=yes)",
     )
     parser.add_argument("--once", action="store_true", help="print everything once, and end")
     return parser.parse_args(arguments)

@@ -16,7 +16,8 @@ from ds01_spawner.domain.occupancy import SlotState
 from ds01_spawner.exporter.view import View
 
 _OURS = re.compile(r"^\d{1,4}(\.\d{1,4})?\Z")
-_FILE_MODE = 0o644
+_FOLDER_MODE, _FILE_MODE = 0o750, 0o640
+"""Who has which GPU is for managers; a group is who runs dcgm-exporter, where that is not root."""
 
 _log = logging.getLogger("ds01.exporter")
 
@@ -58,7 +59,7 @@ class JobMapping:
         if wanted is None:
             return
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+            self._folder.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
             for name, text in wanted.items():
                 self._put(name, text)
             for path in self._folder.iterdir():

@@ -249,7 +249,7 @@ launch_exporter() {
     [ -e "$STATE/ports/exporter" ] || free_port >"$STATE/ports/exporter"  # a demo of an older release
     address=$(engine_address) || return 1
     DS01_DEMO=$STATE DS01_DEMO_EXPORTER=$STATE DS01_STATE_DIR=$STATE DS01_CONFIG_DIR=$STATE/config DS01_RUN_DIR=$(demo_run) \
-        DS01_EXPORTER_PORT=$(cat "$STATE/ports/exporter") \
+        DS01_EXPORTER_PORT=$(cat "$STATE/ports/exporter") DS01_EXPORTER_OPEN=yes \
         JUPYTERHUB_API_URL=http://$address:$(cat "$STATE/ports/hub")/hub/api \
         setsid "$ROOT/.venv/bin/python" -m ds01_spawner.exporter >>"$STATE/exporter.log" 2>&1 </dev/null 9>&- &
     pid=$!

@@ -193,7 +193,7 @@ class ApiLab:
             hub=hub,
             public_url="",
             gateway=None,
-            exporter_url="http://127.0.0.1:9484/-/healthy",
+            exporter_url="http://127.0.0.1:484/-/healthy",
             machine=look,
         )
         return Health(

@@ -23,7 +23,7 @@ from fakes.probe import FakeProbe
 STATE, CONFIG, RUN, LOG = "/var/lib/ds01", "/etc/ds01", "/run/ds01", "/var/log/ds01"
 EVENTS, LEDGER = f"{LOG}/events.jsonl", f"{STATE}/ledger.sqlite"
 SECRET = f"{STATE}/cookie-secret"
-PUBLIC, EXPORTER = "https://lab.example", "http://127.0.0.1:9484/-/healthy"
+PUBLIC, EXPORTER = "https://lab.example", "http://127.0.0.1:484/-/healthy"
 IMAGES = """
 images: {starter: {reference: "ds01/starter:latest", title: Starter}}
 default: starter

@@ -18,6 +18,8 @@ import yaml
 from monitoring.files import PROMETHEUS
 
 LOOPBACK = "127.0.0.1"
+TOKEN = "the-token-that-prometheus-has-for-the-exporter"
+WITH_TOKEN = {"Authorization": f"Bearer {TOKEN}"}
 _START_SECONDS = 30.0
 _END_SECONDS = 5.0
 
@@ -104,6 +106,7 @@ def prometheus(folder: Path, exporters: Mapping[str, int]) -> Iterator[RunningPr
 def _quick(folder: Path, exporters: Mapping[str, int], own: int) -> Path:
     """Our files, with ports of this test, and with seconds where a lab has minutes."""
     shutil.copytree(PROMETHEUS, folder)
+    (folder / "exporter.token").write_text(f"{TOKEN}\n", encoding="utf-8")
     path = folder / "prometheus.yml"
     said = yaml.safe_load(path.read_text(encoding="utf-8"))
     said["global"] |= {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}

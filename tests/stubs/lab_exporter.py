@@ -19,6 +19,7 @@ from ds01_spawner.culler.metrics import Metrics
 from ds01_spawner.domain.usage import Amount, Booking, Grain, Holder
 from ds01_spawner.exporter import reading
 from ds01_spawner.exporter.collector import Exporter
+from ds01_spawner.exporter.entry import open_to_all
 from ds01_spawner.exporter.service import Service
 from ds01_spawner.operations.enforce import PassReport
 from fakes.exporter_lab import ExporterLab, lively_lab
@@ -61,7 +62,7 @@ def main() -> None:
         passed_on = list(text_string_to_metric_families(told))
         lab.services = replace(lab.services, passed_on=passed_on)
         exporter = Exporter(lab.reading, after=lambda _view: go_on(lab))
-        service = Service(exporter, "127.0.0.1", 0)
+        service = Service(exporter, open_to_all, "127.0.0.1", 0)
         try:
             service.run(lambda: print(service.port, flush=True))  # noqa: T201 - read by the test
         except KeyboardInterrupt:

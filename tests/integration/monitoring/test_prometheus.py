@@ -10,7 +10,15 @@ import requests
 
 from monitoring import files
 from monitoring.files import ROOT
-from monitoring.processes import LOOPBACK, RunningPrometheus, eventually, prometheus, running
+from monitoring.processes import (
+    LOOPBACK,
+    TOKEN,
+    WITH_TOKEN,
+    RunningPrometheus,
+    eventually,
+    prometheus,
+    running,
+)
 
 LAB = ROOT / "tests" / "stubs" / "lab_exporter.py"
 QUESTIONS = tuple(files.questions({"server": "gpu-server", "user": "alice"}))
@@ -32,6 +40,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     folder = tmp_path_factory.mktemp("demo")
     shutil.copytree(ROOT / "config", folder / "config")
     (folder / "state").mkdir()
+    (folder / "config" / "exporter.token").write_text(f"{TOKEN}\n", encoding="utf-8")
     environment = os.environ | {
         "DS01_CONFIG_DIR": str(folder / "config"),
         "DS01_STATE_DIR": str(folder / "state"),
@@ -112,7 +121,7 @@ def test_metrics_have_no_fault_that_promtool_knows(
     exporter: str, request: pytest.FixtureRequest
 ) -> None:
     port = request.getfixturevalue(exporter)
-    text = requests.get(f"http://{LOOPBACK}:{port}/metrics", timeout=10).text
+    text = requests.get(f"http://{LOOPBACK}:{port}/metrics", headers=WITH_TOKEN, timeout=10).text
     check = subprocess.run(
         ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
     )

@@ -25,7 +25,8 @@ def said_by(*command: str) -> str:
 def test_configuration_is_valid(tmp_path: Path) -> None:
     folder = tmp_path / "prometheus"
     shutil.copytree(files.PROMETHEUS, folder)
-    (folder / "hub.token").write_text("token", encoding="utf-8")
+    for name in ("exporter.token", "hub.token"):
+        (folder / name).write_text("token", encoding="utf-8")
     said = said_by("promtool", "check", "config", str(folder / "prometheus.yml"))
     assert f"{len(files.RULE_FILES)} rule files found" in said
 

@@ -75,7 +75,7 @@ class TestFakeMachineLook(MachineLookContract):
 
     @pytest.fixture
     def url(self) -> str:
-        return "http://127.0.0.1:9484/-/healthy"
+        return "http://127.0.0.1:484/-/healthy"
 
 
 def test_what_systemd_says_is_told_of_installed_services_alone() -> None:

@@ -36,7 +36,8 @@ def test_who_has_which_card_is_told_as_dcgm_names_them(tmp_path: Path) -> None:
     lab.lab.run("carol", "full")
     lab.text()
     assert told(folder) == {"0.7": "jupyter._.alice\n", "1": "jupyter._.carol\n"}
-    assert (folder / "1").stat().st_mode & 0o777 == 0o644
+    assert (folder / "1").stat().st_mode & 0o777 == 0o640
+    assert folder.stat().st_mode & 0o007 == 0
     before = (folder / "1").stat().st_ino
     lab.lab.stop("alice")
     lab.lab.wait(3600)
