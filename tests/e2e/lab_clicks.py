@@ -44,12 +44,19 @@ class Clock:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._began: dict[str, float] = {}
+
+    def begin(self, what: str) -> None:
+        self._began[what] = time.monotonic()
+
+    def end(self, what: str) -> None:
+        self.seconds[what] = time.monotonic() - self._began[what]
 
     @contextmanager
     def timing(self, what: str) -> Iterator[None]:
-        begin = time.monotonic()
+        self.begin(what)
         yield
-        self.seconds[what] = time.monotonic() - begin
+        self.end(what)
 
     def __str__(self) -> str:
         return ", ".join(f"{what} {seconds:.1f} s" for what, seconds in self.seconds.items())
