@@ -140,10 +140,14 @@ class Lab:
         return name
 
     def open(self, path: str, heading: str, *, server: str = "") -> None:
-        """Open a notebook by its address."""
+        """Open a notebook by its address; again, where a page that was left too soon held it up."""
         where = f"{server}/lab" if server else "lab"
         user = f"{self.person.hub.url}/user/{quote(self.person.name)}"
         self.page.goto(f"{user}/{where}/tree/{path}?reset")
+        try:
+            self.notebook.get_by_role("heading", name=heading, exact=True).first.wait_for()
+        except TimeoutError:
+            self.page.reload()
         self.ready(heading)
 
 

@@ -183,6 +183,7 @@ def test_the_image_is_chosen_for_a_server_and_has_its_package(lab: Lab, build: L
     with lab.clock.timing("server of it"):
         page.get_by_role("button", name="Start", exact=True).click()
         page.wait_for_url(f"**/user/{lab.person.name}/own/lab**")
+        page.get_by_text("Terminal", exact=True).first.wait_for()
     own = Lab(page, lab.person)
     own.open("own.ipynb", "Own", server="own")
     own.run_all()
