@@ -29,6 +29,14 @@ class FullHouse:
         assert states == dict.fromkeys(states, "allocated")
         assert len(states) == 12
 
+    def fill_size(self, profile: str) -> list[str]:
+        """Take the slots of one size alone; the containers on them."""
+        slots = [slot for slot in self.hub.slots().values() if slot["profile"] == profile]
+        names = [f"small-{number}" for number, _ in enumerate(slots)]
+        for name in names:
+            _launch(self._platform, self.user, name, GpuRequest.parse(profile))
+        return names
+
     def leave(self, name: str) -> None:
         """One of them stops; its slot is free after a hold of a second."""
         self._platform.servers.stop(container_name(name, self.user), interface=Interface.CLI)

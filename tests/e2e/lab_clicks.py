@@ -44,12 +44,19 @@ class Clock:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._began: dict[str, float] = {}
+
+    def begin(self, what: str) -> None:
+        self._began[what] = time.monotonic()
+
+    def end(self, what: str) -> None:
+        self.seconds[what] = time.monotonic() - self._began[what]
 
     @contextmanager
     def timing(self, what: str) -> Iterator[None]:
-        begin = time.monotonic()
+        self.begin(what)
         yield
-        self.seconds[what] = time.monotonic() - begin
+        self.end(what)
 
     def __str__(self) -> str:
         return ", ".join(f"{what} {seconds:.1f} s" for what, seconds in self.seconds.items())
@@ -133,10 +140,14 @@ class Lab:
         return name
 
     def open(self, path: str, heading: str, *, server: str = "") -> None:
-        """Open a notebook by its address."""
+        """Open a notebook by its address; again, where a page that was left too soon held it up."""
         where = f"{server}/lab" if server else "lab"
         user = f"{self.person.hub.url}/user/{quote(self.person.name)}"
         self.page.goto(f"{user}/{where}/tree/{path}?reset")
+        try:
+            self.notebook.get_by_role("heading", name=heading, exact=True).first.wait_for()
+        except TimeoutError:
+            self.page.reload()
         self.ready(heading)
 
 
