@@ -71,6 +71,7 @@ ROWS = (
     Row("listGpuProcesses"),
     Row("listWorkloads", query={"unmanaged=true": OWN}),
     Row("getUsage", user=FORBIDDEN, query={"by=user": OWN, "by=user&period=all": OWN}),
+    Row("getUsageSeries", user=FORBIDDEN, query={"period=all": OWN}),
     Row("listQueue", user=FORBIDDEN, query={"all=true": OWN}),
     Row("followQueue"),
     Row("leaveQueue", NOT_FOUND, "place"),

@@ -24,7 +24,7 @@ from unit.cli.errors.table import ROWS
 
 pytestmark = pytest.mark.enable_socket
 
-MOST_STEPS = 40
+MOST_STEPS = 80
 MORE = (
     "container retire thesis --force --save",
     "container deploy new --image mine --dry-run",
