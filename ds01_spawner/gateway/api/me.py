@@ -10,7 +10,7 @@ from ds01_spawner.domain.limits import Limits
 from ds01_spawner.gateway.api import containers, queue
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.history import notice_view, notices_of
-from ds01_spawner.gateway.api.policies import explained
+from ds01_spawner.gateway.api.policies import explanation_of, groups_of
 from ds01_spawner.operations.situation import Situation
 
 NOTICES_OF = timedelta(days=7)
@@ -38,8 +38,9 @@ def _me(platform: Platform, ask: Ask, hub_url: str | None) -> m.Me:
     user = requester.user
     situation = platform.admission.current(ask.max_age)
     try:
-        explanation = explained(platform, user, requester.hub_groups)
-        limits = platform.admission.limits(user, requester.hub_groups)
+        groups = groups_of(platform, user)  # once: each look-up is a thread of its own
+        explanation = explanation_of(platform, user, requester.hub_groups, groups)
+        limits = platform.policy.current().limits(user, requester.hub_groups, groups)
     except Forbidden:  # root, and other accounts that are no person's
         explanation, limits = None, None
     seen = containers.read(platform, user, ask.max_age)

@@ -8,7 +8,7 @@ from ds01_spawner.client import models as m
 from ds01_spawner.client.models import Role
 from ds01_spawner.client.problems import faults_of
 from ds01_spawner.composition import Platform
-from ds01_spawner.domain import labels
+from ds01_spawner.domain import labels, names
 from ds01_spawner.domain.errors import Forbidden, PolicyError, Unavailable
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.requester import subject_of
@@ -51,11 +51,26 @@ def explained(platform: Platform, user: str, hub_groups: Iterable[str] = ()) -> 
         Forbidden: It is a system account's.
         Unavailable: There is no valid policy, or accounts cannot be looked up.
     """
-    platform.admission.limits(user)  # refuses names that are nobody's
-    account = platform.accounts.lookup(user)
-    groups = account.groups if account else ()
-    found = platform.policy.current().explain(user, tuple(hub_groups), groups)
-    return _explanation(found)
+    return explanation_of(platform, user, hub_groups, groups_of(platform, user))
+
+
+def groups_of(platform: Platform, user: str) -> tuple[str, ...]:
+    """The Unix groups of somebody whom the policy has limits for.
+
+    Raises:
+        InvalidRequest: The name cannot be a person's.
+        Forbidden: It is a system account's.
+        Unavailable: Accounts cannot be looked up.
+    """
+    account = platform.accounts.lookup(names.check_user(user))
+    return account.groups if account else ()
+
+
+def explanation_of(
+    platform: Platform, user: str, hub_groups: Iterable[str], groups: tuple[str, ...]
+) -> m.PolicyExplanation:
+    """The same for somebody whose Unix groups are known already."""
+    return _explanation(platform.policy.current().explain(user, tuple(hub_groups), groups))
 
 
 def _explanation(found: Explanation) -> m.PolicyExplanation:
