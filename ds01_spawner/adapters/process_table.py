@@ -3,14 +3,19 @@
 import os
 import signal as signals
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 
 from ds01_spawner.adapters.activity.kernel_text import TICKS_PER_SECOND, is_gone, read_kernel
 from ds01_spawner.adapters.activity.probe import seconds_up
+from ds01_spawner.adapters.user_namespace import maker_of
 from ds01_spawner.domain.attribution import ProcessFacts
 
 _DEAD = b"ZXx"
-_STATE, _START = 0, 19
+_STATE, _THREADS, _START = 0, 17, 19
 """Fields of `stat` behind the name: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html"""
+
+_MOST_THREADS = 16
+_CGROUP = "cgroup"
 
 
 class KernelProcessTable:
@@ -83,24 +88,45 @@ def _read(pid: int, folder: int) -> ProcessFacts | None:
         OSError: It has ended.
     """
     started, name = None, None
+    is_headless = False
     stat = _text("stat", folder)
     if stat is not None:
         # The name stands in parentheses and may hold spaces and parentheses itself.
         begin, end = stat.find(b"("), stat.rfind(b")")
         fields = stat[end + 1 :].split()
         if 0 < begin < end and len(fields) > _START and fields[_START].isdigit():
-            if fields[_STATE] in _DEAD:
+            is_headless = fields[_STATE] in _DEAD
+            if is_headless and (not fields[_THREADS].isdigit() or int(fields[_THREADS]) <= 1):
                 return None
             started = int(fields[_START]) / TICKS_PER_SECOND
             name = _printable(stat[begin + 1 : end])
-    cgroup = _text("cgroup", folder)
+    cgroup = _cgroups_of_threads(folder) if is_headless else _text(_CGROUP, folder)
     return ProcessFacts(
         pid=pid,
         started_seconds=started,
         uid=_real_uid(_text("status", folder)),
         name=name,
         cgroup=cgroup.decode("utf-8", "replace") if cgroup else None,
+        namespace_uid=maker_of(folder),
     )
+
+
+def _cgroups_of_threads(folder: int) -> bytes:
+    """Where a process runs of which the first thread has ended, and others go on.
+
+    Of a thread that has ended the kernel says `/` (cgroup v1). All threads of a process are in one
+    container.
+    """
+    found = []
+    with suppress(OSError):
+        tasks = os.open("task", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            for thread in os.listdir(tasks)[-_MOST_THREADS:]:  # noqa: PTH208 - of a descriptor
+                with suppress(OSError):
+                    found.append(read_kernel(f"{thread}/{_CGROUP}", dir_fd=tasks))
+        finally:
+            os.close(tasks)
+    return b"\n".join(found)
 
 
 def _text(name: str, folder: int) -> bytes | None:

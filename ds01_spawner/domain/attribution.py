@@ -76,6 +76,8 @@ class ProcessFacts:
         uid: Real user id.
         name: Short name of the program; never its arguments, which may hold secrets.
         cgroup: The text of `/proc/<pid>/cgroup`.
+        namespace_uid: Who made the user namespace that it is in, and so chose its user id among
+            those that they may use; `None` in the machine's own.
     """
 
     pid: int
@@ -83,6 +85,7 @@ class ProcessFacts:
     uid: int | None = None
     name: str | None = None
     cgroup: str | None = None
+    namespace_uid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,10 @@ def process_owner(
             else (f"The engine does not list its container {first[:_SHORT_ID]}.")
         )
         return Owner(WorkloadClass.UNKNOWN, container_id=first, why=told)
-    return _host_owner(facts.uid, place.session_uid, directory)
+    # User ids that somebody has for their containers may be somebody else's account's as well.
+    maker = facts.namespace_uid
+    uid = facts.uid if maker is None or maker < FIRST_PERSON_ID else maker
+    return _host_owner(uid, place.session_uid, directory)
 
 
 def _host_owner(uid: int | None, session: int | None, directory: Directory) -> Owner:

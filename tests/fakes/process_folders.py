@@ -20,12 +20,14 @@ class ProcessFolders:
         name: str = "python",
         started: float = 100.0,
         state: str = "S",
+        threads: int = 1,
     ) -> Path:
         """Let a process run; its folder."""
         folder = self.path / str(pid)
         folder.mkdir(exist_ok=True)
         ticks = int(started * TICKS_PER_SECOND)
-        (folder / "stat").write_text(f"{pid} ({name}) {state} 1 {'0 ' * 17}{ticks} 0 0\n")
+        between = f"{'0 ' * 15}{threads} 0"
+        (folder / "stat").write_text(f"{pid} ({name}) {state} 1 {between} {ticks} 0 0\n")
         (folder / "status").write_text(f"Name:\t{name}\nUid:\t{uid}\t1\t2\t3\nGid:\t5\n")
         (folder / "cgroup").write_text(cgroup)
         return folder

@@ -1,6 +1,8 @@
 import os
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +60,65 @@ def test_a_process_that_only_waits_to_be_buried_is_left_out() -> None:
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert KernelProcessTable().look([child.pid]) == {}
     child.wait()
+
+
+HEADLESS = """
+import ctypes, os, threading, time
+threading.Thread(target=lambda: (time.sleep(60), os._exit(0))).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+BOUND_SECONDS = 20.0
+
+
+def eventually(is_so: Callable[[], bool]) -> bool:
+    end = time.monotonic() + BOUND_SECONDS
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.02)
+    return is_so()
+
+
+def test_a_process_whose_first_thread_has_ended_does_not_hide_by_that() -> None:
+    table = KernelProcessTable()
+    with subprocess.Popen([sys.executable, "-c", HEADLESS]) as child:
+        try:
+            stat = Path(f"/proc/{child.pid}/stat")
+            assert eventually(lambda: ") Z " in stat.read_text())
+            found = table.look([child.pid])[child.pid]
+            assert found.uid == os.getuid()
+            mine = table.look([os.getpid()])[os.getpid()]
+            assert set((mine.cgroup or "?").splitlines()) <= set((found.cgroup or "").splitlines())
+            assert found.started_seconds is not None
+            assert table.signal(child.pid, found.started_seconds, signal.SIGKILL)
+            assert child.wait(BOUND_SECONDS) == -signal.SIGKILL
+        finally:
+            child.kill()
+
+
+def test_where_it_runs_is_told_by_the_threads_that_go_on(
+    folders: ProcessFolders, table: KernelProcessTable
+) -> None:
+    folder = folders.put(7, state="Z", cgroup="4:memory:/\n", threads=2)
+    for thread, cgroup in ((7, "4:memory:/\n"), (8, "4:memory:/docker/abc\n")):
+        (folder / "task" / str(thread)).mkdir(parents=True)
+        (folder / "task" / str(thread) / "cgroup").write_text(cgroup)
+    assert "4:memory:/docker/abc" in (table.look([7])[7].cgroup or "").splitlines()
+    folders.put(8, state="Z", threads=1)
+    assert 8 not in table.look([8])
+
+
+@pytest.mark.parametrize("deeper", [(), ("unshare", "--user", "--map-root-user")])
+def test_who_made_a_user_namespace_is_told(deeper: tuple[str, ...]) -> None:
+    command = ("unshare", "--user", "--map-root-user", *deeper, "sleep", "60")
+    if subprocess.run([*command[:3], "true"], check=False, capture_output=True).returncode:
+        pytest.skip("user namespaces are not allowed here")
+    table = KernelProcessTable()
+    with subprocess.Popen(command) as child:
+        try:
+            assert eventually(lambda: table.look([child.pid])[child.pid].name == "sleep")
+            assert table.look([child.pid])[child.pid].namespace_uid == os.getuid()
+        finally:
+            child.kill()
+    assert table.look([os.getpid()])[os.getpid()].namespace_uid is None
 
 
 def test_names_may_hold_parentheses_and_never_end_a_line(

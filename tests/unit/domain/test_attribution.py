@@ -164,6 +164,15 @@ def test_a_container_without_a_daemon_is_its_sessions() -> None:
     assert (owner.kind, owner.user, owner.proof) == (WorkloadClass.HOST, "bob", Proof.SESSION)
 
 
+def test_nobody_becomes_somebody_else_by_the_user_ids_of_their_own_containers() -> None:
+    """Ids of /etc/subuid and of a directory may overlap."""
+    for cgroup in ("0::/system.slice/cron.service", "0::/user.slice/user-1001.slice/session-1"):
+        facts = ProcessFacts(7, 1.0, 1000, "python", cgroup, namespace_uid=1001)
+        assert process_owner(facts, {}, PEOPLE).user == "bob"
+    facts = ProcessFacts(7, 1.0, 1000, "python", "0::/", namespace_uid=0)
+    assert process_owner(facts, {}, PEOPLE).user == "alice"
+
+
 @pytest.mark.parametrize(
     ("facts", "kind"),
     [
