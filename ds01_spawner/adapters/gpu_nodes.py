@@ -12,6 +12,7 @@ import stat
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 
 from ds01_spawner.adapters.posix_acl import XATTR, Acl, acl_of, raw_acl_of
@@ -25,6 +26,7 @@ _CARD = re.compile(r"nvidia(?:[0-9]+|ctl)").fullmatch
 """The driver makes others, such as nvidia-uvm, for everybody; they reach no GPU alone."""
 
 _DELETED = " (deleted)"
+_MOST_THREADS = 16
 
 
 class KernelGpuNodes:
@@ -54,8 +56,8 @@ class KernelGpuNodes:
         changed = []
         with self._locked():
             for path, acl in self._nodes():
-                if acl.allowed(uid) != acl.group:
-                    _set(path, acl.with_user(uid, acl.group))
+                if acl.allowed(uid) != acl.of_group:
+                    _set(path, acl.with_user(uid, acl.of_group))
                     changed.append(str(path))
         return tuple(changed)
 
@@ -98,18 +100,20 @@ class KernelGpuNodes:
         told = _UIDS.search((process / "status").read_bytes())
         if told is None or int(told[1]) != uid:
             return None
-        opened = set()
-        for each in (process / "fd").iterdir():
+        opened: set[str] = set()
+        threads = _threads(process)
+        for thread in threads:
             with suppress(OSError):
-                opened.add(str(each.readlink()).removesuffix(_DELETED))
+                opened |= set(_links(thread / "fd"))
         held = tuple(sorted(opened & nodes))
-        if not held or place_of((process / "cgroup").read_text("utf-8", "replace")).containers:
+        cgroups = "\n".join((each / "cgroup").read_text("utf-8", "replace") for each in threads)
+        if not held or place_of(cgroups).containers:
             return None
         return (process / "comm").read_text("utf-8", "replace").strip(), held
 
     def _nodes(self) -> Iterator[tuple[Path, Acl]]:
         """Those that their group may open."""
-        return ((path, acl) for path, acl in self._every() if acl.group)
+        return ((path, acl) for path, acl in self._every() if acl.of_group)
 
     def _every(self) -> Iterator[tuple[Path, Acl]]:
         """Each node, and its list as it is now."""
@@ -137,6 +141,20 @@ class KernelGpuNodes:
             yield
         finally:
             os.close(handle)
+
+
+def _threads(process: Path) -> list[Path]:
+    """The process; where its first thread has ended, some of those that go on."""
+    state = (process / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[:1]
+    if state != ["Z"]:
+        return [process]
+    return [each for each in islice((process / "task").iterdir(), _MOST_THREADS) if each.is_dir()]
+
+
+def _links(folder: Path) -> Iterator[str]:
+    for each in folder.iterdir():
+        with suppress(OSError):
+            yield str(each.readlink()).removesuffix(_DELETED)
 
 
 def _set(path: Path, acl: Acl) -> None:

@@ -40,6 +40,11 @@ class Acl:
     users: Mapping[int, int] = field(default_factory=dict)
     groups: Mapping[int, int] = field(default_factory=dict)
 
+    @property
+    def of_group(self) -> int:
+        """What the owning group may do: `chmod` changes the mask where there is one."""
+        return self.group if self.mask is None else self.group & self.mask
+
     def allowed(self, uid: int) -> int:
         """What a user by name may do."""
         perm = self.users.get(uid, 0)
@@ -52,10 +57,14 @@ class Acl:
         return Acl(self.owner, self.group, self.other, mask, users, self.groups)
 
     def without_user(self, uid: int) -> "Acl":
-        """The same without an entry of this user; the mask goes with the last entry by name."""
+        """The same without an entry of this user; the mask goes with the last entry by name.
+
+        What the mask kept from the group stays kept from it.
+        """
         users = {key: perm for key, perm in self.users.items() if key != uid}
-        mask = self.mask if users or self.groups else None
-        return Acl(self.owner, self.group, self.other, mask, users, self.groups)
+        if users or self.groups:
+            return Acl(self.owner, self.group, self.other, self.mask, users, self.groups)
+        return Acl(self.owner, self.of_group, self.other)
 
     @property
     def raw(self) -> bytes:

@@ -2,6 +2,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -78,10 +79,10 @@ class TestFakeGpuNodes(GpuNodesContract):
 
 
 @contextmanager
-def opened_by(uid: int, path: Path) -> Iterator[tuple[str, int]]:
+def opened_by(uid: int, path: Path, source: str = _OPEN) -> Iterator[tuple[str, int]]:
     """Whether a process of that user opens it, and its id while it has it open."""
     with subprocess.Popen(
-        [sys.executable, "-I", "-c", _OPEN, str(path), str(uid)],
+        [sys.executable, "-I", "-c", source, str(path), str(uid)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -157,6 +158,22 @@ def test_what_was_opened_stays_open_after_the_end_and_is_told(
     assert nodes.holders(ALICE) == ()
 
 
+def test_who_ends_the_first_thread_still_has_it_open(nodes: KernelGpuNodes, dev: Path) -> None:
+    nodes.give(ALICE)
+    source = _OPEN.replace("import os", "import ctypes, threading, os").replace(
+        "    sys.stdin.read()",
+        "    threading.Thread(target=sys.stdin.read).start()\n"
+        "    ctypes.CDLL(None).pthread_exit(None)",
+    )
+    with opened_by(ALICE, dev / "nvidia0", source) as (answer, pid):
+        assert answer == "open"
+        for _ in range(500):
+            if ") Z " in Path(f"/proc/{pid}/stat").read_text():
+                break
+            time.sleep(0.02)
+        assert [each.pid for each in nodes.holders(ALICE)] == [pid]
+
+
 def test_the_mode_that_the_driver_looks_at_stays_as_it_is(nodes: KernelGpuNodes, dev: Path) -> None:
     gpu = dev / "nvidia0"
     nodes.give(ALICE)
@@ -188,8 +205,22 @@ def test_a_node_that_was_closed_meanwhile_is_taken_back_all_the_same(
 ) -> None:
     nodes.give(ALICE)
     (dev / "nvidia0").chmod(0o600)
+    assert str(dev / "nvidia0") not in nodes.give(BOB)
     assert str(dev / "nvidia0") in nodes.take_back(ALICE)
+    nodes.take_back(BOB)
     assert nodes.given() == {}
+    assert stat.S_IMODE((dev / "nvidia0").stat().st_mode) == 0o600
+
+
+def test_a_node_that_root_closed_is_not_opened_again(nodes: KernelGpuNodes, dev: Path) -> None:
+    gpu = dev / "nvidia0"
+    nodes.give(ALICE)
+    gpu.chmod(0o600)
+    assert nodes.give(ALICE) == ()
+    assert opens(ALICE, gpu) == "refused"
+    assert str(gpu) not in nodes.paths()
+    gpu.chmod(0o660)
+    assert opens(ALICE, gpu) == "open"
 
 
 def test_a_list_of_somebody_elses_is_kept(nodes: KernelGpuNodes, dev: Path) -> None:
