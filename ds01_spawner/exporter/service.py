@@ -47,7 +47,7 @@ def application(exporter: Exporter, entry: Entry) -> WSGIApplication:
                 return [_REFUSALS[admission].encode()]
             _, content_type = choose_encoder(environment.get("HTTP_ACCEPT", ""))
             openmetrics = content_type.startswith(_OPENMETRICS)
-            body = exporter.text(openmetrics=openmetrics).encode()
+            body = exporter.text(openmetrics=openmetrics).encode(errors="replace")
             start("200 OK", [("Content-Type", content_type)])
             return [body]
         said = _PAGES.get(path)

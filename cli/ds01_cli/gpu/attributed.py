@@ -18,6 +18,9 @@ Facts = Mapping[str, Any]
 
 _MIB, _GIB = 1024**2, 1024**3
 _LONGEST = 60
+_LINE = 400
+"""Labels of a container that came past the platform say whatever its maker wrote."""
+
 _KINDS = {
     WorkloadClass.MANAGED: "",
     WorkloadClass.BUILD: "build",
@@ -89,12 +92,12 @@ def _print_rest(console: Console, found: Facts, nobodys: Sequence[Facts]) -> Non
     for each in nobodys:
         name = f"process {each['pid']}" if "pid" in each else _where(each)
         text = f"! Nobody is known to own {name}: {each['why']}"
-        console.print(Text(text, style="red"), soft_wrap=False)
+        console.print(Text(clean(text, _LINE), style="red"), soft_wrap=False)
     for note in found["notes"]:
-        console.print(Text(f"! {note}", style="yellow"), soft_wrap=False)
+        console.print(Text(f"! {clean(note, _LINE)}", style="yellow"), soft_wrap=False)
     if not found["fresh"]:
         text = f"! This is an older picture, of {found['taken_at']}: {found['problem']}"
-        console.print(Text(text, style="red"), soft_wrap=False)
+        console.print(Text(clean(text, _LINE), style="red"), soft_wrap=False)
 
 
 def _table(*columns: str) -> Table:
@@ -114,7 +117,7 @@ def _table(*columns: str) -> Table:
 def _who(each: Facts) -> Text:
     if each.get("mine"):
         return Text("you")
-    return Text(each["user"] or "unknown", style="" if each["user"] else "red")
+    return Text(clean(each["user"] or "unknown", _LONGEST), style="" if each["user"] else "red")
 
 
 def _where(each: Facts) -> str:

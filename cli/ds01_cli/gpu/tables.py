@@ -13,12 +13,14 @@ from ds01_spawner.domain.gpu import FULL_PROFILE, UNKNOWN_PROFILE
 from ds01_spawner.domain.labels import parse_timestamp
 from ds01_spawner.domain.names import SEPARATOR
 from ds01_spawner.domain.occupancy import SlotState
+from ds01_spawner.domain.wording import clean
 
 Facts = Mapping[str, Any]
 """A slot or a place in the queue, as `--json` prints it."""
 
 _GIB = 1024**3
 _SHORTEST_NAME = 8
+_LINE = 400
 _HOUR = 60
 _DAY = 24 * _HOUR
 _COLUMNS = ("SLOT", "SIZE", "MEMORY", "STATE", "WHO", "BUSY", "SINCE")
@@ -52,7 +54,7 @@ def print_status(console: Console, found: Facts, now: datetime) -> None:
     if found["source"] == "simulated":
         console.print("These GPUs are simulated: no real GPU computes anything.", style="yellow")
     for problem in found["problems"]:
-        console.print(Text(f"! {problem}", style="red"), soft_wrap=False)
+        console.print(Text(f"! {clean(problem, _LINE)}", style="red"), soft_wrap=False)
 
 
 def print_queue(console: Console, entries: Sequence[Facts], now: datetime) -> None:
@@ -68,7 +70,8 @@ def print_queue(console: Console, entries: Sequence[Facts], now: datetime) -> No
     for entry in entries:
         place = f"{entry['place']} of {entry['length']}" if entry["place"] else "next"
         words = f"{entry['gpu']}. {entry['reason']}"
-        table.add_row(place, Text(entry["user"]), ago(entry["since"], now), Text(words))
+        who = Text(clean(entry["user"]))
+        table.add_row(place, who, ago(entry["since"], now), Text(clean(words, _LINE)))
     console.print(table)
 
 
@@ -89,7 +92,7 @@ def _row(slot: Facts, now: datetime) -> tuple[Text, ...]:
         Text("whole GPU" if profile == FULL_PROFILE else profile or UNKNOWN_PROFILE),
         Text(memory),
         Text(state_words(slot, now), style=STYLES[SlotState(slot["state"])]),
-        Text(_who(slot)),
+        Text(clean(_who(slot), _LINE)),
         Text(_busy(slot)),
         Text(ago(slot["since"], now)),
     )

@@ -72,6 +72,20 @@ def test_what_was_started_past_the_platform_is_shown(busy: House) -> None:
     assert "! Nobody is known to own raw:" in text
 
 
+def test_a_label_that_somebody_wrote_controls_no_terminal(busy: House) -> None:
+    lab = busy.lab
+    mark = {"aime.mlc.USER": "\x1b]0;root\x07[red]bob\u202e\r"}
+    demand = DeviceDemand(uuids=(lab.probe.slot("2").uuid,))
+    lab.engine.put(
+        Container("e5" * 32, "older", ContainerState.RUNNING, mark, lab.clock.now(), demand=demand)
+    )
+    busy.asks(ROOT)
+    for words in (["workloads"], ["gpu processes"], ["gpu status"], ["dashboard", "--once"]):
+        text = said(*words, width=140)
+        assert not set(text) & set("\x1b\x07\u202e\r"), words
+    assert "[red]bob" in said("workloads", width=140)
+
+
 def test_the_door_of_what_came_through_the_platform_is_shown(busy: House) -> None:
     text = said("workloads", width=100)
     assert "thesis" in text
