@@ -131,7 +131,7 @@ class PastPlatform:
 
     def _stop(self, workload: Workload, policy: Policy, limit: Limit, picture: Picture) -> None:
         if workload.owner.kind is WorkloadClass.HOST:
-            self._end_processes(workload, limit, picture)
+            self._end_processes(workload, policy.unmanaged.grace, limit, picture)
             return
         container = self._engine.container(workload.id)
         if container is None or not container.state.is_live or MANAGED in container.labels:
@@ -141,9 +141,16 @@ class PastPlatform:
         self._engine.stop(workload.id, grace)
         self._tell_stopped(workload, limit)
 
-    def _end_processes(self, workload: Workload, limit: Limit, picture: Picture) -> None:
-        """Ask the person's processes to end; `_is_ending` ends those that do not."""
-        ending = _ending(workload, picture)
+    def _end_processes(
+        self, workload: Workload, grace: timedelta, limit: Limit, picture: Picture
+    ) -> None:
+        """Ask the person's processes that had the grace to end; `_is_ending` ends who does not."""
+        latest = self._clock.now() - grace
+        ending = {
+            key: each
+            for key, each in _ending(workload, picture).items()
+            if each.started_at is not None and each.started_at <= latest
+        }
         if not ending:
             return
         self._say_stop(workload, limit)

@@ -297,6 +297,18 @@ def test_a_persons_processes_are_asked_to_end_and_then_ended() -> None:
     assert watch.events.actions.count("workload.stop") == 1
 
 
+def test_a_process_that_begins_beside_one_that_is_stopped_has_the_whole_grace() -> None:
+    watch = Watch("host: stop, grace: 10m")
+    watch.process(7, 1001)
+    watch.minutes(9)
+    watch.process(8, 1001)
+    watch.minutes(9)
+    assert watch.table.sent == [(7, SIGTERM)]
+    assert watch.told == [WARNED, STOPPED, WARNED]
+    watch.minutes(6)
+    assert watch.table.sent[-1] == (8, SIGTERM)
+
+
 @pytest.mark.parametrize(("uid", "computes"), [(0, True), (999, True), (4242, True), (1001, False)])
 def test_what_is_the_servers_own_or_a_screen_is_never_ended(uid: int, computes: bool) -> None:
     watch = Watch("host: stop, grace: 0s")
