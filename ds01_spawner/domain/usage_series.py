@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.domain.usage import DAY, Amount, DayAmount, Grain, Holder, merged
 from ds01_spawner.domain.usage_report import Row, total
 
 MOST_DAYS = 92
 MOST_WEEKS = 120
 """More steps than these are finer than a graph of a page's width shows."""
+
+MOST_STEPS = 4000
+"""Of a series: the days of ten years."""
 
 LATE = timedelta(minutes=10)
 """The books may be this far behind: they are kept once in a pass of the lifecycle service."""
@@ -49,6 +53,22 @@ def step_for(begin: datetime, end: datetime) -> Step:
     if long <= MOST_DAYS * DAY:
         return Step.DAY
     return Step.WEEK if long <= MOST_WEEKS * _WEEK else Step.MONTH
+
+
+def check_length(begin: datetime, end: datetime, step: Step) -> None:
+    """Return when a period has no more steps than anybody looks at.
+
+    Raises:
+        InvalidRequest: It has.
+    """
+    shortest = {Step.DAY: DAY, Step.WEEK: _WEEK, Step.MONTH: 28 * DAY}[step]
+    count = (end - begin) // shortest
+    if count > MOST_STEPS:
+        raise InvalidRequest(
+            f"From {begin:%Y-%m-%d} on these are about {count} steps of a {step.value}; "
+            f"at most {MOST_STEPS} are told.",
+            "Ask for longer steps, or from a later day on.",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,14 @@ from ds01_spawner.domain.usage_report import (
     total,
     whole_days,
 )
-from ds01_spawner.domain.usage_series import Part, Step, missing_hours, parts, step_for
+from ds01_spawner.domain.usage_series import (
+    Part,
+    Step,
+    check_length,
+    missing_hours,
+    parts,
+    step_for,
+)
 from ds01_spawner.ports import Clock, LedgerReader, LedgerTransaction
 
 _TWO_DAYS = 48
@@ -144,19 +151,20 @@ class Reports:
         """What was used, step by step; by default the finest that a graph shows.
 
         Raises:
-            InvalidRequest: The days end before they begin.
+            InvalidRequest: The days end before they begin, or there are too many steps.
             Unavailable: The ledger cannot be used.
         """
         now = self._clock.now()
         with self._ledger.reading() as transaction:
             first, mark = transaction.usage_begin(), transaction.pass_mark()
             begin, end = self._days(question, now, lambda: first)
+            chosen = step or step_for(begin, end)
+            check_length(begin, end, chosen)
             days = [
                 *self._whole_days(transaction, begin, end, question.user),
                 *transaction.booked_by_day(Grain.HOUR, begin, end, question.user),
                 *transaction.held_by_day(begin, end, question.user),
             ]
-        chosen = step or step_for(begin, end)
         last = None if mark is None else mark.wall
         found = parts(days, (begin, end), chosen, (first, last))
         everything = total(merged((holder, amount) for _, holder, amount in days))

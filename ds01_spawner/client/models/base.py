@@ -49,10 +49,15 @@ def _moment(value: object) -> object:
         return value
     if not _MOMENT.match(value):
         raise ValueError("expected a time such as 2026-01-31T12:00:00Z")
+    if not _FIRST_YEAR <= value[:4] <= _LAST_YEAR:
+        raise ValueError(f"expected a time between the years {_FIRST_YEAR} and {_LAST_YEAR}")
     return value
 
 
 _LONGEST_COUNT = 9
+_FIRST_YEAR, _LAST_YEAR = "1970", "2999"
+"""Days can be added to all of these, and taken away; not at the ends of Python's calendar."""
+
 _MOMENT = re.compile(
     r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\Z", re.ASCII
 )

@@ -92,6 +92,7 @@ async def test_other_methods_are_told_which_there_are(lab: ApiLab, method: str) 
         ("/events?since=yesterday", "expected a time"),
         ("/events?since=1700000000", "expected a time"),
         ("/events?since=2026-13-45T00:00:00Z", "since"),
+        ("/events?since=0001-01-01T00:00:00Z", "between the years 1970 and 2999"),
         ("/events?unknown=1", "unknown"),
         ("/containers?all=yes", "expected true or false"),
         ("/containers?user=%ff", "UTF-8"),

@@ -95,3 +95,31 @@ async def test_a_series_is_told_as_the_total_is(used: ApiLab) -> None:
 @pytest.mark.parametrize("query", ["by=interface", "period=decade", "since=monday", "user="])
 async def test_other_words_are_refused(lab: ApiLab, query: str) -> None:
     assert (await lab.ask("alice", "GET", f"/usage?{query}")).status == 400
+
+
+async def test_a_series_that_is_too_long_for_anybody_costs_nothing(used: ApiLab) -> None:
+    told = await used.ask("alice", "GET", "/usage/series?step=day&since=1970-01-01T00:00:00Z")
+    assert told.status == 400
+    assert "at most 4000" in told.body["detail"]
+
+
+@pytest.mark.parametrize("route", ["/usage", "/usage/series"])
+@pytest.mark.parametrize(
+    "days",
+    [
+        "until=0001-01-01T00:00:00Z",
+        "until=0001-01-01T00:00:00Z&period=year",
+        "since=9999-12-31T23:59:59Z",
+        "until=9999-12-31T23:59:59Z",
+        "since=0001-01-01T00:00:00%2B14:00",
+        "until=9999-12-31T23:59:59-14:00",
+        "since=0001-01-01T00:00:00Z",
+        "since=1970-01-01T00:00:00%2B14:00&period=all",
+        "until=1970-01-01T00:00:00%2B14:00&period=year",
+        "until=2999-12-31T23:59:59-14:00&period=all",
+    ],
+)
+async def test_days_at_the_ends_of_the_calendar_are_no_fault_of_ours(
+    used: ApiLab, route: str, days: str
+) -> None:
+    assert (await used.ask("alice", "GET", f"{route}?{days}")).status in {200, 400}
