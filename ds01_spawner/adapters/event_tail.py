@@ -121,7 +121,7 @@ def _event(line: bytes) -> Event | None:
     """An event, or `None` where the line is broken."""
     try:
         fields: Any = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(fields, dict):
         return None

@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -95,10 +96,12 @@ def _read(client: "Client", begin: datetime, end: datetime) -> "Month":
 
 
 def _write(path: Path, html: str) -> None:
-    """The whole file, or none."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    """The whole file, or none. It names people: others on the machine do not read it."""
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with fresh.open("w", encoding="utf-8") as file:
+        # Never through a link that somebody left there.
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(html)
         fresh.replace(path)
     except OSError as exc:

@@ -120,7 +120,10 @@ def test_what_is_lost_is_not_told_and_what_comes_is(
         '"action":"container.start" and then nothing',
         '["action":"container.start"]',
         '{"action":"container.start","ts":"yesterday"}',
+        '{"action":"container.start","details":' + "[" * 200_000,
+        '{"action":"container.start","details":{"n":' + "9" * 5000 + "}}",
     ],
+    ids=lambda line: line[:50],
 )
 def test_a_broken_line_is_left_out(path: Path, log: EventFile, line: str) -> None:
     log.append(event(0))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ds01_cli.admin import aliases
+from ds01_cli.admin import aliases, report
 from ds01_cli.ssh import proxy, setup
 from ds01_spawner.client import logins
 from ds01_spawner.home.image_places import Place
@@ -14,6 +14,7 @@ from ds01_spawner.home.image_places import Place
 WRITERS: dict[str, Callable[[Path], object]] = {
     "a Dockerfile": lambda path: Place(path.parent, "leaves").write("mine", path.name),
     "an alias": lambda path: aliases._write(path, "mine"),
+    "a report": lambda path: report._write(path, "mine"),
     "settings of ssh": lambda path: setup.write(path, "mine"),
     "a container's key": lambda path: proxy._keep(str(path), "mine"),
     "a login": lambda _: logins.keep_login(logins.Login("https://hub.example", "x", "alice")),
