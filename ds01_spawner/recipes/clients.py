@@ -20,14 +20,3 @@ PACKAGES = (
 
 FOLDERS = ("ds01_spawner", "ds01_cli", "ds01_widgets")
 """In the site packages of the starter image."""
-
-
-def program(environment: str) -> str:
-    """A shell command that makes `ds01` in an environment.
-
-    Args:
-        environment: Its folder.
-    """
-    path = f"{environment}/bin/ds01"
-    lines = rf"#!{environment}/bin/python -s\nfrom ds01_cli.main import main\nmain()\n"
-    return f"printf '{lines}' > {path} && chmod 755 {path}"

@@ -155,15 +155,16 @@ class _Writer:
         yield f"RUN python -m pip list --format=freeze > {PACKAGE_LIST}"
 
     def _jupyter(self) -> Iterable[str]:
-        # What people install in their home can break a notebook, but never the way in.
-        after = [f"sed -i '1s/$/ -s/' {ENVIRONMENT}/bin/jupyterhub-singleuser"]
+        # Made here: pip makes none of a package that the base has. What people install in their
+        # home can break a notebook, but never the way in.
+        after = [_program("jupyterhub-singleuser", "jupyterhub.singleuser")]
         if not self._catalogue.notices_from:
             yield from _pip_run("Jupyter", self._catalogue.jupyter, after=after)
             return
         named = {pip_name(each) for each in self._catalogue.jupyter}
         needed = (each for each in clients.PACKAGES if pip_name(each) not in named)
         packages = (*self._catalogue.jupyter, *needed)
-        after.append(clients.program(ENVIRONMENT))
+        after.append(_program("ds01", "ds01_cli.main"))
         yield from _pip_run("Jupyter, and what the wizards of DS01 need", packages, after=after)
 
     def _requirements(self) -> Iterable[str]:
@@ -217,6 +218,15 @@ class _Writer:
             yield "# Wizards for notebooks, and ds01 for terminals."
             for each in clients.FOLDERS:
                 yield f"{source} {packages}/{each} {PLATFORM}/{each}/"
+
+
+def _program(name: str, module: str) -> str:
+    """A shell command that makes a program of the environment, blind to packages in homes."""
+    path = f"{ENVIRONMENT}/bin/{name}"
+    lines = (
+        rf"#!{ENVIRONMENT}/bin/python -s\nimport sys\nfrom {module} import main\nsys.exit(main())\n"
+    )
+    return f"printf '{lines}' > {path} && chmod 755 {path}"
 
 
 def _apt_run(packages: Iterable[str], after: Iterable[str] = ()) -> Iterable[str]:

@@ -2,7 +2,7 @@
 # Written by ds01 image create. Change it as you like: ds01 sees that you did, builds
 # what you wrote, and writes over it only when you say --overwrite.
 # ds01-recipe: {"framework": "jax-cpu", "use_case": "audio", "pip": ["numpy>=1.26,<3", "tomli; python_version < \"3.11\"", "gymnasium[mujoco]"], "apt": ["g++"], "requirements": ["requirements.txt", "base.txt"]}
-# ds01-hash: 5a17c72b5d398be4436e1e018164b6ad
+# ds01-hash: de404486a42510caec10583ee633ccfb
 
 FROM ds01/base:bookworm AS tools
 # Tools that every image has: Python, a shell's usual programs, and what SSH needs.
@@ -58,8 +58,8 @@ RUN python -m pip install --no-cache-dir \
       'rich>=13.9' \
       'typer>=0.15' \
       'websockets>=14' \
- && sed -i '1s/$/ -s/' /opt/ds01/bin/jupyterhub-singleuser \
- && printf '#!/opt/ds01/bin/python -s\nfrom ds01_cli.main import main\nmain()\n' > /opt/ds01/bin/ds01 && chmod 755 /opt/ds01/bin/ds01
+ && printf '#!/opt/ds01/bin/python -s\nimport sys\nfrom jupyterhub.singleuser import main\nsys.exit(main())\n' > /opt/ds01/bin/jupyterhub-singleuser && chmod 755 /opt/ds01/bin/jupyterhub-singleuser \
+ && printf '#!/opt/ds01/bin/python -s\nimport sys\nfrom ds01_cli.main import main\nsys.exit(main())\n' > /opt/ds01/bin/ds01 && chmod 755 /opt/ds01/bin/ds01
 # Data science.
 RUN python -m pip install --no-cache-dir \
       'matplotlib' \

@@ -2,7 +2,7 @@
 # Written by ds01 image create. Change it as you like: ds01 sees that you did, builds
 # what you wrote, and writes over it only when you say --overwrite.
 # ds01-recipe: {"framework": "jax", "use_case": "ts"}
-# ds01-hash: c22ba4a3bb96fb8cb2f5b259fea755fc
+# ds01-hash: bab4444887e042d413d41a90ce77ca9c
 
 FROM ds01/base:bookworm
 # Tools that every image has: Python, a shell's usual programs, and what SSH needs.
@@ -44,7 +44,7 @@ RUN python -m pip install --no-cache-dir \
       'ipywidgets==8.*' \
       'jupyterhub==6.1.*' \
       'jupyterlab==4.*' \
- && sed -i '1s/$/ -s/' /opt/ds01/bin/jupyterhub-singleuser
+ && printf '#!/opt/ds01/bin/python -s\nimport sys\nfrom jupyterhub.singleuser import main\nsys.exit(main())\n' > /opt/ds01/bin/jupyterhub-singleuser && chmod 755 /opt/ds01/bin/jupyterhub-singleuser
 # Data science.
 RUN python -m pip install --no-cache-dir \
       'matplotlib' \

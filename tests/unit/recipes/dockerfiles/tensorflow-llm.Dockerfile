@@ -2,7 +2,7 @@
 # Written by ds01 image create. Change it as you like: ds01 sees that you did, builds
 # what you wrote, and writes over it only when you say --overwrite.
 # ds01-recipe: {"framework": "tensorflow", "use_case": "llm"}
-# ds01-hash: d275f8139005058fe5029c3b283b1813
+# ds01-hash: 00b765b0d77cd96f9e51ea8929d82d2f
 
 FROM ds01/base:bookworm
 # Tools that every image has: Python, a shell's usual programs, and what SSH needs.
@@ -42,7 +42,7 @@ RUN python -m pip install --no-cache-dir \
       'ipywidgets==8.*' \
       'jupyterhub==6.1.*' \
       'jupyterlab==4.*' \
- && sed -i '1s/$/ -s/' /opt/ds01/bin/jupyterhub-singleuser
+ && printf '#!/opt/ds01/bin/python -s\nimport sys\nfrom jupyterhub.singleuser import main\nsys.exit(main())\n' > /opt/ds01/bin/jupyterhub-singleuser && chmod 755 /opt/ds01/bin/jupyterhub-singleuser
 # Data science.
 RUN python -m pip install --no-cache-dir \
       'matplotlib' \
