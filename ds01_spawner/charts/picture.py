@@ -12,7 +12,7 @@ from ds01_spawner.charts.scale import ticks
 from ds01_spawner.charts.timeline import COLOURS, Timeline, day, heading, is_gap, label, told
 
 WIDTH, HEIGHT = 720, 220
-LEFT, RIGHT, TOP, BOTTOM = 62, 8, 12, 30
+LEFT, RIGHT, TOP, BOTTOM = 74, 8, 12, 30
 
 _INSIDE = HEIGHT - TOP - BOTTOM
 _LABELS = 8
