@@ -13,6 +13,8 @@ _HOUR = 3600 * 10**6
 _SECOND = 10**6
 _SMALLEST_GAP = 0.05
 """Hours: less would be said to be 0.0."""
+_SMALLEST_SHARE = 0.005
+"""Less would be said to be 0%."""
 
 
 class Period(StrEnum):
@@ -163,5 +165,5 @@ def notes(row: Row, source: str | None, unlooked: float = 0.0) -> Iterable[str]:
     energy, rated = row.amount.energy_millijoules, row.amount.rated_millijoules
     if energy and not rated and source is None:
         yield "Nobody said what a kilowatt-hour emits: an administrator can, in carbon.yaml."
-    elif energy and rated < energy:
+    elif rated < energy * (1 - _SMALLEST_SHARE):
         yield f"For {1 - rated / energy:.0%} of the energy nobody said what it emits."
