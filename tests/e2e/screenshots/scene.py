@@ -26,6 +26,7 @@ from ds01_spawner.domain.request import GpuRequest, LaunchRequest
 from ds01_spawner.domain.storage import WALK, StorageUse
 from ds01_spawner.domain.usage import Amount, Booking, Grain, holder_of
 from ds01_spawner.domain.work import PassMark, Rule, RuleStop, Track
+from ds01_spawner.gateway.web.utilisation import IDLE_BELOW
 from ds01_spawner.operations.admission import Grant
 from ds01_spawner.operations.launch import Progress
 from e2e.hub import Hub, Person, docker
@@ -240,7 +241,12 @@ class Scene:
             busy, minutes = (hold.busy, hold.minutes) if hold else (0.35, 20)
             for slot in filter(None, found["Config"]["Labels"].get(GPU_SLOTS, "").split(",")):
                 memory = int((1 + 3.6 * busy) * GIB)
-                devices[slot] = DeviceState(utilisation=busy, memory_used_bytes=memory)
+                work = ProcessState(pid=found["State"]["Pid"], memory_bytes=memory)
+                devices[slot] = DeviceState(
+                    utilisation=busy,
+                    memory_used_bytes=memory,
+                    processes=(work,) if busy > IDLE_BELOW else (),
+                )
                 history[slot] = (busy, minutes)
         self.history.write_text(json.dumps(history))
         write_state(self.hub.state / SIMULATION_STATE, SimulatedState(devices=devices))
