@@ -12,10 +12,13 @@ from ds01_spawner.charts.scale import ticks
 from ds01_spawner.charts.timeline import COLOURS, Timeline, day, heading, is_gap, label, told
 
 WIDTH, HEIGHT = 720, 220
-LEFT, RIGHT, TOP, BOTTOM = 62, 8, 12, 30
+LEFT, RIGHT, TOP, BOTTOM = 74, 8, 12, 30
 
 _INSIDE = HEIGHT - TOP - BOTTOM
 _LABELS = 8
+_LABEL = 60
+"""How wide one is."""
+
 _NARROWEST_BAR = 0.5
 
 
@@ -129,8 +132,10 @@ def _labels(chart: Timeline) -> Iterable[str]:
     for place in range(0, len(chart.begins), every):
         fine = ' class="ds01-chart-fine"' if place // every % 2 else ""
         x = LEFT + place * room
-        anchor = "middle" if room > 40 else "start"  # noqa: PLR2004 - a label's width
+        anchor = "middle" if room > 40 else "start"  # noqa: PLR2004 - a short label's width
         x += room / 2 if anchor == "middle" else 0
+        if anchor == "start" and x + _LABEL > WIDTH:
+            x, anchor = WIDTH, "end"
         yield (
             f'<text{fine} x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}" font-size="15"'
             f' fill="currentColor">{label(chart.begins[place], chart.step)}</text>'

@@ -5,6 +5,7 @@ import math
 _NICE = (1, 2, 2.5, 5, 10)
 _THOUSAND = 1000
 _SMALLEST = 1e-6
+_MOST_DIGITS = 4
 
 
 def ticks(highest: float, most: int = 5) -> tuple[float, ...]:
@@ -24,11 +25,11 @@ def ticks(highest: float, most: int = 5) -> tuple[float, ...]:
 
 
 def figure(value: float) -> str:
-    """`0`, `0.04`, `3.2`, `12`, `1,250`: as exact as somebody looks."""
+    """`0`, `0.025`, `3.2`, `12`, `1,250`: as exact as somebody looks."""
     size = abs(value)
     if size >= _THOUSAND:
         return f"{value:,.0f}"
     if size >= 100 or value == round(value):  # noqa: PLR2004 - three digits
         return f"{value:.0f}"
-    digits = 1 if size >= 1 else 2
+    digits = 1 if size >= 1 else min(1 - math.floor(math.log10(size)), _MOST_DIGITS)
     return f"{value:.{digits}f}".rstrip("0").rstrip(".") or "0"

@@ -11,6 +11,10 @@ from ds01_spawner.domain.usage_look import JOULES_PER_KWH
 
 _HOUR = 3600 * 10**6
 _SECOND = 10**6
+_SMALLEST_GAP = 0.05
+"""Hours: less would be said to be 0.0."""
+_SMALLEST_SHARE = 0.005
+"""Less would be said to be 0%."""
 
 
 class Period(StrEnum):
@@ -149,16 +153,17 @@ def total(totals: Mapping[Holder, Amount], name: str = "") -> Row:
     return Row(name, added(totals.values()), weighted)
 
 
-def notes(row: Row, source: str | None) -> Iterable[str]:
-    """What a reader of a total has to know of it."""
-    if row.unseen_hours > row.gpu_hours / 1000:
+def notes(row: Row, source: str | None, unlooked: float = 0.0) -> Iterable[str]:
+    """What a reader of a total has to know of it; the next look sees `unlooked` hours of it."""
+    unseen = row.unseen_hours - unlooked
+    if unseen > max(row.gpu_hours / 1000, _SMALLEST_GAP):
         yield (
-            f"For {row.unseen_hours:.1f} of {row.gpu_hours:.1f} GPU-hours nobody looked: the "
+            f"For {unseen:.1f} of {row.gpu_hours:.1f} GPU-hours nobody looked: the "
             "lifecycle service did not run, or the GPUs could not be read. They count as held; "
             "how busy they were, and what energy they took, is not known."
         )
     energy, rated = row.amount.energy_millijoules, row.amount.rated_millijoules
     if energy and not rated and source is None:
         yield "Nobody said what a kilowatt-hour emits: an administrator can, in carbon.yaml."
-    elif energy and rated < energy:
+    elif rated < energy * (1 - _SMALLEST_SHARE):
         yield f"For {1 - rated / energy:.0%} of the energy nobody said what it emits."

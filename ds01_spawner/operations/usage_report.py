@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ds01_spawner.domain.errors import InvalidRequest, PolicyError, Unavailable
 from ds01_spawner.domain.usage import DAY, DayAmount, Grain, merged
@@ -24,6 +24,7 @@ from ds01_spawner.domain.usage_series import (
     parts,
     step_for,
 )
+from ds01_spawner.domain.work import LONGEST_GAP
 from ds01_spawner.ports import Clock, LedgerReader, LedgerTransaction
 
 _TWO_DAYS = 48
@@ -134,6 +135,7 @@ class Reports:
                 *transaction.usage_booked(begin, end, question.user, by),
                 *transaction.usage_held(begin, end, question.user, by),
             ]
+            unlooked = self._unlooked(transaction, end, question.user)
         found = merged(parts)
         everything = total(found)
         source, problems = self._source_told()
@@ -144,7 +146,7 @@ class Reports:
             rows=rows(found, question.by),
             total=everything,
             source=source,
-            notes=(*notes(everything, source), *problems),
+            notes=(*notes(everything, source, unlooked), *problems),
         )
 
     def series(self, question: Question, step: Step | None = None) -> Series:
@@ -165,6 +167,7 @@ class Reports:
                 *transaction.booked_by_day(Grain.HOUR, begin, end, question.user),
                 *transaction.held_by_day(begin, end, question.user),
             ]
+            unlooked = self._unlooked(transaction, end, question.user)
         last = None if mark is None else mark.wall
         found = parts(days, (begin, end), chosen, (first, last))
         everything = total(merged((holder, amount) for _, holder, amount in days))
@@ -179,8 +182,16 @@ class Reports:
             kept_from=first,
             kept_until=last,
             source=source,
-            notes=(*_outside(first, found), *notes(everything, source), *problems),
+            notes=(*_outside(first, found), *notes(everything, source, unlooked), *problems),
         )
+
+    @staticmethod
+    def _unlooked(transaction: LedgerTransaction, end: datetime, user: str | None) -> float:
+        """Hours held since the last look, where the next one is not late: they are no gap yet."""
+        mark = transaction.pass_mark()
+        if mark is None or not timedelta(0) <= end - mark.wall <= LONGEST_GAP:
+            return 0.0
+        return total(merged(transaction.usage_held(mark.wall, end, user))).gpu_hours
 
     def _whole_days(
         self, transaction: LedgerTransaction, begin: datetime, end: datetime, user: str | None

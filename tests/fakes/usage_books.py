@@ -1,6 +1,7 @@
 """Books of a lab in service: days long ago, hours of late, a gap, people and projects."""
 
 import random
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from ds01_spawner.domain.usage import (
@@ -31,8 +32,14 @@ GAP = (17, 15)
 _MICRO = 3600 * 10**6
 
 
-def fill(ledger: Ledger, now: datetime, days: int = 30, seed: int = 7) -> None:
-    """Write the books of so many days, with today."""
+def fill(
+    ledger: Ledger,
+    now: datetime,
+    days: int = 30,
+    seed: int = 7,
+    people: Mapping[str, tuple[str, str]] = PEOPLE,
+) -> None:
+    """Write the books of so many days, with today; `people` with their group and project."""
     chance = random.Random(seed)
     today = Grain.DAY.begin_of(now)
     bookings: dict[Grain, list[Booking]] = {Grain.DAY: [], Grain.HOUR: []}
@@ -40,7 +47,7 @@ def fill(ledger: Ledger, now: datetime, days: int = 30, seed: int = 7) -> None:
         begin = today - ago * DAY
         grain = Grain.DAY if begin < today - KEEP_HOURS else Grain.HOUR
         quiet = 0.4 if begin.weekday() >= 5 else 1.0
-        for user, (group, project) in PEOPLE.items():
+        for user, (group, project) in people.items():
             if chance.random() > 0.75 * quiet:
                 continue
             profile, share = SIZES[group == "student"]

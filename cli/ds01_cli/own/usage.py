@@ -25,7 +25,7 @@ def usage(  # noqa: PLR0913 - what may be asked for
     by_user: Annotated[bool, typer.Option("--user", help="A row for each person.")] = False,
     by_group: Annotated[bool, typer.Option("--group", help="A row for each group.")] = False,
     by_project: Annotated[bool, typer.Option("--project", help="A row for each project.")] = False,
-    week: Annotated[bool, typer.Option("--week", help="The last 7 days; so without any.")] = False,
+    week: Annotated[bool, typer.Option("--week", help="The last 7 days: the default.")] = False,
     month: Annotated[bool, typer.Option("--month", help="The last 30 days.")] = False,
     year: Annotated[bool, typer.Option("--year", help="The last 365 days.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Since the beginning.")] = False,

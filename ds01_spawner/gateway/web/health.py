@@ -18,12 +18,14 @@ KINDS: Mapping[str, str] = {
 """How something was started, in words."""
 
 _WEEK = {"period": "week"}
+_WORST: Mapping[str, int] = {"fail": 0, "warn": 1, "ok": 2}
 
 
 async def _parts(visit: Visit) -> Facts | None:
     if not visit.requester.may(Role.ADMIN):
         return None
-    return {"health": await visit.ask("getHealth", m.Health)}
+    found = await visit.ask("getHealth", m.Health)
+    return {"health": found, "parts": sorted(found.parts, key=lambda part: _WORST[part.level])}
 
 
 async def _slots(visit: Visit) -> Facts:

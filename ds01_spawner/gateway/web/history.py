@@ -37,6 +37,8 @@ async def _summary(visit: Visit) -> Facts:
 
 async def _demand(visit: Visit) -> Facts:
     found = await series_of(visit)
+    if found.kept_from is None:
+        return {"graphs": []}
     if found.user is not None:
         graphs = [graph(charts.hours(found))]
     else:

@@ -9,7 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ds01_spawner.adapters.gpu_source import SIMULATION_STATE
-from ds01_spawner.adapters.simulated_state import DeviceState, SimulatedState, write_state
+from ds01_spawner.adapters.simulated_state import (
+    DeviceState,
+    ProcessState,
+    SimulatedState,
+    write_state,
+)
 from ds01_spawner.adapters.system_clock import SystemClock
 from ds01_spawner.composition import Directories, open_platform
 from ds01_spawner.domain.allocation import UsageInterval
@@ -19,11 +24,14 @@ from ds01_spawner.domain.names import container_name, user_slug
 from ds01_spawner.domain.notice import Notice, NoticeKind
 from ds01_spawner.domain.request import GpuRequest, LaunchRequest
 from ds01_spawner.domain.storage import WALK, StorageUse
-from ds01_spawner.domain.work import Rule, RuleStop, Track
+from ds01_spawner.domain.usage import Amount, Booking, Grain, holder_of
+from ds01_spawner.domain.work import PassMark, Rule, RuleStop, Track
+from ds01_spawner.gateway.web.utilisation import IDLE_BELOW
 from ds01_spawner.operations.admission import Grant
 from ds01_spawner.operations.launch import Progress
 from e2e.hub import Hub, Person, docker
 from e2e.lab_config import STARTER
+from fakes.usage_books import fill
 
 SHIPPED = Path(__file__).parents[3] / "config"
 GIB = 1024**3
@@ -65,6 +73,10 @@ simulated:
     - {{model: A100-40GB, count: 3}}
 """
 SLOTS = 20
+BOOKED_DAYS = 75
+NOBODYS = 4_194_303
+"""No process has this id."""
+
 IMAGES = f"""default: starter
 images:
   starter:
@@ -85,6 +97,14 @@ allow_own_images: true
 build:
   base: ds01/base:bookworm
 """
+CARBON = """intensity: 380
+source: the figure of our supplier for 2025
+"""
+
+
+def group_of(user: str) -> str:
+    """The group that somebody is in."""
+    return next(group for group, people in GROUPS.items() if user in people)
 
 
 @dataclass(frozen=True)
@@ -122,6 +142,13 @@ HOLDS = (
     Hold("paul.schmidt", "vergleich", "1g.5gb", 12, 0.4),
 )
 STOPPED = HOLDS[-1]
+BOOKED = {
+    **{each.user: (group_of(each.user), each.project or "") for each in HOLDS},
+    COURSE: ("kurs", "vorlesung"),
+    ME: ("student", "robotik"),
+}
+"""Of whom the books of the last weeks tell."""
+
 STORED = {"mehmet.çelik": 48.6, LONG: 44.2, "li.wei": 12.0, ME: 31.5, "paul.schmidt": 0.4}
 
 
@@ -137,6 +164,7 @@ def furnish(config: Path) -> None:
     (config / "resource-limits.yaml").write_text(limits)
     (config / "gpu-config.yaml").write_text(GPUS.format(seed=config.parent.name))
     (config / "images.yaml").write_text(IMAGES)
+    (config / "carbon.yaml").write_text(CARBON)
     (config.parent / "people").write_text("admin")
 
 
@@ -213,7 +241,12 @@ class Scene:
             busy, minutes = (hold.busy, hold.minutes) if hold else (0.35, 20)
             for slot in filter(None, found["Config"]["Labels"].get(GPU_SLOTS, "").split(",")):
                 memory = int((1 + 3.6 * busy) * GIB)
-                devices[slot] = DeviceState(utilisation=busy, memory_used_bytes=memory)
+                work = ProcessState(pid=found["State"]["Pid"], memory_bytes=memory)
+                devices[slot] = DeviceState(
+                    utilisation=busy,
+                    memory_used_bytes=memory,
+                    processes=(work,) if busy > IDLE_BELOW else (),
+                )
                 history[slot] = (busy, minutes)
         self.history.write_text(json.dumps(history))
         write_state(self.hub.state / SIMULATION_STATE, SimulatedState(devices=devices))
@@ -230,7 +263,7 @@ class Scene:
     def remember(self) -> None:
         """Slots that were given back lately, from which follows how long a wait is likely to be."""
         now = datetime.now(UTC)
-        before = (
+        before = [
             UsageInterval(
                 f"before-{hours}",
                 f"slot-{hours}",
@@ -238,11 +271,33 @@ class Scene:
                 1 / 7,
                 now - timedelta(hours=hours + 2),
                 now - timedelta(hours=hours),
+                group="kurs",
+                project="vorlesung",
             )
             for hours in range(8)
-        )
+        ]
+        seen = Amount(seen_microseconds=2 * 3600 * 10**6)
         with self._platform.ledger.transaction() as transaction:
-            transaction.put_usage(list(before))
+            transaction.put_usage(before)
+            bookings = [Booking(holder_of(each), each.started_at, seen) for each in before]
+            transaction.book_usage(Grain.HOUR, bookings)
+
+    def book(self) -> None:
+        """What was used in the last weeks, with a gap in it."""
+        fill(self._platform.ledger, datetime.now(UTC), BOOKED_DAYS, people=BOOKED)
+
+    def looked(self) -> None:
+        """The lifecycle service has looked just now, and cleared away what is over."""
+        with self._platform.ledger.transaction() as transaction:
+            transaction.remove_reservations([each.id for each in transaction.reservations()])
+            transaction.put_pass_mark(PassMark("boot", datetime.now(UTC), 5.0))
+
+    def trouble(self) -> None:
+        """A card is lost, and something works on another that nobody is known to own."""
+        lost = DeviceState(fault="gpu_is_lost")
+        strange = ProcessState(pid=NOBODYS, memory_bytes=3 * GIB)
+        devices = {"5": lost, "4": DeviceState(utilisation=0.4, processes=(strange,))}
+        write_state(self.hub.state / SIMULATION_STATE, SimulatedState(devices=devices))
 
     def unused(self, person: Person, server: str, minutes: int) -> None:
         """A server that nobody has used for so long."""

@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[3]
 LAB = "/services/ds01/"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8 jürgen@pc"
 PAGES = ("gpus", "queue", "events", "policy")
+PERIODS = ("week", "month", "year", "all")
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -95,13 +96,14 @@ def test_before_anybody_came(lab: House, chromium: Browser, camera: Camera) -> N
     new = Visitor(chromium, hub.user(NEW))
     camera.take(new.at_hub("home"), "home-empty")
     camera.take(new.at_lab(), "lab-me-empty")
-    for name in PAGES[:3]:
+    for name in (*PAGES[:3], "history"):
         camera.take(new.at_lab(name), f"lab-{name}-empty")
     camera.take(new.at_lab("people"), "lab-refused")
     camera.take(new.at_lab("nowhere"), "lab-missing")
     boss = Visitor(chromium, hub.user("admin"))
     camera.take(boss.at_lab(), "lab-me-administrator")
-    camera.take(boss.at_lab("people"), "lab-people-empty")
+    for name in ("people", "history", "health"):
+        camera.take(boss.at_lab(name), f"lab-{name}-empty-administrator")
     camera.take(boss.at_lab("events?action=nothing.like.it"), "lab-events-none-found")
 
 
@@ -114,6 +116,7 @@ def busy(lab: House, scene: Scene) -> Iterator[House]:
     scene.stop(STOPPED)
     scene.store()
     scene.remember()
+    scene.book()
     for server in ("", THESIS, "statistik"):
         me.start(server, gpu="none" if server else "mig", image="starter", project="robotik")
     scene.unused(me, THESIS, 100)
@@ -157,6 +160,32 @@ def test_what_all_see(busy: House, chromium: Browser, camera: Camera) -> None:
     page.locator("details summary").first.click()
     camera.take(page, "lab-events-open")
     camera.take(boss.at_lab(f"policy?user={quote('niemand')}"), "lab-policy-unknown")
+
+
+def test_the_past(busy: House, chromium: Browser, camera: Camera) -> None:
+    student = Visitor(chromium, busy.hub.user(ME))
+    boss = Visitor(chromium, busy.hub.user("admin"))
+    for period in PERIODS:
+        path = f"history?period={period}"
+        camera.take(student.at_lab(path), f"lab-history-{period}-student")
+        kept = period == "month"
+        name = "history" if kept else f"lab-history-{period}"
+        page = boss.at_lab(path)
+        camera.take(page, name, keep=kept, longest=2400)
+    for summary in page.locator(".ds01-chart-table summary").all():
+        summary.click()
+    camera.take(page, "lab-history-figures")
+
+
+def test_health(busy: House, scene: Scene, chromium: Browser, camera: Camera) -> None:
+    scene.looked()
+    boss = Visitor(chromium, busy.hub.user("admin"))
+    camera.take(boss.at_lab("health"), "health", keep=True, longest=2400)
+    scene.trouble()
+    page = boss.at_lab("health")
+    expect(page.get_by_text("nobody knows whose")).to_be_visible()
+    camera.take(page, "lab-health-trouble")
+    scene.load()
 
 
 def test_an_edited_policy(busy: House, chromium: Browser, camera: Camera) -> None:

@@ -50,6 +50,20 @@ def test_an_axis_has_round_marks(highest: float, marks: Sequence[float]) -> None
     assert ticks(highest) == pytest.approx(marks)
 
 
+@given(st.floats(0.002, 1e9))
+def test_no_two_marks_say_the_same(highest: float) -> None:
+    said = [figure(mark) for mark in ticks(highest)]
+    assert len(set(said)) == len(said)
+
+
+@pytest.mark.parametrize("count", [22, 30, 31, 90])
+def test_the_last_label_is_inside(count: int) -> None:
+    texts = tree(timeline([1.0] * count)).findall("svg/text")
+    for each in texts:
+        anchor, x = each.attrib["text-anchor"], float(each.attrib["x"])
+        assert x + (60 if anchor == "start" else 0) <= WIDTH
+
+
 @given(st.floats(0, 1e9))
 def test_an_axis_reaches_what_is_shown_with_few_marks(highest: float) -> None:
     marks = ticks(highest)
@@ -59,7 +73,10 @@ def test_an_axis_reaches_what_is_shown_with_few_marks(highest: float) -> None:
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(0, "0"), (0.041, "0.04"), (3.25, "3.2"), (12, "12"), (412.7, "413"), (1250, "1,250")],
+    [
+        *[(0, "0"), (0.00002, "0"), (0.0042, "0.0042"), (0.025, "0.025"), (0.3, "0.3")],
+        *[(3.25, "3.2"), (12, "12"), (412.7, "413"), (1250, "1,250")],
+    ],
 )
 def test_figures_are_as_exact_as_somebody_looks(value: float, words: str) -> None:
     assert figure(value) == words

@@ -96,6 +96,20 @@ def test_efficiency_is_of_the_time_that_was_measured() -> None:
     assert rated == "For 50% of the energy nobody said what it emits."
 
 
+def test_what_is_known_of_almost_all_energy_needs_no_note() -> None:
+    row = Row("", Amount(energy_millijoules=1000, metered_microseconds=1, rated_millijoules=996))
+    assert list(notes(row, "the supplier")) == []
+
+
+def test_what_the_next_look_will_see_is_no_gap_yet() -> None:
+    row = Row("alice", Amount(held_microseconds=10 * HOUR, seen_microseconds=8 * HOUR))
+    assert list(notes(row, None, 2.0)) == []
+    (gap,) = notes(row, None, 0.5)
+    assert gap.startswith("For 1.5 of 10.0 GPU-hours nobody looked")
+    almost = Row("alice", Amount(held_microseconds=HOUR, seen_microseconds=HOUR - HOUR // 25))
+    assert list(notes(almost, None)) == []
+
+
 def test_where_nobody_says_what_electricity_emits_an_administrator_is_named_the_file() -> None:
     row = Row("", Amount(energy_millijoules=1, metered_microseconds=1))
     assert "carbon.yaml" in next(iter(notes(row, None)))

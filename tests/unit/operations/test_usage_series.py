@@ -72,6 +72,22 @@ def test_since_the_service_stopped_nothing_is_known(clock: FakeClock, ledger: Fa
     assert [each.is_known for each in found.parts][-2:] == [False, False]
 
 
+def test_the_time_since_the_last_look_is_no_gap_until_the_next_look_is_late(
+    clock: FakeClock,
+) -> None:
+    ledger, asked, minute = FakeLedger(), Question(By.USER, Period.ALL), timedelta(minutes=1)
+    with ledger.transaction() as transaction:
+        slots = [UsageInterval("c", f"GPU-{n}", "alice", 1.0, clock.now()) for n in range(9)]
+        transaction.put_usage(slots)
+        transaction.put_pass_mark(PassMark("boot", clock.now(), 5.0))
+    clock.advance(4 * minute)
+    assert reports(clock, ledger).report(asked).notes == ()
+    assert "looked" not in " ".join(reports(clock, ledger).series(asked).notes)
+    clock.advance(2 * minute)
+    (gap,) = reports(clock, ledger).report(asked).notes
+    assert gap.startswith("For 0.9 of 0.9 GPU-hours nobody looked")
+
+
 def test_empty_books_say_so(clock: FakeClock) -> None:
     found = reports(clock, FakeLedger()).series(Question(By.USER, Period.ALL))
     assert found.kept_from is None

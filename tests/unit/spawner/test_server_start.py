@@ -194,8 +194,9 @@ async def test_who_waits_hears_their_place_and_is_served_by_itself(lab: Lab) -> 
     lab.run("bob")
     start = Start(lab)
     task = start.go()
-    await until(lab.tickets)
-    assert start.told[-1].startswith("Waiting for a GPU: place 1 of 1.")
+    await until(
+        lambda: start.told and start.told[-1].startswith("Waiting for a GPU: place 1 of 1.")
+    )
     lab.engine.remove("jupyter._.bob")
     lab.wait(60)
     await task
@@ -208,7 +209,7 @@ async def test_who_waits_hears_how_long_it_is_likely_to_take(lab: Lab) -> None:
     lab.held_lately(timedelta(hours=2))
     start = Start(lab)
     task = start.go()
-    await until(lab.tickets)
+    await until(lambda: start.steps.told and "wait" in start.steps.told[-1])
     waits = start.steps.told[-1]
     assert (waits["wait"], waits["wait_seconds"]) == ("about 2 hours", 7200)
     task.cancel()

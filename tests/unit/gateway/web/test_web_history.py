@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 
 import pytest
 
@@ -99,6 +100,8 @@ async def test_health_tells_managers_and_more_to_administrators(used: WebLab) ->
     assert "slots can be read" in text_of(section(shown, "slots"))
     assert "written down just now" in text_of(section(shown, "books"))
     assert "engine" not in text_of(section(shown, "parts"))
-    assert "engine works" in text_of(
-        section((await used.browser("boss").get("health")).html, "parts")
-    )
+    html = (await used.browser("boss").get("health")).html
+    assert "engine works" in text_of(section(html, "parts"))
+    levels = re.findall(r'class="ds01-level-(\w+)"', html)
+    assert "warn" in levels
+    assert levels == sorted(levels, key=["fail", "warn", "ok"].index)
