@@ -28,7 +28,7 @@ from ds01_spawner.domain.occupancy import Snapshot, occupancy
 from ds01_spawner.domain.quota import Asker
 from ds01_spawner.domain.request import GpuRequest, LaunchRequest
 from ds01_spawner.domain.strategies import least_allocated
-from ds01_spawner.operations.admission import Grant
+from ds01_spawner.operations.allocation.admission import Grant
 from ds01_spawner.policy.gpu_config import SimulatedCard, Simulation
 from stubs.tiny_image import TINY_IMAGE, make_tiny_image
 

@@ -30,7 +30,7 @@ from ds01_spawner.adapters.simulated_state import DeviceState, SimulatedState, w
 from ds01_spawner.adapters.system_clock import SystemClock
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import Unavailable
-from ds01_spawner.operations.attribution import Attribution, Picture
+from ds01_spawner.operations.attribution.scan import Attribution, Picture
 from ds01_spawner.policy.gpu_config import SimulatedCard, Simulation
 
 PROCESSES = 500

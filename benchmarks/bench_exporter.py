@@ -42,7 +42,7 @@ from ds01_spawner.domain.storage import StorageUse
 from ds01_spawner.exporter.collector import Exporter
 from ds01_spawner.exporter.facts import ServiceFacts
 from ds01_spawner.exporter.reading import Parts, Reading
-from ds01_spawner.operations.attribution import Attribution
+from ds01_spawner.operations.attribution.scan import Attribution
 from ds01_spawner.policy.gpu_config import SimulatedCard, Simulation
 from ds01_spawner.ports import EngineInfo
 

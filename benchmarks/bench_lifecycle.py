@@ -27,7 +27,7 @@ from lifecycle_crowd import INTERFACES, crowd, idle_servers, installation, peopl
 from ds01_spawner.adapters.hub_api import HubApi
 from ds01_spawner.composition import Platform
 from ds01_spawner.culler.service import Pace
-from ds01_spawner.operations.enforce import Terms
+from ds01_spawner.operations.lifecycle.enforce import Terms
 from ds01_spawner.ports import HubClient
 from stubs.tiny_image import make_tiny_image
 

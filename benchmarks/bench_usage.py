@@ -29,8 +29,8 @@ from ds01_spawner.domain.usage import (
     UsageMark,
 )
 from ds01_spawner.domain.usage_report import By, Period
-from ds01_spawner.operations.usage import Books, put_old_together
-from ds01_spawner.operations.usage_report import Question, Reports
+from ds01_spawner.operations.usage.books import Books, put_old_together
+from ds01_spawner.operations.usage.report import Question, Reports
 from fakes.clock import FakeClock
 from fakes.event_log import FakeEventLog
 from fakes.facts import container

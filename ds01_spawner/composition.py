@@ -72,58 +72,58 @@ from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.names import cgroup_top, user_slug
 from ds01_spawner.domain.repair import GRACE
 from ds01_spawner.domain.strategies import STRATEGIES
-from ds01_spawner.operations.admission import Admission, Rules
-from ds01_spawner.operations.aggregate import Aggregates
-from ds01_spawner.operations.attribution import Attribution
-from ds01_spawner.operations.audit import Audit
-from ds01_spawner.operations.bare_metal import BareMetal
-from ds01_spawner.operations.binds import Binds
-from ds01_spawner.operations.board import Board
-from ds01_spawner.operations.bounded_log import BoundedLog
-from ds01_spawner.operations.build_catalogue import build_catalogue
-from ds01_spawner.operations.build_place import BuildPlaces
-from ds01_spawner.operations.checks import Checks
-from ds01_spawner.operations.disk_room import DiskRoom
-from ds01_spawner.operations.door_list import Machine
-from ds01_spawner.operations.doors import Doors
-from ds01_spawner.operations.echoes import Echoes
-from ds01_spawner.operations.enforce import Enforcer, Terms
-from ds01_spawner.operations.health import Health
-from ds01_spawner.operations.health_machine import Machine as MachineHealth
-from ds01_spawner.operations.health_machine import machine_checks
-from ds01_spawner.operations.health_parts import Parts as PartsHealth
-from ds01_spawner.operations.health_parts import part_checks
-from ds01_spawner.operations.health_services import Services, service_checks
-from ds01_spawner.operations.image_shelf import ImageShelf
-from ds01_spawner.operations.isolation import Isolation
-from ds01_spawner.operations.keep_alive import KeepAlives
-from ds01_spawner.operations.launch import Launcher
-from ds01_spawner.operations.leftovers import Leftovers
-from ds01_spawner.operations.lifecycle import Lifecycle
-from ds01_spawner.operations.notify import Outbox
-from ds01_spawner.operations.observe import Observer
-from ds01_spawner.operations.outlook import Outlook
-from ds01_spawner.operations.pass_record import PassRecord
-from ds01_spawner.operations.people import People
-from ds01_spawner.operations.people_list import Register
-from ds01_spawner.operations.people_removal import Departures
-from ds01_spawner.operations.readiness import Readiness
-from ds01_spawner.operations.readmission import Readmission
-from ds01_spawner.operations.reconcile import Reconciler
-from ds01_spawner.operations.removals import Removals
-from ds01_spawner.operations.servers import Servers
-from ds01_spawner.operations.ssh_access import SshAccess
-from ds01_spawner.operations.starts import Starts
-from ds01_spawner.operations.stillness import Stillness
-from ds01_spawner.operations.stops import Patience, Stops
-from ds01_spawner.operations.storage import Storage
-from ds01_spawner.operations.succession import Succession
-from ds01_spawner.operations.survey import Survey
-from ds01_spawner.operations.telling import Telling
-from ds01_spawner.operations.troubles import Troubles
-from ds01_spawner.operations.unmanaged import PastPlatform
-from ds01_spawner.operations.usage import Books
-from ds01_spawner.operations.usage_report import Reports
+from ds01_spawner.operations.allocation.admission import Admission, Rules
+from ds01_spawner.operations.allocation.aggregate import Aggregates
+from ds01_spawner.operations.allocation.disk_room import DiskRoom
+from ds01_spawner.operations.allocation.observe import Observer
+from ds01_spawner.operations.allocation.readmission import Readmission
+from ds01_spawner.operations.allocation.succession import Succession
+from ds01_spawner.operations.attribution.scan import Attribution
+from ds01_spawner.operations.attribution.unmanaged import PastPlatform
+from ds01_spawner.operations.audit.bounded_log import BoundedLog
+from ds01_spawner.operations.audit.lines import Audit
+from ds01_spawner.operations.audit.troubles import Troubles
+from ds01_spawner.operations.containers.binds import Binds
+from ds01_spawner.operations.containers.launch import Launcher
+from ds01_spawner.operations.containers.readiness import Readiness
+from ds01_spawner.operations.containers.servers import Servers
+from ds01_spawner.operations.containers.starts import Starts
+from ds01_spawner.operations.containers.stillness import Stillness
+from ds01_spawner.operations.doors.bare_metal import BareMetal
+from ds01_spawner.operations.doors.doors import Doors
+from ds01_spawner.operations.doors.isolation import Isolation
+from ds01_spawner.operations.doors.listed import Machine
+from ds01_spawner.operations.health.health import Health
+from ds01_spawner.operations.health.machine import Machine as MachineHealth
+from ds01_spawner.operations.health.machine import machine_checks
+from ds01_spawner.operations.health.parts import Parts as PartsHealth
+from ds01_spawner.operations.health.parts import part_checks
+from ds01_spawner.operations.health.services import Services, service_checks
+from ds01_spawner.operations.images.build_catalogue import build_catalogue
+from ds01_spawner.operations.images.build_place import BuildPlaces
+from ds01_spawner.operations.images.shelf import ImageShelf
+from ds01_spawner.operations.lifecycle.board import Board
+from ds01_spawner.operations.lifecycle.checks import Checks
+from ds01_spawner.operations.lifecycle.enforce import Enforcer, Terms
+from ds01_spawner.operations.lifecycle.keep_alive import KeepAlives
+from ds01_spawner.operations.lifecycle.outlook import Outlook
+from ds01_spawner.operations.lifecycle.pass_record import PassRecord
+from ds01_spawner.operations.lifecycle.plan import Lifecycle
+from ds01_spawner.operations.lifecycle.removals import Removals
+from ds01_spawner.operations.lifecycle.stops import Patience, Stops
+from ds01_spawner.operations.lifecycle.storage import Storage
+from ds01_spawner.operations.lifecycle.survey import Survey
+from ds01_spawner.operations.lifecycle.telling import Telling
+from ds01_spawner.operations.notices.echoes import Echoes
+from ds01_spawner.operations.notices.notify import Outbox
+from ds01_spawner.operations.people.people import People
+from ds01_spawner.operations.people.register import Register
+from ds01_spawner.operations.people.removal import Departures
+from ds01_spawner.operations.people.ssh_access import SshAccess
+from ds01_spawner.operations.repair.leftovers import Leftovers
+from ds01_spawner.operations.repair.reconcile import Reconciler
+from ds01_spawner.operations.usage.books import Books
+from ds01_spawner.operations.usage.report import Reports
 from ds01_spawner.policy.gpu_config import GpuConfig, parse_gpu_config
 from ds01_spawner.policy.image_references import is_image_id
 from ds01_spawner.policy.images import ImageCatalogue, parse_images

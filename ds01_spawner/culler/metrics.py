@@ -11,8 +11,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, write_to_textfile
 
 from ds01_spawner.domain.activity import Verdict
-from ds01_spawner.operations.enforce import PassReport
-from ds01_spawner.operations.lifecycle import Plan
+from ds01_spawner.operations.lifecycle.enforce import PassReport
+from ds01_spawner.operations.lifecycle.plan import Plan
 
 _BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 

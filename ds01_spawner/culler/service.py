@@ -15,8 +15,8 @@ from ds01_spawner.composition import Platform
 from ds01_spawner.culler.metrics import Metrics
 from ds01_spawner.domain.errors import DS01Error, Unavailable
 from ds01_spawner.domain.repair import GRACE
-from ds01_spawner.operations.enforce import Enforcer, PassReport, Terms
-from ds01_spawner.operations.reconcile import Reconciler
+from ds01_spawner.operations.lifecycle.enforce import Enforcer, PassReport, Terms
+from ds01_spawner.operations.repair.reconcile import Reconciler
 from ds01_spawner.ports import HubClient
 
 DELIVERY_SECONDS = 2.0

@@ -16,7 +16,7 @@ from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.event import Event
 from ds01_spawner.exporter.reading import Parts, Reading
 from ds01_spawner.exporter.services import ANSWER_SECONDS, ServiceWatch
-from ds01_spawner.operations.attribution import Attribution
+from ds01_spawner.operations.attribution.scan import Attribution
 from ds01_spawner.ports import ContainerList
 
 HOMES = Path("/home")

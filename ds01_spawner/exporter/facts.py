@@ -15,7 +15,7 @@ from ds01_spawner.domain.storage import StorageUse
 from ds01_spawner.domain.usage import UsageTotal
 from ds01_spawner.domain.work import RuleStop
 from ds01_spawner.exporter.event_counts import EventCounts
-from ds01_spawner.operations.attribution import Picture
+from ds01_spawner.operations.attribution.scan import Picture
 from ds01_spawner.policy.resolution import Policy
 
 

@@ -27,8 +27,8 @@ from ds01_spawner.exporter.facts import (
     WorkFacts,
 )
 from ds01_spawner.exporter.source import Readings, Round, Source
-from ds01_spawner.operations.attribution import Attribution, Picture
-from ds01_spawner.operations.enforce import LEASE
+from ds01_spawner.operations.attribution.scan import Attribution, Picture
+from ds01_spawner.operations.lifecycle.enforce import LEASE
 from ds01_spawner.policy.resolution import Policy
 from ds01_spawner.ports import Clock, ContainerList, EventReader, GpuProbe, LedgerReader
 from ds01_spawner.ports.usage import UsageProbe

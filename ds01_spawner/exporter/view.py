@@ -18,7 +18,7 @@ from ds01_spawner.domain.occupancy import (
     occupancy,
 )
 from ds01_spawner.exporter.facts import Facts
-from ds01_spawner.operations.work_time import holds
+from ds01_spawner.operations.allocation.work_time import holds
 
 NONE = "none"
 """The group of people whom the policy names nowhere; the interface of what came through none."""

@@ -1,4 +1,4 @@
-"""What the platform does, step by step, on ports alone: admission, queue, launch, reconcile.
+"""What the platform does, step by step, on ports alone: each room is one part of its work.
 
 Imports `ports`, `policy` and `domain`; never an adapter.
 """

@@ -17,7 +17,7 @@ from ds01_spawner.domain.offer import Offer, SizeOffer
 from ds01_spawner.domain.quota import TOLERANCE
 from ds01_spawner.domain.timeouts import Bound, timeouts_of
 from ds01_spawner.domain.wording import about, span
-from ds01_spawner.operations.offers import offer_to
+from ds01_spawner.operations.allocation.offers import offer_to
 from ds01_spawner.spawner.image_cards import Shelf, image_cards
 
 NO_GPU = "none"

@@ -4,8 +4,8 @@ from ds01_spawner.domain.labels import Interface, format_timestamp
 from ds01_spawner.domain.names import DEFAULT_SERVER
 from ds01_spawner.domain.notice_text import Moment
 from ds01_spawner.domain.work import RuleStop
-from ds01_spawner.operations.outlook import ContainerOutlook, Forecast
-from ds01_spawner.operations.outlook_text import (
+from ds01_spawner.operations.lifecycle.outlook import ContainerOutlook, Forecast
+from ds01_spawner.operations.lifecycle.outlook_text import (
     container_facts,
     end_rule,
     name_of_stop,

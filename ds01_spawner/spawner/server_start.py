@@ -16,8 +16,8 @@ from ds01_spawner.domain.expected_wait import coarse
 from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.domain.units import format_duration
 from ds01_spawner.domain.wording import about
-from ds01_spawner.operations.admission import Grant, Queued
-from ds01_spawner.operations.launch import Progress, Step
+from ds01_spawner.operations.allocation.admission import Grant, Queued
+from ds01_spawner.operations.containers.launch import Progress, Step
 from ds01_spawner.spawner.boot_gate import BootGate
 from ds01_spawner.spawner.progress import Place, ProgressLog, Stage
 from ds01_spawner.spawner.readiness import answers

@@ -15,8 +15,8 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.cgroup import AggregateUsage
 from ds01_spawner.domain.container import Container, ContainerSpec, ContainerState
 from ds01_spawner.domain.limits import AggregateLimits, Limits
-from ds01_spawner.operations.aggregate import Aggregates
-from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.allocation.aggregate import Aggregates
+from ds01_spawner.operations.audit.lines import Audit
 from ds01_spawner.ports import Cgroups
 from fakes.clock import FakeClock
 from fakes.event_log import FakeEventLog

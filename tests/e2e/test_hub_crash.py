@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ds01_spawner.operations.admission import RESERVATION_LIFETIME
+from ds01_spawner.operations.allocation.admission import RESERVATION_LIFETIME
 from e2e.hub import Hub, Person, docker, eventually
 from integration.engine_proxy import Mode
 

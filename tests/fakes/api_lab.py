@@ -30,16 +30,16 @@ from ds01_spawner.gateway.api.serving import served_by
 from ds01_spawner.gateway.rates import Rate
 from ds01_spawner.gateway.wire.call import Answer, EngineLink
 from ds01_spawner.gateway.wire.threads import Threads
-from ds01_spawner.operations.admission import Grant, Queued
-from ds01_spawner.operations.attribution import Attribution
-from ds01_spawner.operations.binds import Binds
-from ds01_spawner.operations.disk_room import DiskRoom
-from ds01_spawner.operations.health import Health
-from ds01_spawner.operations.health_parts import Parts, part_checks
-from ds01_spawner.operations.health_services import Services, service_checks
-from ds01_spawner.operations.ssh_access import SshAccess
-from ds01_spawner.operations.stillness import Stillness
-from ds01_spawner.operations.usage_report import Reports
+from ds01_spawner.operations.allocation.admission import Grant, Queued
+from ds01_spawner.operations.allocation.disk_room import DiskRoom
+from ds01_spawner.operations.attribution.scan import Attribution
+from ds01_spawner.operations.containers.binds import Binds
+from ds01_spawner.operations.containers.stillness import Stillness
+from ds01_spawner.operations.health.health import Health
+from ds01_spawner.operations.health.parts import Parts, part_checks
+from ds01_spawner.operations.health.services import Services, service_checks
+from ds01_spawner.operations.people.ssh_access import SshAccess
+from ds01_spawner.operations.usage.report import Reports
 from ds01_spawner.policy.gpu_config import GpuConfig
 from ds01_spawner.policy.images import parse_images
 from ds01_spawner.ports import HubClient

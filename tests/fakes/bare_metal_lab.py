@@ -10,8 +10,8 @@ import pytest
 from ds01_spawner.domain.bare_metal import NodeHolder
 from ds01_spawner.domain.notice import Notice
 from ds01_spawner.domain.person import UnixAccount
-from ds01_spawner.operations.audit import Audit
-from ds01_spawner.operations.bare_metal import BareMetal
+from ds01_spawner.operations.audit.lines import Audit
+from ds01_spawner.operations.doors.bare_metal import BareMetal
 from ds01_spawner.ports import Ledger
 from ds01_spawner.ports.bare_metal import GpuNodes
 from fakes.accounts import FakeAccounts

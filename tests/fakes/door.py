@@ -14,9 +14,9 @@ from ds01_spawner.domain.limits import Limits
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.wire.call import EngineLink
 from ds01_spawner.gateway.wire.threads import Threads
-from ds01_spawner.operations.audit import Audit
-from ds01_spawner.operations.disk_room import DiskRoom
-from ds01_spawner.operations.stillness import Stillness
+from ds01_spawner.operations.allocation.disk_room import DiskRoom
+from ds01_spawner.operations.audit.lines import Audit
+from ds01_spawner.operations.containers.stillness import Stillness
 from fakes.clock import FakeClock
 from fakes.engine_link import FakeEngineLink
 from fakes.event_log import FakeEventLog

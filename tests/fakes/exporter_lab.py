@@ -29,8 +29,8 @@ from ds01_spawner.exporter.collector import Exporter
 from ds01_spawner.exporter.event_counts import DECISIONS, PHASES, WAITS
 from ds01_spawner.exporter.facts import ServiceFacts
 from ds01_spawner.exporter.reading import Parts, Reading
-from ds01_spawner.operations.attribution import Attribution
-from ds01_spawner.operations.enforce import LEASE
+from ds01_spawner.operations.attribution.scan import Attribution
+from ds01_spawner.operations.lifecycle.enforce import LEASE
 from ds01_spawner.policy.resolution import Policy
 from ds01_spawner.ports import ContainerList
 from ds01_spawner.ports.usage import ContainerUsage

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from ds01_spawner.domain.door import Finding
 from ds01_spawner.domain.health import Checked, FileFacts, Verdict
-from ds01_spawner.operations.health import Health
-from ds01_spawner.operations.health_machine import Machine, machine_checks
-from ds01_spawner.operations.health_parts import Parts, part_checks
-from ds01_spawner.operations.health_services import Services, service_checks
+from ds01_spawner.operations.health.health import Health
+from ds01_spawner.operations.health.machine import Machine, machine_checks
+from ds01_spawner.operations.health.parts import Parts, part_checks
+from ds01_spawner.operations.health.services import Services, service_checks
 from ds01_spawner.policy.images import parse_images
 from fakes.accounts import FakeAccounts
 from fakes.cgroups import FakeCgroups

@@ -14,20 +14,20 @@ from ds01_spawner.domain.names import container_name
 from ds01_spawner.domain.occupancy import SlotState
 from ds01_spawner.domain.request import GpuRequest, LaunchRequest
 from ds01_spawner.domain.strategies import STRATEGIES
-from ds01_spawner.operations.admission import Admission, Grant, Queued, Rules
-from ds01_spawner.operations.aggregate import Aggregates
-from ds01_spawner.operations.audit import Audit
-from ds01_spawner.operations.binds import Binds
-from ds01_spawner.operations.keep_alive import KeepAlives
-from ds01_spawner.operations.launch import Launcher, Progress, Step
-from ds01_spawner.operations.observe import Observer
-from ds01_spawner.operations.outlook import Outlook
-from ds01_spawner.operations.readiness import Readiness
-from ds01_spawner.operations.readmission import Readmission
-from ds01_spawner.operations.servers import Servers
-from ds01_spawner.operations.starts import Starts
-from ds01_spawner.operations.succession import Succession
-from ds01_spawner.operations.survey import Survey
+from ds01_spawner.operations.allocation.admission import Admission, Grant, Queued, Rules
+from ds01_spawner.operations.allocation.aggregate import Aggregates
+from ds01_spawner.operations.allocation.observe import Observer
+from ds01_spawner.operations.allocation.readmission import Readmission
+from ds01_spawner.operations.allocation.succession import Succession
+from ds01_spawner.operations.audit.lines import Audit
+from ds01_spawner.operations.containers.binds import Binds
+from ds01_spawner.operations.containers.launch import Launcher, Progress, Step
+from ds01_spawner.operations.containers.readiness import Readiness
+from ds01_spawner.operations.containers.servers import Servers
+from ds01_spawner.operations.containers.starts import Starts
+from ds01_spawner.operations.lifecycle.keep_alive import KeepAlives
+from ds01_spawner.operations.lifecycle.outlook import Outlook
+from ds01_spawner.operations.lifecycle.survey import Survey
 from ds01_spawner.ports import Ledger
 from fakes.accounts import FakeAccounts
 from fakes.cgroups import FakeCgroups

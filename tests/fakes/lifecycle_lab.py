@@ -14,21 +14,21 @@ from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.names import container_name
 from ds01_spawner.domain.notice import Notice, NoticeKind
 from ds01_spawner.domain.work import RuleStop, SentWarning, Track
-from ds01_spawner.operations.aggregate import Aggregates
-from ds01_spawner.operations.board import Board
-from ds01_spawner.operations.checks import Checks
-from ds01_spawner.operations.echoes import Echoes
-from ds01_spawner.operations.enforce import Enforcer, PassReport, Terms
-from ds01_spawner.operations.leftovers import Leftovers
-from ds01_spawner.operations.lifecycle import Lifecycle
-from ds01_spawner.operations.notify import Outbox
-from ds01_spawner.operations.pass_record import PassRecord
-from ds01_spawner.operations.reconcile import Reconciler
-from ds01_spawner.operations.removals import Removals
-from ds01_spawner.operations.stops import Patience, Stops
-from ds01_spawner.operations.telling import Telling
-from ds01_spawner.operations.troubles import Troubles
-from ds01_spawner.operations.usage import Books
+from ds01_spawner.operations.allocation.aggregate import Aggregates
+from ds01_spawner.operations.audit.troubles import Troubles
+from ds01_spawner.operations.lifecycle.board import Board
+from ds01_spawner.operations.lifecycle.checks import Checks
+from ds01_spawner.operations.lifecycle.enforce import Enforcer, PassReport, Terms
+from ds01_spawner.operations.lifecycle.pass_record import PassRecord
+from ds01_spawner.operations.lifecycle.plan import Lifecycle
+from ds01_spawner.operations.lifecycle.removals import Removals
+from ds01_spawner.operations.lifecycle.stops import Patience, Stops
+from ds01_spawner.operations.lifecycle.telling import Telling
+from ds01_spawner.operations.notices.echoes import Echoes
+from ds01_spawner.operations.notices.notify import Outbox
+from ds01_spawner.operations.repair.leftovers import Leftovers
+from ds01_spawner.operations.repair.reconcile import Reconciler
+from ds01_spawner.operations.usage.books import Books
 from fakes.activity import FakeActivityProbe, FakeContainerProcesses
 from fakes.channels import FakeChannels
 from fakes.hub import FakeHub

@@ -5,9 +5,9 @@ from pathlib import Path
 from ds01_spawner.adapters.address_files import AddressFiles
 from ds01_spawner.adapters.membership_files import MembershipFiles
 from ds01_spawner.adapters.policy_files import POLICY_FILE, read_policy
-from ds01_spawner.operations.people import People, Plan
-from ds01_spawner.operations.people_list import Register
-from ds01_spawner.operations.people_removal import Departure, Departures
+from ds01_spawner.operations.people.people import People, Plan
+from ds01_spawner.operations.people.register import Register
+from ds01_spawner.operations.people.removal import Departure, Departures
 from ds01_spawner.policy.resolution import Policy
 from ds01_spawner.ports.people import HubPeople
 from fakes.hub import FakeHub

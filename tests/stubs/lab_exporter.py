@@ -21,7 +21,7 @@ from ds01_spawner.exporter import reading
 from ds01_spawner.exporter.collector import Exporter
 from ds01_spawner.exporter.entry import open_to_all
 from ds01_spawner.exporter.service import Service
-from ds01_spawner.operations.enforce import PassReport
+from ds01_spawner.operations.lifecycle.enforce import PassReport
 from fakes.exporter_lab import ExporterLab, lively_lab
 
 HOUR = 3600 * 10**6

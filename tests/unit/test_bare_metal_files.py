@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ds01_spawner.operations.door_nodes import PATTERNS
+from ds01_spawner.operations.doors.nodes import PATTERNS
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = ROOT / "config/modprobe/ds01-nvidia.conf"

@@ -15,7 +15,7 @@ from ds01_spawner.domain.bare_metal import BareMetalGrant, NodeHolder
 from ds01_spawner.domain.labels import format_timestamp
 from ds01_spawner.domain.units import parse_duration
 from ds01_spawner.domain.wording import clean, length
-from ds01_spawner.operations.bare_metal_rules import Overview, Standing
+from ds01_spawner.operations.doors.bare_metal_rules import Overview, Standing
 
 ABOUT = "Access to the GPUs' device files is"
 

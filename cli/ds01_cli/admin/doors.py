@@ -13,7 +13,7 @@ from ds01_cli.frame import guide
 from ds01_cli.frame.caller import caller
 from ds01_spawner.domain.door import Finding
 from ds01_spawner.domain.errors import Forbidden
-from ds01_spawner.operations.doors import Doors
+from ds01_spawner.operations.doors.doors import Doors
 
 _INDENT = "           "
 

@@ -10,8 +10,8 @@ from ds01_spawner.domain.notice_text import Moment
 from ds01_spawner.domain.timeouts import Bound
 from ds01_spawner.domain.wording import clean, length, span
 from ds01_spawner.domain.work import Rule
-from ds01_spawner.operations.lifecycle import Plan
-from ds01_spawner.operations.provenance import provenance
+from ds01_spawner.operations.allocation.provenance import provenance
+from ds01_spawner.operations.lifecycle.plan import Plan
 
 _LABEL = 15
 _LONG = 300

@@ -12,8 +12,13 @@ from ds01_cli.frame.caller import caller
 from ds01_spawner.domain.notice_text import Moment
 from ds01_spawner.domain.wording import clean
 from ds01_spawner.domain.work import Rule, RuleStop
-from ds01_spawner.operations.outlook import ContainerOutlook, Forecast
-from ds01_spawner.operations.outlook_text import end_rule, name_of_stop, sentences, stop_rule
+from ds01_spawner.operations.lifecycle.outlook import ContainerOutlook, Forecast
+from ds01_spawner.operations.lifecycle.outlook_text import (
+    end_rule,
+    name_of_stop,
+    sentences,
+    stop_rule,
+)
 
 _LONGEST = 300
 _INDENT = 4

@@ -21,9 +21,9 @@ from ds01_spawner.domain.lifecycle import Decision
 from ds01_spawner.domain.notice_text import Moment
 from ds01_spawner.domain.wording import length, span
 from ds01_spawner.domain.work import LONGEST_GAP
-from ds01_spawner.operations.dry_look import DryLook, LastPass, dry_look
-from ds01_spawner.operations.outlook import Forecast
-from ds01_spawner.operations.outlook_text import container_facts
+from ds01_spawner.operations.lifecycle.dry_look import DryLook, LastPass, dry_look
+from ds01_spawner.operations.lifecycle.outlook import Forecast
+from ds01_spawner.operations.lifecycle.outlook_text import container_facts
 
 LOOK_SECONDS = 3.0
 """Between two looks: rates need both."""

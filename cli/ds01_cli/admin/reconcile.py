@@ -9,7 +9,7 @@ import typer
 from ds01_cli.admin.administrator import open_to_administrator
 from ds01_cli.frame import guide
 from ds01_spawner.composition import open_hub
-from ds01_spawner.operations.reconcile import Report
+from ds01_spawner.operations.repair.reconcile import Report
 
 LOOK_SECONDS = 5.0
 """Between the two looks that must find what may be at work, or on its way back."""

@@ -8,7 +8,7 @@ from ds01_cli.admin.administrator import open_to_root
 from ds01_cli.frame import guide, printing
 from ds01_cli.frame.caller import caller
 from ds01_spawner.domain.people import Newcomer
-from ds01_spawner.operations.people import Plan
+from ds01_spawner.operations.people.people import Plan
 
 ABOUT = "People's accounts are"
 

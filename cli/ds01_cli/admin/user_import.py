@@ -13,8 +13,8 @@ from ds01_cli.frame import guide, printing
 from ds01_cli.frame.caller import caller
 from ds01_cli.frame.printing import counted
 from ds01_spawner.domain.errors import DS01Error, NotFound, Unavailable
-from ds01_spawner.operations.people import People, Plan
-from ds01_spawner.operations.people_roster import FaultyList, Row, fault_of, read_roster
+from ds01_spawner.operations.people.people import People, Plan
+from ds01_spawner.operations.people.roster import FaultyList, Row, fault_of, read_roster
 
 _MOST_BYTES = 16 * 1024**2
 

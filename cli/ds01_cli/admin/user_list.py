@@ -9,7 +9,7 @@ from ds01_cli.frame import guide, printing
 from ds01_spawner.domain.errors import NotFound
 from ds01_spawner.domain.people import AccountEntry
 from ds01_spawner.domain.wording import size
-from ds01_spawner.operations.people_list import KnownPerson
+from ds01_spawner.operations.people.register import KnownPerson
 
 _HEADS = ("NAME", "FULL NAME", "ACCOUNT", "GROUP", "FROM", "CONTAINERS", "STORAGE")
 

@@ -14,7 +14,7 @@ from ds01_spawner.composition import Platform, open_hub, open_hub_people
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.people import Thing, ThingKind
 from ds01_spawner.domain.wording import size
-from ds01_spawner.operations.people_removal import Departure
+from ds01_spawner.operations.people.removal import Departure
 from ds01_spawner.policy.resolution import MemberSource
 
 

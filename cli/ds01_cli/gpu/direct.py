@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from ds01_spawner.composition import open_platform
-from ds01_spawner.operations.attribution import picture_json, workloads_json
-from ds01_spawner.operations.gpu_queue import gpu_queue_json, read_gpu_queue
-from ds01_spawner.operations.gpu_status import gpu_status_json, read_gpu_status
+from ds01_spawner.operations.allocation.gpu_queue import gpu_queue_json, read_gpu_queue
+from ds01_spawner.operations.allocation.gpu_status import gpu_status_json, read_gpu_status
+from ds01_spawner.operations.attribution.scan import picture_json, workloads_json
 
 
 def status() -> tuple[dict[str, object], datetime]:

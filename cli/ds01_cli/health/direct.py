@@ -3,7 +3,7 @@
 from ds01_cli.admin.administrator import only_administrators, open_to_caller
 from ds01_spawner.composition import open_hub
 from ds01_spawner.domain.errors import Unavailable
-from ds01_spawner.operations.health import health_json
+from ds01_spawner.operations.health.health import health_json
 
 
 def health() -> dict[str, object]:

@@ -11,9 +11,9 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.errors import Forbidden, Unavailable
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
-from ds01_spawner.operations.health import Health, health_json
-from ds01_spawner.operations.reconcile import Report
-from ds01_spawner.operations.situation import Situation
+from ds01_spawner.operations.allocation.situation import Situation
+from ds01_spawner.operations.health.health import Health, health_json
+from ds01_spawner.operations.repair.reconcile import Report
 
 LOOK_SECONDS = 5.0
 """Between the two looks that must find what may be at work, or on its way back."""

@@ -17,8 +17,8 @@ from ds01_spawner.gateway.docker.create.asks import Asks, Looked, Made
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import EngineLink, Query
 from ds01_spawner.gateway.wire.threads import Threads
-from ds01_spawner.operations.audit import in_request
-from ds01_spawner.operations.observe import AT_ONCE
+from ds01_spawner.operations.allocation.observe import AT_ONCE
+from ds01_spawner.operations.audit.lines import in_request
 from ds01_spawner.ports import HubClient, HubSpawning
 
 T = TypeVar("T")

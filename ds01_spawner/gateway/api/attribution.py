@@ -10,7 +10,7 @@ from ds01_spawner.domain.quota import own_name
 from ds01_spawner.domain.workload import Workload
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.requester import Requester
-from ds01_spawner.operations.attribution import Picture
+from ds01_spawner.operations.attribution.scan import Picture
 
 
 class AttributionRows:

@@ -24,9 +24,9 @@ from ds01_spawner.gateway.api.own_containers import (
     runs_of,
 )
 from ds01_spawner.gateway.api.requester import subject_of
-from ds01_spawner.operations.observe import AT_ONCE
-from ds01_spawner.operations.outlook import ContainerOutlook, Forecast
-from ds01_spawner.operations.outlook_text import (
+from ds01_spawner.operations.allocation.observe import AT_ONCE
+from ds01_spawner.operations.lifecycle.outlook import ContainerOutlook, Forecast
+from ds01_spawner.operations.lifecycle.outlook_text import (
     container_facts,
     name_of_stop,
     sentences,

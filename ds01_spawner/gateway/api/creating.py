@@ -33,8 +33,8 @@ from ds01_spawner.gateway.docker.create.asks import Asks, Made
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.rates import Rate, Rates
-from ds01_spawner.operations.admission import Grant, Queued
-from ds01_spawner.operations.audit import in_request
+from ds01_spawner.operations.allocation.admission import Grant, Queued
+from ds01_spawner.operations.audit.lines import in_request
 
 REFUSALS = Rate(burst=60, per_second=1)
 """How many refusals of one person are in the log; the others are told to them alone."""

@@ -22,7 +22,7 @@ from ds01_spawner.gateway.docker.containers.lookup import Owned
 from ds01_spawner.gateway.docker.options.exec import exec_payload
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.engine_answers import checked
-from ds01_spawner.operations.audit import in_request
+from ds01_spawner.operations.audit.lines import in_request
 
 _END_SECONDS = 10.0
 _LOOK_SECONDS = 0.02

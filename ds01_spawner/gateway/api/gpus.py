@@ -9,7 +9,7 @@ from ds01_spawner.domain.gpu import UNKNOWN_PROFILE
 from ds01_spawner.domain.quota import own_name
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.requester import Requester
-from ds01_spawner.operations.gpu_status import GpuStatus, SlotStatus, read_gpu_status
+from ds01_spawner.operations.allocation.gpu_status import GpuStatus, SlotStatus, read_gpu_status
 
 
 class Gpus:

@@ -11,7 +11,7 @@ from ds01_spawner.gateway.api import containers, queue
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.history import notice_view, notices_of
 from ds01_spawner.gateway.api.policies import explanation_of, groups_of
-from ds01_spawner.operations.situation import Situation
+from ds01_spawner.operations.allocation.situation import Situation
 
 NOTICES_OF = timedelta(days=7)
 MOST_NOTICES = 20

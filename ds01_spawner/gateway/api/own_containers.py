@@ -6,7 +6,7 @@ from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import NotFound
 from ds01_spawner.domain.names import shown
 from ds01_spawner.gateway.docker.containers.lookup import owner
-from ds01_spawner.operations.outlook import ContainerOutlook
+from ds01_spawner.operations.lifecycle.outlook import ContainerOutlook
 
 
 def container_named(platform: Platform, user: str, wanted: str) -> ContainerOutlook:

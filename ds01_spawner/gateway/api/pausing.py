@@ -14,7 +14,7 @@ from ds01_spawner.gateway.api.containers import INTERFACE, view
 from ds01_spawner.gateway.api.own_containers import again_of, container_named, proven
 from ds01_spawner.gateway.api.requester import subject_of
 from ds01_spawner.gateway.wire.engine_answers import checked
-from ds01_spawner.operations.outlook import ContainerOutlook
+from ds01_spawner.operations.lifecycle.outlook import ContainerOutlook
 
 _SECONDS = 60.0
 

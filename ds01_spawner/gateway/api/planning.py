@@ -23,7 +23,7 @@ from ds01_spawner.gateway.api.wanted_image import FoundImage, WantedImage
 from ds01_spawner.gateway.docker.create.asks import Asks
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.options.gpu import GpuAsked, candidates
-from ds01_spawner.operations.foresight import Foreseen, foresee
+from ds01_spawner.operations.allocation.foresight import Foreseen, foresee
 
 _ANY_NAME = "run"
 

@@ -19,9 +19,9 @@ from ds01_spawner.domain.quota import own_name
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask, Stream, StreamEvent
 from ds01_spawner.gateway.api.hub_servers import HubServers
 from ds01_spawner.gateway.api.requester import Requester, subject_of
-from ds01_spawner.operations.gpu_queue import queue_entries
-from ds01_spawner.operations.observe import AT_ONCE
-from ds01_spawner.operations.situation import Situation
+from ds01_spawner.operations.allocation.gpu_queue import queue_entries
+from ds01_spawner.operations.allocation.observe import AT_ONCE
+from ds01_spawner.operations.allocation.situation import Situation
 
 LOOK_SECONDS = 2.0
 """Between two looks at the queue, however many follow it."""

@@ -24,9 +24,9 @@ from ds01_spawner.gateway.api import queue
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask, Stream, StreamEvent
 from ds01_spawner.gateway.api.create_words import in_own_words
 from ds01_spawner.gateway.api.server_starts import ServerStarts, gpu_in, text_in
-from ds01_spawner.operations.observe import AT_ONCE
-from ds01_spawner.operations.offers import offer_to
-from ds01_spawner.operations.outlook import ContainerOutlook
+from ds01_spawner.operations.allocation.observe import AT_ONCE
+from ds01_spawner.operations.allocation.offers import offer_to
+from ds01_spawner.operations.lifecycle.outlook import ContainerOutlook
 from ds01_spawner.ports import HubSpawning, HubStep, ServerAtHub, ServerState
 
 SHARED_SECONDS = 5.0

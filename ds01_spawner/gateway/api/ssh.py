@@ -22,7 +22,7 @@ from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.docker.containers.enterable import check_enterable
 from ds01_spawner.gateway.docker.containers.lookup import Owned, labels_of
 from ds01_spawner.gateway.identity import Caller
-from ds01_spawner.operations.audit import in_request
+from ds01_spawner.operations.audit.lines import in_request
 
 T = TypeVar("T")
 

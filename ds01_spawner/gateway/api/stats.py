@@ -18,7 +18,7 @@ from ds01_spawner.domain.names import shown
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask, Stream, StreamEvent
 from ds01_spawner.gateway.api.requester import subject_of
 from ds01_spawner.gateway.api.usage_figures import Reading, figures
-from ds01_spawner.operations.outlook import ContainerOutlook
+from ds01_spawner.operations.lifecycle.outlook import ContainerOutlook
 from ds01_spawner.ports.usage import ContainerUsage
 
 LOOK_SECONDS = 2.0

@@ -21,7 +21,7 @@ from ds01_spawner.gateway.api.ssh import SshDoor, ended_at_once
 from ds01_spawner.gateway.docker.containers.execs import check_few
 from ds01_spawner.gateway.docker.options.exec import exec_user
 from ds01_spawner.gateway.identity import Caller
-from ds01_spawner.operations.audit import in_request
+from ds01_spawner.operations.audit.lines import in_request
 
 _NO_PROGRAM = b"OCI runtime exec failed"
 """What the engine says in the program's place when there is no such program."""

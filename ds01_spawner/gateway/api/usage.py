@@ -10,7 +10,7 @@ from ds01_spawner.domain.usage_report import By, Period, Row
 from ds01_spawner.domain.usage_series import Part, Step
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.requester import subject_of
-from ds01_spawner.operations.usage_report import Question
+from ds01_spawner.operations.usage.report import Question
 
 _HOUR = timedelta(hours=1)
 _EXACT = 6

@@ -12,7 +12,7 @@ from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.endpoints import ENDPOINTS
 from ds01_spawner.gateway.rates import Rate, Rates
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
-from ds01_spawner.operations.audit import in_request
+from ds01_spawner.operations.audit.lines import in_request
 from ds01_spawner.policy.image_references import without_namespace
 
 _LOG = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from ds01_spawner.gateway.api.handler import Served
 from ds01_spawner.gateway.api.reading import body_of, part_of, query_of
 from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.api.routes import ROUTES, Route
-from ds01_spawner.operations.observe import AT_ONCE
+from ds01_spawner.operations.allocation.observe import AT_ONCE
 
 W = TypeVar("W", bound=Wire)
 

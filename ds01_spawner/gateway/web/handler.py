@@ -19,7 +19,7 @@ from ds01_spawner.gateway.web.forms import form_of
 from ds01_spawner.gateway.web.page import Action, Beginning, Page, Visit
 from ds01_spawner.gateway.web.rendering import error_html, page_html
 from ds01_spawner.gateway.web.site import Site
-from ds01_spawner.operations.observe import AT_ONCE
+from ds01_spawner.operations.allocation.observe import AT_ONCE
 
 
 def content_policy(hub_host: str = "") -> str:

@@ -15,7 +15,7 @@ from ds01_spawner.gateway.web.handler import WebHandler, check_role
 from ds01_spawner.gateway.web.page import Page
 from ds01_spawner.gateway.web.rendering import section_html
 from ds01_spawner.gateway.web.site import Site
-from ds01_spawner.operations.observe import AT_ONCE
+from ds01_spawner.operations.allocation.observe import AT_ONCE
 
 EVERY_SECONDS = 3.0
 LASTS_SECONDS = 60.0

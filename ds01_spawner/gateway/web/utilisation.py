@@ -10,7 +10,7 @@ from itertools import pairwise, takewhile
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.errors import DS01Error
 from ds01_spawner.gateway.wire.threads import Threads
-from ds01_spawner.operations.gpu_status import read_gpu_status
+from ds01_spawner.operations.allocation.gpu_status import read_gpu_status
 
 EVERY = timedelta(seconds=15)
 KEPT = timedelta(hours=2)

@@ -27,8 +27,8 @@ from ds01_spawner.domain.storage import WALK, StorageUse
 from ds01_spawner.domain.usage import Amount, Booking, Grain, holder_of
 from ds01_spawner.domain.work import PassMark, Rule, RuleStop, Track
 from ds01_spawner.gateway.web.utilisation import IDLE_BELOW
-from ds01_spawner.operations.admission import Grant
-from ds01_spawner.operations.launch import Progress
+from ds01_spawner.operations.allocation.admission import Grant
+from ds01_spawner.operations.containers.launch import Progress
 from e2e.hub import Hub, Person, docker
 from e2e.lab_config import STARTER
 from fakes.usage_books import fill

@@ -3,7 +3,7 @@
 import subprocess
 import threading
 
-from ds01_spawner.operations.gpu_status import read_gpu_status
+from ds01_spawner.operations.allocation.gpu_status import read_gpu_status
 from integration.cli.typing_people import SECONDS, Typist
 from integration.gateway.gateway_process import Gateway
 

@@ -18,7 +18,7 @@ from ds01_spawner.adapters.simulated_state import DeviceState, SimulatedState, w
 from ds01_spawner.adapters.system_clock import SystemClock
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.attribution import WorkloadClass
-from ds01_spawner.operations.attribution import Attribution, Picture
+from ds01_spawner.operations.attribution.scan import Attribution, Picture
 from ds01_spawner.policy.gpu_config import SimulatedCard, Simulation
 
 _PREFIX = f"ds01attr-{os.getpid()}"

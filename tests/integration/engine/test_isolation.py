@@ -22,8 +22,8 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import ContainerSpec
 from ds01_spawner.domain.fence import HostPort
 from ds01_spawner.domain.names import bridge_name, bridge_tag
-from ds01_spawner.operations.audit import Audit
-from ds01_spawner.operations.isolation import Isolation
+from ds01_spawner.operations.audit.lines import Audit
+from ds01_spawner.operations.doors.isolation import Isolation
 from ds01_spawner.policy.isolation import parse_isolation
 from fakes.clock import FakeClock
 from fakes.event_log import FakeEventLog

@@ -23,8 +23,8 @@ from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.names import container_name, network_name
 from ds01_spawner.domain.request import GpuRequest, LaunchRequest
-from ds01_spawner.operations.admission import Grant
-from ds01_spawner.operations.launch import Progress
+from ds01_spawner.operations.allocation.admission import Grant
+from ds01_spawner.operations.containers.launch import Progress
 from ds01_spawner.ports import Engine
 from fakes.clock import FakeClock
 from fakes.lab import POLICY, Lab

@@ -15,7 +15,7 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.labels import ContainerLabels, Interface
 from ds01_spawner.domain.limits import AggregateLimits
 from ds01_spawner.domain.names import container_name
-from ds01_spawner.operations.subjects import Memory
+from ds01_spawner.operations.lifecycle.subjects import Memory
 
 _POLICY = """
 default_group: student

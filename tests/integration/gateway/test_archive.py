@@ -31,7 +31,7 @@ from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import EngineLink
 from ds01_spawner.gateway.wire.errors import ClientGone
 from ds01_spawner.gateway.wire.threads import Threads
-from ds01_spawner.operations.binds import Binds
+from ds01_spawner.operations.containers.binds import Binds
 from fakes.calls import FakeReply, a_call
 from fakes.door import FakePlatform
 from integration.gateway.image_lab import eventually

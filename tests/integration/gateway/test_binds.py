@@ -22,7 +22,7 @@ from ds01_spawner.domain.container import Container, Mount
 from ds01_spawner.domain.errors import DS01Error, Forbidden, InvalidRequest, Unavailable
 from ds01_spawner.domain.labels import BINDS
 from ds01_spawner.domain.person import UnixAccount
-from ds01_spawner.operations.binds import Binds, StagedBinds
+from ds01_spawner.operations.containers.binds import Binds, StagedBinds
 from ds01_spawner.ports import PathKind
 from integration.unix_people import ALICE, BOB, as_person, own_folder, run_folder, unix_person
 

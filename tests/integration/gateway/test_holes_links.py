@@ -10,7 +10,7 @@ import pytest
 
 from ds01_spawner.domain.container import ContainerSpec, Mount
 from ds01_spawner.domain.errors import Forbidden
-from ds01_spawner.operations.mount_places import check_places, places_of
+from ds01_spawner.operations.containers.mount_places import check_places, places_of
 from integration.gateway.gateway_process import Gateway, engine_docker
 from integration.gateway.people import Person
 from integration.unix_people import own_folder

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ds01_spawner.operations.disk_room import LEAST_FREE_BYTES, DiskRoom
+from ds01_spawner.operations.allocation.disk_room import LEAST_FREE_BYTES, DiskRoom
 from integration.gateway.image_lab import ImageLab, Person, engine_docker, image_lab
 
 BASE = "ds01test/busybox:latest"

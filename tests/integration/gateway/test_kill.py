@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ds01_spawner.operations.admission import RESERVATION_LIFETIME
+from ds01_spawner.operations.allocation.admission import RESERVATION_LIFETIME
 from integration.gateway.gateway_process import Gateway, engine_docker, eventually, running_gateway
 from integration.gateway.people import Person
 from integration.unix_people import ALICE, own_folder, unix_person

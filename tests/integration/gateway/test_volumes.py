@@ -17,7 +17,7 @@ from ds01_spawner.gateway.docker.volumes.volumes import Volumes
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import EngineLink
 from ds01_spawner.gateway.wire.threads import Threads
-from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.audit.lines import Audit
 from fakes.calls import FakeReply, a_call, person
 from fakes.clock import FakeClock
 from fakes.event_log import FakeEventLog

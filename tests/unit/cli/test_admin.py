@@ -15,7 +15,7 @@ from ds01_spawner.domain.container import Container, ContainerState
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.leftover import Kind, Leftover
 from ds01_spawner.domain.repair import Repair
-from ds01_spawner.operations.reconcile import Report
+from ds01_spawner.operations.repair.reconcile import Report
 from fakes.clock import EPOCH
 from fakes.lifecycle_lab import LifecycleLab
 from fakes.program import invoke, said

@@ -7,10 +7,10 @@ import pytest
 from ds01_cli.admin import doors
 from ds01_cli.main import run
 from ds01_spawner.domain.door import GroupMembers
-from ds01_spawner.operations.audit import Audit
-from ds01_spawner.operations.door_list import Machine
-from ds01_spawner.operations.doors import Doors
-from ds01_spawner.operations.isolation import Isolation
+from ds01_spawner.operations.audit.lines import Audit
+from ds01_spawner.operations.doors.doors import Doors
+from ds01_spawner.operations.doors.isolation import Isolation
+from ds01_spawner.operations.doors.listed import Machine
 from ds01_spawner.policy.isolation import IsolationConfig
 from fakes.clock import FakeClock
 from fakes.event_log import FakeEventLog

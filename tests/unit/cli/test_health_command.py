@@ -10,7 +10,7 @@ from ds01_cli.health import direct
 from ds01_cli.main import run
 from ds01_spawner.composition import Directories
 from ds01_spawner.domain.health import Level, Verdict
-from ds01_spawner.operations.health import Check, Health
+from ds01_spawner.operations.health.health import Check, Health
 
 WELL = Verdict(Level.OK, "Docker 20.10.24.")
 LOW = Verdict(Level.WARN, "The disk of homes (/home) has 5 GB left.", "df -h /home")

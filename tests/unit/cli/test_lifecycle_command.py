@@ -20,11 +20,11 @@ from ds01_spawner.domain.container import ContainerState
 from ds01_spawner.domain.errors import NotFound
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.notice_text import Moment
-from ds01_spawner.operations.checks import Checks
-from ds01_spawner.operations.dry_look import LastPass, dry_look
-from ds01_spawner.operations.echoes import Echoes
-from ds01_spawner.operations.lifecycle import Lifecycle
-from ds01_spawner.operations.outlook import Forecast
+from ds01_spawner.operations.lifecycle.checks import Checks
+from ds01_spawner.operations.lifecycle.dry_look import LastPass, dry_look
+from ds01_spawner.operations.lifecycle.outlook import Forecast
+from ds01_spawner.operations.lifecycle.plan import Lifecycle
+from ds01_spawner.operations.notices.echoes import Echoes
 from ds01_spawner.ports import HubClient
 from fakes.facts import container, foreign_container
 from fakes.lifecycle_lab import POLICY, LifecycleLab

@@ -10,7 +10,7 @@ from ds01_cli.admin.report import month_of
 from ds01_cli.frame import printing
 from ds01_cli.main import run
 from ds01_spawner.client import models as m
-from ds01_spawner.operations.usage_report import Reports
+from ds01_spawner.operations.usage.report import Reports
 from fakes.api_app import NOW, FakeApi, usage_row
 from fakes.api_house import House
 from fakes.calls import ROOT

@@ -15,10 +15,10 @@ from ds01_spawner.culler.service import Pace, Service
 from ds01_spawner.domain.container import Container, ContainerState
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.repair import GRACE, Repair
-from ds01_spawner.operations.enforce import PassReport, Terms
-from ds01_spawner.operations.lifecycle import Plan
-from ds01_spawner.operations.reconcile import Report
-from ds01_spawner.operations.storage import StorageReport
+from ds01_spawner.operations.lifecycle.enforce import PassReport, Terms
+from ds01_spawner.operations.lifecycle.plan import Plan
+from ds01_spawner.operations.lifecycle.storage import StorageReport
+from ds01_spawner.operations.repair.reconcile import Report
 from fakes.clock import EPOCH
 from fakes.lifecycle_lab import LifecycleLab
 

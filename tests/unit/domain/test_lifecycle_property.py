@@ -32,8 +32,8 @@ from ds01_spawner.domain.work import (
     advanced,
     passed,
 )
-from ds01_spawner.operations.pass_record import moved
-from ds01_spawner.operations.subjects import Memory
+from ds01_spawner.operations.lifecycle.pass_record import moved
+from ds01_spawner.operations.lifecycle.subjects import Memory
 from fakes.clock import FakeClock
 from fakes.facts import container
 

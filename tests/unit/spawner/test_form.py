@@ -6,7 +6,7 @@ import pytest
 
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.errors import Unavailable
-from ds01_spawner.operations.image_shelf import ImageShelf
+from ds01_spawner.operations.images.shelf import ImageShelf
 from ds01_spawner.policy.images import ImageCatalogue, parse_images
 from ds01_spawner.ports import LocalImage
 from ds01_spawner.spawner.form import Form

@@ -54,7 +54,7 @@ from ds01_spawner.gateway.docker.reading.image_names import shown_image
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Answer, Call, Handler, Reply
 from ds01_spawner.gateway.wire.engine_answers import checked
-from ds01_spawner.operations.build_place import BuildPlace
+from ds01_spawner.operations.images.build_place import BuildPlace
 from ds01_spawner.policy.image_references import without_namespace
 from ds01_spawner.recipes.dockerfile import HOST_FOLDER
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.gateway.docker.build.bases import BuildJob
 from ds01_spawner.gateway.docker.door import Door
-from ds01_spawner.operations.build_place import KEEP_EVERY, BuildPlace
+from ds01_spawner.operations.images.build_place import KEEP_EVERY, BuildPlace
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from ds01_spawner.gateway.docker.containers.views import in_own_words
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Answer, Call, Query, Reply
-from ds01_spawner.operations.admission import Admission
+from ds01_spawner.operations.allocation.admission import Admission
 
 _NOT_MODIFIED = 304
 _SECONDS = 60.0

@@ -7,7 +7,7 @@ from ds01_spawner.adapters.docker_engine.group_file import check_group_file
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.gateway.docker.options.exec import runs_as
-from ds01_spawner.operations.readiness import check_image_user
+from ds01_spawner.operations.containers.readiness import check_image_user
 
 
 def check_enterable(

@@ -20,7 +20,7 @@ from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.reading.parameters import number
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Handler, Query, Reply
-from ds01_spawner.operations.readiness import check_image_user
+from ds01_spawner.operations.containers.readiness import check_image_user
 
 _DEFAULT_GRACE = 10
 _MARGIN = 60.0

@@ -14,7 +14,7 @@ from ds01_spawner.domain.request import GpuKind, GpuRequest, LaunchRequest
 from ds01_spawner.domain.units import format_duration
 from ds01_spawner.domain.wording import length
 from ds01_spawner.gateway.wire.threads import Threads
-from ds01_spawner.operations.admission import Admission, Grant, Queued
+from ds01_spawner.operations.allocation.admission import Admission, Grant, Queued
 
 POLL_SECONDS = 1.0
 NOTICED_WAIT = timedelta(seconds=5)

@@ -9,7 +9,7 @@ from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.gateway.docker.create.spec import Found
 from ds01_spawner.gateway.docker.options.container import AskedContainer
-from ds01_spawner.operations.admission import Grant, Queued
+from ds01_spawner.operations.allocation.admission import Grant, Queued
 
 
 class NameTaken(Conflict):

@@ -39,8 +39,8 @@ from ds01_spawner.gateway.docker.reading.names import engine_name
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Handler, Query, Reply
 from ds01_spawner.gateway.wire.engine_answers import message_of
-from ds01_spawner.operations.admission import Grant, Queued
-from ds01_spawner.operations.binds import StagedBinds
+from ds01_spawner.operations.allocation.admission import Grant, Queued
+from ds01_spawner.operations.containers.binds import StagedBinds
 
 MOST_BYTES = 4 * 1024 * 1024
 MOST_CONTAINERS = 200

@@ -10,7 +10,7 @@ from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.gateway.docker.dispatch import Dispatch
 from ds01_spawner.gateway.endpoints import ENDPOINTS
 from ds01_spawner.gateway.wire.call import Answer, Call, Handler, Passage, Reply
-from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.audit.lines import Audit
 from fakes.calls import ALICE, ROOT, FakeReply, a_call
 from fakes.clock import FakeClock
 from fakes.door import a_door

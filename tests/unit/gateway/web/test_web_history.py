@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from ds01_spawner.operations.usage_report import Reports
+from ds01_spawner.operations.usage.report import Reports
 from fakes.usage_books import fill
 from fakes.web_lab import WebLab, section, text_of
 

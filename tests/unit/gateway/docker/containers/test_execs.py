@@ -12,7 +12,7 @@ from ds01_spawner.gateway.docker.containers.execs import Execs, program
 from ds01_spawner.gateway.docker.containers.lookup import Owned
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Answer
-from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.audit.lines import Audit
 from fakes.calls import ALICE, BOB, FakeReply, a_call
 from fakes.clock import FakeClock
 from fakes.door import FakeAdmission, a_door

@@ -9,7 +9,7 @@ from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.request import GpuRequest, LaunchRequest
 from ds01_spawner.gateway.docker.create.admission import Granting, refused_now, told_of_wait
 from ds01_spawner.gateway.wire.threads import Threads
-from ds01_spawner.operations.admission import Grant
+from ds01_spawner.operations.allocation.admission import Grant
 from fakes.lab import Lab
 from fakes.probe import FakeProbe, card, machine
 

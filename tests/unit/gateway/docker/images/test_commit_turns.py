@@ -13,7 +13,7 @@ from ds01_spawner.gateway.docker.images.new_images import NewImages
 from ds01_spawner.gateway.docker.images.size_limit import SizeLimit
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Answer
-from ds01_spawner.operations.disk_room import DiskRoom
+from ds01_spawner.operations.allocation.disk_room import DiskRoom
 from fakes.calls import ALICE, BOB, FakeReply, a_call
 from fakes.door import FakeDoor
 from fakes.engine_json import INSTANCE, own

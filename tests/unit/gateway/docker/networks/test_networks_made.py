@@ -12,7 +12,7 @@ from ds01_spawner.gateway.docker.networks.lookup import OwnNetworks
 from ds01_spawner.gateway.docker.networks.networks import Networks
 from ds01_spawner.gateway.wire.call import Answer, EngineLink, Query
 from ds01_spawner.gateway.wire.threads import Threads
-from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.audit.lines import Audit
 from fakes.calls import FakeReply, a_call
 from fakes.clock import FakeClock
 from fakes.event_log import FakeEventLog

@@ -11,7 +11,7 @@ from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.volumes.volumes import Volumes
 from ds01_spawner.gateway.wire.call import Answer, EngineLink
 from ds01_spawner.gateway.wire.threads import Threads
-from ds01_spawner.operations.audit import Audit
+from ds01_spawner.operations.audit.lines import Audit
 from fakes.calls import ALICE, FakeReply, a_call
 from fakes.clock import FakeClock
 from fakes.engine_link import FakeEngineLink

@@ -1,0 +1,137 @@
+"""Every GPU slot with who has it and what it does, for people and for programs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ds01_spawner.domain.gpu import UNKNOWN_PROFILE, SlotActivity
+from ds01_spawner.domain.labels import format_timestamp
+from ds01_spawner.domain.occupancy import Occupancy, SlotState, SlotUse, Snapshot
+from ds01_spawner.operations.allocation.admission import Admission
+from ds01_spawner.operations.allocation.observe import AT_ONCE
+from ds01_spawner.policy.gpu_config import GpuConfig
+
+
+@dataclass(frozen=True, slots=True)
+class SlotStatus:
+    """One slot now.
+
+    Attributes:
+        use: The slot, its state and its holder.
+        is_batch: On a card that interactive work is not given.
+        activity: Load, memory and processes, or `None` when they could not be read.
+    """
+
+    use: SlotUse
+    is_batch: bool = False
+    activity: SlotActivity | None = None
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when somebody has it; of work without a container only the look at it is known."""
+        return self.use.since if self.use.container is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuStatus:
+    """All slots at one moment.
+
+    Attributes:
+        taken_at: The moment.
+        source: `nvml` or `simulated`.
+        slots: One entry a slot, in the order people read them.
+        problems: Sentences about what is not as it should be.
+    """
+
+    taken_at: datetime
+    source: str
+    slots: tuple[SlotStatus, ...]
+    problems: tuple[str, ...]
+
+
+def read_gpu_status(
+    admission: Admission, config: GpuConfig, max_age: timedelta = AT_ONCE
+) -> GpuStatus:
+    """The status now, from the facts that the next decision would be made on.
+
+    Raises:
+        Unavailable: Engine, driver, ledger or policy cannot be read.
+    """
+    situation = admission.current(max_age)
+    inventory = situation.snapshot.inventory
+    # Plans are for real cards.
+    plans = config.layout_problems(inventory) if inventory.source == "nvml" else ()
+    return gpu_status(situation.snapshot, situation.occupancy, plans)
+
+
+def gpu_status(snapshot: Snapshot, occupancy: Occupancy, problems: Iterable[str] = ()) -> GpuStatus:
+    """The status that these readings show.
+
+    Args:
+        snapshot: What engine and driver said.
+        occupancy: Who has what, computed from it.
+        problems: Sentences to add, such as layouts that differ from gpu-config.yaml.
+    """
+    return GpuStatus(
+        taken_at=snapshot.taken_at,
+        source=snapshot.inventory.source,
+        slots=tuple(
+            SlotStatus(
+                use=use,
+                is_batch=use.slot.gpu_uuid in occupancy.excluded_gpus,
+                activity=snapshot.activity.get(use.slot.uuid),
+            )
+            for use in occupancy.uses
+        ),
+        problems=(
+            *snapshot.inventory.problems,
+            *_unread_activity(snapshot, occupancy),
+            *occupancy.conflicts,
+            *problems,
+        ),
+    )
+
+
+def gpu_status_json(status: GpuStatus) -> dict[str, object]:
+    """The status as `ds01 gpu status --json` prints it; what is not known is `None`."""
+    return {
+        "source": status.source,
+        "slots": [_slot_json(each) for each in status.slots],
+        "problems": list(status.problems),
+    }
+
+
+def _slot_json(status: SlotStatus) -> dict[str, object]:
+    use, slot, activity = status.use, status.use.slot, status.activity or SlotActivity()
+    is_known = slot.profile != UNKNOWN_PROFILE
+    return {
+        "slot": slot.id,
+        "uuid": slot.uuid or None,
+        "profile": slot.profile if is_known else None,
+        "memory_bytes": slot.memory_bytes if is_known else None,
+        "equivalents": slot.equivalents if is_known else None,
+        "state": use.state.value,
+        "user": use.user,
+        "container": use.container,
+        "since": _timestamp(status.since),
+        "until": _timestamp(use.until),
+        "use": "batch" if status.is_batch else "interactive",
+        "utilisation": activity.utilisation,
+        "memory_used_bytes": activity.memory_used_bytes,
+        "processes": len(activity.pids) if status.activity is not None else None,
+    }
+
+
+def _timestamp(moment: datetime | None) -> str | None:
+    return None if moment is None else format_timestamp(moment)
+
+
+def _unread_activity(snapshot: Snapshot, occupancy: Occupancy) -> Iterable[str]:
+    readable = {slot.uuid for slot in snapshot.inventory.slots}
+    for use in occupancy.uses:
+        uuid = use.slot.uuid
+        if use.state is SlotState.UNAVAILABLE and uuid in readable - snapshot.activity.keys():
+            yield (
+                f"GPU slot {use.slot.id}: the driver does not say what runs on it, "
+                "so nobody is given it."
+            )

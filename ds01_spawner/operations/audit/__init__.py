@@ -1,0 +1,1 @@
+"""What is written into the audit log, and how nobody fills it."""

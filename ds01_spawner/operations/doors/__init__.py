@@ -1,0 +1,1 @@
+"""Ways past the platform: looked at, closed, watched, or granted for a time."""

@@ -1,0 +1,1 @@
+"""Everything that an administrator would look at."""

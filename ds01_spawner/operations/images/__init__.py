@@ -1,0 +1,1 @@
+"""Images that people build: what of, where, and which there are."""

@@ -1,0 +1,1 @@
+"""One pass of the lifecycle service, and what lies ahead of everybody's containers."""

@@ -1,0 +1,1 @@
+"""Notices on their way to people, and what their way leaves behind."""

@@ -1,0 +1,1 @@
+"""The books of GPU slots: kept in every pass, and asked."""
