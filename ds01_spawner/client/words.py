@@ -31,7 +31,7 @@ def gpu_words(container: "Container | Removed") -> str:
 
 
 def place_words(place: "Place") -> str:
-    """`Waiting for 1 MIG slot: you are number 2 of 3. All are in use.`."""
+    """`Waiting for a MIG slot: you are number 2 of 3. All are in use.`."""
     if place.place == 0:
         return f"Your turn: you get {place.gpu}."
     where = f"you are number {place.place} of {place.length}"

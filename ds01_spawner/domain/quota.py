@@ -145,7 +145,7 @@ def _check_slots_per_container(request: GpuRequest, asker: Asker) -> Refused | N
     if allowed is None or request.count <= allowed:
         return None
     return QuotaExceeded(
-        f"{request.count} GPU slots were asked for; one container may have {allowed}.",
+        f"{_were_asked_for(request)}; one container may have {allowed}.",
         f"Ask for {allowed} or fewer." if allowed else "Start without a GPU.",
         limit="max_gpu_slots_per_container",
         used=0,
@@ -165,7 +165,7 @@ def _check_existence(
     listed = ", ".join(f"{count} of {profile}" for profile, count in sorted(offered.items()))
     have = f"You may use: {listed}." if listed else "There is no GPU that you may use."
     return InvalidRequest(
-        f"{request} cannot be given: this server has {len(fitting) or 'no'} such "
+        f"{_begun(str(request))} cannot be given: this server has {len(fitting) or 'no'} such "
         f"slot{'' if len(fitting) == 1 else 's'} that you may use.",
         have,
     )
@@ -181,7 +181,7 @@ def _check_slots(
     if allowed is None or len(held) + request.count - again <= allowed:
         return None
     if not held:
-        message = f"{request.count} GPU slots were asked for; you may hold {allowed} at once."
+        message = f"{_were_asked_for(request)}; you may hold {allowed} at once."
         next_step = f"Ask for {allowed} or fewer." if allowed else "Start without a GPU."
     else:
         message = f"{len(held)} of {allowed} GPU slots in use{_listed(_holders(held))}."
@@ -246,6 +246,16 @@ def doing(containers: Iterable[str], user: str, occupancy: Occupancy) -> str:
 def own_name(container: str) -> str:
     """What a person calls the container that the engine calls `{name}._.{user}`."""
     return container.partition(SEPARATOR)[0]
+
+
+def _were_asked_for(request: GpuRequest) -> str:
+    one = request.count == 1
+    return f"{request.count} GPU slot{'' if one else 's'} {'was' if one else 'were'} asked for"
+
+
+def _begun(text: str) -> str:
+    """As a sentence begins."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _listed(names: Iterable[str]) -> str:

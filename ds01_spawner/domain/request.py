@@ -85,20 +85,29 @@ class GpuRequest:
                 return slot.memory_bytes >= self.min_memory_bytes
 
     def __str__(self) -> str:
+        if self.kind is GpuKind.NONE:
+            return "no GPU"
+        return f"a {self._called()}" if self.count == 1 else f"{self.count} {self._called('s')}"
+
+    @property
+    def shortage(self) -> str:
+        """`No slot of 2g.10gb is free`: so few are free that this cannot be given now."""
+        if self.count == 1:
+            return f"No {self._called()} is free"
+        return f"Fewer than {self.count} {self._called('s')} are free"
+
+    def _called(self, plural: str = "") -> str:
         match self.kind:
-            case GpuKind.NONE:
-                return "no GPU"
             case GpuKind.MIG:
-                size = "MIG slot"
+                return f"MIG slot{plural}"
             case GpuKind.FULL:
-                size = "whole GPU"
+                return f"whole GPU{plural}"
             case GpuKind.PROFILE:
-                size = f"{self.profile} slot"
-            case GpuKind.AT_LEAST if self.min_memory_bytes < _GB:
-                size = "GPU slot"
-            case GpuKind.AT_LEAST:
-                size = f"GPU slot with at least {self.min_memory_bytes // _GB} GB"
-        return f"{self.count} {size}" if self.count == 1 else f"{self.count} times a {size}"
+                return f"slot{plural} of {self.profile}"
+            case GpuKind.AT_LEAST if self.min_memory_bytes >= _GB:
+                return f"GPU slot{plural} with at least {self.min_memory_bytes // _GB} GB"
+            case _:
+                return f"GPU slot{plural}"
 
 
 @dataclass(frozen=True, slots=True)

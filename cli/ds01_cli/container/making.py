@@ -70,6 +70,6 @@ class _Progress:
 
 
 def place_words(place: "Place") -> str:
-    """`Waiting for 1 MIG slot: you are number 2 of 3. All are in use. …`."""
+    """`Waiting for a MIG slot: you are number 2 of 3. All are in use. …`."""
     give_up = " Ctrl-C gives your place up." if place.place and sys.stderr.isatty() else ""
     return f"{words.place_words(place)}{give_up}"

@@ -106,7 +106,7 @@ class Planning:
                 expected_seconds=coarse(foreseen.wait),
             )
             if wait_of(wanted) is None:
-                words = f"No {str(gpu).removeprefix('1 ')} is free now. {foreseen.reason}"
+                words = f"{gpu.shortage} now. {foreseen.reason}"
                 refused = in_own_words(NoCapacity(words, place=foreseen.place), ask)
         sentences = (
             f"Image: {foreseen.image}."

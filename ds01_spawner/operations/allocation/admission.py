@@ -385,7 +385,7 @@ class Admission:
         reason = standing.verdict.reason
         if not wait:
             raise NoCapacity(
-                f"No {_what(request)} is free now. {reason}",
+                f"{request.gpu.shortage} now. {reason}",
                 f"You would be number {standing.place} in the queue: start again and choose to "
                 "wait, or choose another size.",
                 place=standing.place,
@@ -446,10 +446,6 @@ def _is_for(entry: Reservation, container: Container) -> bool:
         return True
     made = labels.parse_timestamp(container.labels.get(labels.CREATED_AT, ""))
     return entry.container_name == container.name and entry.created_at == made
-
-
-def _what(request: LaunchRequest) -> str:
-    return str(request.gpu).removeprefix("1 ")
 
 
 def _check_still_wanted(transaction: LedgerTransaction, ticket: Ticket, now: datetime) -> None:

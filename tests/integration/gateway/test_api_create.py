@@ -199,7 +199,7 @@ def test_who_waits_is_told_their_place_and_leaves_it_by_going(bob: Person) -> No
 
     def wait(client: Client) -> str:
         def on_place(place: m.Place) -> None:
-            assert (place.place, place.gpu) == (1, "1 whole GPU")
+            assert (place.place, place.gpu) == (1, "a whole GPU")
             raise Enough
 
         try:

@@ -11,7 +11,7 @@ def place(
         place=number,
         length=length,
         reason=reason,
-        gpu="1 MIG slot",
+        gpu="a MIG slot",
         waited_seconds=0,
         expected_seconds=expected,
     )
@@ -20,11 +20,11 @@ def place(
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        (place(0), "Your turn: you get 1 MIG slot."),
-        (place(2), "Waiting for 1 MIG slot: you are number 2 of 3. All are in use."),
+        (place(0), "Your turn: you get a MIG slot."),
+        (place(2), "Waiting for a MIG slot: you are number 2 of 3. All are in use."),
         (
             place(1, 1, 7200, reason=""),
-            "Waiting for 1 MIG slot: you are the next. Expected wait: about 2 hours.",
+            "Waiting for a MIG slot: you are the next. Expected wait: about 2 hours.",
         ),
     ],
 )

@@ -6,7 +6,7 @@ from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import Conflict, NoCapacity, NotFound
 from fakes.api_app import FakeApi
 
-PLACE = m.Place(place=2, length=3, reason="All are in use.", gpu="1 MIG slot", waited_seconds=4.0)
+PLACE = m.Place(place=2, length=3, reason="All are in use.", gpu="a MIG slot", waited_seconds=4.0)
 
 
 def test_a_container_is_made_waited_for_stopped_and_removed() -> None:

@@ -201,7 +201,7 @@ REFUSALS = [
         1,
         Limits(max_gpu_slots=0),
         {},
-        "1 GPU slots were asked for; you may hold 0 at once. Start without a GPU.",
+        "1 GPU slot was asked for; you may hold 0 at once. Start without a GPU.",
         id="no slots at all",
     ),
     pytest.param(
@@ -226,7 +226,7 @@ REFUSALS = [
         1,
         Limits(allow_full_gpu=True),
         {},
-        "1 7g.40gb slot cannot be given: this server has no such slots that you may use. "
+        "A slot of 7g.40gb cannot be given: this server has no such slots that you may use. "
         "You may use: 7 of 1g.5gb, 2 of 2g.10gb, 1 of 3g.20gb, 2 of full.",
         id="unknown profile",
     ),
@@ -235,7 +235,7 @@ REFUSALS = [
         1,
         Limits(allow_full_gpu=False),
         {},
-        "1 GPU slot with at least 40 GB cannot be given: this server has no such slots that you "
+        "A GPU slot with at least 40 GB cannot be given: this server has no such slots that you "
         "may use. You may use: 7 of 1g.5gb, 2 of 2g.10gb, 1 of 3g.20gb.",
         id="more memory than allowed",
     ),
@@ -244,7 +244,7 @@ REFUSALS = [
         2,
         Limits(max_gpu_slots=4, max_gpu_slots_per_container=4, max_gpu_equivalents=None),
         {},
-        "2 times a 3g.20gb slot cannot be given: this server has 1 such slot that you may use. "
+        "2 slots of 3g.20gb cannot be given: this server has 1 such slot that you may use. "
         "You may use: 7 of 1g.5gb, 2 of 2g.10gb, 1 of 3g.20gb.",
         id="more than there are",
     ),

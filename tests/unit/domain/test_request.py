@@ -76,11 +76,25 @@ def test_a_request_accepts_the_slots_that_are_as_it_says(size: str, fitting: int
     ("size", "count", "words"),
     [
         ("none", 1, "no GPU"),
-        ("mig", 1, "1 MIG slot"),
-        ("full", 2, "2 times a whole GPU"),
-        ("2g.10gb", 1, "1 2g.10gb slot"),
-        ("20gb", 3, "3 times a GPU slot with at least 20 GB"),
+        ("mig", 1, "a MIG slot"),
+        ("full", 1, "a whole GPU"),
+        ("full", 2, "2 whole GPUs"),
+        ("2g.10gb", 1, "a slot of 2g.10gb"),
+        ("2g.10gb", 2, "2 slots of 2g.10gb"),
+        ("20gb", 3, "3 GPU slots with at least 20 GB"),
     ],
 )
 def test_a_request_in_words(size: str, count: int, words: str) -> None:
     assert str(GpuRequest.parse(size, count)) == words
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "words"),
+    [
+        ("mig", 1, "No MIG slot is free"),
+        ("2g.10gb", 1, "No slot of 2g.10gb is free"),
+        ("full", 2, "Fewer than 2 whole GPUs are free"),
+    ],
+)
+def test_why_a_request_cannot_be_given_now(size: str, count: int, words: str) -> None:
+    assert GpuRequest.parse(size, count).shortage == words

@@ -167,7 +167,7 @@ def test_a_server_is_started_and_its_place_followed(
     lab: FakeApi, model: LaunchServerModel, view: LaunchServer
 ) -> None:
     lab.places = [
-        m.Place(place=2, length=3, reason="All are in use.", gpu="1 MIG slot", waited_seconds=4)
+        m.Place(place=2, length=3, reason="All are in use.", gpu="a MIG slot", waited_seconds=4)
     ]
     seen: list[str] = []
     model.observe(lambda: seen.append(view.progress.text.value))
@@ -231,7 +231,7 @@ def test_a_server_that_was_there_before_is_proposed_as_it_was(
 def test_a_start_is_broken_off(lab: FakeApi, model: LaunchServerModel, view: LaunchServer) -> None:
     def started(asked: Asked) -> list[tuple[str, m.Wire] | DS01Error]:
         lab.servers[asked.body.name] = server(asked.body.name, state="starting")
-        place = m.Place(place=1, length=1, reason="", gpu="1 MIG slot", waited_seconds=0)
+        place = m.Place(place=1, length=1, reason="", gpu="a MIG slot", waited_seconds=0)
         return [("place", place), Unavailable("The start was broken off.")]
 
     lab.answers["startServer"] = started
@@ -274,7 +274,7 @@ def test_a_server_that_runs_is_opened_or_stopped_after_a_question(
 def test_a_start_that_waits_is_seen_by_another_wizard(
     lab: FakeApi, model: LaunchServerModel, view: LaunchServer
 ) -> None:
-    place = m.Place(place=2, length=2, reason="", gpu="1 MIG slot", waited_seconds=60)
+    place = m.Place(place=2, length=2, reason="", gpu="a MIG slot", waited_seconds=60)
     lab.servers[""] = server("", state="starting", place=place)
     model.load()
     assert "you are number 2 of 2" in view.servers.value

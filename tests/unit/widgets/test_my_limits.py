@@ -53,7 +53,7 @@ def test_what_is_used_has_a_share_only_where_there_is_a_limit(model: MyLimitsMod
     slots, storage, containers = model.usage
     assert (slots.title, slots.words, slots.share) == ("GPU slots", "2 of 2", 1.0)
     assert slots.set_by == "group student, resource-limits.yaml line 31"
-    assert (storage.words, storage.share) == ("not known of 100 GB", None)
+    assert (storage.words, storage.share) == ("100 GB allowed; in use: not known", None)
     assert (containers.words, containers.share) == ("1 (no limit)", None)
 
 

@@ -202,14 +202,14 @@ def test_what_the_policy_refuses_is_not_offered(api: FakeApi) -> None:
 
 
 def test_when_none_is_free_one_may_wait(api: FakeApi) -> None:
-    place = m.Place(place=1, length=1, reason="All are in use.", gpu="1 GPU slot", waited_seconds=0)
+    place = m.Place(place=1, length=1, reason="All are in use.", gpu="a GPU slot", waited_seconds=0)
     plans(api, lambda wanted: {"would_wait": place} if wanted.gpus else {})
     api.places = [place]
     model = OnboardingModel(api.client)
     model.load()
     offer = model.found.offers[0]
     assert offer.wanted.wait == WAIT
-    assert offer.words == "Waiting for 1 GPU slot: you are the next. All are in use."
+    assert offer.words == "Waiting for a GPU slot: you are the next. All are in use."
     told: list[str] = []
     model.observe(lambda: told.append(model.waiting))
     model.start_container(offer)
@@ -239,7 +239,7 @@ def test_a_place_is_given_up(api: FakeApi, model: OnboardingModel) -> None:
             "name": "first",
             "place": 1,
             "length": 1,
-            "gpu": "1 GPU slot",
+            "gpu": "a GPU slot",
             "priority": 1,
             "since": NOW,
             "reason": "All are in use.",

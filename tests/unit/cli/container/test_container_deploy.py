@@ -25,7 +25,7 @@ def place(number: int, length: int = 3) -> m.Place:
         place=number,
         length=length,
         reason="Every MIG slot is in use.",
-        gpu="1 MIG slot",
+        gpu="a MIG slot",
         waited_seconds=1.0,
     )
 
@@ -71,9 +71,9 @@ def test_piped_each_change_of_the_place_is_one_line(api: FakeApi) -> None:
     lines = invoke("container deploy", "thesis").stderr.splitlines()
     assert lines == [
         "Asking for the container …",
-        "Waiting for 1 MIG slot: you are number 2 of 3. Every MIG slot is in use.",
-        "Waiting for 1 MIG slot: you are the next. Every MIG slot is in use.",
-        "Your turn: you get 1 MIG slot.",
+        "Waiting for a MIG slot: you are number 2 of 3. Every MIG slot is in use.",
+        "Waiting for a MIG slot: you are the next. Every MIG slot is in use.",
+        "Your turn: you get a MIG slot.",
         "Making the container.",
     ]
 

@@ -110,7 +110,7 @@ def test_a_full_disk_leaves_nothing_half_made(
         assert ended.ran == ()
 
 
-PLACE = m.Place(place=1, length=2, reason="All are in use.", gpu="1 MIG slot", waited_seconds=1.0)
+PLACE = m.Place(place=1, length=2, reason="All are in use.", gpu="a MIG slot", waited_seconds=1.0)
 STEPS = ("waiting", "creating", "starting", "ready")
 
 

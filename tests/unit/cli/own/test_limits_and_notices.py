@@ -16,7 +16,7 @@ GB = 1024**3
         (Usage(limit="max_gpu_slots", used=1, allowed=2), "1 of 2"),
         (Usage(limit="max_gpu_equivalents", used=0.4286, allowed=1), "0.43 of 1"),
         (Usage(limit="storage", used=12 * GB, allowed=100 * GB), "12 GB of 100 GB"),
-        (Usage(limit="storage", used=None, allowed=100 * GB), "not known of 100 GB"),
+        (Usage(limit="storage", used=None, allowed=100 * GB), "100 GB allowed; in use: not known"),
         (Usage(limit="aggregate.pids", used=12, allowed=None), "12 (no limit)"),
     ],
 )

@@ -97,7 +97,7 @@ TICKET = m.Ticket(
     name="thesis",
     place=2,
     length=3,
-    gpu="1 MIG slot",
+    gpu="a MIG slot",
     priority=50,
     since=NOW - HOUR,
     reason="All 10 MIG slots are in use.",
@@ -140,7 +140,7 @@ def one(*all_: Reason) -> Reason:
 def test_who_waits_hears_place_rule_and_what_to_do() -> None:
     reason = one(*found(tickets=(TICKET,)))
     assert reason.kind is Kind.WAITING
-    assert "thesis waits for 1 MIG slot since 11:00: place 2 of 3." in reason.what
+    assert "thesis waits for a MIG slot since 11:00: place 2 of 3." in reason.what
     assert "All 10 MIG slots are in use." in reason.what
     assert (reason.rule, reason.value) == ("priority", "50")
     assert reason.where == "group student, resource-limits.yaml line 30"

@@ -101,7 +101,7 @@ async def test_who_waits_is_told_their_place_and_gets_what_becomes_free(lab: Api
         transaction.remove_reservations([each.id for each in transaction.reservations()])
     events = _events(await following)
     places = [value for name, value in events if name == "place"]
-    assert places[0]["gpu"] == "1 MIG slot"
+    assert places[0]["gpu"] == "a MIG slot"
     assert places[0]["reason"]
     assert events[-1][0] == "end"
 

@@ -105,7 +105,7 @@ async def test_a_server_is_started_with_the_forms_options_and_told_step_by_step(
     told = await lab.ask("alice", "POST", "/servers", wanted)
     limits, place, end = _events(told)
     assert limits == ("step", {"name": "limits", "text": "Checking your limits"})
-    assert (place[0], place[1]["place"], place[1]["gpu"]) == ("place", 1, "1 MIG slot")
+    assert (place[0], place[1]["place"], place[1]["gpu"]) == ("place", 1, "a MIG slot")
     assert (end[0], end[1]["state"], end[1]["name"]) == ("end", "running", "thesis")
     assert len(end[1]["gpu_slots"]) == 1
     options = {"image": "starter", "gpu": "mig", "gpu_count": 1, "project": "p", "wait": True}

@@ -11,7 +11,7 @@ OWN = m.Image(
 )
 LAB = m.Image(reference="lab/torch:2", key="torch", title="PyTorch", own=False, present=True)
 TITLES = titles_of([LAB, OWN])
-WAITS = m.Place(place=2, length=3, reason="Busy.", gpu="1 MIG slot", waited_seconds=1)
+WAITS = m.Place(place=2, length=3, reason="Busy.", gpu="a MIG slot", waited_seconds=1)
 
 
 def stopped(name: str = "", **facts: Any) -> m.Server:

@@ -121,7 +121,7 @@ def test_a_refusal_is_logged_once_with_its_figures(lab: Lab) -> None:
     assert (event.action, event.outcome, event.user) == ("quota.reject", "refused", "alice")
     assert event.reason == str(caught.value)
     assert event.details == {
-        "request": "1 MIG slot",
+        "request": "a MIG slot",
         "image": "image",
         "limit": "max_gpu_slots",
         "used": 1,
@@ -155,7 +155,7 @@ def test_a_refusal_is_logged_once_with_its_figures(lab: Lab) -> None:
         (
             {"gpu": GpuRequest.parse("7g.40gb")},
             InvalidRequest,
-            "1 7g.40gb slot cannot be given: this server has no such slots that you may use. "
+            "A slot of 7g.40gb cannot be given: this server has no such slots that you may use. "
             + HAS,
         ),
         (

@@ -229,7 +229,7 @@ def queue_text(*standings: Standing) -> str:
 def test_the_queue_tells_place_reason_and_waiting_time() -> None:
     text = queue_text(WAITING)
     assert " ".join(text.split()).endswith(
-        "2 of 3 erin 1 h 1 MIG slot. All 10 MIG slots are in use."
+        "2 of 3 erin 1 h a MIG slot. All 10 MIG slots are in use."
     )
 
 
@@ -250,7 +250,7 @@ def test_the_json_of_the_queue() -> None:
                 "length": 3,
                 "user": "erin",
                 "container": "jupyter._.erin",
-                "gpu": "1 MIG slot",
+                "gpu": "a MIG slot",
                 "priority": 50,
                 "since": "2026-01-31T11:00:00.000000Z",
                 "reason": "All 10 MIG slots are in use.",

@@ -64,7 +64,7 @@ def test_a_place_in_the_queue_tells_for_what_and_which(audit: Audit, log: FakeEv
     audit.queued(REQUEST, Standing(ticket("alice"), NothingFree("Nothing."), 2, 3))
     (event,) = log.events
     assert (event.action, event.resource) == ("gpu.queue", "jupyter._.alice")
-    assert event.details == {"request": "2 times a MIG slot", "place": 2, "length": 3}
+    assert event.details == {"request": "2 MIG slots", "place": 2, "length": 3}
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,4 @@ def test_a_refusal_tells_why(audit: Audit, log: FakeEventLog, error: Refused, ac
     (event,) = log.events
     assert (event.action, event.outcome, event.reason) == (action, "refused", str(error))
     figures = {"limit": "max", "used": 2, "asked": 1, "allowed": 2} if error is QUOTA else {}
-    assert event.details == {"request": "2 times a MIG slot", "image": "image", **figures}
+    assert event.details == {"request": "2 MIG slots", "image": "image", **figures}

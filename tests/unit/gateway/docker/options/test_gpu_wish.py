@@ -90,7 +90,7 @@ def test_a_count_is_one_request_for_any_size() -> None:
     (found,) = candidates(GpuAsked(2), Limits(), SLOTS)
     assert found == GpuRequest(GpuKind.AT_LEAST, 2)
     assert all(found.accepts(slot) for slot in SLOTS)
-    assert str(found) == "2 times a GPU slot"
+    assert str(found) == "2 GPU slots"
 
 
 def test_a_size_is_what_it_says() -> None:
