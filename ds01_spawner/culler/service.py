@@ -218,13 +218,7 @@ class Service:
             lease_seconds=self._pace.lease_seconds,
             pass_seconds=self._pace.longest_pass_seconds,
         )
-        _log.info(
-            "Passes every %g s as %s, %s.",
-            self._pace.pass_seconds,
-            terms.holder,
-            "with the hub" if self._hub else "without a hub: its servers are never stopped",
-        )
-        return _Parts(
+        parts = _Parts(
             enforcer=self._platform.enforcer(
                 self._hub,
                 executor=self._executor,
@@ -233,6 +227,13 @@ class Service:
             ),
             reconciler=self._platform.reconciler(self._hub, self._pace.grace),
         )
+        _log.info(
+            "Passes every %g s as %s, %s.",
+            self._pace.pass_seconds,
+            terms.holder,
+            "with the hub" if self._hub else "without a hub: its servers are never stopped",
+        )
+        return parts
 
     def _repeat(self, name: str, seconds: float, work: Callable[[], object]) -> None:
         """Do some work beside the passes, for as long as the service lives."""

@@ -323,11 +323,18 @@ def test_a_bug_does_not_end_the_service(tmp_path: Path, caplog: pytest.LogCaptur
     assert record.exc_info
 
 
-def test_a_platform_that_is_not_ready_yet_is_tried_again(tmp_path: Path) -> None:
+def test_a_platform_that_is_not_ready_yet_is_tried_again_and_that_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     platform = _Platform(tmp_path, _Parts(PassReport()))
     platform.broken = 2
-    passes(platform, 3)
+    with caplog.at_level(logging.INFO):
+        passes(platform, 3)
     assert platform.made == 1
+    first, second, last = caplog.messages
+    assert first == "No pass: There is no policy yet."
+    assert second.startswith("Passes every ")
+    assert last == "Passes are made again."
 
 
 def test_figures_that_cannot_be_written_stop_nothing(
