@@ -16,7 +16,7 @@ _INSIDE = f"""
 set -u
 mkdir -p /opt/ds01/src && cd /opt/ds01/src && tar -x || exit 90
 export PYTHONPATH=/opt/ds01/src:/opt/ds01/src/tests:/opt/ds01/lib PYTHONDONTWRITEBYTECODE=1
-# Once: each of many processes would compile all that it imports.
+# Once, what came without bytecode: each of many processes would compile all that it imports.
 python3 -m compileall -q -j {_AT_ONCE} ds01_spawner tests || exit 91
 check() {{
     python3 -m pytest -c /dev/null --rootdir=. --import-mode=importlib -p no:cacheprovider -q \\
