@@ -1,6 +1,7 @@
 """Answers browsers: pages, what is done on them, and what goes wrong."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import quote
@@ -202,8 +203,11 @@ class ToPagesHandler(RedirectHandler):
 class MissingHandler(WebHandler):
     """What is no page."""
 
-    def prepare(self) -> None:
-        """It is not there, whoever asks."""
+    async def prepare(self) -> None:  # type: ignore[override]
+        """It is not there, whoever asks; they are shown what is there for them."""
+        super().prepare()
+        with suppress(DS01Error):  # who cannot be named now is told the same
+            await self.requester()
         raise NotFound("There is no such page.", "Go on from one of these:")
 
 

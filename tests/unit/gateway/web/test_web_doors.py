@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,6 +141,39 @@ async def test_what_is_not_there_is_said_as_a_page(lab: WebLab, path: str) -> No
     shown = await lab.browser().get(path)
     assert shown.status in {403, 404}
     assert_safe(shown)
+
+
+def tabs_of(shown: Shown) -> list[str]:
+    navigation = shown.html.partition("<nav")[2].partition("</nav>")[0]
+    return [path for path in re.findall(r'href="([^"]*)"', navigation) if path.startswith(PREFIX)]
+
+
+@pytest.mark.parametrize("user", ROLES)
+async def test_what_is_not_there_leads_on_to_what_one_may_see(lab: WebLab, user: str) -> None:
+    browser = lab.browser(user)
+    own = tabs_of(await browser.get())
+    paths = ("nothing", "people/alice", "people/nobody", "live/nothing", "events/../x")
+    found = [await browser.get(path) for path in paths]
+    assert {each.status for each in found} == {404}
+    assert all(tabs_of(each) == own for each in found)
+    assert len({text_of(each.html) for each in found}) == 1
+    assert (await browser.send("nothing", "stop", name="x" * 2_000_000)).status == 404
+
+
+async def test_who_is_nobody_finds_nothing_either(lab: WebLab) -> None:
+    stranger = lab.browser("")
+    for browser in (stranger, replace(stranger, cookies={"service-ds01": "made-up"})):
+        shown = await browser.get("nothing")
+        assert (shown.status, tabs_of(shown)) == (404, [])
+        assert "no such page" in text_of(shown.html)
+
+
+async def test_a_page_of_managers_leads_students_on(lab: WebLab) -> None:
+    browser = lab.browser("alice")
+    own = tabs_of(await browser.get())
+    for page in PAGES:
+        if page.role is not Role.STUDENT:
+            assert tabs_of(await browser.get(page.path)) == own
 
 
 @EVERY_PAGE
