@@ -29,6 +29,13 @@ def class_of(container: Container) -> WorkloadClass:
     return WorkloadClass.DOCKER
 
 
+def is_made_elsewhere(container: Container, instance: str) -> bool:
+    """Whether another installation on this engine made a container; older ones name none."""
+    marks = container.labels
+    made_by = marks.get(labels.INSTANCE, instance)
+    return marks.get(labels.MANAGED) == "true" and made_by != instance
+
+
 def container_owner(container: Container, directory: Directory) -> Owner:
     """Whose a container is: what its labels say, else its folders, its name, its user id."""
     user, proof = _user_of(container, directory)

@@ -62,6 +62,23 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Conflict:
+    """A slot that more than one container has.
+
+    Attributes:
+        slot: Its id.
+        containers: Their engine names, in alphabetical order.
+    """
+
+    slot: str
+    containers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        names = ", ".join(self.containers)
+        return f"GPU slot {self.slot} is used by {len(self.containers)} containers: {names}."
+
+
+@dataclass(frozen=True, slots=True)
 class Occupancy:
     """The state of every slot, and what each person has.
 
@@ -69,7 +86,7 @@ class Occupancy:
         uses: One entry a slot, in the order people read them.
         containers: (user, engine name) of everything that counts as running or about to run.
         starting: Those of them that are promised a place and do not run yet.
-        conflicts: Sentences about slots that more than one container has.
+        conflicts: Slots that more than one container has.
         excluded_gpus: Cards (UUID) that are never given through this door, such as those for batch
             work; what somebody has on them still counts against their limits.
         slots: Every slot that may be given, whatever it is doing; not one of unknown size.
@@ -77,7 +94,7 @@ class Occupancy:
 
     uses: tuple[SlotUse, ...]
     containers: tuple[tuple[str, str], ...]
-    conflicts: tuple[str, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
     excluded_gpus: frozenset[str] = frozenset()
     starting: frozenset[tuple[str, str]] = frozenset()
     slots: tuple[Slot, ...] = field(init=False, repr=False, compare=False)
@@ -342,14 +359,14 @@ def _resolve(
     return best or SlotUse(slot=slot)
 
 
-def _conflicts(claims: Mapping[str, Sequence[SlotUse]]) -> Iterable[str]:
+def _conflicts(claims: Mapping[str, Sequence[SlotUse]]) -> Iterable[Conflict]:
     for found in claims.values():
         if len(found) == 1:
             continue
         live = [claim for claim in found if claim.state in {SlotState.ALLOCATED, SlotState.FOREIGN}]
         if len(live) > 1:
-            names = ", ".join(sorted(claim.container or "?" for claim in live))
-            yield f"GPU slot {live[0].slot.id} is used by {len(live)} containers: {names}."
+            names = sorted(claim.container or "?" for claim in live)
+            yield Conflict(live[0].slot.id, tuple(names))
 
 
 def _lost_slot(uuid: str, container: Container, inventory: Inventory) -> Slot:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from itertools import count
 from pathlib import Path
@@ -20,6 +20,7 @@ from tornado.web import Application, RequestHandler
 from ds01_spawner.adapters.event_file import EventFile
 from ds01_spawner.client.models import Role
 from ds01_spawner.composition import Platform
+from ds01_spawner.domain import labels
 from ds01_spawner.domain.allocation import Ticket
 from ds01_spawner.domain.errors import Forbidden
 from ds01_spawner.domain.labels import Interface
@@ -210,6 +211,15 @@ class ApiLab:
         """The engine's id of a container that a Docker client started."""
         request = self.lab.request(user, gpu, name=name, interface=Interface.DOCKER)
         return self.lab.launch(request, self.lab.granted(request))
+
+    def elsewhere(self, user: str, name: str = "run", gpu: str = "mig") -> str:
+        """The engine's id of a container that another installation on the engine made."""
+        container_id = self.container(user, name, gpu)
+        made = self.lab.engine.container(container_id)
+        assert made is not None
+        marks = {**made.labels, labels.INSTANCE: "elsewhere"}
+        self.lab.engine.put(replace(made, labels=marks))
+        return container_id
 
     def waiting(self, user: str, name: str = "jupyter") -> Ticket:
         """A place in the queue of somebody who waits: others have taken every slot."""

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ds01_cli.frame.printing import bar
 from ds01_cli.gpu.look import Look
-from ds01_cli.gpu.tables import STYLES, is_free, span_words, state_words
+from ds01_cli.gpu.tables import ELSEWHERE, STYLES, is_free, span_words, state_words
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.gpu import FULL_PROFILE, UNKNOWN_PROFILE
 from ds01_spawner.domain.occupancy import SlotState
@@ -206,6 +206,8 @@ def _holder(slot: m.GpuSlot, state: SlotState) -> Text:
         return Text(f"you{name}", style="bold")
     if slot.user is not None:
         return Text(f"{clean(slot.user)}{name}")
+    if slot.elsewhere:
+        return Text(ELSEWHERE, style="dim")
     return Text("somebody", style="dim") if state in _HELD else Text(name.strip(" ()"))
 
 

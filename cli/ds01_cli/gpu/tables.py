@@ -18,6 +18,7 @@ from ds01_spawner.domain.wording import clean
 Facts = Mapping[str, Any]
 """A slot or a place in the queue, as `--json` prints it."""
 
+ELSEWHERE = "another installation"
 _GIB = 1024**3
 _SHORTEST_NAME = 8
 _LINE = 400
@@ -120,6 +121,8 @@ def _who(slot: Facts) -> str:
     name = (slot["container"] or "").partition(SEPARATOR)[0]
     if slot.get("mine"):
         return f"you ({name})" if name else "you"
+    if slot.get("elsewhere"):
+        return ELSEWHERE
     if slot["user"] is None:
         return name
     return f"{slot['user']} ({name})" if name else str(slot["user"])

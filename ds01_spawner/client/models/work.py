@@ -143,6 +143,8 @@ class GpuSlot(Wire):
     until: datetime | None
     """When a hold or a reservation ends."""
     use: Literal["interactive", "batch"]
+    elsewhere: bool = False
+    """Whether a container of another installation on the engine has it: nobody is told whose."""
     utilisation: float | None
     memory_used_bytes: int | None
     processes: int | None

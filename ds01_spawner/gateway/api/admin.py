@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from ds01_spawner.client import models as m
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain import labels
+from ds01_spawner.domain.container import Container
+from ds01_spawner.domain.container_owner import is_made_elsewhere
 from ds01_spawner.domain.errors import Forbidden, Unavailable
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
+from ds01_spawner.operations.allocation.gpu_status import containers_elsewhere
 from ds01_spawner.operations.allocation.situation import Situation
 from ds01_spawner.operations.health.health import Health, health_json
 from ds01_spawner.operations.repair.reconcile import Report
@@ -74,7 +77,8 @@ class Admin:
 
 
 def _names(platform: Platform, situation: Situation) -> list[str]:
-    owners = {labels.owner_of(each.labels) for each in situation.snapshot.containers}
+    own = _own_containers(platform, situation)
+    owners = {labels.owner_of(each.labels) for each in own}
     with platform.ledger.transaction() as transaction:
         measured = {each.user for each in transaction.storage()}
     every = {*platform.policy.current().users, *owners, *measured}
@@ -82,8 +86,9 @@ def _names(platform: Platform, situation: Situation) -> list[str]:
 
 
 def _people(platform: Platform, situation: Situation, page: Iterable[str]) -> Iterable[m.Person]:
-    containers = situation.snapshot.containers
-    known = Counter(labels.owner_of(each.labels) for each in containers)
+    own = _own_containers(platform, situation)
+    known = Counter(labels.owner_of(each.labels) for each in own)
+    elsewhere = containers_elsewhere(situation.snapshot, platform.instance)
     with platform.ledger.transaction() as transaction:
         measured = {each.user: each.size_bytes for each in transaction.storage()}
     for user in page:
@@ -92,11 +97,18 @@ def _people(platform: Platform, situation: Situation, page: Iterable[str]) -> It
             user=user,
             group=limits.group if limits else None,
             containers=known[user],
-            running=len(situation.occupancy.containers_of(user)),
-            gpu_slots=len(situation.occupancy.of(user)),
+            running=sum(name not in elsewhere for name in situation.occupancy.containers_of(user)),
+            gpu_slots=sum(use.container not in elsewhere for use in situation.occupancy.of(user)),
             storage_bytes=measured.get(user),
             storage_limit_bytes=limits.storage_bytes if limits else None,
         )
+
+
+def _own_containers(platform: Platform, situation: Situation) -> list[Container]:
+    """Those of this installation, and those that name none."""
+    instance = platform.instance
+    every = situation.snapshot.containers
+    return [each for each in every if not is_made_elsewhere(each, instance)]
 
 
 def _limits(platform: Platform, user: str) -> Limits | None:

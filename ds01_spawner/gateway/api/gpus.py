@@ -61,6 +61,7 @@ def _slot(requester: Requester, status: SlotStatus, *, knows: bool) -> m.GpuSlot
         since=status.since if tell else None,
         until=use.until,
         use="batch" if status.is_batch else "interactive",
+        elsewhere=status.elsewhere,
         utilisation=activity.utilisation if activity else None,
         memory_used_bytes=activity.memory_used_bytes if activity else None,
         processes=len(activity.pids) if activity and tell else None,

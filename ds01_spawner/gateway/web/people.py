@@ -20,7 +20,9 @@ async def _idle(visit: Visit) -> Facts:
     found = [
         (each, size_of(each), since)
         for each in gpus.slots
-        if each.state == "allocated" and (since := _idle_since(visit, each, gpus.taken_at))
+        if each.state == "allocated"
+        and not each.elsewhere
+        and (since := _idle_since(visit, each, gpus.taken_at))
     ]
     return {
         "slots": sorted(found, key=lambda row: row[2]),

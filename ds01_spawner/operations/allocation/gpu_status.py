@@ -1,15 +1,18 @@
 """Every GPU slot with who has it and what it does, for people and for programs."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from ds01_spawner.domain.container_owner import is_made_elsewhere
 from ds01_spawner.domain.gpu import UNKNOWN_PROFILE, SlotActivity
 from ds01_spawner.domain.labels import format_timestamp
-from ds01_spawner.domain.occupancy import Occupancy, SlotState, SlotUse, Snapshot
+from ds01_spawner.domain.occupancy import Conflict, Occupancy, SlotState, SlotUse, Snapshot
 from ds01_spawner.operations.allocation.admission import Admission
 from ds01_spawner.operations.allocation.observe import AT_ONCE
 from ds01_spawner.policy.gpu_config import GpuConfig
+
+_ELSEWHERE = "one of another installation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +22,14 @@ class SlotStatus:
     Attributes:
         use: The slot, its state and its holder.
         is_batch: On a card that interactive work is not given.
+        elsewhere: A container of another installation on this engine has it: who that is, is not
+            this one's to tell.
         activity: Load, memory and processes, or `None` when they could not be read.
     """
 
     use: SlotUse
     is_batch: bool = False
+    elsewhere: bool = False
     activity: SlotActivity | None = None
 
     @property
@@ -61,24 +67,37 @@ def read_gpu_status(
     inventory = situation.snapshot.inventory
     # Plans are for real cards.
     plans = config.layout_problems(inventory) if inventory.source == "nvml" else ()
-    return gpu_status(situation.snapshot, situation.occupancy, plans)
+    elsewhere = containers_elsewhere(situation.snapshot, admission.rules.site.instance)
+    return gpu_status(situation.snapshot, situation.occupancy, plans, elsewhere)
 
 
-def gpu_status(snapshot: Snapshot, occupancy: Occupancy, problems: Iterable[str] = ()) -> GpuStatus:
+def containers_elsewhere(snapshot: Snapshot, instance: str) -> frozenset[str]:
+    """Names of the containers that another installation on this engine made."""
+    return frozenset(each.name for each in snapshot.containers if is_made_elsewhere(each, instance))
+
+
+def gpu_status(
+    snapshot: Snapshot,
+    occupancy: Occupancy,
+    problems: Iterable[str] = (),
+    elsewhere: Collection[str] = (),
+) -> GpuStatus:
     """The status that these readings show.
 
     Args:
         snapshot: What engine and driver said.
         occupancy: Who has what, computed from it.
         problems: Sentences to add, such as layouts that differ from gpu-config.yaml.
+        elsewhere: Names of containers that another installation made.
     """
     return GpuStatus(
         taken_at=snapshot.taken_at,
         source=snapshot.inventory.source,
         slots=tuple(
             SlotStatus(
-                use=use,
+                use=_without_holder(use) if use.container in elsewhere else use,
                 is_batch=use.slot.gpu_uuid in occupancy.excluded_gpus,
+                elsewhere=use.container in elsewhere,
                 activity=snapshot.activity.get(use.slot.uuid),
             )
             for use in occupancy.uses
@@ -86,7 +105,7 @@ def gpu_status(snapshot: Snapshot, occupancy: Occupancy, problems: Iterable[str]
         problems=(
             *snapshot.inventory.problems,
             *_unread_activity(snapshot, occupancy),
-            *occupancy.conflicts,
+            *(str(_without_names(each, elsewhere)) for each in occupancy.conflicts),
             *problems,
         ),
     )
@@ -116,10 +135,20 @@ def _slot_json(status: SlotStatus) -> dict[str, object]:
         "since": _timestamp(status.since),
         "until": _timestamp(use.until),
         "use": "batch" if status.is_batch else "interactive",
+        "elsewhere": status.elsewhere,
         "utilisation": activity.utilisation,
         "memory_used_bytes": activity.memory_used_bytes,
         "processes": len(activity.pids) if status.activity is not None else None,
     }
+
+
+def _without_holder(use: SlotUse) -> SlotUse:
+    return replace(use, user=None, container=None, since=None)
+
+
+def _without_names(conflict: Conflict, elsewhere: Collection[str]) -> Conflict:
+    names = (_ELSEWHERE if name in elsewhere else name for name in conflict.containers)
+    return replace(conflict, containers=tuple(names))
 
 
 def _timestamp(moment: datetime | None) -> str | None:

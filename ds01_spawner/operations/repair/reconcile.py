@@ -188,7 +188,8 @@ class Reconciler:
             now=situation.now,
             grace=self._grace,
         )
-        notes.extend(situation.occupancy.conflicts)
+        conflicts = tuple(map(str, situation.occupancy.conflicts))
+        notes.extend(conflicts)
         repaired = {repair.container.id for repair in found}
         notes.extend(
             f"{each.name} runs and the hub has no such server; it is too old to be stopped by rule."
@@ -196,7 +197,6 @@ class Reconciler:
             if each.id not in repaired and is_outlived(each, instance, servers, situation.now)
         )
         leftovers = self._leftovers.find(containers, servers, situation.now, notes)
-        conflicts = situation.occupancy.conflicts
         return Found(situation.snapshot, found, leftovers, conflicts, tuple(notes))
 
     def _repaired(self, found: Found) -> Report:

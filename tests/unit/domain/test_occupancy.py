@@ -311,9 +311,9 @@ def test_a_reservation_of_a_lost_slot_gives_nothing_and_breaks_nothing() -> None
 
 def test_two_containers_on_one_slot_are_told() -> None:
     found = see([container("alice", [SLOTS["2"]]), container("bob", [SLOTS["2"]], name="thesis")])
-    assert found.conflicts == (
-        "GPU slot 2 is used by 2 containers: jupyter._.alice, thesis._.bob.",
-    )
+    assert [*map(str, found.conflicts)] == [
+        "GPU slot 2 is used by 2 containers: jupyter._.alice, thesis._.bob."
+    ]
     assert taken(found) == {"2": SlotState.ALLOCATED}
 
 
@@ -322,7 +322,8 @@ def test_a_foreign_container_on_an_allocated_slot_is_told() -> None:
         [foreign_container(demand=DeviceDemand(indices=("2",))), container("alice", [SLOTS["2"]])]
     )
     assert use_of("2", found).user == "alice"
-    assert found.conflicts == ("GPU slot 2 is used by 2 containers: jupyter._.alice, train.",)
+    (conflict,) = found.conflicts
+    assert str(conflict) == "GPU slot 2 is used by 2 containers: jupyter._.alice, train."
 
 
 def test_cards_for_batch_work_are_seen_and_not_free() -> None:

@@ -122,6 +122,8 @@ def _who(slot: m.GpuSlot) -> str:
         return f"you{behind}"
     if slot.user is not None:
         return f"{slot.user}{behind}"
+    if slot.elsewhere:
+        return "another installation"
     return _SOMEBODY if slot.state in {"allocated", "held", "reserved"} else ""
 
 

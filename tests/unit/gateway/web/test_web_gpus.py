@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from ds01_spawner.domain.occupancy import SlotState
 from fakes.web_lab import WebLab, section, text_of
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(60)]
@@ -26,6 +27,22 @@ async def test_managers_see_who_has_which(lab: WebLab) -> None:
     lab.api.container("bob", "work", gpu="mig")
     said = text_of(section((await lab.browser("mia").get("gpus")).html, "slots"))
     assert "in use bob work" in said
+
+
+@pytest.mark.parametrize("user", ["alice", "mia", "boss"])
+async def test_what_another_installation_has_is_taken_and_not_told_of(
+    lab: WebLab, user: str
+) -> None:
+    lab.api.elsewhere("bob", "secret-work")
+    lab.api.elsewhere(user, "own-work")
+    html = section((await lab.browser(user).get("gpus")).html, "slots")
+    said = text_of(html)
+    assert said.count("in use another installation") == 2
+    assert "yours" not in said
+    assert "bob" not in html
+    assert "-work" not in html
+    free = list(lab.api.lab.states().values()).count(SlotState.FREE)
+    assert html.count("ds01-slot-free") == free == len(lab.api.lab.states()) - 2
 
 
 async def test_how_busy_a_slot_was_is_drawn(lab: WebLab) -> None:

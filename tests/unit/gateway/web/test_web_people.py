@@ -18,6 +18,28 @@ async def test_who_holds_what(lab: WebLab) -> None:
     assert 'href="/services/ds01/events?user=alice"' in html
 
 
+async def test_who_is_in_another_installation_alone_is_not_there(lab: WebLab) -> None:
+    lab.api.server("alice")
+    lab.api.elsewhere("alice", "trial")
+    lab.api.elsewhere("bobby")
+    html = section((await lab.browser("mia").get("people")).html, "list")
+    assert "bobby" not in html
+    (row,) = [each for each in html.split("<tr>") if ">alice<" in each]
+    assert "1 running" in text_of(row)
+    assert '<td data-label="GPU slots" class="ds01-figure">1</td>' in row
+
+
+async def test_a_gpu_that_another_installation_leaves_idle_is_not_told_of(lab: WebLab) -> None:
+    lab.api.elsewhere("bobby")
+    lab.api.lab.clock.advance(timedelta(minutes=20))
+    now = lab.api.lab.clock.now()
+    for looks in range(60, -1, -1):
+        at = now - looks * timedelta(seconds=15)
+        lab.site.utilisation.record(at, dict.fromkeys(lab.api.lab.states(), 0.0))
+    said = text_of(section((await lab.browser("mia").get("people")).html, "idle"))
+    assert "Every GPU that somebody holds did something" in said
+
+
 async def test_people_come_in_pages(lab: WebLab) -> None:
     for user in ("alice", "bob", "cleo"):
         lab.api.container(user)

@@ -16,7 +16,12 @@ from ds01_spawner.domain.occupancy import Snapshot, occupancy
 from ds01_spawner.domain.queue import Standing
 from ds01_spawner.domain.request import GpuRequest
 from ds01_spawner.operations.allocation.gpu_queue import gpu_queue_json, queue_entries
-from ds01_spawner.operations.allocation.gpu_status import GpuStatus, gpu_status, gpu_status_json
+from ds01_spawner.operations.allocation.gpu_status import (
+    GpuStatus,
+    containers_elsewhere,
+    gpu_status,
+    gpu_status_json,
+)
 from ds01_spawner.policy.gpu_config import GpuConfig, GpuSource
 from fakes.clock import EPOCH
 
@@ -121,10 +126,52 @@ def test_the_json_of_a_slot_holds_every_promised_key() -> None:
         "since": "2026-01-31T11:00:00.000000Z",
         "until": None,
         "use": "interactive",
+        "elsewhere": False,
         "utilisation": 0.93,
         "memory_used_bytes": 20 * 1024**3,
         "processes": 1,
     }
+
+
+def lab_beside_another() -> Snapshot:
+    """Alice's here; Bob's and Carol's elsewhere, one of them on Alice's slot."""
+    here, elsewhere = {labels.INSTANCE: "here"}, {labels.INSTANCE: "elsewhere"}
+    marked = [
+        (container("alice", SLOTS["0:0"], ContainerState.RUNNING), here),
+        (container("bob", SLOTS["0:0"], ContainerState.RUNNING), elsewhere),
+        (container("bob", SLOTS["0:1"], ContainerState.EXITED), elsewhere),
+        (container("carol", SLOTS["2"], ContainerState.RUNNING), elsewhere),
+        (container("dora", SLOTS["3"], ContainerState.RUNNING), {}),
+    ]
+    return Snapshot(
+        EPOCH,
+        INVENTORY,
+        IDLE,
+        tuple(
+            replace(each, name=f"{number}{each.name}", labels={**each.labels, **marks})
+            for number, (each, marks) in enumerate(marked)
+        ),
+    )
+
+
+def test_what_another_installation_has_is_taken_and_nobodys_name_is_told() -> None:
+    snapshot = lab_beside_another()
+    found = occupancy(snapshot, [], lambda *_: HOLD, EPOCH)
+    status = gpu_status(snapshot, found, elsewhere=containers_elsewhere(snapshot, instance="here"))
+    told = by_slot(status)
+    taken = {slot: entry["state"] for slot, entry in told.items() if entry["state"] != "free"}
+    assert taken == {"0:0": "allocated", "0:1": "held", "2": "allocated", "3": "allocated"}
+    assert {slot for slot, entry in told.items() if entry["elsewhere"]} == {"0:1", "2"}
+    assert (told["0:0"]["user"], told["3"]["user"]) == ("alice", "dora")
+    assert status.problems == (
+        "GPU slot 0:0 is used by 2 containers: 0thesis-run._.alice, one of another installation.",
+    )
+    text = json.dumps(gpu_status_json(status)) + shown(status, 120)
+    assert "bob" not in text
+    assert "carol" not in text
+    assert "another installation" in shown(status)
+    free = {slot.id for slot in found.free()}
+    assert free.isdisjoint(taken)
 
 
 def test_the_json_is_json_and_tells_source_and_problems() -> None:
