@@ -84,12 +84,17 @@ class NvmlProbe:
         self._seen: _Seen | None = None
         self._activity: tuple[float, Mapping[str, SlotActivity]] | None = None
 
-    def inventory(self) -> Inventory:
+    def inventory(self, *, at_once: bool = False) -> Inventory:
         """Every card and MIG instance, at most `cache_seconds` old.
+
+        Args:
+            at_once: Whether that is too old.
 
         Raises:
             Unavailable: The driver is missing, fails, hangs, or reads no card at all.
         """
+        if at_once:
+            return self._guard.run(lambda: self._translated(self._again)).inventory
         return (self._fresh() or self._guard.run(self._look)).inventory
 
     def activity(self) -> Mapping[str, SlotActivity]:
@@ -150,8 +155,11 @@ class NvmlProbe:
     def _current(self) -> _Seen:
         seen = self._fresh()
         if seen is None or seen.connection != self._connection.number:
-            seen = self._read()
-            self._seen = seen
+            seen = self._again()
+        return seen
+
+    def _again(self) -> _Seen:
+        self._seen = seen = self._read()
         return seen
 
     def _read_activity(self) -> Mapping[str, SlotActivity]:

@@ -42,8 +42,11 @@ class PolicySource(Protocol):
 class GpuProbe(Protocol):
     """The GPUs of this machine."""
 
-    def inventory(self) -> Inventory:
+    def inventory(self, *, at_once: bool = False) -> Inventory:
         """Every card and MIG instance now.
+
+        Args:
+            at_once: Whether a reading of a moment ago will not do.
 
         Raises:
             Unavailable: The driver exists and cannot be read. Never an empty inventory instead.

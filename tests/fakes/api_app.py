@@ -259,7 +259,9 @@ class FakeApi:
         return m.Gpus(taken_at=NOW, source="simulated", slots=())
 
     def _get_health(self, _asked: Asked) -> m.Health:
-        return m.Health(ok=True, parts=(m.Part(name="engine", ok=True, detail="It answers."),))
+        return m.Health(
+            taken_at=NOW, ok=True, parts=(m.Part(name="engine", ok=True, detail="It answers."),)
+        )
 
     def _list_gpu_processes(self, _asked: Asked) -> m.GpuProcesses:
         return m.GpuProcesses(taken_at=NOW, fresh=True, problem="", processes=())

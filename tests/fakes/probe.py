@@ -75,7 +75,8 @@ class FakeProbe:
         self.watts: dict[str, CardPower] = {}
         self.stuck = False
 
-    def inventory(self) -> Inventory:
+    def inventory(self, *, at_once: bool = False) -> Inventory:
+        del at_once
         if self.stuck:
             raise Unavailable("The NVIDIA driver does not answer.")
         return self.present

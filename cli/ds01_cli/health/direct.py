@@ -19,4 +19,5 @@ def health() -> dict[str, object]:
     if not (state / "instance-id").exists():
         raise Unavailable(f"There is no platform in {state}: nothing of it has run there.")
     checks = platform.health(lambda: open_hub(platform.directories))
-    return health_json(checks.look())
+    taken_at = platform.clock.now()
+    return health_json(checks.look(), taken_at)

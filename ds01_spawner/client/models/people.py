@@ -218,5 +218,7 @@ class Part(Wire):
 class Health(Wire):
     """Whether every part answers."""
 
+    taken_at: datetime
+    """When it was asked for; all of it was found later."""
     ok: bool
     parts: tuple[Part, ...]

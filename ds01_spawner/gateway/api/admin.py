@@ -73,7 +73,8 @@ class Admin:
     def _look(self, platform: Platform) -> m.Health:
         with self._lock:
             self._health = self._health or platform.health(lambda: self._api.hub, inside=True)
-        return m.Health.model_validate(health_json(self._health.look()))
+        taken_at = platform.clock.now()
+        return m.Health.model_validate(health_json(self._health.look(), taken_at))
 
 
 def _names(platform: Platform, situation: Situation) -> list[str]:

@@ -30,6 +30,12 @@ def clocked(context: Context, moment: datetime | None) -> str:
 
 
 @pass_context
+def to_the_second(context: Context, moment: datetime) -> str:
+    """`14:35:07`: in the server's time zone."""
+    return f"{moment.astimezone(context['zone']):%H:%M:%S}"
+
+
+@pass_context
 def ahead(context: Context, moment: datetime) -> str:
     """`in 2 hours 5 minutes`, `now`."""
     left: timedelta = moment - context["now"]
@@ -88,6 +94,7 @@ def image_name(reference: str) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "sized": sized,
     "clocked": clocked,
+    "to_the_second": to_the_second,
     "ahead": ahead,
     "aged": aged,
     "asked_gpu": asked_gpu,

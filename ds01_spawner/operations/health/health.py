@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from datetime import datetime
 
 from ds01_spawner.domain.errors import DS01Error
 from ds01_spawner.domain.health import Checked, Level, Verdict, bad, doubtful
-
-SHARED_SECONDS = 2.0
-"""Whoever asks within it of the last look gets the same."""
+from ds01_spawner.domain.labels import format_timestamp
 
 LONGEST_SECONDS = 10.0
 """What takes longer does not work."""
@@ -59,20 +58,25 @@ class Health:
         self._lock = threading.Lock()
         self._hanging: dict[str, Future[Checked]] = {}
         self._last: tuple[Checked, ...] = ()
-        self._looked_at = 0.0
+        self._looks = 0
 
     def look(self) -> tuple[Checked, ...]:
-        """Make every check, all at once; never takes longer than one may."""
+        """Make every check, all at once; a look never takes longer than one check may.
+
+        Nobody is told what was found before they asked; those who come while a look is made share
+        the next one.
+        """
+        begun_before = self._looks
         with self._lock:
-            if self._last and self._monotonic() - self._looked_at < SHARED_SECONDS:
+            if self._looks > begun_before:
                 return self._last
+            self._looks += 1
             under_way = [self._begun(check) for check in self._checks]
             wait(under_way, timeout=self._seconds)
             self._last = tuple(
                 self._ended(check, future)
                 for check, future in zip(self._checks, under_way, strict=True)
             )
-            self._looked_at = self._monotonic()
             return self._last
 
     def _begun(self, check: Check) -> "Future[Checked]":
@@ -110,9 +114,15 @@ def _late(severity: Level) -> Callable[[str, str], Verdict]:
     return bad if severity is Level.FAIL else doubtful
 
 
-def health_json(checked: Sequence[Checked]) -> dict[str, object]:
-    """What `ds01 health --json` prints."""
+def health_json(checked: Sequence[Checked], taken_at: datetime) -> dict[str, object]:
+    """What `ds01 health --json` prints.
+
+    Args:
+        checked: What was found.
+        taken_at: When it was asked for: all of it was found later.
+    """
     return {
+        "taken_at": format_timestamp(taken_at),
         "ok": all(each.verdict.level is not Level.FAIL for each in checked),
         "parts": [
             {

@@ -109,7 +109,7 @@ def cgroups(parts: Parts) -> Verdict:
 
 def gpus(parts: Parts) -> Verdict:
     """Whether every GPU can be read."""
-    found = parts.probe().inventory()
+    found = parts.probe().inventory(at_once=True)
     said = f"GPUs: {len(found.gpus)}, slots: {len(found.slots)} ({found.source})."
     if found.problems:
         return bad(" ".join(found.problems), "docs/gpus.md says what each means.")

@@ -53,6 +53,16 @@ def test_a_lost_card_is_left_out_and_said(function: str, error: str) -> None:
     assert str(nvml_error(error)) in inventory.problems[0]
 
 
+def test_who_asks_at_once_is_told_of_a_card_lost_a_moment_ago() -> None:
+    nvml = FaultyNvml(WHOLE, SPLIT)
+    gpus = probe(nvml, cache_seconds=60)
+    assert gpus.inventory().problems == ()
+    nvml.fail("nvmlDeviceGetName", "gpu_is_lost", on=on_card(1))  # type: ignore[arg-type]
+    assert gpus.inventory().problems == ()
+    assert "GPU 1" in gpus.inventory(at_once=True).problems[0]
+    assert "GPU 1" in gpus.inventory().problems[0]
+
+
 def test_the_slots_of_a_card_lost_while_running_are_known_by_name() -> None:
     nvml = FaultyNvml(WHOLE, SPLIT)
     gpus = probe(nvml)

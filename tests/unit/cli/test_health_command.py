@@ -11,6 +11,7 @@ from ds01_cli.main import run
 from ds01_spawner.composition import Directories
 from ds01_spawner.domain.health import Level, Verdict
 from ds01_spawner.operations.health.health import Check, Health
+from fakes.clock import FakeClock
 
 WELL = Verdict(Level.OK, "Docker 20.10.24.")
 LOW = Verdict(Level.WARN, "The disk of homes (/home) has 5 GB left.", "df -h /home")
@@ -23,6 +24,7 @@ def verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Verdi
     found = {"engine": WELL}
     (tmp_path / "instance-id").write_text("here")
     platform = SimpleNamespace(
+        clock=FakeClock(),
         directories=Directories(tmp_path, tmp_path, tmp_path / "events.jsonl"),
         health=lambda _hub: Health(
             [Check(name, lambda each=each: each) for name, each in found.items()]  # type: ignore[misc]

@@ -1,6 +1,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -105,3 +106,14 @@ async def test_health_tells_managers_and_more_to_administrators(used: WebLab) ->
     levels = re.findall(r'class="ds01-level-(\w+)"', html)
     assert "warn" in levels
     assert levels == sorted(levels, key=["fail", "warn", "ok"].index)
+
+
+async def test_health_tells_at_once_of_a_card_that_is_lost_and_when_it_looked(
+    used: WebLab,
+) -> None:
+    boss = used.browser("boss")
+    assert "gpus works" in text_of(section((await boss.get("health")).html, "parts"))
+    used.api.lab.probe.present = replace(used.api.lab.probe.present, problems=("GPU 0 is lost.",))
+    said = text_of(section((await boss.get("health")).html, "parts"))
+    assert "gpus does not GPU 0 is lost." in said
+    assert f"As of {used.api.lab.clock.now():%H:%M}:" in said

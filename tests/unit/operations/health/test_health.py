@@ -11,6 +11,7 @@ from ds01_spawner.domain.door import Finding
 from ds01_spawner.domain.errors import PolicyProblem, Unavailable
 from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.health import Answer, DiskFacts, FileFacts, Level, UnitFacts, Verdict, good
+from ds01_spawner.domain.labels import format_timestamp
 from ds01_spawner.operations.doors.bare_metal import LEASE, LEASE_SECONDS
 from ds01_spawner.operations.health.health import Check, Health, health_json
 from fakes.clock import FakeClock
@@ -276,26 +277,69 @@ def test_checks_are_made_side_by_side() -> None:
     assert {each.what for each in found.values()} == {"all"}
 
 
-def test_who_asks_at_once_again_gets_the_same() -> None:
-    clock, made = FakeClock(), []
+def test_a_fault_of_a_moment_ago_is_found_by_who_asks_now() -> None:
+    lab = HealthLab()
+    checks = lab.checks
+
+    def gpus() -> Level:
+        return {each.name: each for each in checks.look()}["gpus"].verdict.level
+
+    assert gpus() is Level.OK
+    lab.probe.present = Inventory("nvml", (), ("GPU 0 is lost.",))
+    assert gpus() is Level.FAIL
+
+
+class CountedLock:
+    """Knows how many have come to take it."""
+
+    def __init__(self) -> None:
+        self._lock, self._count = threading.Lock(), threading.Lock()
+        self.came = 0
+
+    def __enter__(self) -> None:
+        with self._count:
+            self.came += 1
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def test_all_who_ask_while_a_look_is_made_share_the_next_one() -> None:
+    made: list[int] = []
+    inside, go_on = threading.Event(), threading.Event()
 
     def counts() -> Verdict:
         made.append(1)
-        return good("")
+        inside.set()
+        go_on.wait(10)
+        return good(f"look {len(made)}")
 
-    health = Health([Check("x", counts)], monotonic=clock.monotonic)
-    health.look()
-    health.look()
-    assert len(made) == 1
-    clock.advance(timedelta(seconds=3))
-    health.look()
-    assert len(made) == 2
+    health = Health([Check("x", counts)], seconds=20)
+    health._lock = lock = CountedLock()  # type: ignore[assignment]
+    found: list[str] = []
+    asking = [
+        threading.Thread(target=lambda: found.append(health.look()[0].verdict.what))
+        for _ in range(6)
+    ]
+    asking[0].start()
+    assert inside.wait(10)
+    for each in asking[1:]:
+        each.start()
+    bound = threading.Event()
+    while lock.came < len(asking):
+        assert not bound.wait(0.001)
+    go_on.set()
+    for each in asking:
+        each.join(10)
+    assert sorted(found) == ["look 1", *["look 2"] * 5]
 
 
 def test_programs_are_told_with_level_and_next_step() -> None:
     lab = HealthLab()
     lab.gateway.running = False
-    told = health_json(lab.checks.look())
+    told = health_json(lab.checks.look(), lab.clock.now())
+    assert told["taken_at"] == format_timestamp(lab.clock.now())
     parts = {each["name"]: each for each in told["parts"]}  # type: ignore[attr-defined]
     assert told["ok"] is False
     assert (parts["gateway"]["level"], parts["gateway"]["ok"]) == ("fail", False)
