@@ -149,13 +149,13 @@ def _bind(entry: Mapping[str, Any]) -> Bind:
 
 def staged_place(source: str) -> tuple[str, int] | None:
     """Key and index of a mount whose source is in a stage; `None` for any other."""
-    match = _STAGED.search(source)
+    match = _STAGED.search(source) if STAGE_FOLDER in source else None
     return (match["key"], int(match["index"])) if match else None
 
 
 def staged_bind(wanted: BindSet | None, source: str) -> Bind | None:
     """The bind that the engine shows as a mount from `source`; `None` for anything else."""
-    place = staged_place(source)
+    place = staged_place(source) if wanted is not None else None
     if wanted is None or place is None or place[0] != wanted.key:
         return None
     return wanted.binds[place[1]] if place[1] < len(wanted.binds) else None

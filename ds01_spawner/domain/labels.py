@@ -68,6 +68,7 @@ class Interface(StrEnum):
     UNKNOWN = "unknown"
 
 
+_DOORS = {door.value: door for door in Interface}
 DOCKER_DOORS = frozenset({Interface.DOCKER, Interface.COMPOSE, Interface.DEVCONTAINER})
 """Doors that a Docker client uses: their containers may have any name that Docker allows."""
 
@@ -193,7 +194,7 @@ def origin_of(labels: Mapping[str, str]) -> Interface:
     text = labels.get(INTERFACE)
     if text is None:
         return Interface.CLI if LEGACY_USER in labels else Interface.UNKNOWN
-    return Interface(text) if text in set(Interface) else Interface.UNKNOWN
+    return _DOORS.get(text, Interface.UNKNOWN)
 
 
 def work_began(labels: Mapping[str, str]) -> datetime | None:

@@ -6,17 +6,22 @@ from ds01_spawner.exporter.catalogue import CATALOGUE
 from ds01_spawner.exporter.points import Distribution, Point
 
 MOST_USERS = 500
-OTHER = "other"
+OTHER, UNKNOWN = "other", "unknown"
 _USER, _GROUP = "user", "group"
 _LIMIT = "_limit"
+_MOMENT = "_timestamp_seconds"
 _FOLDED = "ds01_series_folded"
-_CAPPED = {name: each.labels for name, each in CATALOGUE.items() if _USER in each.labels}
+_CAPPED = {
+    name: each.labels.index(_USER) for name, each in CATALOGUE.items() if _USER in each.labels
+}
+"""Where the user is among the labels."""
 
 
 def capped(points: Iterable[Point], users: Collection[str], most: int = MOST_USERS) -> list[Point]:
     """The points, with those of all but the first `most` users summed in one, and how many.
 
-    A limit is nobody's in common: those of the others are left out.
+    A limit is nobody's in common: those of the others are left out. Of moments the earliest is
+    told. What is nobody's (`unknown`) stays so.
 
     Args:
         points: Of all parts.
@@ -26,28 +31,39 @@ def capped(points: Iterable[Point], users: Collection[str], most: int = MOST_USE
     order = dict.fromkeys(users)
     shown = set(list(order)[:most])
     rest = set(list(order)[most:])
+    room = most - len(shown)
+    shown.add(UNKNOWN)
     kept: list[Point] = []
     sums: dict[tuple[str, tuple[str, ...]], float] = {}
     folded: dict[str, set[str]] = {name: set() for name in _CAPPED}
     for point in points:
-        names = _CAPPED.get(point.name)
-        if names is None or isinstance(point.value, Distribution):
+        name, labels, value = point
+        place = _CAPPED.get(name)
+        if place is None or labels[place] in shown or isinstance(value, Distribution):
             kept.append(point)
             continue
-        user = point.labels[names.index(_USER)]
-        if user not in shown and user not in rest:
-            (shown if len(shown) < most else rest).add(user)
-        if user in shown:
+        user = labels[place]
+        if user not in rest and room > 0:
+            room -= 1
+            shown.add(user)
             kept.append(point)
             continue
-        folded[point.name].add(user)
-        if not point.name.endswith(_LIMIT):
-            labels = tuple(
-                OTHER if name in {_USER, _GROUP} else value
-                for name, value in zip(names, point.labels, strict=True)
-            )
-            key = point.name, labels
-            sums[key] = sums.get(key, 0.0) + point.value
-    kept += [Point(name, labels, value) for (name, labels), value in sums.items()]
-    kept += [Point(_FOLDED, (name,), len(who)) for name, who in folded.items()]
+        rest.add(user)
+        folded[name].add(user)
+        if not name.endswith(_LIMIT):
+            key = name, _of_others(name, labels)
+            sums[key] = _together(name, sums[key], value) if key in sums else value
+    kept += [(name, labels, value) for (name, labels), value in sums.items()]
+    kept += [(_FOLDED, (name,), len(who)) for name, who in folded.items()]
     return kept
+
+
+def _together(name: str, one: float, other: float) -> float:
+    return min(one, other) if name.endswith(_MOMENT) else one + other
+
+
+def _of_others(name: str, labels: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(
+        OTHER if label in {_USER, _GROUP} else value
+        for label, value in zip(CATALOGUE[name].labels, labels, strict=True)
+    )

@@ -97,12 +97,12 @@ def _slots() -> Iterator[Definition]:
         "Who has a slot; always 1.",
         *("slot", "user", "group", "interface", "profile"),
     )
-    yield _gauge("gpu_slot_allocated_seconds", "Since when, in seconds ago.", "slot", "user")
+    yield _gauge("gpu_slot_allocated_seconds", "How long somebody has had a slot.", "slot", "user")
     yield _gauge("gpu_slot_conflict", "Containers on a slot beyond the first.", "slot")
     yield _gauge("gpu_equivalents", "Whole GPUs that there are for interactive work.")
     yield _gauge(
         "gpu_equivalents_allocated",
-        "Of them, what somebody has: in use, reserved, or kept after a stop.",
+        "Of the whole GPUs, what somebody has: in use, reserved, or kept after a stop.",
         "group",
     )
     yield _gauge(
@@ -116,22 +116,44 @@ def _slots() -> Iterator[Definition]:
 
 def _cards() -> Iterator[Definition]:
     yield _gauge("gpu_up", "1 for a card that can be read.", "card")
-    yield _gauge("gpu_temperature_celsius", "Of the processor.", "card")
-    yield _gauge("gpu_temperature_slowdown_celsius", "From there on a card runs slower.", "card")
-    yield _gauge("gpu_power_watts", "What a card takes.", "card")
-    yield _gauge("gpu_power_limit_watts", "A card takes no more.", "card")
-    yield _counter("gpu_energy_joules", "What a card took since its driver was loaded.", "card")
-    yield _gauge("gpu_clock_hertz", "Clock of the multiprocessors, of the memory.", "card", "clock")
+    yield _gauge("gpu_temperature_celsius", "Temperature of a card's processor.", "card")
+    yield _gauge(
+        "gpu_temperature_slowdown_celsius", "Temperature from which a card runs slower.", "card"
+    )
+    yield _gauge("gpu_power_watts", "Power that a card takes.", "card")
+    yield _gauge("gpu_power_limit_watts", "Power beyond which a card does not go.", "card")
+    yield _counter(
+        "gpu_energy_joules", "Energy that a card took since its driver was loaded.", "card"
+    )
+    yield _gauge(
+        "gpu_clock_hertz", "Clock of a card's multiprocessors, of its memory.", "card", "clock"
+    )
     yield _gauge(
         "gpu_clock_throttled", "1 where a card runs slower than it could.", "card", "reason"
     )
-    yield _counter("gpu_ecc_errors", "Errors of a card's memory.", "card", "type")
-    yield _gauge("gpu_retired_pages", "Pages of memory no longer used.", "card", "cause")
-    yield _gauge("gpu_remapped_rows", "Rows of memory that others stand for.", "card", "cause")
-    yield _gauge("gpu_row_remap_failed", "1 where a row could not be replaced.", "card")
-    yield _gauge("gpu_row_remap_pending", "1 where a row waits for a reset of the card.", "card")
     yield _counter(
-        "gpu_xid_errors", "Errors in the kernel log, as far back as it reaches.", "card", "xid"
+        "gpu_ecc_errors",
+        "Errors of a card's memory that ECC found, in all of its life.",
+        "card",
+        "type",
+    )
+    yield _gauge(
+        "gpu_retired_pages", "Pages of a card's memory that are no longer used.", "card", "cause"
+    )
+    yield _gauge(
+        "gpu_remapped_rows", "Rows of a card's memory that others stand for.", "card", "cause"
+    )
+    yield _gauge(
+        "gpu_row_remap_failed", "1 where a row of a card's memory could not be replaced.", "card"
+    )
+    yield _gauge(
+        "gpu_row_remap_pending", "1 where a row of memory waits for a reset of the card.", "card"
+    )
+    yield _counter(
+        "gpu_xid_errors",
+        "Errors that the driver wrote into the kernel log, as far back as it reaches.",
+        "card",
+        "xid",
     )
 
 
@@ -139,12 +161,12 @@ def _attribution() -> Iterator[Definition]:
     yield _gauge("gpu_processes", "Processes on a slot.", "slot", "kind", "user")
     yield _gauge(
         "gpu_process_memory_bytes",
-        "Memory of a slot that they have, as far as the driver says.",
+        "Memory of a slot that processes have, as far as the driver says.",
         *("slot", "kind", "user"),
     )
     yield _gauge("gpu_unattributed_processes", "Processes that nobody is known to own.")
     yield _gauge("attribution_fresh", "1 where the picture of processes is of this moment.")
-    yield _gauge("attribution_timestamp_seconds", "The moment that the picture is of.")
+    yield _gauge("attribution_timestamp_seconds", "The moment that the picture of processes is of.")
     yield _gauge("workloads", "What runs, by how it came to be.", "kind")
 
 
@@ -152,18 +174,20 @@ def _people() -> Iterator[Definition]:
     of = ("user", "group")
     yield _gauge("user_gpu_slots", "Slots that somebody has.", *of)
     yield _gauge("user_gpu_slots_limit", "Slots that somebody may have.", *of)
-    yield _gauge("user_gpu_equivalents", "Whole GPUs that these come to.", *of)
-    yield _gauge("user_gpu_equivalents_limit", "Whole GPUs that they may come to.", *of)
-    yield _gauge("user_containers", "Containers that run, or are about to.", *of)
-    yield _gauge("user_containers_limit", "Containers that may run.", *of)
+    yield _gauge("user_gpu_equivalents", "Whole GPUs that somebody's slots come to.", *of)
+    yield _gauge("user_gpu_equivalents_limit", "Whole GPUs that somebody's slots may come to.", *of)
+    yield _gauge("user_containers", "Containers of somebody that run, or are about to.", *of)
+    yield _gauge("user_containers_limit", "Containers of somebody that may run.", *of)
     yield _counter(
         "user_cpu_seconds", "CPU time of somebody's containers since the exporter began.", *of
     )
     yield _gauge("user_cpu_cores_limit", "CPUs for all of somebody's containers.", *of)
     yield _gauge("user_memory_bytes", "Memory of all of somebody's containers.", *of)
-    yield _gauge("user_memory_bytes_limit", "Memory that they may have together.", *of)
+    yield _gauge(
+        "user_memory_bytes_limit", "Memory that all of somebody's containers may have.", *of
+    )
     yield _gauge("user_storage_bytes", "Somebody's home when last measured.", *of)
-    yield _gauge("user_storage_bytes_limit", "What it may take.", *of)
+    yield _gauge("user_storage_bytes_limit", "What somebody's home may take.", *of)
     yield _counter("user_gpu_energy_joules", "Energy of slots while somebody had them.", *of)
     yield _counter(
         "user_gpu_seconds",
@@ -183,8 +207,12 @@ def _work() -> Iterator[Definition]:
         "Running containers whose CPU time and memory could not be read: they are in no figure.",
     )
     yield _gauge("queue_length", "People who wait for a GPU.", "group")
-    yield _gauge("queue_oldest_age_seconds", "How long the first of them has waited.")
-    yield _histogram("queue_wait_seconds", "Waits for a GPU that are over.", "outcome")
+    yield _gauge(
+        "queue_oldest_age_seconds", "How long the one who waits longest for a GPU has waited."
+    )
+    yield _histogram(
+        "queue_wait_seconds", "How long people waited for a GPU, of waits that are over.", "outcome"
+    )
 
 
 def _events() -> Iterator[Definition]:
@@ -193,21 +221,26 @@ def _events() -> Iterator[Definition]:
         "lifecycle_actions", "What the lifecycle service did, by rule.", "action", "reason"
     )
     yield _counter("spawns", "Starts of containers, by how they ended.", "outcome", "reason")
-    yield _histogram("spawn_phase_seconds", "Steps of starts of hub servers.", "phase")
-    yield _histogram("admission_seconds", "Decisions about GPUs.", "outcome")
-    yield _gauge("event_log_bytes", "Size of the event log's present file.")
-    yield _gauge("event_log_last_event_timestamp_seconds", "When its last line was written.")
-    yield _counter(
-        "event_log_unreadable_lines", "Lines that were no event, since the exporter began."
+    yield _histogram(
+        "spawn_phase_seconds", "How long steps of starts of hub servers took.", "phase"
     )
-    yield _gauge("event_log_writable", "1 where the next line can be written.")
+    yield _histogram("admission_seconds", "How long decisions about GPUs took.", "outcome")
+    yield _gauge("event_log_bytes", "Size of the event log's present file.")
+    yield _gauge(
+        "event_log_last_event_timestamp_seconds", "When the last line of the event log was written."
+    )
+    yield _counter(
+        "event_log_unreadable_lines",
+        "Lines of the event log that were no event, since the exporter began.",
+    )
+    yield _gauge("event_log_writable", "1 where the next line of the event log can be written.")
 
 
 def _housekeeping() -> Iterator[Definition]:
     yield _gauge("policy_valid", "1 where the policy in force is what the files say.")
-    yield _gauge("policy_loaded_timestamp_seconds", "When it was read.")
+    yield _gauge("policy_loaded_timestamp_seconds", "When the policy in force was read.")
     yield _gauge("ledger_bytes", "Size of the ledger and of what is not yet in it.")
-    yield _gauge("ledger_rows", "Rows of each table.", "table")
+    yield _gauge("ledger_rows", "Rows of each table of the ledger.", "table")
     yield _gauge("service_up", "1 for a service that answers.", "service")
     yield _gauge(
         "service_last_good_pass_timestamp_seconds",

@@ -148,7 +148,7 @@ class Exporter(Collector):
         self._reading.begin()
         readings = gather(self._reading.sources, self._bound, self._monotonic())
         view = View(self._reading.facts(readings))
-        points = [Point("ds01_build_info", (view.facts.version,), 1.0)]
+        points: list[Point] = [("ds01_build_info", (view.facts.version,), 1.0)]
         for spec in self._specs:
             points += self._part(spec, view, readings)
         services = view.facts.services
@@ -179,9 +179,9 @@ class Exporter(Collector):
             self._good[spec.part] = view.facts.now.timestamp()
         seconds = max(readings.seconds(source.name) for source in spec.sources)
         seconds += time.monotonic() - began
-        points.append(Point("ds01_collector_up", (name,), float(complete)))
-        points.append(Point("ds01_collector_seconds", (name,), seconds))
+        points.append(("ds01_collector_up", (name,), float(complete)))
+        points.append(("ds01_collector_seconds", (name,), seconds))
         if spec.part in self._good:
             when = self._good[spec.part]
-            points.append(Point("ds01_collector_last_good_timestamp_seconds", (name,), when))
+            points.append(("ds01_collector_last_good_timestamp_seconds", (name,), when))
         return points

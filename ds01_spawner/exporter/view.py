@@ -66,18 +66,20 @@ class View:
 
     def limits(self, user: str) -> Limits | None:
         """Somebody's limits; `None` without a policy."""
-        if user not in self._limits:
+        known = self._limits
+        if user not in known:
             read = self.facts.policy
             policy = read.policy if read is not None else None
             groups = self.groups.get(user, ())
-            self._limits[user] = policy.limits(user, groups) if policy is not None else None
-        return self._limits[user]
+            known[user] = policy.limits(user, groups) if policy is not None else None
+        return known[user]
 
     def group(self, user: str) -> str:
         """Somebody's group."""
         limits = self.limits(user)
-        told = self.groups.get(user, ())
-        return (limits.group if limits is not None else next(iter(told), None)) or NONE
+        if limits is not None:
+            return limits.group or NONE
+        return next(iter(self.groups.get(user, ())), None) or NONE
 
     @cached_property
     def inventory(self) -> Inventory:
@@ -131,8 +133,11 @@ class View:
         """What each person has."""
         if self.occupancy is None:
             return {}
-        users = {use.user for use in self.occupancy.uses if use.user is not None}
-        return {user: self.occupancy.of(user) for user in users}
+        found: dict[str, list[SlotUse]] = {}
+        for use in self.occupancy.uses:
+            if use.user is not None:
+                found.setdefault(use.user, []).append(use)
+        return {user: tuple(uses) for user, uses in found.items()}
 
     @cached_property
     def containers_of_users(self) -> Mapping[str, int]:

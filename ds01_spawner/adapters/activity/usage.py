@@ -152,7 +152,7 @@ def _line(text: bytes, begin: bytes) -> int:
     Raises:
         ValueError: There is no such line.
     """
-    found = next((each for each in text.splitlines() if each.startswith(begin)), None)
-    if found is None:
+    place = (b"\n" + text).find(b"\n" + begin)
+    if place < 0:
         raise ValueError(f"no line {begin!r}")
-    return int(found.split()[1])
+    return int(text[place + len(begin) :].partition(b"\n")[0])

@@ -32,7 +32,7 @@ def slots(view: View) -> Iterator[Point]:
         if use.slot.profile != UNKNOWN_PROFILE:
             slot, state = use.slot.id, state_of(use, view)
             for each in STATES:
-                yield Point("ds01_gpu_slot_state", (slot, each), float(each == state))
+                yield "ds01_gpu_slot_state", (slot, each), float(each == state)
             yield from _allocation(use, view)
     yield from _capacity(occupancy, view)
     yield from _conflicts(view)
@@ -61,9 +61,9 @@ def _infos(view: View) -> Iterator[Point]:
             continue
         model = models.get(slot.gpu_uuid, UNKNOWN)
         said = (slot.id, str(slot.gpu_index), slot.uuid, slot.profile, model)
-        yield Point("ds01_gpu_slot_info", said, 1.0)
-        yield Point("ds01_gpu_slot_equivalents", (slot.id,), slot.equivalents)
-        yield Point("ds01_gpu_memory_total_bytes", (slot.id,), slot.memory_bytes)
+        yield "ds01_gpu_slot_info", said, 1.0
+        yield "ds01_gpu_slot_equivalents", (slot.id,), slot.equivalents
+        yield "ds01_gpu_memory_total_bytes", (slot.id,), slot.memory_bytes
 
 
 def _activity(view: View) -> Iterator[Point]:
@@ -75,9 +75,9 @@ def _activity(view: View) -> Iterator[Point]:
         if activity is None:
             continue
         if activity.utilisation is not None:
-            yield Point("ds01_gpu_utilization_ratio", (slot.id,), activity.utilisation)
+            yield "ds01_gpu_utilization_ratio", (slot.id,), activity.utilisation
         if activity.memory_used_bytes is not None:
-            yield Point("ds01_gpu_memory_used_bytes", (slot.id,), activity.memory_used_bytes)
+            yield "ds01_gpu_memory_used_bytes", (slot.id,), activity.memory_used_bytes
 
 
 def _allocation(use: SlotUse, view: View) -> Iterator[Point]:
@@ -87,13 +87,13 @@ def _allocation(use: SlotUse, view: View) -> Iterator[Point]:
     interface = labels.origin_of(container.labels).value if container is not None else NONE
     group = view.group(use.user)
     said = (use.slot.id, use.user, group, interface, use.slot.profile)
-    yield Point("ds01_gpu_slot_allocation", said, 1.0)
+    yield "ds01_gpu_slot_allocation", said, 1.0
     marks = container.labels if container is not None else {}
     # What is kept for a stopped container was given before it stopped.
     since = labels.parse_timestamp(marks.get(labels.GPU_ALLOCATED_AT, "")) or use.since
     if since is not None:
         seconds = max((view.facts.now - since).total_seconds(), 0.0)
-        yield Point("ds01_gpu_slot_allocated_seconds", (use.slot.id, use.user), seconds)
+        yield "ds01_gpu_slot_allocated_seconds", (use.slot.id, use.user), seconds
 
 
 def _capacity(occupancy: Occupancy, view: View) -> Iterator[Point]:
@@ -101,14 +101,14 @@ def _capacity(occupancy: Occupancy, view: View) -> Iterator[Point]:
         return
     given = {slot.uuid for slot in occupancy.slots}
     present = [slot for slot in view.inventory.slots if slot.uuid in given]
-    yield Point("ds01_gpu_equivalents", (), sum(slot.equivalents for slot in present))
+    yield "ds01_gpu_equivalents", (), sum(slot.equivalents for slot in present)
     taken = summed(
         ((view.group(use.user) if use.user is not None else NONE,), use.slot.equivalents)
         for use in occupancy.uses
         if use.slot.uuid in given and use.state not in {SlotState.FREE, SlotState.UNAVAILABLE}
     )
     for group in sorted({*view.policy_groups, *(key[0] for key in taken)}):
-        yield Point("ds01_gpu_equivalents_allocated", (group,), taken.get((group,), 0.0))
+        yield "ds01_gpu_equivalents_allocated", (group,), taken.get((group,), 0.0)
 
 
 def _conflicts(view: View) -> Iterator[Point]:
@@ -117,9 +117,11 @@ def _conflicts(view: View) -> Iterator[Point]:
         if container.state.is_live:
             ours = container.labels.get(labels.MANAGED) == "true"
             uuids = set(labels.gpu_uuids_of(container.labels)) if ours else set()
-            counts.update(uuids | {slot.uuid for slot in view.index.demanded(container.demand)})
+            uuids.update(slot.uuid for slot in view.index.demanded(container.demand))
+            if uuids:  # most have none
+                counts.update(uuids)
     for slot in _every(view):
-        yield Point("ds01_gpu_slot_conflict", (slot.id,), max(counts[slot.uuid] - 1, 0))
+        yield "ds01_gpu_slot_conflict", (slot.id,), max(counts[slot.uuid] - 1, 0)
 
 
 def _every(view: View) -> Iterator[Slot]:
@@ -133,12 +135,12 @@ def cards(view: View) -> Iterator[Point]:
     found = view.facts.cards
     known = {gpu.index: gpu for gpu in view.facts.known_cards}
     if found is None:
-        yield from (Point("ds01_gpu_up", (str(index),), 0.0) for index in sorted(known))
+        yield from (("ds01_gpu_up", (str(index),), 0.0) for index in sorted(known))
         return
     present = {gpu.index for gpu in found.inventory.gpus}
     lost = {slot.gpu_index for slot in found.inventory.unavailable} | known.keys()
     for index in sorted(present | lost):
-        yield Point("ds01_gpu_up", (str(index),), float(index in present))
+        yield "ds01_gpu_up", (str(index),), float(index in present)
     for gpu in found.inventory.gpus:
         health = found.health.get(gpu.uuid)
         if health is not None:
@@ -172,7 +174,7 @@ def _health(card: str, health: CardHealth) -> Iterator[Point]:
     )
     for name, more, value in figures:
         if value is not None:
-            yield Point(f"ds01_gpu_{name}", (card, *more), value)
+            yield f"ds01_gpu_{name}", (card, *more), value
 
 
 def xids(view: View, bus_ids: dict[str, str]) -> Iterator[Point]:
@@ -193,4 +195,4 @@ def xids(view: View, bus_ids: dict[str, str]) -> Iterator[Point]:
         key = bus_ids.get(bus_id, UNKNOWN), str(xid) if xid in kept else OTHER
         found[key] = found.get(key, 0.0) + count
     for key, value in found.items():
-        yield Point("ds01_gpu_xid_errors_total", key, value)
+        yield "ds01_gpu_xid_errors_total", key, value

@@ -12,56 +12,66 @@ _MILLI = 1e3
 
 def people(view: View) -> Iterator[Point]:
     """Slots, containers, CPU time and memory of everybody, and their limits."""
+    present = _Present(view)
     for user in view.users:
         who = (user, view.group(user))
         limits = view.limits(user)
         if limits is not None:
             yield from _limits(who, limits)
-        yield from _present(user, who, view)
+        yield from present.of(user, who)
     yield from _totals(view)
     if view.facts.work is not None:
-        yield Point("ds01_containers_unread", (), view.facts.work.unread)
+        yield "ds01_containers_unread", (), view.facts.work.unread
     ledger = view.facts.ledger
     if ledger is not None:
         in_force = [each for each in ledger.grants if each.until > view.facts.now]
         in_force = [each for each in in_force if each.revoked_at is None]
-        yield Point("ds01_bare_metal_grants", (), len(in_force))
+        yield "ds01_bare_metal_grants", (), len(in_force)
         for each in ledger.grants:  # a grant goes from the ledger when its access was taken away
             name = "ds01_bare_metal_grant_expires_timestamp_seconds"
             end = each.until if each.revoked_at is None else min(each.until, each.revoked_at)
-            yield Point(name, (each.user,), end.timestamp())
+            yield name, (each.user,), end.timestamp()
 
 
-def _limits(who: tuple[str, ...], limits: Limits) -> Iterator[Point]:
+def _limits(who: tuple[str, ...], limits: Limits) -> list[Point]:
+    aggregate = limits.aggregate
     figures = (
-        ("gpu_slots_limit", limits.max_gpu_slots),
-        ("gpu_equivalents_limit", limits.max_gpu_equivalents),
-        ("containers_limit", limits.max_containers_per_user),
-        ("cpu_cores_limit", limits.aggregate.cpus),
-        ("memory_bytes_limit", limits.aggregate.memory_bytes),
-        ("storage_bytes_limit", limits.storage_bytes),
+        ("ds01_user_gpu_slots_limit", who, limits.max_gpu_slots),
+        ("ds01_user_gpu_equivalents_limit", who, limits.max_gpu_equivalents),
+        ("ds01_user_containers_limit", who, limits.max_containers_per_user),
+        ("ds01_user_cpu_cores_limit", who, aggregate.cpus),
+        ("ds01_user_memory_bytes_limit", who, aggregate.memory_bytes),
+        ("ds01_user_storage_bytes_limit", who, limits.storage_bytes),
     )
-    for name, value in figures:
-        if value is not None:
-            yield Point(f"ds01_user_{name}", who, value)
+    return [(name, who, value) for name, who, value in figures if value is not None]
 
 
-def _present(user: str, who: tuple[str, ...], view: View) -> Iterator[Point]:
-    if view.occupancy is not None:
-        uses = view.slots_of_users.get(user, ())
-        yield Point("ds01_user_gpu_slots", who, len(uses))
-        equivalents = sum(use.slot.equivalents for use in uses)
-        yield Point("ds01_user_gpu_equivalents", who, equivalents)
-    if view.facts.containers is not None:
-        yield Point("ds01_user_containers", who, view.containers_of_users.get(user, 0))
-    work = view.facts.work
-    if work is None:
-        return
-    if user in work.cpu_seconds:
-        yield Point("ds01_user_cpu_seconds_total", who, work.cpu_seconds[user])
-    running = view.containers_of_users.get(user, 0)
-    if user in work.memory_bytes or not running:
-        yield Point("ds01_user_memory_bytes", who, work.memory_bytes.get(user, 0))
+class _Present:
+    """What each person has: it is asked for hundreds of people, one after the other."""
+
+    def __init__(self, view: View) -> None:
+        self._slots = view.slots_of_users if view.occupancy is not None else None
+        self._containers = view.containers_of_users
+        self._listed = view.facts.containers is not None
+        self._work = view.facts.work
+
+    def of(self, user: str, who: tuple[str, ...]) -> Iterator[Point]:
+        """Slots, containers, CPU time and memory."""
+        if self._slots is not None:
+            uses = self._slots.get(user, ())
+            yield "ds01_user_gpu_slots", who, len(uses)
+            equivalents = sum([use.slot.equivalents for use in uses])
+            yield "ds01_user_gpu_equivalents", who, equivalents
+        running = self._containers.get(user, 0)
+        if self._listed:
+            yield "ds01_user_containers", who, running
+        work = self._work
+        if work is None:
+            return
+        if user in work.cpu_seconds:
+            yield "ds01_user_cpu_seconds_total", who, work.cpu_seconds[user]
+        if user in work.memory_bytes or not running:
+            yield "ds01_user_memory_bytes", who, work.memory_bytes.get(user, 0)
 
 
 def _totals(view: View) -> Iterator[Point]:
@@ -69,13 +79,11 @@ def _totals(view: View) -> Iterator[Point]:
         if not each.user:
             continue
         who = (each.user, each.group or NONE)
-        yield Point("ds01_user_gpu_energy_joules_total", who, each.energy_millijoules / _MILLI)
-        for kind, microseconds in (
-            ("held", each.held_microseconds),
-            ("equivalent", each.equivalent_microseconds),
-            ("busy", each.busy_microseconds),
-        ):
-            yield Point("ds01_user_gpu_seconds_total", (*who, kind), microseconds / _MICRO)
+        yield "ds01_user_gpu_energy_joules_total", who, each.energy_millijoules / _MILLI
+        name = "ds01_user_gpu_seconds_total"
+        yield name, (*who, "held"), each.held_microseconds / _MICRO
+        yield name, (*who, "equivalent"), each.equivalent_microseconds / _MICRO
+        yield name, (*who, "busy"), each.busy_microseconds / _MICRO
 
 
 def storage(view: View) -> Iterator[Point]:
@@ -83,7 +91,7 @@ def storage(view: View) -> Iterator[Point]:
     ledger = view.facts.ledger
     for each in ledger.storage if ledger is not None else ():
         who = (each.user, view.group(each.user))
-        yield Point("ds01_user_storage_bytes", who, each.size_bytes)
+        yield "ds01_user_storage_bytes", who, each.size_bytes
     for place, disk in (view.facts.disks or {}).items():
-        yield Point("ds01_storage_free_bytes", (place,), disk.free_bytes)
-        yield Point("ds01_storage_size_bytes", (place,), disk.size_bytes)
+        yield "ds01_storage_free_bytes", (place,), disk.free_bytes
+        yield "ds01_storage_size_bytes", (place,), disk.size_bytes

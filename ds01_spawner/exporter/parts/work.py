@@ -20,7 +20,7 @@ def containers(view: View) -> Iterator[Point]:
     hub = labels.Interface.HUB.value
     found.update({(state.value, hub): 0 for state in ContainerState})
     for key, count in found.items():
-        yield Point("ds01_containers", key, count)
+        yield "ds01_containers", key, count
 
 
 def queue(view: View) -> Iterator[Point]:
@@ -31,9 +31,9 @@ def queue(view: View) -> Iterator[Point]:
     waiting = alive(ledger.tickets, view.facts.now)
     counts = Counter(view.group(each.user) for each in waiting)
     for group in sorted({*view.policy_groups, *counts, NONE}):
-        yield Point("ds01_queue_length", (group,), counts[group])
+        yield "ds01_queue_length", (group,), counts[group]
     ages = [(view.facts.now - each.created_at).total_seconds() for each in waiting]
-    yield Point("ds01_queue_oldest_age_seconds", (), max([0.0, *ages]))
+    yield "ds01_queue_oldest_age_seconds", (), max([0.0, *ages])
 
 
 def events(view: View) -> Iterator[Point]:
@@ -43,21 +43,21 @@ def events(view: View) -> Iterator[Point]:
         return
     counts = log.counts
     for action, count in counts.events.items():
-        yield Point("ds01_events_total", (action,), count)
+        yield "ds01_events_total", (action,), count
     for key, count in counts.lifecycle.items():
-        yield Point("ds01_lifecycle_actions_total", key, count)
+        yield "ds01_lifecycle_actions_total", key, count
     for key, count in counts.spawns.items():
-        yield Point("ds01_spawns_total", key, count)
+        yield "ds01_spawns_total", key, count
     for name, found in (
         ("ds01_queue_wait_seconds", counts.waits),
         ("ds01_spawn_phase_seconds", counts.phases),
         ("ds01_admission_seconds", counts.decisions),
     ):
         for label, distribution in found.items():
-            yield Point(name, (label,), distribution)
-    yield Point("ds01_event_log_bytes", (), log.size_bytes)
-    yield Point("ds01_event_log_unreadable_lines_total", (), log.unreadable_lines)
-    yield Point("ds01_event_log_writable", (), float(log.writable))
+            yield name, (label,), distribution
+    yield "ds01_event_log_bytes", (), log.size_bytes
+    yield "ds01_event_log_unreadable_lines_total", (), log.unreadable_lines
+    yield "ds01_event_log_writable", (), float(log.writable)
     if log.last_event_at is not None:
         name = "ds01_event_log_last_event_timestamp_seconds"
-        yield Point(name, (), log.last_event_at.timestamp())
+        yield name, (), log.last_event_at.timestamp()

@@ -175,7 +175,7 @@ def test_a_part_that_breaks_takes_no_other_with_it(
     def breaks(*_: object) -> object:
         raise KeyError("no such user")
 
-    monkeypatch.setattr(people, "_present", breaks)
+    monkeypatch.setattr(people, "_limits", breaks)
     found = lab.scrape()
     assert found.down() == {"people"}
     assert "Part people failed" in caplog.text

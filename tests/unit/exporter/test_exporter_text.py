@@ -1,6 +1,8 @@
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -16,6 +18,7 @@ from ds01_spawner.exporter.points import Distribution, Point
 from ds01_spawner.exporter.text import exposition
 from fakes.exporter_lab import ExporterLab, lively_lab
 
+DOCS = (Path(__file__).parents[3] / "docs" / "monitoring.md").read_text(encoding="utf-8")
 HUGE = 9_007_199_254_740_993.0
 
 
@@ -60,7 +63,7 @@ def test_openmetrics_ends_as_it_must(lab: ExporterLab) -> None:
 
 def test_odd_names_are_escaped() -> None:
     name = 'a"b\\c\nd'
-    text = exposition([Point("ds01_user_containers", (name, "g"), HUGE)], openmetrics=False)
+    text = exposition([("ds01_user_containers", (name, "g"), HUGE)], openmetrics=False)
     (row,) = rows(text)
     assert dict(row.labels) == {"user": name, "group": "g"}
     assert row.value == HUGE
@@ -70,7 +73,7 @@ def test_a_distribution_is_cumulative() -> None:
     found = Distribution.empty((1.0, 5.0))
     for value in (0.5, 1.0, 3.0, 7.0):
         found = found.with_value(value)
-    point = Point("ds01_queue_wait_seconds", ("granted",), found)
+    point = ("ds01_queue_wait_seconds", ("granted",), found)
     name = "ds01_queue_wait_seconds"
     assert rows(exposition([point], openmetrics=False)) == {
         Row(f"{name}_bucket", (("le", "1.0"), ("outcome", "granted")), 2.0),
@@ -101,15 +104,15 @@ def test_promtool_finds_nothing(lab: ExporterLab) -> None:
 
 
 def test_people_beyond_the_cap_are_one() -> None:
-    points = [
-        *(Point("ds01_user_gpu_slots", (f"u{n}", "student"), n) for n in range(6)),
-        *(Point("ds01_user_gpu_slots_limit", (f"u{n}", "student"), 9) for n in range(6)),
-        Point("ds01_gpu_processes", ("0", "host", "u5"), 2),
-        Point("ds01_gpu_processes", ("0", "host", "stranger"), 3),
-        Point("ds01_queue_oldest_age_seconds", (), 1),
+    points: list[Point] = [
+        *(("ds01_user_gpu_slots", (f"u{n}", "student"), n) for n in range(6)),
+        *(("ds01_user_gpu_slots_limit", (f"u{n}", "student"), 9) for n in range(6)),
+        ("ds01_gpu_processes", ("0", "host", "u5"), 2),
+        ("ds01_gpu_processes", ("0", "host", "stranger"), 3),
+        ("ds01_queue_oldest_age_seconds", (), 1),
     ]
     found = capped(points, [f"u{n}" for n in range(6)], most=4)
-    values = {(each.name, each.labels): each.value for each in found}
+    values = {(name, labels): value for name, labels, value in found}
     assert values["ds01_user_gpu_slots", ("other", "other")] == 4 + 5
     assert ("ds01_user_gpu_slots", ("u4", "student")) not in values
     assert values["ds01_user_gpu_slots", ("u3", "student")] == 3
@@ -120,6 +123,24 @@ def test_people_beyond_the_cap_are_one() -> None:
     assert values["ds01_series_folded", ("ds01_user_memory_bytes",)] == 0
 
 
+def test_of_ends_of_grants_the_first_is_told_and_nobodys_rows_stay_nobodys() -> None:
+    name = "ds01_bare_metal_grant_expires_timestamp_seconds"
+    unattributed: Point = ("ds01_gpu_processes", ("0", "unknown", "unknown"), 3)
+    ends: list[Point] = [
+        (name, (user,), value) for user, value in zip("abc", (9, 5, 7), strict=True)
+    ]
+    found = capped([*ends, unattributed], ["a", "b", "c"], most=1)
+    assert (name, ("a",), 9) in found
+    assert (name, ("other",), 5) in found
+    assert unattributed in found
+    assert ("ds01_series_folded", ("ds01_gpu_processes",), 0) in found
+
+
+def test_what_is_said_of_a_metric_is_what_the_docs_say() -> None:
+    rows = re.findall(r"^\| `(ds01_\w+)` \| [^|]*\| (.*?)(?: Histogram\.)? \|$", DOCS, re.MULTILINE)
+    assert dict(rows) == {name: each.help for name, each in CATALOGUE.items()}
+
+
 def test_who_is_known_from_elsewhere_is_shown_while_there_is_room() -> None:
-    points = [Point("ds01_gpu_processes", ("0", "host", "stranger"), 3)]
+    points: list[Point] = [("ds01_gpu_processes", ("0", "host", "stranger"), 3)]
     assert points[0] in capped(points, ["alice"])
