@@ -127,7 +127,7 @@ from ds01_spawner.operations.usage.report import Reports
 from ds01_spawner.policy.gpu_config import GpuConfig, parse_gpu_config
 from ds01_spawner.policy.image_references import is_image_id
 from ds01_spawner.policy.images import ImageCatalogue, parse_images
-from ds01_spawner.ports import Cgroups, GpuProbe, HubClient
+from ds01_spawner.ports import Cgroups, ContainerList, GpuProbe, HubClient
 from ds01_spawner.ports.attribution import StartWatch
 from ds01_spawner.ports.people import HubPeople
 from ds01_spawner.recipes.aime import Rows, read_rows
@@ -394,11 +394,15 @@ class Platform:
     @cached_property
     def attribution(self) -> Attribution:
         """Whose everything is that runs on the GPUs."""
+        return self.attribution_of(self.engine)
+
+    def attribution_of(self, engine: ContainerList) -> Attribution:
+        """The same, where somebody else asks the engine."""
         return Attribution(
             clock=self.clock,
             probe=self.probe,
             table=self.process_table,
-            engine=self.engine,
+            engine=engine,
             accounts=self.accounts,
             granted=self._granted_people,
             placed=self._containers_by_cgroup,

@@ -16,8 +16,6 @@ from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.event import Event
 from ds01_spawner.exporter.reading import Parts, Reading
 from ds01_spawner.exporter.services import ANSWER_SECONDS, ServiceWatch
-from ds01_spawner.operations.attribution.scan import Attribution
-from ds01_spawner.ports import ContainerList
 
 HOMES = Path("/home")
 _HUB_URL = "JUPYTERHUB_API_URL"
@@ -41,15 +39,6 @@ def reading_of(platform: Platform, environment: Mapping[str, str] = os.environ) 
         culler_file=directories.state / "metrics" / "culler.prom",
     )
 
-    def attribution(engine: ContainerList) -> Attribution:
-        return Attribution(
-            clock=platform.clock,
-            probe=platform.probe,
-            table=platform.process_table,
-            engine=engine,
-            accounts=platform.accounts,
-        )
-
     return Reading(
         Parts(
             clock=platform.clock,
@@ -58,7 +47,7 @@ def reading_of(platform: Platform, environment: Mapping[str, str] = os.environ) 
             ledger=lambda: platform.ledger,
             policy=lambda: policy,
             usage=lambda: platform.usage,
-            attribution=attribution,
+            attribution=platform.attribution_of,
             events=EventTail(directories.events),
             log_file=directories.events,
             faults=GpuFaults().counts,

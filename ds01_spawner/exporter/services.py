@@ -1,7 +1,9 @@
 """Whether the other services answer, and the lifecycle service's own figures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import requests
@@ -11,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from ds01_spawner.exporter.facts import ServiceFacts
 
 HUB, GATEWAY, CULLER = "hub", "gateway", "culler"
-ANSWER_SECONDS = 1.5
-"""Both together take less than a scrape may."""
+CONNECT_SECONDS, ANSWER_SECONDS = 0.5, 1.5
+"""Less together than a scrape waits. A hub at which a class logs in takes a second."""
 
 _LAST_GOOD = "ds01_culler_last_good_pass_timestamp_seconds"
 _MOST_BYTES = 256 * 1024
@@ -47,16 +49,25 @@ class ServiceWatch:
 
     def look(self) -> ServiceFacts:
         """Which answer now."""
-        answers: dict[str, bool] = {}
-        if self._hub_url is not None:
-            answers[HUB] = answers_http(self._hub_url)
-        if self._gateway is not None:
-            answers[GATEWAY] = self._gateway()
+        answers = self._answers()
         for service, does in answers.items():
             if does:
                 self._last_good[service] = self._now()
         self._read_culler()
         return ServiceFacts(answers, dict(self._last_good), self._passed_on)
+
+    def _answers(self) -> Mapping[str, bool]:
+        """They are asked side by side: of two that hang, each has all of the time."""
+        asked: dict[str, Callable[[], bool]] = {}
+        if self._hub_url is not None:
+            asked[HUB] = partial(answers_http, self._hub_url)
+        if self._gateway is not None:
+            asked[GATEWAY] = self._gateway
+        if not asked:
+            return {}
+        with ThreadPoolExecutor(len(asked), "ask") as pool:
+            told = {service: pool.submit(does) for service, does in asked.items()}
+            return {service: each.result() for service, each in told.items()}
 
     def _read_culler(self) -> None:
         """The file's figures; those it had where it cannot be read, or there is none."""
@@ -82,7 +93,8 @@ class ServiceWatch:
 def answers_http(url: str) -> bool:
     """Whether a server answers there, in time and without a fault of its own."""
     try:
-        with requests.get(url, timeout=ANSWER_SECONDS, stream=True) as answer:
+        patience = CONNECT_SECONDS, ANSWER_SECONDS
+        with requests.get(url, timeout=patience, stream=True) as answer:
             return answer.ok
     except requests.RequestException:
         return False

@@ -16,8 +16,8 @@ from ds01_spawner.domain.errors import DS01Error, Unavailable
 
 T = TypeVar("T")
 
-BOUND_SECONDS = 4.0
-"""Prometheus gives up after 10 s."""
+BOUND_SECONDS = 2.5
+"""Prometheus gives up after 10 s, and its scrapes should not take a good part of their interval."""
 
 _log = logging.getLogger("ds01.exporter")
 

@@ -1,3 +1,4 @@
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,6 +52,25 @@ def test_only_those_that_there_are_to_ask_are_told_of(
     found = watch(tmp_path, "http://hub/", gateway=False).look()
     assert found.answers == {"hub": True, "gateway": False}
     assert found.last_good == {"hub": EPOCH}
+
+
+def test_services_that_hang_are_waited_for_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2, timeout=5)
+
+    def waits(*_: object) -> bool:
+        both.wait()
+        return False
+
+    looks = ServiceWatch(
+        now=lambda: EPOCH,
+        hub_url="http://hub/",
+        gateway=waits,
+        culler_file=tmp_path / "culler.prom",
+    )
+    monkeypatch.setattr(services, "answers_http", waits)
+    assert looks.look().answers == {"hub": False, "gateway": False}
 
 
 def test_the_lifecycle_services_figures_are_passed_on_as_they_are(tmp_path: Path) -> None:
