@@ -1,7 +1,7 @@
 """What was used, as graphs and in words."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import replace
 
 from ds01_spawner.charts.scale import figure
 from ds01_spawner.charts.timeline import Bars, Column, Timeline, percent
@@ -34,13 +34,8 @@ def demand(series: m.UsageSeries, capacity: float | None, id_: str = "demand") -
     most = max((each for each in held if each is not None), default=0.0)
     of = "" if capacity is None else f" of {figure(capacity)}"
     words = f"On average {figure(_average(series))}{of} GPUs were held, at most {figure(most)}."
-    return Timeline(
-        id=id_,
-        title="GPUs held",
-        unit="in whole GPUs, on average",
-        words=words,
-        begins=_begins(series),
-        step=series.step,
+    return replace(
+        _over(series, id_, "GPUs held", "in whole GPUs, on average", words),
         bars=bars,
         line=None if capacity is None else ("all there are now", capacity),
         columns=[Column("GPU-hours", [figure(each.used.gpu_hours) for each in series.steps])],
@@ -50,13 +45,9 @@ def demand(series: m.UsageSeries, capacity: float | None, id_: str = "demand") -
 def hours(series: m.UsageSeries, id_: str = "hours") -> Timeline:
     """GPU-hours of one person, with what the GPU computed of them where that is known."""
     values = [_known(each, each.used.gpu_hours) for each in series.steps]
-    return Timeline(
-        id=id_,
-        title="Hours with a GPU",
-        unit="",
-        words=f"{figure(series.total.gpu_hours)} hours altogether.",
-        begins=_begins(series),
-        step=series.step,
+    words = f"{figure(series.total.gpu_hours)} hours altogether."
+    return replace(
+        _over(series, id_, "Hours with a GPU", "", words),
         bars=[Bars("hours", values)],
         columns=[
             Column("of these it computed", [_share(each.used.efficiency) for each in series.steps])
@@ -69,13 +60,8 @@ def busy(series: m.UsageSeries, id_: str = "busy") -> Timeline:
     known = [each.used.efficiency for each in series.steps]
     whole = _share(series.total.efficiency)
     words = f"While held the GPUs computed {whole} of the time, as far as they tell."
-    return Timeline(
-        id=id_,
-        title="Busy while held",
-        unit="",
-        words=words,
-        begins=_begins(series),
-        step=series.step,
+    return replace(
+        _over(series, id_, "Busy while held", "", words),
         bars=[Bars("busy", known)],
         highest=1.0,
         said=percent,
@@ -98,13 +84,8 @@ def waits(series: m.UsageSeries, id_: str = "waits") -> Timeline:
     if series.total.mean_wait_seconds is not None:
         words += f", {duration(series.total.mean_wait_seconds)} on average"
         words += f", {duration(series.total.longest_wait_seconds or 0.0)} at most"
-    return Timeline(
-        id=id_,
-        title="Waits for a GPU",
-        unit="minutes on average",
-        words=f"{words}.",
-        begins=_begins(series),
-        step=series.step,
+    return replace(
+        _over(series, id_, "Waits for a GPU", "minutes on average", f"{words}."),
         bars=[Bars("mean wait", values)],
         columns=[
             Column("waits", [str(each.used.waits) for each in series.steps]),
@@ -136,13 +117,8 @@ def _told_by_cards(
     ]
     whole = told(series.total)
     words = _UNKNOWN if whole is None else f"{figure(whole)} {unit} altogether"
-    return Timeline(
-        id=id_,
-        title=title,
-        unit=unit,
-        words=f"{words[0].upper()}{words[1:]}.",
-        begins=_begins(series),
-        step=series.step,
+    return replace(
+        _over(series, id_, title, unit, f"{words[0].upper()}{words[1:]}."),
         bars=[Bars(title.lower() if title != "CO2e" else title, values)],
         columns=[
             Column("hours metered", [figure(each.used.metered_hours) for each in series.steps])
@@ -193,8 +169,10 @@ def _hours_words(gpu_hours: float) -> str:
     return "1 hour" if figure(gpu_hours) == "1" else f"{figure(gpu_hours)} hours"
 
 
-def _begins(series: m.UsageSeries) -> Sequence[datetime]:
-    return [each.begin for each in series.steps]
+def _over(series: m.UsageSeries, id_: str, title: str, unit: str, words: str) -> Timeline:
+    """A graph with a place for each step of a series, and nothing in it yet."""
+    begins = [each.begin for each in series.steps]
+    return Timeline(id_, title, unit, words, begins, series.step, bars=())
 
 
 def _known(step: m.UsageStep, value: float | None) -> float | None:
