@@ -9,10 +9,12 @@ from ds01_spawner.composition import Platform
 from ds01_spawner.domain.usage_report import By, Period, Row
 from ds01_spawner.domain.usage_series import Part, Step
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
+from ds01_spawner.gateway.api.kept_answers import KeptAnswers
 from ds01_spawner.gateway.api.requester import subject_of
 from ds01_spawner.operations.usage.report import Question
 
 _HOUR = timedelta(hours=1)
+_MOST_KEPT = 4
 _EXACT = 6
 """Digits behind the point: the hours of a millisecond."""
 
@@ -22,13 +24,14 @@ class UsageRows:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._kept = KeptAnswers[Question, m.UsageReport](_MOST_KEPT)
 
     def handlers(self) -> Mapping[str, Answer]:
         """By the operation of their route."""
         return {"getUsage": self.report, "getUsageSeries": self.series}
 
     async def report(self, ask: Ask) -> m.UsageReport:
-        """What was used in some days."""
+        """What was used in some days; who looks again and again may share an answer."""
         query = ask.asked(m.UsageQuery)
         whose = _whose(ask, query.user)
         by = By(query.by) if query.by else By.USER if whose is None else By.PROJECT
@@ -48,7 +51,7 @@ class UsageRows:
                 notes=found.notes,
             )
 
-        return await ask.run(self._api, read)
+        return await self._kept(question, ask.max_age, lambda: ask.run(self._api, read))
 
     async def series(self, ask: Ask) -> m.UsageSeries:
         """The same step by step."""

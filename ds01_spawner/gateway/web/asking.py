@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -53,7 +54,7 @@ class Questions:
         self._max_age = max_age
         self._read: dict[str, Wire] = {}
 
-    async def __call__(
+    async def __call__(  # noqa: PLR0913 - the parts of a question
         self,
         operation: str,
         answer: type[W],
@@ -61,6 +62,7 @@ class Questions:
         parts: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, object] | None = None,
+        max_age: timedelta | None = None,
     ) -> W:
         """The answer to one question; a question that only reads is asked once.
 
@@ -70,6 +72,7 @@ class Questions:
             parts: The variable parts of the path.
             query: Parameters, as an address says them.
             body: What is sent.
+            max_age: How old what is read for it may be; that of the visit, unless it is said.
 
         Raises:
             DS01Error: What the API would answer instead.
@@ -79,7 +82,10 @@ class Questions:
         reads = route.method == "GET"
         found = self._read.get(key) if reads else None
         if found is None:
-            found = await self._served.answer(route, self._admitted(route, parts, query, body))
+            asked = self._admitted(route, parts, query, body)
+            if max_age is not None:
+                asked = replace(asked, max_age=max_age)
+            found = await self._served.answer(route, asked)
             if reads:
                 self._read[key] = found
         assert isinstance(found, answer)  # noqa: S101 - the table says so

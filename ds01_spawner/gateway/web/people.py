@@ -12,6 +12,10 @@ NEAR = 0.85
 """From this share of a limit on, somebody is near it."""
 
 IDLE_FOR = timedelta(minutes=10)
+USAGE_SHARED_FOR = timedelta(minutes=1)
+"""The books are kept once a minute: all who look at everybody's month share what is read of it."""
+
+_MONTH = {"period": "month", "by": "user"}
 _MOST_PAGES = 10
 
 
@@ -70,7 +74,7 @@ def _storage_share(person: m.Person) -> float | None:
 
 async def _list(visit: Visit) -> Facts:
     page = await visit.ask("listPeople", m.People, query=visit.query)
-    month = await visit.ask("getUsage", m.UsageReport, query={"period": "month", "by": "user"})
+    month = await visit.ask("getUsage", m.UsageReport, query=_MONTH, max_age=USAGE_SHARED_FOR)
     used = {row.name: row for row in month.rows}
     return {"people": page.people, "next": page.next, "used": used}
 

@@ -1,7 +1,9 @@
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 
+from ds01_spawner.operations.usage.report import Question, Report
 from fakes.web_lab import WebLab, section, text_of
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(60)]
@@ -66,6 +68,29 @@ async def test_a_gpu_that_does_nothing_is_named_after_ten_minutes(lab: WebLab) -
     said = text_of(section((await mia.get("people")).html, "idle"))
     assert "alice jupyter" in said
     assert "since" in said
+
+
+async def test_everybodys_month_is_read_once_for_all_who_look(
+    lab: WebLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports = lab.api.api.platform.reports
+    asked: list[Question] = []
+
+    def counted(question: Question) -> Report:
+        asked.append(question)
+        return answer(question)
+
+    answer = reports.report
+    monkeypatch.setattr(reports, "report", counted)
+    for user in ("mia", "boss", "mia"):
+        browser = lab.browser(user)
+        assert (await browser.get("people")).status == 200
+        token = browser.cookies["_xsrf"]
+        assert '"id": "list"' in await browser.hear(f"live/people?{urlencode({'_xsrf': token})}")
+    assert len(asked) == 1
+    assert (await lab.browser("alice").get("people")).status == 403
+    assert (await lab.browser("alice").get("history")).status == 200
+    assert [each.user for each in asked[1:]] == ["alice"]
 
 
 async def test_a_parameter_that_is_not_known_is_named(lab: WebLab) -> None:
