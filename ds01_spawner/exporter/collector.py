@@ -79,7 +79,7 @@ def part_specs(reading: Reading) -> tuple[PartSpec, ...]:
             (containers, cards, ledger, policy, reading.work, reading.totals),
             people.people,
         ),
-        PartSpec(Part.STORAGE, (ledger, reading.disks), people.storage),
+        PartSpec(Part.STORAGE, (ledger, *reading.disks.values()), people.storage),
         PartSpec(Part.QUEUE, (ledger,), work.queue),
         PartSpec(Part.ATTRIBUTION, (reading.picture,), processes.attribution),
         PartSpec(Part.EVENTS, (reading.log,), work.events),

@@ -1,8 +1,9 @@
 """The exporter on this machine's platform."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from ds01_spawner import __version__
@@ -11,8 +12,7 @@ from ds01_spawner.adapters.event_tail import EventTail
 from ds01_spawner.adapters.gpu_faults import GpuFaults
 from ds01_spawner.adapters.hub_api import environment_in
 from ds01_spawner.adapters.policy_files import PolicyFiles
-from ds01_spawner.composition import GATEWAY_FILE, SERVICE_FILE, Platform
-from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.composition import GATEWAY_FILE, SERVICE_FILE, Directories, Platform
 from ds01_spawner.domain.event import Event
 from ds01_spawner.exporter.reading import Parts, Reading
 from ds01_spawner.exporter.services import ANSWER_SECONDS, ServiceWatch
@@ -52,7 +52,8 @@ def reading_of(platform: Platform, environment: Mapping[str, str] = os.environ) 
             log_file=directories.events,
             faults=GpuFaults().counts,
             ledger_bytes=lambda: size_of(directories.ledger),
-            places=_places(platform),
+            places=partial(places_of, directories),
+            data_root=lambda: platform.engine.info().data_root,
             services=watch.look,
             excluded=platform.excluded_gpus,
             version=__version__,
@@ -76,19 +77,10 @@ def size_of(ledger: Path) -> int:
     return total
 
 
-def _places(platform: Platform) -> Callable[[], Mapping[str, str]]:
-    """Folders whose disks are looked at; the engine's once it has said which."""
-    known = {
-        "state": str(platform.directories.state),
-        "events": str(platform.directories.events.parent),
+def places_of(directories: Directories) -> Mapping[str, str]:
+    """Folders whose disks are looked at; the engine says by itself where it is."""
+    return {
+        "homes": str(HOMES),
+        "state": str(directories.state),
+        "events": str(directories.events.parent),
     }
-    if HOMES.is_dir():
-        known["homes"] = str(HOMES)
-
-    def places() -> Mapping[str, str]:
-        if "engine" not in known:
-            with suppress(Unavailable):
-                known["engine"] = platform.engine.info().data_root
-        return {place: folder for place, folder in known.items() if Path(folder).is_dir()}
-
-    return places

@@ -152,7 +152,7 @@ class Facts:
         work: What containers take.
         totals: What was used since there are books.
         rows: Rows of the ledger's tables.
-        disks: By place.
+        disks: By place, as far as they could be read.
         log: The event log.
         services: The other services.
         xids: Errors in the kernel log, by bus id and number.
@@ -170,7 +170,7 @@ class Facts:
     work: WorkFacts | None = None
     totals: Sequence[UsageTotal] | None = None
     rows: Mapping[str, int] | None = None
-    disks: Mapping[str, DiskFacts] | None = None
+    disks: Mapping[str, DiskFacts] = field(default_factory=dict)
     log: LogFacts | None = None
     services: ServiceFacts | None = None
     xids: Mapping[tuple[str, int], int] | None = None

@@ -15,6 +15,7 @@ from ds01_spawner.domain.errors import DS01Error, Unavailable
 from ds01_spawner.domain.gpu import Gpu, Inventory
 from ds01_spawner.domain.usage import UsageTotal
 from ds01_spawner.exporter.cpu_book import CpuBook, booked
+from ds01_spawner.exporter.disks import PLACES, Disks
 from ds01_spawner.exporter.event_counts import EventCounts, counted
 from ds01_spawner.exporter.facts import (
     CardFacts,
@@ -75,10 +76,11 @@ class Parts:
         log_file: Its present file.
         faults: Errors in the kernel log.
         ledger_bytes: Size of the ledger's files.
-        places: Folders whose disks are looked at.
+        places: Folders whose disks are looked at, by place.
         services: Asks the other services.
         excluded: Cards (UUID) for batch work.
         version: The release that runs.
+        data_root: Where the engine's disk is, as it says.
     """
 
     clock: Clock
@@ -96,6 +98,7 @@ class Parts:
     services: Callable[[], ServiceFacts]
     excluded: Callable[[Inventory], frozenset[str]]
     version: str
+    data_root: Callable[[], str | None] = lambda: None
 
 
 class OneList:
@@ -156,6 +159,7 @@ class Reading:
         self._picture: Picture | None = None
         self._cpu = CpuBook()
         self._place = ""
+        self._disks = Disks(parts.places, parts.data_root)
         self._counts = EventCounts()
         self._last_event: datetime | None = None
         self._known: dict[str, Gpu] = {}
@@ -169,7 +173,7 @@ class Reading:
         self.work = Source("work", self._read_work)
         self.totals = Source("totals", self._read_totals, **slow)
         self.rows = Source("rows", lambda _round: self._parts.ledger().row_counts(), **slow)
-        self.disks = Source("disks", self._read_disks)
+        self.disks = {place: self._disk_source(place) for place in PLACES}
         self.log = Source("events", self._read_log)
         self.services = Source("services", lambda _round: self._parts.services())
         self.xids = Source("kernel_log", lambda _round: self._parts.faults())
@@ -179,7 +183,8 @@ class Reading:
         """All of them."""
         return (
             *(self.picture, self.containers, self.cards, self.ledger, self.policy, self.work),
-            *(self.totals, self.rows, self.disks, self.log, self.services, self.xids),
+            *(self.totals, self.rows, self.log, self.services, self.xids),
+            *self.disks.values(),
         )
 
     @property
@@ -210,7 +215,11 @@ class Reading:
             work=readings.of(self.work),
             totals=readings.of(self.totals),
             rows=readings.of(self.rows),
-            disks=readings.of(self.disks),
+            disks={
+                place: found
+                for place, source in self.disks.items()
+                if (found := readings.of(source)) is not None
+            },
             log=readings.of(self.log),
             services=readings.of(self.services),
             xids=readings.of(self.xids),
@@ -273,8 +282,8 @@ class Reading:
         with self._parts.ledger().reading() as reading:
             return reading.usage_totals()
 
-    def _read_disks(self, _round: Round) -> Mapping[str, DiskFacts]:
-        return {place: _disk(folder) for place, folder in self._parts.places().items()}
+    def _disk_source(self, place: str) -> Source[DiskFacts | None]:
+        return Source(f"disk {place}", lambda _round: self._disks.look(place))
 
     def _read_log(self, _round: Round) -> LogFacts:
         events, self._place = self._parts.events.read(self._place, None)
@@ -308,11 +317,3 @@ def _writable(path: Path) -> bool:
     except OSError:
         return False
     return disk.f_bavail > 0 and not disk.f_flag & os.ST_RDONLY and os.access(path, os.W_OK)
-
-
-def _disk(folder: str) -> DiskFacts:
-    try:
-        found = os.statvfs(folder)
-    except OSError as exc:
-        raise Unavailable(f"The disk of {folder} cannot be looked at: {exc.strerror}.") from exc
-    return DiskFacts(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)

@@ -1,6 +1,6 @@
 """The exporter on fakes: a lab in which something of everything goes on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -124,7 +124,7 @@ class ExporterLab:
         assert isinstance(self.lab.ledger, FakeLedger)
         return self.lab.ledger
 
-    def restart(self) -> None:
+    def restart(self, data_root: Callable[[], str | None] = lambda: None) -> None:
         """A new process."""
         self.reading = Reading(
             Parts(
@@ -143,6 +143,7 @@ class ExporterLab:
                 services=lambda: self.services,
                 excluded=lambda _inventory: self.lab.excluded,
                 version="0.0-test",
+                data_root=data_root,
             )
         )
         self.exporter = Exporter(

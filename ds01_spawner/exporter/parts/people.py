@@ -92,6 +92,6 @@ def storage(view: View) -> Iterator[Point]:
     for each in ledger.storage if ledger is not None else ():
         who = (each.user, view.group(each.user))
         yield "ds01_user_storage_bytes", who, each.size_bytes
-    for place, disk in (view.facts.disks or {}).items():
+    for place, disk in view.facts.disks.items():
         yield "ds01_storage_free_bytes", (place,), disk.free_bytes
         yield "ds01_storage_size_bytes", (place,), disk.size_bytes

@@ -1,3 +1,4 @@
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -187,6 +188,47 @@ def test_a_source_that_breaks_is_one_that_cannot_be_read(lab: ExporterLab) -> No
     found = lab.scrape()
     assert found.down() == {"storage"}
     assert found.rows("ds01_user_storage_bytes")
+
+
+def test_homes_that_hang_take_no_other_disk_with_them(
+    lab: ExporterLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, hangs = os.statvfs, threading.Event()
+
+    def statvfs(folder: str) -> os.statvfs_result:
+        if folder == "/home":
+            hangs.wait(30)
+        return look(folder)
+
+    lab.places |= {"homes": "/home"}
+    lab.exporter = type(lab.exporter)(lab.reading, bound_seconds=0.5, monotonic=lambda: lab.seconds)
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    try:
+        found = lab.scrape()
+        assert found.down() == {"storage"}
+        places = {place for (place,) in found.rows("ds01_storage_free_bytes")}
+        assert places == {"state", "events", "engine"}
+    finally:
+        hangs.set()
+
+
+def test_an_engine_that_does_not_say_where_its_disk_is_hides_no_other(lab: ExporterLab) -> None:
+    del lab.places["engine"]
+    told = [Unavailable("It does not answer."), None]
+
+    def data_root() -> str:
+        if (problem := told.pop(0)) is not None:
+            raise problem
+        return "/"
+
+    lab.restart(data_root=data_root)
+    found = lab.scrape()
+    assert found.down() == {"storage"}
+    assert found.value("ds01_storage_free_bytes", place="state")
+    for _ in range(2):  # it is not asked again
+        found = lab.scrape()
+        assert found.down() == set()
+        assert found.value("ds01_storage_free_bytes", place="engine")
 
 
 def test_what_follows_a_scrape_spoils_nothing(lab: ExporterLab) -> None:
