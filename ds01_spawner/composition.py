@@ -59,15 +59,10 @@ from ds01_spawner.adapters.system_zone import SystemZone
 from ds01_spawner.adapters.text_files import read_text
 from ds01_spawner.adapters.volume_folders import EngineVolumeFolders
 from ds01_spawner.domain.door import Finding
-from ds01_spawner.domain.errors import (
-    Forbidden,
-    NotFound,
-    PolicyError,
-    QuotaExceeded,
-    Unavailable,
-)
+from ds01_spawner.domain.errors import Forbidden, NotFound, PolicyError, Unavailable
 from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.grant import Site
+from ds01_spawner.domain.image_size import REMOVE, ImageSizeLimit
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.names import cgroup_top, user_slug
 from ds01_spawner.domain.repair import GRACE
@@ -146,7 +141,6 @@ _DEFAULT_CONFIG = Path("/etc/ds01")
 _DEFAULT_STATE = Path("/var/lib/ds01")
 _DEFAULT_RUN = Path("/run/ds01")
 _DEFAULT_EVENTS = Path("/var/log/ds01/events.jsonl")
-_GIB = 1024**3
 _EXPORTER_URL = "http://127.0.0.1:484/-/healthy"
 _SECRETS = ("cookie-secret", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
 _SECRET_SETTINGS = (SERVICE_FILE, GATEWAY_FILE, PEOPLE_FILE, "hub.env", "exporter.token")
@@ -919,17 +913,9 @@ class Platform:
     def _check_image_size(self, user: str, image_id: str) -> None:
         """What has a name was looked at when it got it; this may be a step of a failed build."""
         size = self.engine.image_bytes(image_id)
-        allowed = self.admission.limits(user).max_image_size_bytes
-        if allowed is not None and size > allowed:
-            raise QuotaExceeded(
-                f"The image {image_id} has {size / _GIB:.3g} GiB; one of yours may have "
-                f"{allowed / _GIB:.3g} GiB (max_image_size).",
-                "Remove it: docker image rm. Or ask your administrator for more.",
-                limit="max_image_size",
-                used=0,
-                asked=size,
-                allowed=allowed,
-            )
+        limit = ImageSizeLimit(self.admission.limits(user).max_image_size_bytes)
+        if not limit.allows(size):
+            raise limit.too_large(size, image=f"The image {image_id}", next_step=REMOVE)
 
     def _may_pull(self, reference: str) -> bool:
         catalogue = self.images

@@ -12,6 +12,7 @@ _MAX_DURATION = timedelta(days=36_500)
 _MAX_SIZE = 2**63 - 1
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _BYTES = {"p": 1024**5, "t": 1024**4, "g": 1024**3, "m": 1024**2, "k": 1024, "b": 1}
+_IN_WORDS = (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
 _DURATION = re.compile(DURATION_PATTERN, re.ASCII)
 _SIZE = re.compile(SIZE_PATTERN, re.ASCII)
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
@@ -75,6 +76,14 @@ def format_size(size: int) -> str:
         if size and size % factor == 0:
             return f"{size // factor}{unit}"
     return f"{size}b"
+
+
+def amount_in_words(size: float) -> str:
+    """Bytes as people say them: `64 GiB`, `1.5 GiB`, `100 bytes`."""
+    for unit, factor in _IN_WORDS:
+        if size >= factor:
+            return f"{size / factor:.4g} {unit}"
+    return f"{size:g} bytes"
 
 
 def _fault(text: str, expected: str, example: str) -> str:

@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any
 
 from ds01_spawner.domain.errors import Conflict, NotFound, Refused, Unavailable
+from ds01_spawner.domain.image_size import KEY
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.images.lookup import OwnImages, image_path
 from ds01_spawner.gateway.docker.images.rights import labels_of, tagged
-from ds01_spawner.gateway.docker.images.size_limit import KEY, SizeLimit
+from ds01_spawner.gateway.docker.images.size_limit import SizeLimit
 from ds01_spawner.gateway.docker.reading.listing_bounds import check_labels_fit
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.engine_answers import checked

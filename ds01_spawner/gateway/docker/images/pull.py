@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from ds01_spawner.domain.errors import DS01Error, Forbidden, InvalidRequest, Refused
+from ds01_spawner.domain.image_size import KEY
+from ds01_spawner.domain.units import amount_in_words
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.images.allowed import look_for_room, while_allowed
 from ds01_spawner.gateway.docker.images.changes import (
@@ -17,9 +19,8 @@ from ds01_spawner.gateway.docker.images.lookup import OwnImages
 from ds01_spawner.gateway.docker.images.new_images import NewImages
 from ds01_spawner.gateway.docker.images.progress_lines import Progress, failure_line, line_of
 from ds01_spawner.gateway.docker.images.rights import ImageRights
-from ds01_spawner.gateway.docker.images.size_limit import KEY, SizeLimit
+from ds01_spawner.gateway.docker.images.size_limit import SizeLimit
 from ds01_spawner.gateway.docker.not_offered import NO_BUILDKIT
-from ds01_spawner.gateway.docker.options.limits import amount_in_words
 from ds01_spawner.gateway.docker.reading.image_names import engine_reference
 from ds01_spawner.gateway.wire.call import Call, Handler, Reply
 from ds01_spawner.policy.image_references import split_reference, without_namespace

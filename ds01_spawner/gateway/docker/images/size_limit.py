@@ -1,38 +1,21 @@
-"""How large an image of a person's may be, and what is said of one that is larger. Pure."""
+"""The bound on a person's images, for images as the engine tells of them. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from ds01_spawner.domain.errors import QuotaExceeded
-from ds01_spawner.domain.wording import clean
-from ds01_spawner.gateway.docker.options.limits import amount_in_words
+from ds01_spawner.domain.image_size import ImageSizeLimit, ImageTooLarge
 
-KEY = "max_image_size"
-_MOST_STEPS = 3
-_LONGEST_STEP = 70
 _NO_INSTRUCTION = "/bin/sh -c #(nop) "
 _SHELL = "/bin/sh -c "
 _COMMAND = re.compile(r"The command '.*' returned a non-zero code: (\d+)", re.DOTALL)
 _LONGEST_REASON = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class SizeLimit:
-    """The bound of one person.
+class SizeLimit(ImageSizeLimit):
+    """The bound of one person."""
 
-    Attributes:
-        largest_bytes: What an image takes at most; `None` is unlimited.
-        where: What says so, such as `group student, resource-limits.yaml line 31`.
-    """
-
-    largest_bytes: int | None
-    where: str = ""
-
-    def allows(self, size_bytes: int) -> bool:
-        """Whether an image may be so large."""
-        return self.largest_bytes is None or size_bytes <= self.largest_bytes
+    __slots__ = ()
 
     def refusal(
         self,
@@ -40,7 +23,7 @@ class SizeLimit:
         history: Sequence[Mapping[str, Any]] = (),
         *,
         going_on: tuple[str, int] | None = None,
-    ) -> "ImageTooLarge":
+    ) -> ImageTooLarge:
         """What is said of an image that it does not allow.
 
         Args:
@@ -48,49 +31,13 @@ class SizeLimit:
             history: Its steps, as `GET /images/{id}/history` lists them.
             going_on: The step that is not among them yet, and the bytes that it has written.
         """
-        allowed = self.largest_bytes or 0
         steps = [
             (instruction(str(step.get("CreatedBy") or "")), int(step.get("Size") or 0))
             for step in history
         ]
         if going_on is not None:
             steps.append(going_on)
-        largest = sorted((step for step in steps if step[1]), key=lambda step: -step[1])
-        said = "; ".join(
-            f"{amount_in_words(written)} {clean(text, _LONGEST_STEP)}"
-            for text, written in largest[:_MOST_STEPS]
-        )
-        summary = (
-            f"The image has {amount_in_words(size_bytes)}; one of yours may have "
-            f"{amount_in_words(allowed)} ({KEY}, {self.where})."
-        )
-        return ImageTooLarge(
-            summary + (f" Its largest steps: {said}." if said else ""),
-            "Leave out what it need not hold: data belongs into folders, and what a step fetches "
-            "and no longer needs it must delete itself. Or ask your administrator for more.",
-            asked=size_bytes,
-            allowed=allowed,
-            summary=summary,
-        )
-
-
-class ImageTooLarge(QuotaExceeded):
-    """An image is larger than its person may have.
-
-    Attributes:
-        summary: What happened, without the text of any step.
-    """
-
-    def __init__(
-        self, message: str, next_step: str, *, asked: int, allowed: int, summary: str
-    ) -> None:
-        super().__init__(message, next_step, limit=KEY, used=0, asked=asked, allowed=allowed)
-        self.summary = summary
-
-    @property
-    def logged(self) -> str:
-        """No text of a step: it may hold what is its author's alone."""
-        return self.summary
+        return self.too_large(size_bytes, steps)
 
 
 def logged_failure(text: str) -> str:

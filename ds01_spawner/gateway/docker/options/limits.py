@@ -9,7 +9,7 @@ from ds01_spawner.adapters.docker_engine.figures import CPU_PERIOD, MIN_CPU_QUOT
 from ds01_spawner.domain.errors import InvalidRequest, QuotaExceeded
 from ds01_spawner.domain.limits import Limits, least
 from ds01_spawner.domain.names import shown
-from ds01_spawner.domain.units import format_size
+from ds01_spawner.domain.units import amount_in_words, format_size
 from ds01_spawner.gateway.docker.reading.go_json import Fields
 
 _NANO = 10**9
@@ -30,7 +30,6 @@ _OPTIONS = {
 _SHARES = range(2, 1025)
 _WEIGHTS = range(10, 501)
 _CPUS = re.compile(r"^\d{1,4}(?:-\d{1,4})?(?:,\d{1,4}(?:-\d{1,4})?)*\Z", re.ASCII)
-_UNITS = (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +127,6 @@ def check_limits(asked: AskedLimits, limits: Limits) -> None:
         plain = key == "pids_limit"
         spelled = allowed if plain else format_size(allowed or 0)
         _check(key, what, amount, allowed, f"{option} {spelled}", in_bytes=not plain)
-
-
-def amount_in_words(size: float) -> str:
-    """Bytes as people say them: `64 GiB`, `1.5 GiB`, `100 bytes`."""
-    for unit, factor in _UNITS:
-        if size >= factor:
-            return f"{size / factor:.4g} {unit}"
-    return f"{size:g} bytes"
 
 
 def _cpus(host: Fields) -> float | None:
