@@ -104,6 +104,7 @@ class Month:
             labels.USER: user,
             labels.INTERFACE: "docker",
             labels.GROUP: "student",
+            labels.PROJECT: f"project-{number}",
             labels.GPU_UUIDS: slot.uuid,
             labels.GPU_SLOTS: slot.id,
             labels.GPU_EQUIVALENTS: f"{slot.equivalents:.4g}",
@@ -115,6 +116,7 @@ class Month:
             "uuids": [slot.uuid],
             "equivalents": round(slot.equivalents, 4),
             "waited_seconds": waited,
+            "project": marks[labels.PROJECT],
         }
         self._write(begin, "gpu.allocate", stay, details)
         for run in range(self.random.choice([1, 1, 2, 3])):

@@ -161,6 +161,9 @@ _READ = MappingProxyType(
 _FORGET = MappingProxyType(
     {grain: sa.delete(table).where(_before(table)) for grain, table in _TABLES.items()}
 )
+_FORGET_HOLDERS = sa.delete(tables.usage_holders).where(
+    *(~sa.exists().where(table.c.holder == tables.usage_holders.c.id) for table in _TABLES.values())
+)
 
 
 class UsagePart:
@@ -217,8 +220,9 @@ class UsagePart:
         ]
 
     def remove_bookings_before(self, grain: Grain, moment: datetime) -> None:
-        """Forget hours or days that began before `moment`."""
+        """Forget hours or days that began before `moment`, and whose nothing is booked any more."""
         self._connection.execute(_FORGET[grain], {"moment": moment})
+        self._connection.execute(_FORGET_HOLDERS)
 
     def usage_booked(
         self,

@@ -40,7 +40,8 @@ class UsageRow(Wire):
     """What one person, group or project used; `null` is not known."""
 
     name: str
-    """Whose; empty for what is in no group, or in no project."""
+    """Whose; empty for what is in no group, or in no project. `(other)` is no project: what is
+    kept without its name, where somebody has more than 50 projects in a month."""
     gpu_hours: float
     """Slots were held, whatever their size."""
     equivalent_hours: float

@@ -26,6 +26,7 @@ from ds01_spawner.domain.usage import (
 )
 from ds01_spawner.domain.usage_intervals import ACTIONS, ALLOCATE, Intervals, figure
 from ds01_spawner.domain.usage_look import Intensity, Look, ending, no_intensity, sight
+from ds01_spawner.domain.usage_projects import Names, Place, month_of, with_few_names
 from ds01_spawner.ports import EventReader, GpuProbe, Ledger, LedgerTransaction
 
 FOLDED_AT_ONCE = 500
@@ -33,6 +34,8 @@ FOLDED_AT_ONCE = 500
 
 SHORTEST_WAIT = timedelta(seconds=1)
 """What is answered sooner is no wait."""
+
+_PAST_A_MONTH = timedelta(days=32)
 
 
 class Books:
@@ -184,6 +187,17 @@ def put_old_together(transaction: LedgerTransaction, mark: UsageMark, now: datet
     transaction.put_usage([left for _, _, left in folded if left is not None])
     before = today - KEEP_HOURS
     old = transaction.bookings_before(Grain.HOUR, before)
-    transaction.book_usage(Grain.DAY, put_together(old, Grain.DAY))
     transaction.remove_bookings_before(Grain.HOUR, before)
+    named = with_few_names(old, _names_kept(transaction, old, before))
+    transaction.book_usage(Grain.DAY, put_together(named, Grain.DAY))
     return mark if len(found) > FOLDED_AT_ONCE else replace(mark, folded_at=today)
+
+
+def _names_kept(transaction: LedgerTransaction, old: Iterable[Booking], before: datetime) -> Names:
+    """Names of projects that the months of old hours have as days; no hour may be left there."""
+    kept: dict[Place, set[str]] = {}
+    for month in {month_of(each.begin) for each in old}:
+        end = min(month_of(month + _PAST_A_MONTH), before)
+        for holder, _ in transaction.usage_booked(month, end, by=("user", "project")):
+            kept.setdefault((holder.user, month), set()).add(holder.project)
+    return kept

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from ds01_spawner.domain.errors import InvalidRequest, PolicyError, Unavailable
 from ds01_spawner.domain.usage import DAY, DayAmount, Grain, merged
+from ds01_spawner.domain.usage_projects import together
 from ds01_spawner.domain.usage_report import (
     By,
     Period,
@@ -146,7 +147,7 @@ class Reports:
             rows=rows(found, question.by),
             total=everything,
             source=source,
-            notes=(*notes(everything, source, unlooked), *problems),
+            notes=(*notes(everything, source, unlooked), *together(found), *problems),
         )
 
     def series(self, question: Question, step: Step | None = None) -> Series:
