@@ -13,6 +13,8 @@ from ds01_spawner.domain.event import Event
 from ds01_spawner.domain.labels import parse_timestamp
 
 _PLACE = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{1,15})", re.ASCII)
+_NO_FILE = 0
+"""The inode of no file: there was none yet."""
 
 
 class EventTail:
@@ -32,8 +34,9 @@ class EventTail:
     def read(self, place: str, actions: Collection[str] | None) -> tuple[Sequence[Event], str]:
         """Events of these actions that were written since, and the place after them.
 
-        A file that was rotated away for good, or compressed, is not told of. One that was cut
-        short (logrotate's `copytruncate`) is read from its begin.
+        Without a place nothing is told: what there is was written before anybody asked. A file that
+        was rotated away for good, or compressed, is not told of. One that was cut short
+        (logrotate's `copytruncate`) is read from its begin.
 
         Raises:
             Unavailable: The log cannot be read.
@@ -53,7 +56,7 @@ class EventTail:
         try:
             present = stack.enter_context(self._path.open("rb"))
         except FileNotFoundError:
-            return (), place or _place_of(0, 0)
+            return (), place or self._end_of_newest(stack)
         match = _PLACE.fullmatch(place)
         inode = os.fstat(present.fileno()).st_ino
         if match is None:
@@ -86,15 +89,34 @@ class EventTail:
                 self.unreadable_lines += 1
 
     def _rotated_since(self, inode: int, stack: ExitStack) -> list[IO[bytes]]:
-        """The rotated file that the place is in, and those that came after, oldest first."""
+        """The rotated file that the place is in, and those that came after, oldest first.
+
+        All of them where there was no file yet when the place was told.
+        """
+        files = self._rotated(stack)
+        places = [_inode(file) for file in files]
+        if inode == _NO_FILE:
+            return files
+        return files[places.index(inode) :] if inode in places else []
+
+    def _end_of_newest(self, stack: ExitStack) -> str:
+        """The place after everything that was rotated away, while there is no present file."""
+        files = self._rotated(stack)
+        if not files:
+            return _place_of(_NO_FILE, 0)
+        return _place_of(_inode(files[-1]), _end_of_lines(files[-1]))
+
+    def _rotated(self, stack: ExitStack) -> list[IO[bytes]]:
+        """The rotated files that can be read, oldest first."""
         patterns = (f"{self._path.name}.[0-9]*", f"{self._path.name}-[0-9]*")
         names = [name for pattern in patterns for name in self._path.parent.glob(pattern)]
+        # The disk's clock has ticks, and several may be of the same: `.10` was before `.9`.
+        names.sort(key=lambda name: (len(name.name), name.name), reverse=True)
         files: list[IO[bytes]] = [
             stack.enter_context(name.open("rb")) for name in names if name.suffix != ".gz"
         ]
         files.sort(key=lambda file: os.fstat(file.fileno()).st_mtime_ns)
-        places = [_inode(file) for file in files]
-        return files[places.index(inode) :] if inode in places else []
+        return files
 
 
 def _inode(file: IO[bytes]) -> int:

@@ -57,6 +57,31 @@ def test_a_log_that_is_not_there_yet_is_read_from_its_begin(path: Path, log: Eve
     assert new(tail, place)[0] == ["c0"]
 
 
+def test_a_log_that_began_and_was_rotated_before_it_was_read_is_read_from_its_begin(
+    path: Path, log: EventFile
+) -> None:
+    tail = EventTail(path)
+    _, place = new(tail, "")
+    for week in range(3):
+        log.append(event(week, day=7 * week))
+    assert path.with_name("events.jsonl.2").exists(), "it was rotated twice"
+    found, place = new(tail, place)
+    assert found == ["c0", "c1", "c2"]
+    assert new(tail, place) == ([], place)
+
+
+def test_what_was_rotated_away_before_the_first_reading_is_not_told(
+    path: Path, log: EventFile
+) -> None:
+    log.append(event(0))
+    path.rename(path.with_name("events.jsonl.1"))
+    tail = EventTail(path)
+    found, place = new(tail, "")
+    assert found == []
+    log.append(event(1))
+    assert new(tail, place)[0] == ["c1"]
+
+
 def test_an_event_is_read_back_as_it_was_written(path: Path, log: EventFile) -> None:
     fake = FakeEventLog()
     log.append(event(0))

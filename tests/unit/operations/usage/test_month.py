@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import example, given, settings
@@ -73,6 +74,24 @@ def test_totals_are_those_of_the_event_log_before_and_after_they_are_put_togethe
     month = Month(seed)
     ledger = FakeLedger()
     Service(month, ledger).run()
+    hold_totals_to_the_log(month, ledger)
+
+
+@settings(max_examples=2, deadline=None)
+@given(seed=st.integers(0, 10**6))
+@example(1)  # the log was rotated between the first pass and the second
+@example(3)
+@example(10434)
+def test_so_they_are_with_the_ledger_and_the_log_of_the_platform(seed: int) -> None:
+    month = Month(seed)
+    with TemporaryDirectory() as folder:
+        ledger, log = SqliteLedger(Path(folder, "ledger.sqlite")), EventFile(Path(folder, "log"))
+        Service(month, ledger, log, EventTail(log.path)).run()
+        hold_totals_to_the_log(month, ledger)
+        ledger.close()
+
+
+def hold_totals_to_the_log(month: Month, ledger: Ledger) -> None:
     days = [FIRST + timedelta(days=day) for day in (0, 1, 7, 12, 30)]
     for months_later in (0, 1, 2, 4, 12):
         if months_later:
