@@ -1,6 +1,7 @@
 """`ds01-exporter`: figures for Prometheus, as systemd starts it, or once."""
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -72,9 +73,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _read(exporter: Exporter, every_seconds: float | None) -> None:
     """Read once, so that what happens from now on counts; or again and again, scraped or not."""
     exporter.scrape()
+    set_apart()
     while every_seconds is not None:
         time.sleep(every_seconds)
         exporter.scrape()
+
+
+def set_apart() -> None:
+    """Spare the collector of garbage what is there to stay: programs and tables, not figures.
+
+    To go through all of it again and again took 2 ms of each scrape.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _entry(asked: argparse.Namespace, built_in: Path) -> Entry:

@@ -19,7 +19,7 @@ from ds01_spawner.exporter.points import Point, families
 from ds01_spawner.exporter.reading import Reading
 from ds01_spawner.exporter.source import BOUND_SECONDS, Readings, Source, gather
 from ds01_spawner.exporter.text import END, exposition
-from ds01_spawner.exporter.view import View
+from ds01_spawner.exporter.view import KnownLimits, View
 
 SHARED_SECONDS = 2.0
 """Whoever asks within it of the last scrape gets the same."""
@@ -116,6 +116,7 @@ class Exporter(Collector):
         self._lock = threading.Lock()
         self._said: tuple[float, Scrape] | None = None
         self._good: dict[Part, float] = {}
+        self._limits = KnownLimits()
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: to register it reads nothing."""
@@ -147,7 +148,7 @@ class Exporter(Collector):
     def _scraped(self) -> Scrape:
         self._reading.begin()
         readings = gather(self._reading.sources, self._bound, self._monotonic())
-        view = View(self._reading.facts(readings))
+        view = View(self._reading.facts(readings), self._limits)
         points: list[Point] = [("ds01_build_info", (view.facts.version,), 1.0)]
         for spec in self._specs:
             points += self._part(spec, view, readings)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from ds01_spawner.domain import labels
@@ -19,12 +19,36 @@ from ds01_spawner.domain.occupancy import (
 )
 from ds01_spawner.exporter.facts import Facts
 from ds01_spawner.operations.allocation.work_time import holds
+from ds01_spawner.policy.resolution import Policy
 
 NONE = "none"
 """The group of people whom the policy names nowhere; the interface of what came through none."""
 
+_MOST_KNOWN = 10_000
+
 _SURE = frozenset({SlotState.ALLOCATED, SlotState.FOREIGN, SlotState.UNAVAILABLE})
 """What a slot is whatever the ledger has."""
+
+
+class KnownLimits:
+    """Limits that a policy gave. It never changes: an edit makes another one, and all is forgotten.
+
+    For one scrape at a time.
+    """
+
+    def __init__(self) -> None:
+        self._policy: Policy | None = None
+        self._known: dict[tuple[str, tuple[str, ...]], Limits] = {}
+
+    def of(self, policy: Policy, user: str, groups: tuple[str, ...]) -> Limits:
+        """Somebody's limits under a policy."""
+        if policy is not self._policy or len(self._known) > _MOST_KNOWN:
+            self._policy, self._known = policy, {}
+        key = user, groups
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = policy.limits(user, groups)
+        return found
 
 
 @dataclass
@@ -33,9 +57,11 @@ class View:
 
     Attributes:
         facts: What was read.
+        known: Remembers limits from scrape to scrape.
     """
 
     facts: Facts
+    known: KnownLimits = field(default_factory=KnownLimits)
 
     @cached_property
     def by_name(self) -> Mapping[str, Container]:
@@ -71,7 +97,7 @@ class View:
             read = self.facts.policy
             policy = read.policy if read is not None else None
             groups = self.groups.get(user, ())
-            known[user] = policy.limits(user, groups) if policy is not None else None
+            known[user] = self.known.of(policy, user, groups) if policy is not None else None
         return known[user]
 
     def group(self, user: str) -> str:

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from fakes.exporter_lab import GIB, ExporterLab, lively_lab
+from fakes.exporter_lab import GIB, POLICY, ExporterLab, lively_lab
 
 
 def test_people_have_what_they_have_against_what_they_may() -> None:
@@ -21,6 +21,14 @@ def test_people_have_what_they_have_against_what_they_may() -> None:
     assert found.value("ds01_user_gpu_energy_joules_total", **carol) == 720_000.0
     assert found.value("ds01_user_gpu_seconds_total", **carol, kind="busy") == 7200.0
     assert found.value("ds01_user_gpu_seconds_total", **carol, kind="held") == 18_000.0
+
+
+def test_an_edit_of_the_policy_holds_in_the_next_scrape() -> None:
+    lab = lively_lab()
+    carol = {"user": "carol", "group": "researcher"}
+    assert lab.scrape().value("ds01_user_gpu_slots_limit", **carol) == 4.0
+    lab.lab.policy.edit(POLICY.replace("max_gpu_slots: 4", "max_gpu_slots: 3"))
+    assert lab.scrape().value("ds01_user_gpu_slots_limit", **carol) == 3.0
 
 
 def test_a_limit_that_is_none_is_absent() -> None:
