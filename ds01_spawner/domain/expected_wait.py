@@ -35,19 +35,47 @@ def typical_hold(intervals: Sequence[UsageInterval], now: datetime) -> timedelta
 
 
 def expected_wait(
-    place: int, slots: int, hold: timedelta | None, known: Sequence[timedelta]
+    counts: Sequence[int],
+    slots: int,
+    free: int,
+    hold: timedelta | None,
+    known: Sequence[timedelta],
 ) -> timedelta | None:
-    """How long until somebody at this place is served; `None` where nothing tells.
+    """How long until the last of those who wait is served; `None` where nothing tells.
+
+    Each waits until as many slots are free as they ask for, and has them then.
 
     Args:
-        place: In the queue, from 1.
-        slots: How many slots would do.
+        counts: How many slots each asks for, in the order in which they are served; oneself last.
+        slots: How many would do.
+        free: How many of them are free now.
         hold: How long one is held, on average.
         known: In what time single ones of them are certainly free.
     """
+    if counts[-1] > slots:
+        return None
+    wanted = [min(count, slots) for count in counts]
+    # Who is not served now waits for one slot at least: those that are free are kept for others.
+    free = min(free, sum(wanted) - 1)
+    missing = sum(wanted) - free
     bounds = []
-    if hold is not None and slots:
-        bounds.append(place * hold / slots)
-    if len(known) >= place:
-        bounds.append(max(sorted(known)[place - 1], timedelta(0)))
+    if hold is not None:
+        bounds.append(hold * _holds(wanted, slots, free))
+    if len(known) >= missing:
+        bounds.append(max(sorted(known)[missing - 1], timedelta(0)))
     return min(bounds, default=None)
+
+
+def _holds(counts: Sequence[int], slots: int, free: int) -> float:
+    """The wait in mean times that a slot is held.
+
+    Of `n` slots held for exponential times the first is given back after `1/n` of the mean, the
+    next `1/(n-1)` later
+    (https://en.wikipedia.org/wiki/Order_statistic#Order_statistics_sampled_from_an_exponential_distribution).
+    """
+    waited = 0.0
+    for count in counts:
+        held = slots - free
+        waited += sum(1 / (held - given_back) for given_back in range(max(count - free, 0)))
+        free = max(free - count, 0)
+    return waited

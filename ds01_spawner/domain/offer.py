@@ -31,7 +31,8 @@ class SizeOffer:
         states: How many slots of this size are doing what.
         place: The place they would get in the queue; 0 when they would be served now.
         max_count: How many of them one container of theirs may have; at least 1.
-        wait: How long they would wait in the queue; `None` where nothing tells.
+        waits: How long they would wait for one, for two, up to `max_count` of them: 0 when they
+            would be served now, `None` where nothing tells.
     """
 
     size: str
@@ -46,7 +47,7 @@ class SizeOffer:
     states: Mapping[SlotState, int] = field(default_factory=dict)
     place: int = 0
     max_count: int = 1
-    wait: timedelta | None = None
+    waits: tuple[timedelta | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

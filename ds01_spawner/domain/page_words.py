@@ -1,8 +1,10 @@
 """What pages say to people who know neither policy keys nor slots nor containers. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from fractions import Fraction
+from itertools import groupby
+from operator import itemgetter
 
 from ds01_spawner.domain.errors import (
     Conflict,
@@ -16,6 +18,7 @@ from ds01_spawner.domain.errors import (
 from ds01_spawner.domain.gpu import FULL_PROFILE, MigProfile
 from ds01_spawner.domain.names import DEFAULT_SERVER
 from ds01_spawner.domain.occupancy import SlotState
+from ds01_spawner.domain.wording import about
 
 UNNAMED = "My server"
 """As JupyterHub's own pages call it, too."""
@@ -157,6 +160,33 @@ def queue_place(place: int) -> str:
         return "You would be first in the queue."
     before = counted_people(place - 1)
     return f"You would be number {place} in the queue, with {before} before you."
+
+
+def waits(waits: Sequence[timedelta | None]) -> str:
+    """How long one waits for so many GPUs: `about 2 hours`, `none for 1, about 1 hour for 2 or 3`.
+
+    Empty where nobody waits, and where nothing is known.
+
+    Args:
+        waits: For one, for two and so on: 0 is at once, `None` is not known.
+    """
+    if not any(waits):
+        return ""
+    said = ["not known" if each is None else about(each) if each else "none" for each in waits]
+    if len(set(said)) == 1:
+        return said[0]
+    groups = [
+        (words, [count for count, _ in found])
+        for words, found in groupby(enumerate(said, 1), key=itemgetter(1))
+    ]
+    return ", ".join(f"{words} for {_from_to(counts)}" for words, counts in groups)
+
+
+def _from_to(counts: Sequence[int]) -> str:
+    first, last = counts[0], counts[-1]
+    if first == last:
+        return str(first)
+    return f"{first} {'or' if last == first + 1 else 'to'} {last}"
 
 
 def people_wait(count: int) -> str:

@@ -6,7 +6,7 @@ others taking slots that would have suited them goes to the front, and from then
 kept for them: a large or low-priority request waits for a bounded number of others.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,8 +14,8 @@ from ds01_spawner.domain.allocation import Ticket, UsageInterval
 from ds01_spawner.domain.allocator import Granted, NothingFree, Rejected, Verdict, decide
 from ds01_spawner.domain.gpu import Slot
 from ds01_spawner.domain.limits import Limits
-from ds01_spawner.domain.occupancy import Occupancy
-from ds01_spawner.domain.quota import Asker, acceptable
+from ds01_spawner.domain.occupancy import Occupancy, SlotState
+from ds01_spawner.domain.quota import Asker, acceptable, replaced_uses
 from ds01_spawner.domain.strategies import Strategy
 
 MAX_OVERTAKEN = 8
@@ -37,12 +37,17 @@ class Standing:
         verdict: `Granted` when it is served now.
         place: 1-based place among those who compete for the same slots; 0 when served now.
         length: How many compete for the same slots, itself included.
+        ahead: How many slots each of those asks for who compete for them and are before; empty when
+            served now.
+        free: How many of the slots that would do are free, and too few.
     """
 
     ticket: Ticket
     verdict: Verdict
     place: int
     length: int
+    ahead: tuple[int, ...] = ()
+    free: int = 0
 
 
 def alive(tickets: Sequence[Ticket], now: datetime) -> tuple[Ticket, ...]:
@@ -112,12 +117,22 @@ def serve(
             standings.append(Standing(ticket, verdict, 0, 0))
             continue
         wanted = frozenset(slot.uuid for slot in acceptable(ticket.gpu, limits, occupancy.slots))
-        place = 1 + sum(1 for _, others in waiting if others & wanted)
+        ahead = tuple(before.gpu.count for before, others in waiting if others & wanted)
         waiting.append((ticket, wanted))
         if ticket.overtaken >= MAX_OVERTAKEN:
             withheld |= wanted
-        standings.append(Standing(ticket, verdict, place, 0))
+        free = _within_reach(wanted, asker, occupancy)
+        standings.append(Standing(ticket, verdict, 1 + len(ahead), 0, ahead, free))
     return tuple(_with_length(standing, waiting) for standing in standings)
+
+
+def _within_reach(wanted: Collection[str], asker: Asker, occupancy: Occupancy) -> int:
+    """How many of these slots nobody has, or what the ticket replaces."""
+    own = {use.slot.uuid for use in replaced_uses(asker, occupancy)}
+    return sum(
+        use.slot.uuid in wanted and (use.state is SlotState.FREE or use.slot.uuid in own)
+        for use in occupancy.uses
+    )
 
 
 def _with_length(standing: Standing, waiting: Sequence[tuple[Ticket, frozenset[str]]]) -> Standing:

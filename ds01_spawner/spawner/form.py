@@ -16,7 +16,7 @@ from ds01_spawner.domain.occupancy import SlotState
 from ds01_spawner.domain.offer import Offer, SizeOffer
 from ds01_spawner.domain.quota import TOLERANCE
 from ds01_spawner.domain.timeouts import Bound, timeouts_of
-from ds01_spawner.domain.wording import about, span
+from ds01_spawner.domain.wording import span
 from ds01_spawner.operations.allocation.offers import offer_to
 from ds01_spawner.spawner.image_cards import Shelf, image_cards
 
@@ -203,7 +203,7 @@ def _choice(size: SizeOffer, title: str, *, ambiguous: bool) -> SizeChoice:
         detail=f"{detail} ({size.size})" if ambiguous else detail,
         availability=availability,
         queue=_queue(size),
-        wait=f"Expected wait: {about(size.wait)}." if size.wait is not None else "",
+        wait=f"Expected wait: {waits}." if (waits := wording.waits(size.waits)) else "",
         bar=_bar(size),
         refusal=refusal,
         max_count=size.max_count,

@@ -61,6 +61,9 @@ class ServerSize(Wire):
     """How many of them one server may have."""
     place: int = 0
     """The place in the queue that asking now would give; 0: it would be had now."""
+    waits: tuple[float | None, ...] = ()
+    """How many seconds one would likely wait for one of them, for two, up to `most`; 0: not at all,
+    `null`: not known."""
     refused: Problem | None = None
     """Why it cannot be had now."""
 

@@ -145,7 +145,7 @@ def shown(platform: Platform, situation: Situation) -> m.Queue:
 
 
 def _wait(standing: Standing, situation: Situation) -> timedelta | None:
-    return situation.likely_wait(standing.ticket.gpu, standing.place) if standing.place else None
+    return situation.likely_wait(standing) if standing.place else None
 
 
 def _of(queue: m.Queue, user: str | None) -> m.Queue:

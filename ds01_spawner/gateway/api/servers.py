@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
+from datetime import timedelta
 from urllib.parse import quote, urljoin
 
 from ds01_spawner.client import models as m
@@ -16,6 +17,7 @@ from ds01_spawner.domain.errors import (
     NotFound,
     Unavailable,
 )
+from ds01_spawner.domain.expected_wait import coarse
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.offer import Offer, SizeOffer
 from ds01_spawner.domain.page_words import UNNAMED
@@ -233,8 +235,13 @@ def _size(offer: SizeOffer, ask: Ask) -> m.ServerSize:
         equivalents=offer.equivalents,
         most=offer.max_count,
         place=offer.place,
+        waits=tuple(map(_likely_seconds, offer.waits)),
         refused=None if error is None else problem_of(in_own_words(error, ask), ask.id),
     )
+
+
+def _likely_seconds(wait: timedelta | None) -> float | None:
+    return 0.0 if wait == timedelta(0) else coarse(wait)
 
 
 def _place(ticket: m.Ticket, now: float) -> m.Place:

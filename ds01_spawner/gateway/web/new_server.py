@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from ds01_spawner.client import models as m
 from ds01_spawner.client.problems import error_of
@@ -169,9 +170,13 @@ def _when(size: m.ServerSize) -> str:
         return ""
     if size.refused is not None:
         return " \N{EN DASH} not now"
+    waits = page_words.waits(
+        [None if each is None else timedelta(seconds=each) for each in size.waits]
+    )
+    expected = f"; expected wait: {waits}" if waits else ""
     if not size.place:
-        return " \N{EN DASH} free"
-    return f" \N{EN DASH} all in use, you would be number {size.place} in the queue"
+        return f" \N{EN DASH} free{expected}"
+    return f" \N{EN DASH} all in use, you would be number {size.place} in the queue{expected}"
 
 
 def _refusal(size: m.ServerSize) -> str:

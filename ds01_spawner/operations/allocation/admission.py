@@ -21,6 +21,7 @@ from ds01_spawner.domain.expected_wait import typical_hold
 from ds01_spawner.domain.gpu import Inventory, Slot
 from ds01_spawner.domain.grant import Placement, Site, container_spec
 from ds01_spawner.domain.limits import Limits
+from ds01_spawner.domain.monitors import counted
 from ds01_spawner.domain.occupancy import SlotState, Snapshot, occupancy
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.domain.queue import (
@@ -294,8 +295,7 @@ class Admission:
                 if wait and ticket is None:
                     check_waiting(situation, mine)
                 queued = self._queue(transaction, request, standing, wait=wait, known=ticket)
-                expected = situation.likely_wait(mine.gpu, queued.place)
-                return replace(queued, wait=expected)
+                return replace(queued, wait=situation.likely_wait(standing))
             slots = standing.verdict.slots
             free = {slot.uuid for slot in situation.occupancy.free()}
             taken = [slot for slot in slots if slot.uuid in free]
@@ -324,6 +324,7 @@ class Admission:
                 "Reading the engine and the GPUs took too long to decide on.", "Try again."
             )
         policy = self._policy.current()
+        snapshot = counted(snapshot, policy.unmanaged.spare)
         tickets = alive(transaction.tickets(), now)
         groups = {entry.user: entry.groups for entry in tickets}
         known: dict[str, Limits] = {}

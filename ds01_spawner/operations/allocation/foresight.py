@@ -75,6 +75,6 @@ def foresee(admission: Admission, request: LaunchRequest, *, wait: bool) -> Fore
             place=standing.place,
             length=standing.length,
             reason=verdict.reason,
-            wait=situation.likely_wait(request.gpu, standing.place),
+            wait=situation.likely_wait(standing),
         )
     return Foreseen(limits, image, verdict.slots)

@@ -11,8 +11,8 @@ from ds01_spawner.domain.expected_wait import expected_wait
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.occupancy import Occupancy, SlotState, Snapshot
 from ds01_spawner.domain.queue import Standing, serve
-from ds01_spawner.domain.quota import Asker, check_quota, doing
-from ds01_spawner.domain.request import GpuKind, GpuRequest
+from ds01_spawner.domain.quota import Asker, check_quota, doing, fitting_slots
+from ds01_spawner.domain.request import GpuKind
 from ds01_spawner.domain.strategies import Strategy
 
 
@@ -58,15 +58,25 @@ class Situation:
         mine = replace(ticket, overtaken=stored.overtaken) if stored else ticket
         return self.standings((*self.others(mine), mine), strategy)
 
-    def likely_wait(self, gpu: GpuRequest, place: int) -> timedelta | None:
-        """How long somebody at that place waits for such slots; `None` where nothing tells."""
-        slots = sum(gpu.accepts(slot) for slot in self.occupancy.slots)
+    def likely_wait(self, standing: Standing) -> timedelta | None:
+        """How long a ticket waits that is not served now; `None` where nothing tells."""
+        ticket = standing.ticket
+        limits = self.limits_of(ticket.user)
+        fitting = {slot.uuid for slot in fitting_slots(ticket.gpu, limits, self.occupancy.slots)}
+        uses = [
+            use
+            for use in self.occupancy.uses
+            if use.slot.uuid in fitting and use.state is not SlotState.UNAVAILABLE
+        ]
         kept = [
             use.until - self.now
-            for use in self.occupancy.uses
-            if use.state is SlotState.HELD and use.until is not None and gpu.accepts(use.slot)
+            for use in uses
+            if use.state is SlotState.HELD
+            and use.until is not None
+            and use.container != ticket.container_name
         ]
-        return expected_wait(place, slots, self.hold, kept)
+        counts = (*standing.ahead, ticket.gpu.count)
+        return expected_wait(counts, len(uses), standing.free, self.hold, kept)
 
 
 def check_waiting(situation: Situation, ticket: Ticket) -> None:

@@ -1,6 +1,9 @@
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from ds01_spawner.domain.allocation import UsageInterval
 from ds01_spawner.domain.expected_wait import coarse, expected_wait, typical_hold
@@ -50,7 +53,74 @@ def test_the_wait_is_what_comes_first(
     known: list[timedelta],
     wait: timedelta | None,
 ) -> None:
-    assert expected_wait(place, slots, hold, known) == wait
+    assert expected_wait([1] * place, slots, 0, hold, known) == wait
+
+
+@pytest.mark.parametrize(
+    ("counts", "free", "known", "wait"),
+    [
+        pytest.param([2], 0, [3 * HOUR, HOUR], 3 * HOUR, id="the second that ends"),
+        pytest.param([2], 0, [HOUR], None, id="one of them has no end"),
+        pytest.param([2], 1, [3 * HOUR, HOUR], HOUR, id="one is free"),
+        pytest.param([2, 1], 1, [3 * HOUR, HOUR], 3 * HOUR, id="which is for who is before"),
+        pytest.param([1], 2, [HOUR], HOUR, id="enough are free, and kept for somebody"),
+        pytest.param([5], 0, [HOUR] * 5, None, id="more than there are"),
+        pytest.param([9, 1], 0, [HOUR] * 4, None, id="after all of them one that has no end"),
+    ],
+)
+def test_so_many_slots_are_free_when_so_many_have_ended(
+    counts: list[int], free: int, known: list[timedelta], wait: timedelta | None
+) -> None:
+    assert expected_wait(counts, 4, free, None, known) == wait
+
+
+def test_slots_that_are_waited_for_together_take_longer_one_after_the_other() -> None:
+    assert expected_wait([2], 4, 0, 12 * HOUR, []) == 3 * HOUR + 4 * HOUR
+    assert expected_wait([2], 4, 1, 12 * HOUR, []) == 4 * HOUR
+    assert expected_wait([4], 4, 0, 12 * HOUR, []) == (3 + 4 + 6 + 12) * HOUR
+    assert expected_wait([2, 1], 4, 0, 12 * HOUR, []) == (3 + 4 + 3) * HOUR
+
+
+WAITING = {
+    "before": st.lists(st.integers(1, 6), max_size=5),
+    "slots": st.integers(1, 8),
+    "free": st.integers(0, 8),
+    "hold": st.none() | st.timedeltas(timedelta(minutes=1), timedelta(days=3)),
+    "known": st.lists(st.timedeltas(timedelta(0), timedelta(days=1)), max_size=8),
+}
+
+
+def no_shorter(wait: timedelta | None, than: timedelta | None) -> bool:
+    """What is not known may be for ever; floats are as exact as they are."""
+    if wait is None or than is None:
+        return wait is None
+    return wait >= than - timedelta(milliseconds=1)
+
+
+@given(**WAITING)
+def test_more_slots_are_never_had_sooner(
+    before: list[int], slots: int, free: int, hold: timedelta | None, known: list[timedelta]
+) -> None:
+    free, known = min(free, slots), known[: max(slots - free, 0)]
+    waits = [expected_wait([*before, count], slots, free, hold, known) for count in range(1, 10)]
+    assert all(no_shorter(later, sooner) for sooner, later in pairwise(waits)), waits
+
+
+@given(**WAITING, count=st.integers(1, 6), more=st.integers(1, 6))
+def test_who_comes_later_is_not_served_sooner(  # noqa: PLR0917 - what is drawn
+    before: list[int],
+    slots: int,
+    free: int,
+    hold: timedelta | None,
+    known: list[timedelta],
+    count: int,
+    more: int,
+) -> None:
+    assume(max(count, more) <= slots)
+    free = min(free, slots, count - 1)
+    own = expected_wait([*before, count], slots, free, hold, known)
+    behind = expected_wait([*before, count, more], slots, free, hold, known)
+    assert no_shorter(behind, own)
 
 
 @pytest.mark.parametrize(

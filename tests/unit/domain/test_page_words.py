@@ -137,6 +137,23 @@ def test_what_is_taken_is_listed_and_free_ones_are_not_hidden() -> None:
     assert not wording.busy({})
 
 
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [
+        ([], ""),
+        ([0, 0], ""),
+        ([0, None], ""),
+        ([2], "about 2 hours"),
+        ([2, 2.1], "about 2 hours"),
+        ([0, 1, 1], "none for 1, about 1 hour for 2 or 3"),
+        ([1, 3, None, None, None], "about 1 hour for 1, about 3 hours for 2, not known for 3 to 5"),
+    ],
+)
+def test_a_wait_is_told_for_each_number_of_gpus(hours: list[float | None], words: str) -> None:
+    waits = [None if each is None else timedelta(hours=each) for each in hours]
+    assert wording.waits(waits) == words
+
+
 def test_first_place_is_not_a_number() -> None:
     assert wording.queue_place(1) == "You would be first in the queue."
 

@@ -66,6 +66,24 @@ def form(
     return form_of(known, m.ServerOptions(sizes=sizes or (NONE,)), images, sent or {})
 
 
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({"place": 3}, "all in use, you would be number 3 in the queue"),
+        (
+            {"place": 3, "waits": (7200.0,)},
+            "all in use, you would be number 3 in the queue; expected wait: about 2 hours",
+        ),
+        ({"waits": (0.0, 3600.0)}, "free; expected wait: none for 1, about 1 hour for 2"),
+        ({"waits": (0.0, None)}, "free"),
+    ],
+    ids=["unknown", "one", "two", "two unknown"],
+)
+def test_a_size_tells_how_long_it_is_waited_for(facts: dict[str, Any], told: str) -> None:
+    *_, choice = form(NONE, size("2g.10gb", **facts)).sizes
+    assert choice.text == f"Part of a GPU, 10 GB memory \N{EN DASH} {told}"
+
+
 def chosen(new: NewServer) -> tuple[str, str]:
     return tuple(  # type: ignore[return-value]
         next((each.value for each in choices if each.selected), "")

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 
 from ds01_spawner.domain.errors import Forbidden, InvalidRequest, Unavailable
@@ -5,6 +7,9 @@ from ds01_spawner.domain.offer import Offer
 from ds01_spawner.operations.allocation.offers import offer_to
 from fakes.lab import Lab
 from fakes.probe import FakeProbe, card, machine
+
+HOUR = timedelta(hours=1)
+NONE = timedelta(0)
 
 
 def sizes(found: Offer) -> dict[str, tuple[int, int, int]]:
@@ -24,6 +29,37 @@ def test_an_offer_is_what_the_decision_would_be() -> None:
     lab.queued(lab.request("bob"))
     lab.wait(5)
     assert sizes(offer_to(lab.admission, "zoe", "jupyter"))["1g.5gb"] == (0, 1, 2)
+
+
+def test_an_offer_tells_how_long_each_number_of_slots_is_waited_for() -> None:
+    lab = Lab(probe=FakeProbe(machine(card(0), card(1), card(2))))
+    lab.held_lately(3 * HOUR)
+
+    def waits() -> tuple[timedelta | None, ...]:
+        return offer_to(lab.admission, "zoe", "jupyter", ("researcher",)).sizes[1].waits
+
+    def takes(user: str) -> None:
+        request = lab.request(user, "full", groups=("researcher",))
+        lab.launch(request, lab.granted(request))
+
+    assert waits() == (NONE, NONE, NONE)
+    takes("amy")
+    assert waits() == (NONE, NONE, 3 * HOUR)
+    takes("bob")
+    assert waits() == (NONE, 1.5 * HOUR, 4.5 * HOUR)
+    takes("cem")
+    assert waits() == (HOUR, 2.5 * HOUR, 5.5 * HOUR)
+    lab.queued(lab.request("dee", "full", count=2, groups=("researcher",)))
+    lab.wait(1)
+    assert waits()[0] == 3.5 * HOUR
+
+
+def test_how_long_a_lost_card_is_waited_for_is_not_known() -> None:
+    lab = Lab(probe=FakeProbe(machine(card(0), card(1))))
+    lab.held_lately(2 * HOUR)
+    lab.probe.unreadable = {slot.uuid for slot in lab.probe.present.slots}
+    found = offer_to(lab.admission, "zoe", "jupyter", ("researcher",)).sizes[1]
+    assert (found.place, found.waits) == (1, (None, None))
 
 
 def test_an_offer_takes_nothing() -> None:
