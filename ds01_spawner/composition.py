@@ -573,6 +573,7 @@ class Platform:
             accounts=self.accounts,
             images=lambda: self.images,
             machine=look,
+            carbon=self.carbon.rates,
         )
         services = Services(
             clock=self.clock,
@@ -824,7 +825,7 @@ class Platform:
             events=EventTail(self.directories.events),
             probe=self.probe,
             instance=self.instance,
-            intensity=self.carbon.intensity,
+            rates=self.carbon.rates,
         )
 
     @cached_property

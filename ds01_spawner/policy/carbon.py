@@ -1,16 +1,14 @@
 """`carbon.yaml`: what a kilowatt-hour emits, by whose word; and the time series beside it."""
 
 import csv
-from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from ds01_spawner.domain.carbon import Series
 from ds01_spawner.domain.errors import PolicyError, PolicyProblem
-from ds01_spawner.domain.labels import parse_timestamp
 from ds01_spawner.domain.usage_look import Intensity
 from ds01_spawner.policy.document import Section, load_document
 from ds01_spawner.policy.values import read_number, text_of
@@ -18,10 +16,10 @@ from ds01_spawner.policy.values import read_number, text_of
 MOST_GRAMS = 5000.0
 """Of a kilowatt-hour; the dirtiest power stations emit less than half of it."""
 
-LONGEST_ROW = timedelta(days=1)
-"""A row of the series says nothing of later times, also where no other follows."""
-
 HEAD = ("time", "grams_per_kwh")
+
+_BYTE_ORDER_MARK = "\ufeff"
+"""Spreadsheets write it before the first letter."""
 
 
 def _grams(value: float) -> float:
@@ -69,26 +67,6 @@ class CarbonConfig(Section):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
-    """What a kilowatt-hour emitted, from moment to moment.
-
-    Attributes:
-        times: When each figure begins to hold, in order.
-        grams: They.
-    """
-
-    times: tuple[datetime, ...] = ()
-    grams: tuple[float, ...] = ()
-
-    def at(self, moment: datetime) -> float | None:
-        """The figure that holds at a moment, or `None`."""
-        place = bisect_right(self.times, moment) - 1
-        if place < 0 or moment - self.times[place] > LONGEST_ROW:
-            return None
-        return self.grams[place]
-
-
 def intensity_of(config: CarbonConfig, series: Series) -> Intensity:
     """What a kilowatt-hour emits at a moment: by the series, else the constant."""
 
@@ -109,12 +87,12 @@ def parse_carbon(text: str, path: str) -> CarbonConfig:
 
 
 def parse_series(text: str, path: str) -> Series:
-    """The time series that a CSV file holds, in any order.
+    """The time series that a CSV file holds, in any order; a row without a figure is no row.
 
     Raises:
         PolicyError: It names file, line and what was expected; every faulty line is in it.
     """
-    reader = csv.reader(text.splitlines())
+    reader = csv.reader(text.removeprefix(_BYTE_ORDER_MARK).splitlines())
     head = tuple(cell.strip() for cell in next(reader, []))
     if head != HEAD:
         message = f"expected the columns {','.join(HEAD)}; found {','.join(head) or 'nothing'}"
@@ -127,21 +105,38 @@ def _series(rows: Iterable[tuple[int, list[str]]], path: str) -> Series:
     problems = []
     for line, row in rows:
         try:
-            moment, grams = _row(row)
+            told = _row(row)
         except ValueError as exc:
             problems.append(PolicyProblem(path, line, "", str(exc)))
             continue
-        found[moment] = grams
+        if told is not None:
+            found[told[0]] = told[1]
     if problems:
         raise PolicyError(tuple(problems))
     times = tuple(sorted(found))
     return Series(times, tuple(found[each] for each in times))
 
 
-def _row(row: list[str]) -> tuple[datetime, float]:
+def _row(row: list[str]) -> tuple[datetime, float] | None:
+    """What a row tells; `None` for nothing: grids leave cells empty of what they do not know."""
+    if not any(cell.strip() for cell in row):
+        return None
     if len(row) != len(HEAD):
         raise ValueError(f"expected {len(HEAD)} columns; found {len(row)}")
-    moment = parse_timestamp(row[0].strip())
-    if moment is None:
-        raise ValueError(f"expected a time such as 2026-01-31T12:00:00Z; found {row[0][:40]!r}")
-    return moment, _grams(read_number(row[1].strip()))
+    time, grams = (cell.strip() for cell in row)
+    moment = _moment(time)
+    return (moment, _grams(read_number(grams))) if grams else None
+
+
+def _moment(text: str) -> datetime:
+    shown = text[:40]
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"expected a time such as 2026-01-31T12:00:00Z; found {shown!r}") from None
+    if moment.tzinfo is None:
+        raise ValueError(
+            f"{shown!r} does not say in which zone; write 2026-01-31T12:00:00Z for UTC, or "
+            "2026-01-31T13:00:00+01:00"
+        )
+    return moment

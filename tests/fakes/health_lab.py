@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from ds01_spawner.domain.carbon import Rates
 from ds01_spawner.domain.door import Finding
 from ds01_spawner.domain.health import Checked, FileFacts, Verdict
 from ds01_spawner.operations.health.health import Health
@@ -54,6 +55,7 @@ class HealthLab:
         self.doors: list[Finding] = [Finding("tcp", is_open=False, what="", why="")]
         self.public_url = ""
         self.lock_seconds = 0.0
+        self.rates = Rates()
         self.look = FakeMachineLook(
             disks=dict.fromkeys((STATE, LOG, "/home"), ROOMY),
             files={
@@ -90,6 +92,7 @@ class HealthLab:
             accounts=self.accounts,
             images=lambda: self.images,
             machine=self.look,
+            carbon=lambda: self.rates,
             monotonic=lambda: next(ticks, self.lock_seconds),
         )
         services = Services(

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from ds01_spawner.domain import labels
+from ds01_spawner.domain.carbon import Rates
 from ds01_spawner.domain.container import Container, ContainerState
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.event import Event
@@ -192,7 +193,7 @@ class Service:
             events=self._read,
             probe=self.probe,
             instance="here",
-            intensity=lambda: lambda _moment: 400.0,
+            rates=lambda: Rates(lambda _moment: 400.0),
         )
 
     def run(self) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from ds01_spawner.domain.carbon import Rates
 from ds01_spawner.domain.errors import PolicyProblem
 from ds01_spawner.domain.health import Level, Verdict, bad, doubtful, good, worst
 from ds01_spawner.domain.wording import size, span
@@ -22,6 +23,9 @@ _WAL_IS_LARGE = _GIB // 4
 _LOCK_IS_SLOW_SECONDS = 1.0
 _STALE = timedelta(minutes=10)
 """The lifecycle service clears away what is older, many times over."""
+
+_SERIES_IS_OLD = timedelta(days=3)
+"""Most grids tell a day later."""
 
 _NOBODY = "nobody-of-that-name"
 
@@ -56,6 +60,7 @@ class Parts:
         images: The catalogue.
         machine: This machine.
         monotonic: Seconds that never jump.
+        carbon: What is known of emissions.
     """
 
     clock: Clock
@@ -70,6 +75,7 @@ class Parts:
     images: Callable[[], ImageCatalogue]
     machine: MachineLook
     monotonic: Callable[[], float] = time.monotonic
+    carbon: Callable[[], Rates] = Rates
 
 
 def part_checks(parts: Parts) -> tuple[Check, ...]:
@@ -83,6 +89,7 @@ def part_checks(parts: Parts) -> tuple[Check, ...]:
         Check("leftovers", lambda: leftovers(parts), Level.WARN),
         Check("accounts", lambda: accounts(parts)),
         Check("images", lambda: images(parts), Level.WARN),
+        Check("emissions", lambda: emissions(parts), Level.WARN),
     )
 
 
@@ -232,3 +239,22 @@ def images(parts: Parts) -> Verdict:
             "docker pull them before somebody waits for it.",
         )
     return good(f"Every image that is offered is here ({len(catalogue.images)}).")
+
+
+def emissions(parts: Parts) -> Verdict:
+    """Whether it can be read what a kilowatt-hour emits, where somebody says so."""
+    rates, now = parts.carbon(), parts.clock.now()
+    if rates.notes:
+        return doubtful(" ".join(rates.notes), "ds01 policy check names every fault.")
+    if not rates.series.times:
+        told = rates.at(now) is not None
+        return good(
+            "One figure for all times." if told else "Nobody said what a kilowatt-hour emits."
+        )
+    last = rates.series.times[-1]
+    if now - last > _SERIES_IS_OLD:
+        return doubtful(
+            f"The series ends {span(now - last)} ago, on {last:%Y-%m-%d}.",
+            "Look after what writes it: hours are booked with later figures for 45 days.",
+        )
+    return good(f"The series goes until {last:%Y-%m-%d %H:%M %Z}.")

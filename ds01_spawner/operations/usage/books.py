@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.errors import DS01Error, PolicyError, Unavailable
+from ds01_spawner.domain.carbon import Rates
+from ds01_spawner.domain.errors import DS01Error, Unavailable
 from ds01_spawner.domain.event import Event
 from ds01_spawner.domain.occupancy import Snapshot
 from ds01_spawner.domain.usage import (
@@ -25,8 +26,9 @@ from ds01_spawner.domain.usage import (
     put_together,
 )
 from ds01_spawner.domain.usage_intervals import ACTIONS, ALLOCATE, Intervals, figure
-from ds01_spawner.domain.usage_look import Intensity, Look, ending, no_intensity, sight
+from ds01_spawner.domain.usage_look import Intensity, Look, ending, sight
 from ds01_spawner.domain.usage_projects import Names, Place, month_of, with_few_names
+from ds01_spawner.operations.usage.late_rates import LateRates
 from ds01_spawner.ports import EventReader, GpuProbe, Ledger, LedgerTransaction
 
 FOLDED_AT_ONCE = 500
@@ -46,7 +48,7 @@ class Books:
         events: What the log tells.
         probe: Asked what the cards take.
         instance: Id of this installation: another's containers are in its own books.
-        intensity: Gives what a kilowatt-hour emits.
+        rates: Tells what a kilowatt-hour emits.
     """
 
     def __init__(
@@ -56,13 +58,14 @@ class Books:
         events: EventReader,
         probe: GpuProbe,
         instance: str,
-        intensity: Callable[[], Intensity] = lambda: no_intensity,
+        rates: Callable[[], Rates] = Rates,
     ) -> None:
         self._ledger = ledger
         self._events = events
         self._probe = probe
         self._instance = instance
-        self._intensity = intensity
+        self._rates = rates
+        self._late = LateRates(ledger)
         self._before: Look | None = None
 
     def keep(self, snapshot: Snapshot) -> tuple[str, ...]:
@@ -73,15 +76,18 @@ class Books:
         """
         notes: list[str] = []
         look = self._look(snapshot, notes)
-        intensity = self._rated(notes)
+        rates = self._rates()
+        notes += rates.notes
+        late = self._late.due(rates.series, snapshot.taken_at)
         with self._ledger.transaction() as transaction:
             mark = transaction.usage_mark() or UsageMark("")
             told, place = self._told(mark.event_place, notes)
-            self._follow(transaction, snapshot, told, look, intensity)
-            transaction.book_usage(Grain.HOUR, granted(told))
+            self._follow(transaction, snapshot, told, look, rates.at)
+            transaction.book_usage(Grain.HOUR, (*granted(told), *late))
             mark = replace(mark, event_place=place)
             transaction.put_usage_mark(put_old_together(transaction, mark, snapshot.taken_at))
         self._before = look
+        self._late.booked()
         return tuple(notes)
 
     def _follow(
@@ -123,13 +129,6 @@ class Books:
             notes.append(str(exc))
             power = {}
         return Look(snapshot.taken_at, slots, snapshot.activity, power)
-
-    def _rated(self, notes: list[str]) -> Intensity:
-        try:
-            return self._intensity()
-        except (PolicyError, Unavailable) as exc:
-            notes.append(str(exc))
-            return no_intensity
 
     def _told(self, place: str, notes: list[str]) -> tuple[tuple[Event, ...], str]:
         """What the log tells; nothing where it cannot be read, and the next time tells it."""

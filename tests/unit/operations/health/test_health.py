@@ -7,6 +7,7 @@ import pytest
 
 from ds01_spawner.domain.allocation import Reservation
 from ds01_spawner.domain.bare_metal import BareMetalGrant
+from ds01_spawner.domain.carbon import Rates, Series
 from ds01_spawner.domain.door import Finding
 from ds01_spawner.domain.errors import PolicyProblem, Unavailable
 from ds01_spawner.domain.gpu import Inventory
@@ -193,6 +194,7 @@ def test_of_a_lab_in_which_all_is_well_every_part_says_so() -> None:
     ), looked
     assert list(looked) == [
         *("engine", "cgroups", "gpus", "policy", "ledger", "leftovers", "accounts", "images"),
+        "emissions",
         *("disks", "event log", "files", "clock"),
         *("hub", "proxy", "gateway", "lifecycle service", "exporter", "systemd", "doors"),
     ]
@@ -351,3 +353,26 @@ def test_a_disk_without_a_bound_on_files_is_no_trouble() -> None:
     lab = HealthLab()
     lab.look.disks["/home"] = DiskFacts(100 * GIB, 200 * GIB, 0, 0, device=3)
     assert lab.verdict("disks").level is Level.OK
+
+
+NOW = FakeClock().now()
+
+
+@pytest.mark.parametrize(
+    ("rates", "level", "said"),
+    [
+        (Rates(), Level.OK, "Nobody said"),
+        (Rates(lambda _moment: 380.0), Level.OK, "One figure"),
+        (Rates(series=Series((NOW - HOUR,), (3.0,))), Level.OK, "goes until"),
+        (Rates(series=Series((NOW - 100 * HOUR,), (3.0,))), Level.WARN, "ends 4 days 4 hours ago"),
+        (Rates(notes=("grid.csv:2: expected a number.",)), Level.WARN, "grid.csv:2"),
+    ],
+)
+def test_a_series_of_emissions_that_is_broken_or_old_is_told(
+    rates: Rates, level: Level, said: str
+) -> None:
+    lab = HealthLab()
+    lab.rates = rates
+    found = lab.looked()["emissions"].verdict
+    assert found.level is level
+    assert said in found.what

@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 
 from ds01_spawner.domain.allocation import UsageInterval
-from ds01_spawner.domain.errors import PolicyError, PolicyProblem, Unavailable
+from ds01_spawner.domain.carbon import Rates
+from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.event import Event
 from ds01_spawner.domain.gpu import CardPower, SlotActivity
 from ds01_spawner.domain.usage import Amount, Holder, UsageMark
-from ds01_spawner.domain.usage_look import Intensity
 from ds01_spawner.operations.usage.books import FOLDED_AT_ONCE, Books, granted, put_old_together
 from fakes.clock import EPOCH, FakeClock
 from fakes.lab import Lab
@@ -106,8 +106,8 @@ class Unreadable:
         raise Unavailable("The event log cannot be read.")
 
 
-def broken() -> Intensity:
-    raise PolicyError((PolicyProblem("carbon.yaml", 1, "intensity", "expected a number"),))
+def broken() -> Rates:
+    return Rates(notes=("carbon.yaml:1: intensity: expected a number.",))
 
 
 def test_a_part_that_does_not_answer_is_told_and_the_rest_is_booked(
@@ -120,7 +120,7 @@ def test_a_part_that_does_not_answer_is_told_and_the_rest_is_booked(
     lab.wait(60)
     monkeypatch.setattr(lab.probe, "power", stuck)
     kept = Books(
-        ledger=lab.ledger, events=Unreadable(), probe=lab.probe, instance="here", intensity=broken
+        ledger=lab.ledger, events=Unreadable(), probe=lab.probe, instance="here", rates=broken
     )
     assert [each.split(".")[0] for each in keep(lab, kept)] == [
         "The NVIDIA driver does not answer",
