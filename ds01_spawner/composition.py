@@ -340,7 +340,7 @@ class Platform:
     @cached_property
     def observer(self) -> Observer:
         """Readings of engine and GPUs."""
-        return Observer(self.clock, self.engine, self.probe)
+        return Observer(self.clock, self.engine, self.probe, table=self.process_table)
 
     @cached_property
     def process_table(self) -> KernelProcessTable:

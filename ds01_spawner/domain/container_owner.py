@@ -9,7 +9,7 @@ from ds01_spawner.domain.names import SEPARATOR, cgroup_slug
 from ds01_spawner.domain.people import FIRST_PERSON_ID
 
 COMPOSE_PROJECT = "com.docker.compose.project"
-_COMPOSE_FOLDER = "com.docker.compose.project.working_dir"
+COMPOSE_FOLDER = "com.docker.compose.project.working_dir"
 _DEVCONTAINER_FOLDERS = ("devcontainer.local_folder", "vsch.local.folder")
 _DEVCONTAINER_LABELS = (*_DEVCONTAINER_FOLDERS, "devcontainer.metadata", "devcontainer.config_file")
 _AIME = "aime.mlc"
@@ -107,7 +107,7 @@ def _user_of(container: Container, directory: Directory) -> tuple[str | None, Pr
 
 
 def _folders_of(container: Container) -> Iterable[str]:
-    for mark in (*_DEVCONTAINER_FOLDERS, _COMPOSE_FOLDER):
+    for mark in (*_DEVCONTAINER_FOLDERS, COMPOSE_FOLDER):
         if folder := container.labels.get(mark):
             yield folder
     for mount in container.mounts:

@@ -53,12 +53,15 @@ class Snapshot:
         inventory: The GPUs.
         activity: What runs on each device, by UUID; a device that is missing could not be read.
         containers: Every container of the engine.
+        computing: Ids of the containers whose processes compute on each device, by UUID. Only
+            looked for where it decides something (`domain.monitors`); else it is empty.
     """
 
     taken_at: datetime
     inventory: Inventory
     activity: Mapping[str, SlotActivity]
     containers: tuple[Container, ...]
+    computing: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from ds01_spawner.domain.attribution import Attributed, Proof, WorkloadClass
+from ds01_spawner.domain.attribution import Attributed, Owner, Proof, WorkloadClass
 from ds01_spawner.domain.notice import Notice, NoticeKind
 from ds01_spawner.domain.people import FIRST_PERSON_ID
 from ds01_spawner.domain.workload import Workload
@@ -39,7 +39,7 @@ class UnmanagedPolicy:
     Attributes:
         responses: By class; one that is not in it is reported.
         grace: From the warning, or where nobody can be warned from the first look, to the stop.
-        spare: Names of containers, and of people, that are reported and left alone.
+        spare: Names of people, and of nobody's containers, that are reported and left alone.
     """
 
     responses: Mapping[WorkloadClass, Response] = field(
@@ -50,10 +50,20 @@ class UnmanagedPolicy:
 
     def response_to(self, workload: Workload) -> Response:
         """What is done about it. Without a GPU nothing is: it takes nothing from anybody."""
-        owner = workload.owner
-        if not workload.slots or {owner.container, owner.user} & set(self.spare):
+        if not workload.slots or self.spares(workload.owner):
             return Response.REPORT
-        return self.responses.get(owner.kind, Response.REPORT)
+        return self.responses.get(workload.owner.kind, Response.REPORT)
+
+    def spares(self, owner: Owner) -> bool:
+        """Whether work past the platform is left alone.
+
+        A person by their own name; a container by its name only where nothing says that it is a
+        person's, who might have called it so.
+        """
+        if owner.kind not in CLASSES:
+            return False
+        name = owner.user if owner.user is not None else owner.container
+        return name in self.spare
 
 
 def warned_at(

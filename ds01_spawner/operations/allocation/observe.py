@@ -2,11 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
+from ds01_spawner.domain.monitors import containers_on, may_watch
 from ds01_spawner.domain.occupancy import Snapshot
 from ds01_spawner.ports import Clock, Engine, GpuProbe
+from ds01_spawner.ports.attribution import ProcessTable
 
 AT_ONCE = timedelta(0)
 MAX_AGE = timedelta(seconds=15)
@@ -20,6 +22,7 @@ class Observer:
         clock: The time, which may jump.
         engine: Asked for containers.
         probe: Asked for GPUs.
+        table: Asked whose processes compute, where a container may do nothing but watch.
         monotonic: Seconds that never jump: a reading is shared only when both clocks call it young.
     """
 
@@ -29,9 +32,11 @@ class Observer:
         engine: Engine,
         probe: GpuProbe,
         *,
+        table: ProcessTable | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
+        self._table = table
         self._monotonic = monotonic
         self._engine = engine
         self._probe = probe
@@ -58,9 +63,10 @@ class Observer:
         self._read_at = self._monotonic()
         taken_at = self._clock.now()
         activity = self._probe.activity()  # reads the cards too, in the same call of the driver
-        return Snapshot(
-            taken_at=taken_at,
-            inventory=self._probe.inventory(),
-            activity=activity,
-            containers=self._engine.containers(),
-        )
+        inventory = self._probe.inventory()
+        containers = self._engine.containers()
+        computing: Mapping[str, frozenset[str]] = {}
+        if self._table is not None and any(map(may_watch, containers)):
+            pids = {pid for each in activity.values() for pid in each.pids}
+            computing = containers_on(activity, self._table.look(pids))
+        return Snapshot(taken_at, inventory, activity, containers, computing)

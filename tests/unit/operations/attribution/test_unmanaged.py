@@ -198,12 +198,21 @@ def test_one_that_nobody_is_known_to_own_has_the_grace_too() -> None:
     assert (watch.runs, watch.told) == (False, [])
 
 
-@pytest.mark.parametrize("spare", ["train", "bob"])
-def test_what_is_spared_goes_on(spare: str) -> None:
+@pytest.mark.parametrize(
+    ("spare", "home"), [("train", "/etc/train"), ("bob", "/home/bob")], ids=["nobodys", "persons"]
+)
+def test_what_is_spared_goes_on(spare: str, home: str) -> None:
     watch = Watch(f"docker: stop, grace: 0s, spare: [{spare}]")
-    watch.container()
+    watch.container(home=home)
     watch.minutes(60)
     assert (watch.runs, watch.told) == (True, [])
+
+
+def test_a_person_is_not_spared_by_what_they_call_their_container() -> None:
+    watch = Watch("docker: stop, grace: 10m, spare: [train, alice]")
+    watch.container()
+    watch.minutes(60)
+    assert (watch.runs, watch.told) == (False, [WARNED, STOPPED])
 
 
 def test_an_installation_beside_the_main_one_only_reports() -> None:
