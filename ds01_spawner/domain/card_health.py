@@ -1,6 +1,7 @@
 """How a card is: what it says of its heat, power, clocks and memory. Pure."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from ds01_spawner.domain.gpu import CardPower
@@ -88,3 +89,16 @@ class CardHealth:
     retired: RetiredPages = field(default_factory=RetiredPages)
     remapped: RemappedRows | None = None
     pci_bus_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FaultCount:
+    """How often a card had an error of one number (Xid).
+
+    Attributes:
+        count: Since this machine is looked at.
+        last_at: When it had it last.
+    """
+
+    count: int
+    last_at: datetime

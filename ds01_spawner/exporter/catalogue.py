@@ -151,7 +151,13 @@ def _cards() -> Iterator[Definition]:
     )
     yield _counter(
         "gpu_xid_errors",
-        "Errors that the driver wrote into the kernel log, as far back as it reaches.",
+        "Errors that the driver wrote into the kernel log, also before the exporter began.",
+        "card",
+        "xid",
+    )
+    yield _gauge(
+        "gpu_xid_last_timestamp_seconds",
+        "When the last such error was, in seconds since 1970.",
         "card",
         "xid",
     )

@@ -31,12 +31,13 @@ class _Silence:
 def reading_of(platform: Platform, environment: Mapping[str, str] = os.environ) -> Reading:
     """What a scrape reads."""
     directories = platform.directories
+    metrics = directories.state / "metrics"
     policy = PolicyFiles(directories.config, platform.clock, _Silence(), actor="exporter")
     watch = ServiceWatch(
         now=platform.clock.now,
         hub_url=hub_url(directories.config, environment),
         gateway=HttpSocket(str(directories.gateway_socket), ANSWER_SECONDS).answers,
-        culler_file=directories.state / "metrics" / "culler.prom",
+        culler_file=metrics / "culler.prom",
     )
 
     return Reading(
@@ -50,7 +51,7 @@ def reading_of(platform: Platform, environment: Mapping[str, str] = os.environ) 
             attribution=platform.attribution_of,
             events=EventTail(directories.events),
             log_file=directories.events,
-            faults=GpuFaults().counts,
+            faults=GpuFaults(platform.clock, metrics / "xids.json").counts,
             ledger_bytes=lambda: size_of(directories.ledger),
             places=partial(places_of, directories),
             data_root=lambda: platform.engine.info().data_root,

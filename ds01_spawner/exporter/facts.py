@@ -8,7 +8,7 @@ from prometheus_client.core import Metric
 
 from ds01_spawner.domain.allocation import Reservation, Ticket
 from ds01_spawner.domain.bare_metal import BareMetalGrant
-from ds01_spawner.domain.card_health import CardHealth
+from ds01_spawner.domain.card_health import CardHealth, FaultCount
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.gpu import Gpu, Inventory, SlotActivity
 from ds01_spawner.domain.storage import StorageUse
@@ -173,5 +173,5 @@ class Facts:
     disks: Mapping[str, DiskFacts] = field(default_factory=dict)
     log: LogFacts | None = None
     services: ServiceFacts | None = None
-    xids: Mapping[tuple[str, int], int] | None = None
+    xids: Mapping[tuple[str, int], FaultCount] | None = None
     excluded_gpus: frozenset[str] = frozenset()

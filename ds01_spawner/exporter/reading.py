@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+from ds01_spawner.domain.card_health import FaultCount
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import DS01Error, Unavailable
 from ds01_spawner.domain.gpu import Gpu, Inventory
@@ -92,7 +93,7 @@ class Parts:
     attribution: Callable[[ContainerList], Attribution]
     events: EventReader
     log_file: Path
-    faults: Callable[[], Mapping[tuple[str, int], int]]
+    faults: Callable[[], Mapping[tuple[str, int], FaultCount]]
     ledger_bytes: Callable[[], int]
     places: Callable[[], Mapping[str, str]]
     services: Callable[[], ServiceFacts]

@@ -13,6 +13,7 @@ from ds01_spawner.domain.bare_metal import BareMetalGrant
 from ds01_spawner.domain.card_health import (
     CardHealth,
     EccErrors,
+    FaultCount,
     RemappedRows,
     RetiredPages,
     ThrottleReason,
@@ -113,7 +114,7 @@ class ExporterLab:
         self.policy = PolicyOfFiles(self.lab.policy)
         self.table = FakeProcessTable()
         self.usage = FakeUsage()
-        self.xids: dict[tuple[str, int], int] | None = {}
+        self.xids: dict[tuple[str, int], FaultCount] | None = {}
         self.services = ServiceFacts()
         self.places: dict[str, str] = {"state": "/", "events": "/", "homes": "/", "engine": "/"}
         self.seconds = 0.0
@@ -185,7 +186,7 @@ class ExporterLab:
             monotonic=lambda: self.seconds,
         )
 
-    def _faults(self) -> Mapping[tuple[str, int], int]:
+    def _faults(self) -> Mapping[tuple[str, int], FaultCount]:
         if self.xids is None:
             raise Unavailable("The kernel's log cannot be read: Operation not permitted.")
         return self.xids
@@ -243,7 +244,10 @@ def lively_lab(folder: Path = Path("/nonexistent")) -> ExporterLab:
         lab.usage.used[key] = ContainerUsage(cpu_seconds=12.5, memory_bytes=3 * GIB)
     _books(lab)
     _events(lab)
-    lab.xids = {("0000:01:00", 79): 2, ("0000:ff:00", 13): 1}
+    lab.xids = {
+        ("0000:01:00", 79): FaultCount(2, core.clock.now()),
+        ("0000:ff:00", 13): FaultCount(1, core.clock.now()),
+    }
     lab.services = ServiceFacts(
         answers={"hub": True, "gateway": True},
         last_good={name: core.clock.now() for name in ("hub", "gateway", "culler")},

@@ -187,12 +187,16 @@ def xids(view: View, bus_ids: dict[str, str]) -> Iterator[Point]:
     if view.facts.xids is None:
         return
     found: dict[tuple[str, str], float] = {}
+    last: dict[tuple[str, str], float] = {}
     for card in sorted(set(bus_ids.values())):
         found |= {(card, str(xid)): 0.0 for xid in SERIOUS_XIDS}
     numbers = {xid for _, xid in view.facts.xids} | set(SERIOUS_XIDS)
     kept = set(sorted(numbers, key=lambda xid: (xid not in SERIOUS_XIDS, xid))[:MOST_XIDS])
-    for (bus_id, xid), count in view.facts.xids.items():
+    for (bus_id, xid), fault in view.facts.xids.items():
         key = bus_ids.get(bus_id, UNKNOWN), str(xid) if xid in kept else OTHER
-        found[key] = found.get(key, 0.0) + count
+        found[key] = found.get(key, 0.0) + fault.count
+        last[key] = max(last.get(key, 0.0), fault.last_at.timestamp())
     for key, value in found.items():
         yield "ds01_gpu_xid_errors_total", key, value
+    for key, value in last.items():
+        yield "ds01_gpu_xid_last_timestamp_seconds", key, value

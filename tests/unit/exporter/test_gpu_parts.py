@@ -1,7 +1,9 @@
 from dataclasses import replace
+from datetime import timedelta
 
-from ds01_spawner.domain.card_health import CardHealth, RemappedRows, ThrottleReason
+from ds01_spawner.domain.card_health import CardHealth, FaultCount, RemappedRows, ThrottleReason
 from ds01_spawner.domain.gpu import CardPower, Inventory
+from fakes.clock import EPOCH
 from fakes.exporter_lab import ExporterLab, lively_lab
 from fakes.probe import card, machine
 
@@ -119,17 +121,27 @@ def test_errors_of_the_kernel_log_are_the_cards_also_when_it_is_lost() -> None:
     lab = ExporterLab(present=machine(card(0), card(1)))
     found = lab.scrape()
     assert found.value("ds01_gpu_xid_errors_total", card="1", xid="79") == 0.0
-    lab.xids = {("0000:02:00", 79): 1, ("0000:aa:00", 31): 2}
+    lab.xids = {
+        ("0000:02:00", 79): FaultCount(1, EPOCH),
+        ("0000:aa:00", 31): FaultCount(2, EPOCH),
+        ("0000:ab:00", 31): FaultCount(1, EPOCH + timedelta(seconds=5)),
+    }
     lab.lab.probe.stuck = True
     found = lab.scrape()
     assert found.value("ds01_gpu_xid_errors_total", card="1", xid="79") == 1.0
-    assert found.value("ds01_gpu_xid_errors_total", card="unknown", xid="31") == 2.0
+    assert found.value("ds01_gpu_xid_errors_total", card="unknown", xid="31") == 3.0
+    when = found.rows("ds01_gpu_xid_last_timestamp_seconds")
+    assert when == {
+        ("1", "79"): EPOCH.timestamp(),
+        ("unknown", "31"): EPOCH.timestamp() + 5,
+    }
 
 
 def test_many_numbers_of_errors_are_one() -> None:
     lab = ExporterLab(present=machine(card(0)))
     lab.scrape()
-    lab.xids = {("0000:01:00", 1000 + number): 1 for number in range(100)} | {("0000:01:00", 79): 5}
+    many = {("0000:01:00", 1000 + number): FaultCount(1, EPOCH) for number in range(100)}
+    lab.xids = many | {("0000:01:00", 79): FaultCount(5, EPOCH)}
     rows = lab.scrape().rows("ds01_gpu_xid_errors_total")
     assert len(rows) == 65
     assert rows["0", "79"] == 5.0
