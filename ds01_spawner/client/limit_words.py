@@ -19,13 +19,13 @@ _BYTES = frozenset({"storage", "aggregate.memory"})
 
 def amount(usage: Usage) -> str:
     """`1 of 2`, `12 GB of 100 GB`, `3 (no limit)`, `32 GB allowed; in use: not known`."""
+    used = "not known" if usage.used is None else _figure(usage.limit, usage.used)
     if usage.allowed is None:
-        used = "in use: not known" if usage.used is None else _figure(usage.limit, usage.used)
         return f"{used} (no limit)"
     allowed = _figure(usage.limit, usage.allowed)
-    if usage.used is None:
-        return f"{allowed} allowed; in use: not known"
-    return f"{_figure(usage.limit, usage.used)} of {allowed}"
+    return (
+        f"{used} of {allowed}" if usage.used is not None else f"{allowed} allowed; in use: {used}"
+    )
 
 
 def place_of(limit: LimitValue) -> str:
