@@ -132,27 +132,6 @@ DayAmount = tuple[datetime, Holder, Amount]
 
 
 @dataclass(frozen=True, slots=True)
-class UsageTotal:
-    """What somebody used since there are books.
-
-    Attributes:
-        user: Who.
-        group: Their policy group then; empty where nobody said.
-        held_microseconds: Slots were held.
-        equivalent_microseconds: The same, each slot as its share of a whole GPU.
-        busy_microseconds: They computed, as far as the driver told.
-        energy_millijoules: What the cards took meanwhile, as far as they told.
-    """
-
-    user: str
-    group: str
-    held_microseconds: int
-    equivalent_microseconds: float
-    busy_microseconds: int
-    energy_millijoules: int
-
-
-@dataclass(frozen=True, slots=True)
 class UsageMark:
     """How far the books are kept.
 

@@ -197,8 +197,18 @@ def _people() -> Iterator[Definition]:
     yield _counter("user_gpu_energy_joules", "Energy of slots while somebody had them.", *of)
     yield _counter(
         "user_gpu_seconds",
-        "Time of slots: held, as shares of whole GPUs (equivalent), and busy.",
+        "Time of slots: held, as shares of whole GPUs (equivalent), measured and busy.",
         *(*of, "kind"),
+    )
+    yield _counter(
+        "user_gpu_measured_energy_joules",
+        "Energy of slots of sizes that tell how busy they are, while somebody had them.",
+        *of,
+    )
+    yield _counter(
+        "user_gpu_co2e_grams",
+        "What the energy of slots emitted while somebody had them, by carbon.yaml.",
+        *of,
     )
     yield _gauge("bare_metal_grants", "People with access to the GPUs outside of containers.")
     yield _gauge(

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from ds01_spawner.exporter.cap import capped
 from ds01_spawner.exporter.catalogue import Part
+from ds01_spawner.exporter.high_water import HighWater
 from ds01_spawner.exporter.parts import gpus, housekeeping, people, processes, work
 from ds01_spawner.exporter.points import Point, families
 from ds01_spawner.exporter.reading import Reading
@@ -85,7 +86,7 @@ def part_specs(reading: Reading) -> tuple[PartSpec, ...]:
         PartSpec(Part.EVENTS, (reading.log,), work.events),
         PartSpec(Part.POLICY, (policy,), housekeeping.policy),
         PartSpec(Part.LEDGER, (ledger, reading.rows), housekeeping.ledger),
-        PartSpec(Part.SERVICES, (reading.services,), housekeeping.services),
+        PartSpec(Part.SERVICES, (reading.services, ledger), housekeeping.services),
         PartSpec(Part.KERNEL_LOG, (reading.xids,), lambda view: gpus.xids(view, reading.bus_ids)),
     )
 
@@ -116,6 +117,7 @@ class Exporter(Collector):
         self._lock = threading.Lock()
         self._said: tuple[float, Scrape] | None = None
         self._good: dict[Part, float] = {}
+        self._marks = HighWater()
         self._limits = KnownLimits()
 
     def describe(self) -> Iterable[Metric]:
@@ -152,13 +154,13 @@ class Exporter(Collector):
         points: list[Point] = [("ds01_build_info", (view.facts.version,), 1.0)]
         for spec in self._specs:
             points += self._part(spec, view, readings)
-        services = view.facts.services
-        passed_on: Sequence[Metric] = services.passed_on if services is not None else ()
+        services, passes = view.facts.services, housekeeping.culler_passes(view)
+        passed_on: Sequence[Metric] = services.passed_on if services is not None and passes else ()
         try:
             self._after(view)
         except Exception:  # noqa: BLE001 - the top of a scrape: said, the figures are given
             _log.exception("What follows a scrape failed")
-        return Scrape(tuple(capped(points, view.users)), tuple(passed_on))
+        return Scrape(self._marks.kept(capped(points, view.users)), tuple(passed_on))
 
     def _part(self, spec: PartSpec, view: View, readings: Readings) -> list[Point]:
         """What a part says, and whether that is all."""
@@ -176,6 +178,9 @@ class Exporter(Collector):
             complete = complete and view.facts.picture.fresh
         if spec.part is Part.PEOPLE and view.facts.work is not None:
             complete = complete and view.facts.work.anything
+        if spec.part is Part.SERVICES and view.facts.services is not None:
+            told = not view.facts.services.culler_problem or not housekeeping.culler_passes(view)
+            complete = complete and told
         if complete:
             self._good[spec.part] = view.facts.now.timestamp()
         seconds = max(readings.seconds(source.name) for source in spec.sources)

@@ -12,7 +12,7 @@ from ds01_spawner.domain.card_health import CardHealth, FaultCount
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.gpu import Gpu, Inventory, SlotActivity
 from ds01_spawner.domain.storage import StorageUse
-from ds01_spawner.domain.usage import UsageTotal
+from ds01_spawner.domain.usage_totals import UsageTotal
 from ds01_spawner.domain.work import RuleStop
 from ds01_spawner.exporter.event_counts import EventCounts
 from ds01_spawner.operations.attribution.scan import Picture
@@ -114,13 +114,15 @@ class ServiceFacts:
 
     Attributes:
         answers: Whether each answers.
-        last_good: When each last did.
+        last_good: When each last did; 1970 of a lifecycle service that never did.
         passed_on: The lifecycle service's own figures.
+        culler_problem: Why there are none of those; empty where there are.
     """
 
     answers: Mapping[str, bool] = field(default_factory=dict)
     last_good: Mapping[str, datetime] = field(default_factory=dict)
     passed_on: Sequence[Metric] = ()
+    culler_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

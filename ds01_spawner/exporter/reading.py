@@ -14,7 +14,7 @@ from ds01_spawner.domain.card_health import FaultCount
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import DS01Error, Unavailable
 from ds01_spawner.domain.gpu import Gpu, Inventory
-from ds01_spawner.domain.usage import UsageTotal
+from ds01_spawner.domain.usage_totals import UsageTotal
 from ds01_spawner.exporter.cpu_book import CpuBook, booked
 from ds01_spawner.exporter.disks import PLACES, Disks
 from ds01_spawner.exporter.event_counts import EventCounts, counted

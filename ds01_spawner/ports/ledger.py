@@ -19,8 +19,8 @@ from ds01_spawner.domain.usage import (
     Grain,
     Holder,
     UsageMark,
-    UsageTotal,
 )
+from ds01_spawner.domain.usage_totals import UsageTotal
 from ds01_spawner.domain.work import KeepAlive, PassMark, RuleStop, SentWarning, Track
 
 

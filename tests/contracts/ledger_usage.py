@@ -11,10 +11,10 @@ from ds01_spawner.domain.usage import (
     Grain,
     Holder,
     UsageMark,
-    UsageTotal,
     added,
     merged,
 )
+from ds01_spawner.domain.usage_totals import UsageTotal
 from ds01_spawner.ports import Ledger, LedgerReader
 from fakes.clock import EPOCH
 
@@ -199,19 +199,38 @@ class LedgerUsageContract:
             assert transaction.usage_mark() == UsageMark("1-3", MIDNIGHT)
 
     def test_totals_are_what_is_in_hours_days_and_neither(self, ledger: Ledger) -> None:
-        booked = Amount(held_microseconds=HOURS, busy_microseconds=7, energy_millijoules=9)
+        booked = Amount(
+            held_microseconds=HOURS,
+            measured_microseconds=8,
+            busy_microseconds=7,
+            energy_millijoules=9,
+            rated_millijoules=6,
+            co2e_micrograms=5,
+        )
+        untold = Amount(held_microseconds=HOURS, energy_millijoules=100)
+        part = replace(ALICE, profile="1g.5gb", gpu_equivalents=0.1429)
         with ledger.transaction() as transaction:
             transaction.put_usage([FULL, LASTING])
             transaction.book_usage(Grain.HOUR, [Booking(ALICE, MIDNIGHT, booked)])
             transaction.book_usage(Grain.DAY, [Booking(ALICE, MIDNIGHT - DAY, booked)])
+            transaction.book_usage(Grain.DAY, [Booking(part, MIDNIGHT - DAY, untold)])
         with reader(ledger).reading() as reading:
             found = {(each.user, each.group): each for each in reading.usage_totals()}
-        assert found.pop(("bob", "")) == UsageTotal("bob", "", 0, 0.0, 0, 0)
+        assert found.pop(("bob", "")) == UsageTotal("bob", "")
         (alice,) = found.values()
         # Of three hours that she held one is folded: it is in the books.
-        assert alice.held_microseconds == 4 * HOURS
-        assert round(alice.equivalent_microseconds) == round(4 * HOURS * 0.2857)
-        assert (alice.busy_microseconds, alice.energy_millijoules) == (14, 18)
+        assert alice == UsageTotal(
+            "alice",
+            "student",
+            held_microseconds=5 * HOURS,
+            equivalent_microseconds=round(4 * HOURS * 0.2857) + round(HOURS * 0.1429),
+            measured_microseconds=16,
+            busy_microseconds=14,
+            energy_millijoules=118,
+            measured_millijoules=18,
+            rated_millijoules=12,
+            co2e_micrograms=10,
+        )
 
     def test_what_lasts_counts_up_to_the_last_look(self, ledger: Ledger) -> None:
         seen = replace(LASTING, seen_at=LASTING.started_at + HOUR)
@@ -219,7 +238,7 @@ class LedgerUsageContract:
             transaction.put_usage([seen])
         with reader(ledger).reading() as reading:
             (bob,) = reading.usage_totals()
-        assert bob == UsageTotal("bob", "", HOURS, float(HOURS), 0, 0)
+        assert bob == UsageTotal("bob", "", HOURS, HOURS)
 
     def test_who_reads_waits_for_nobody_and_changes_nothing(self, ledger: Ledger) -> None:
         with reader(ledger).reading() as reading:

@@ -288,7 +288,10 @@ def _books(lab: ExporterLab) -> None:
         seen_microseconds=5 * hour,
         measured_microseconds=5 * hour,
         busy_microseconds=2 * hour,
+        metered_microseconds=5 * hour,
         energy_millijoules=720_000_000,
+        rated_millijoules=720_000_000,
+        co2e_micrograms=76_000_000,
     )
     with lab.ledger.transaction() as transaction:
         for user, group in (("alice", "student"), ("carol", "researcher")):

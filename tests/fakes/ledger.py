@@ -22,11 +22,11 @@ from ds01_spawner.domain.usage import (
     Grain,
     Holder,
     UsageMark,
-    UsageTotal,
     held_in,
     holder_of,
     put_together,
 )
+from ds01_spawner.domain.usage_totals import TOTALLED, UsageTotal, totals
 from ds01_spawner.domain.work import KeepAlive, Level, PassMark, Rule, RuleStop, SentWarning, Track
 
 _WEIGHT = ("gpu_equivalents",)
@@ -230,24 +230,17 @@ class FakeLedger:
         return found
 
     def usage_totals(self) -> Sequence[UsageTotal]:
-        found: dict[tuple[str, str], list[float]] = {}
-
-        def add(holder: Holder, amount: Amount) -> None:
-            sums = found.setdefault((holder.user, holder.group), [0, 0.0, 0, 0])
-            sums[0] += amount.held_microseconds
-            sums[1] += amount.held_microseconds * holder.gpu_equivalents
-            sums[2] += amount.busy_microseconds
-            sums[3] += amount.energy_millijoules
-
-        for booking in self._rows.bookings.values():
-            add(booking.holder, booking.amount)
-        for each in self._rows.usage.values():
-            last = each.ended_at or each.seen_at or each.started_at
-            add(holder_of(each), Amount(held_microseconds=held_in(each, each.started_at, last)))
-        return [
-            UsageTotal(*key, int(held), weighted, int(busy), int(energy))
-            for key, (held, weighted, busy, energy) in found.items()
+        booked = ((each.holder, each.amount) for each in self._rows.bookings.values())
+        kept = self._rows.usage.values()
+        ends = [each.ended_at or each.seen_at or each.started_at for each in kept]
+        held = [
+            (holder_of(each), Amount(held_microseconds=held_in(each, each.started_at, last)))
+            for each, last in zip(kept, ends, strict=True)
         ]
+        return totals(
+            (holder, [getattr(amount, name) for name in TOTALLED])
+            for holder, amount in (*booked, *held)
+        )
 
     def usage_begin(self) -> datetime | None:
         found = [each.started_at for each in self._rows.usage.values()]

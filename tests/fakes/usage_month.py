@@ -1,7 +1,7 @@
 """A month of a lab as its event log tells it: people come and go, services crash."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -175,12 +175,14 @@ class Service:
         ledger: Where they are.
         log: Where the month's events are written.
         reader: Where they are read; by default the same.
+        after_pass: Called after each pass.
     """
 
     month: Month
     ledger: Ledger = field(default_factory=FakeLedger)
     log: EventLog = field(default_factory=FakeEventLog)
     reader: EventReader | None = None
+    after_pass: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self._read = self.reader or cast("EventReader", self.log)
@@ -217,6 +219,7 @@ class Service:
             else:
                 self._break_off(snapshot)
                 self._books = self._process()
+            self.after_pass()
 
     def _break_off(self, snapshot: Snapshot) -> None:
         broken = Books(

@@ -34,7 +34,10 @@ def go_on(lab: ExporterLab) -> None:
         seen_microseconds=HOUR,
         measured_microseconds=HOUR,
         busy_microseconds=HOUR // 2,
+        metered_microseconds=HOUR,
         energy_millijoules=144_000_000,
+        rated_millijoules=144_000_000,
+        co2e_micrograms=15_200_000,
     )
     booking = Booking(
         Holder("alice", "student", "", "hub", "1g.5gb", 1 / 7), lab.lab.clock.now(), amount

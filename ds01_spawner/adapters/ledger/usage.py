@@ -23,8 +23,8 @@ from ds01_spawner.domain.usage import (
     Grain,
     Holder,
     UsageMark,
-    UsageTotal,
 )
+from ds01_spawner.domain.usage_totals import TOTALLED, UsageTotal, totals
 
 _USAGE = Rows(UsageInterval, tables.usage)
 _MARK = Rows(UsageMark, tables.usage_mark)
@@ -33,6 +33,7 @@ _TABLES = MappingProxyType({Grain.HOUR: tables.usage_hours, Grain.DAY: tables.us
 _HOLDER = HOLDER_FIELDS
 _DAY = 24 * 3600 * 10**6
 _AMOUNT = tuple(field.name for field in fields(Amount))
+_OF_TOTAL = ("user", "group", "profile", "gpu_equivalents")
 _OF_HOLDER = [tables.usage_holders.c[name] for name in _HOLDER]
 
 _BEGUN_BEFORE = _USAGE.every.where(
@@ -129,21 +130,23 @@ _SPANS = sa.text(
 def _totals() -> "sa.TextClause":
     """Of hours, days, and what is in neither: of that only what somebody has seen.
 
-    An end that was not told is guessed later, and never before the last look.
+    An end that was not told is the last look until it is.
     """
+    sums = ", ".join(f"sum({name}) AS {name}" for name in TOTALLED)
     booked = " UNION ALL ".join(
-        "SELECT holder, sum(held_microseconds) AS held, sum(busy_microseconds) AS busy, "  # noqa: S608 - names of ours
-        f"sum(energy_millijoules) AS energy FROM {table.name} GROUP BY holder"
+        f"SELECT holder, {sums} FROM {table.name} GROUP BY holder"  # noqa: S608 - names of ours
         for table in _TABLES.values()
     )
     last = "coalesce(ended_at, seen_at, started_at)"
     first = "max(coalesce(folded_until, started_at), started_at)"
+    names = ", ".join(f'"{name}"' for name in _OF_TOTAL)
+    nothing = ", 0" * (len(TOTALLED) - 1)
     return sa.text(
-        'SELECT "user", "group", sum(held), sum(held * gpu_equivalents), sum(busy), sum(energy) '  # noqa: S608 - names of ours
-        'FROM (SELECT h."user", h."group", h.gpu_equivalents, held, busy, energy '
+        f"SELECT {names}, {sums} "  # noqa: S608 - names of ours
+        f"FROM (SELECT {names}, {', '.join(TOTALLED)} "
         f"FROM ({booked}) b JOIN usage_holders h ON h.id = b.holder "
-        f'UNION ALL SELECT "user", "group", gpu_equivalents, max({last} - {first}, 0), 0, 0 '
-        'FROM usage) GROUP BY "user", "group"'
+        f"UNION ALL SELECT {names}, max({last} - {first}, 0){nothing} FROM usage) "
+        f"GROUP BY {names}"
     )
 
 
@@ -268,7 +271,11 @@ class UsagePart:
 
     def usage_totals(self) -> Sequence[UsageTotal]:
         """What everybody used since there are books, by person and group."""
-        return [UsageTotal(*row) for row in self._connection.execute(_TOTALS)]
+        place = len(_OF_TOTAL)
+        return totals(
+            (Holder(**dict(zip(_OF_TOTAL, row[:place], strict=True))), row[place:])
+            for row in self._connection.execute(_TOTALS)
+        )
 
     def usage_begin(self) -> datetime | None:
         """Since when there is anything; `None` for nothing."""

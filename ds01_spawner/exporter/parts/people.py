@@ -83,7 +83,13 @@ def _totals(view: View) -> Iterator[Point]:
         name = "ds01_user_gpu_seconds_total"
         yield name, (*who, "held"), each.held_microseconds / _MICRO
         yield name, (*who, "equivalent"), each.equivalent_microseconds / _MICRO
-        yield name, (*who, "busy"), each.busy_microseconds / _MICRO
+        yield name, (*who, "measured"), each.measured_microseconds / _MICRO
+        if each.measured_microseconds:
+            yield name, (*who, "busy"), each.busy_microseconds / _MICRO
+            joules = each.measured_millijoules / _MILLI
+            yield "ds01_user_gpu_measured_energy_joules_total", who, joules
+        if each.rated_millijoules:
+            yield "ds01_user_gpu_co2e_grams_total", who, each.co2e_micrograms / _MICRO
 
 
 def storage(view: View) -> Iterator[Point]:

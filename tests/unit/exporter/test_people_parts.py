@@ -1,7 +1,10 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from ds01_spawner.domain.usage import Amount, Booking, Grain, Holder
 from fakes.exporter_lab import GIB, POLICY, ExporterLab, lively_lab
+
+HOUR = 3600 * 10**6
 
 
 def test_people_have_what_they_have_against_what_they_may() -> None:
@@ -21,6 +24,43 @@ def test_people_have_what_they_have_against_what_they_may() -> None:
     assert found.value("ds01_user_gpu_energy_joules_total", **carol) == 720_000.0
     assert found.value("ds01_user_gpu_seconds_total", **carol, kind="busy") == 7200.0
     assert found.value("ds01_user_gpu_seconds_total", **carol, kind="held") == 18_000.0
+    assert found.value("ds01_user_gpu_seconds_total", **carol, kind="measured") == 18_000.0
+    assert found.value("ds01_user_gpu_measured_energy_joules_total", **carol) == 720_000.0
+    assert found.value("ds01_user_gpu_co2e_grams_total", **carol) == 76.0
+
+
+def test_what_no_driver_told_of_is_not_said_to_be_idle() -> None:
+    lab = ExporterLab()
+    holder = Holder("alice", "student", "", "hub", "1g.5gb", 1 / 7)
+    held = Amount(held_microseconds=HOUR, metered_microseconds=HOUR, energy_millijoules=5_000)
+    with lab.ledger.transaction() as transaction:
+        transaction.book_usage(Grain.HOUR, [Booking(holder, lab.lab.clock.now(), held)])
+    found = lab.scrape()
+    who = {"user": "alice", "group": "student"}
+    assert found.value("ds01_user_gpu_seconds_total", **who, kind="held") == 3600.0
+    assert found.value("ds01_user_gpu_seconds_total", **who, kind="measured") == 0.0
+    assert found.value("ds01_user_gpu_seconds_total", **who, kind="busy") is None
+    assert found.value("ds01_user_gpu_energy_joules_total", **who) == 5.0
+    assert found.value("ds01_user_gpu_measured_energy_joules_total", **who) is None
+    assert found.value("ds01_user_gpu_co2e_grams_total", **who) is None
+
+
+def test_counters_of_people_do_not_fall_with_the_books() -> None:
+    lab = lively_lab()
+    who = {"user": "alice", "group": "none", "kind": "held"}
+
+    def seen_for(hours: int) -> float | None:
+        with lab.ledger.transaction() as transaction:
+            (interval,) = transaction.usage_of(["c"])
+            seen_at = interval.started_at + timedelta(hours=hours)
+            transaction.put_usage([replace(interval, seen_at=seen_at)])
+        lab.seconds += 600
+        lab.scrape()
+        return lab.scrape().value("ds01_user_gpu_seconds_total", **who)
+
+    assert [seen_for(hours) for hours in (2, 1, 3)] == [7200.0, 7200.0, 10_800.0]
+    lab.restart()  # a new process tells what the books hold
+    assert seen_for(1) == 3600.0
 
 
 def test_an_edit_of_the_policy_holds_in_the_next_scrape() -> None:

@@ -29,7 +29,7 @@ DOCS = files.ROOT / "docs" / "monitoring.md"
 CASES = files.ROOT / "tests" / "integration" / "monitoring" / "rules"
 DATASOURCE = {"type": "prometheus", "uid": "ds01-prometheus"}
 GRID = 24
-BOOKED = ("held", "equivalent", "busy")
+BOOKED = ("held", "equivalent", "measured", "busy")
 VALUES = {"state": STATES, "part": tuple(Part), "kind": (*WorkloadClass, *BOOKED)}
 
 
