@@ -37,6 +37,8 @@ class Metrics:
             ["outcome"],
             registry=self._registry,
         )
+        for outcome in ("good", "failed", "waited"):  # from 0 on: the first is a growth
+            self._passes.labels(outcome)
         self._containers = Gauge(
             "ds01_culler_containers",
             "Containers that the last pass decided about.",

@@ -71,7 +71,9 @@ def _exporter() -> Iterator[Definition]:
     yield _gauge(
         "collector_up", "1 where everything of a part could be read in the last scrape.", "part"
     )
-    yield _gauge("collector_seconds", "How long a part took in the last scrape.", "part")
+    yield _gauge(
+        "collector_seconds", "How long a part took in the last scrape, or has been taking.", "part"
+    )
     yield _gauge(
         "collector_last_good_timestamp_seconds",
         "When everything of a part could last be read, in seconds since 1970.",
@@ -260,7 +262,7 @@ def _housekeeping() -> Iterator[Definition]:
     yield _gauge("service_up", "1 for a service that answers.", "service")
     yield _gauge(
         "service_last_good_pass_timestamp_seconds",
-        "When a service last did what it is there for.",
+        "When a service last did what it is there for; 0 of one that never did.",
         "service",
     )
     yield _gauge("storage_free_bytes", "Free on the disk of a place.", "place")

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from ds01_spawner.domain.errors import DS01Error, Unavailable
@@ -105,6 +105,11 @@ class Source(Generic[T]):
             return failed
         return self._running
 
+    def taking(self, now: float) -> float:
+        """For how many seconds it has been read, by the clock of `begin`; 0 where it is not."""
+        running = self._running
+        return now - self._began if running is not None and not running.done() else 0.0
+
     def _start(self, round_of: Callable[[], Round], now: float) -> None:
         future: Future[T] = Future()
         self._running, self._began = future, now
@@ -163,6 +168,7 @@ def gather(
         now: This moment, by a clock that never jumps: tells what is young.
     """
     began = time.monotonic()
+    now = began if now is None else now
     futures: dict[str, Future[Any]] = {}
     ends: dict[str, float] = {}
     ready = threading.Event()
@@ -175,19 +181,19 @@ def gather(
         return lambda _future: ends.__setitem__(name, time.monotonic())
 
     for source in sources:
-        futures[source.name] = source.begin(round_of, began if now is None else now)
+        futures[source.name] = source.begin(round_of, now)
         futures[source.name].add_done_callback(ended(source.name))
     ready.set()
     outcomes = {}
     for name, future in futures.items():
         left = max(began + bound_seconds - time.monotonic(), 0.0)
         outcomes[name] = _outcome(name, future, left, bound_seconds)
-    return Readings(
-        {
-            name: Outcome(found.value, found.problem, ends.get(name, time.monotonic()) - began)
-            for name, found in outcomes.items()
-        }
-    )
+    for source in sources:
+        found, seconds = outcomes[source.name], ends.get(source.name, time.monotonic()) - began
+        if found.problem:  # of an earlier round, it may hang since then
+            seconds = max(seconds, source.taking(now))
+        outcomes[source.name] = replace(found, seconds=seconds)
+    return Readings(outcomes)
 
 
 def _outcome(name: str, future: "Future[T]", left: float, bound_seconds: float) -> Outcome[T]:

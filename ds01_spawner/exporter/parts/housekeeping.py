@@ -10,8 +10,7 @@ def policy(view: View) -> Iterator[Point]:
     """Whether the policy in force is what the files say."""
     found = view.facts.policy
     if found is None:
-        yield "ds01_policy_valid", (), 0.0
-        return
+        return  # not read in time: of the file nothing is known
     yield "ds01_policy_valid", (), float(found.valid)
     if found.loaded_at is not None:
         yield "ds01_policy_loaded_timestamp_seconds", (), found.loaded_at.timestamp()
@@ -23,6 +22,12 @@ def ledger(view: View) -> Iterator[Point]:
         yield "ds01_ledger_bytes", (), view.facts.ledger.size_bytes
     for table, count in (view.facts.rows or {}).items():
         yield "ds01_ledger_rows", (table,), count
+
+
+def culler_passes(view: View) -> bool:
+    """Whether the lifecycle service passes, as far as is known; then it has figures."""
+    ledger = view.facts.ledger
+    return ledger is None or ledger.culler_passes
 
 
 def services(view: View) -> Iterator[Point]:

@@ -1,3 +1,4 @@
+import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,25 +74,74 @@ def test_services_that_hang_are_waited_for_together(
     assert looks.look().answers == {"hub": False, "gateway": False}
 
 
+def figures(folder: Path, text: str = CULLER, age: float = 0.0) -> Path:
+    """The lifecycle service's, written so long ago."""
+    file = folder / "culler.prom"
+    file.write_text(text)
+    os.utime(file, (EPOCH.timestamp() - age,) * 2)
+    return file
+
+
 def test_the_lifecycle_services_figures_are_passed_on_as_they_are(tmp_path: Path) -> None:
-    looks = watch(tmp_path)
-    assert looks.look().passed_on == ()
-    file = tmp_path / "culler.prom"
-    file.write_text(CULLER + "# TYPE other gauge\nother 1\n")
-    found = looks.look()
+    figures(tmp_path, CULLER + "# TYPE other gauge\nother 1\n")
+    found = watch(tmp_path).look()
     assert [each.name for each in found.passed_on] == [
         "ds01_culler_passes",
         "ds01_culler_last_good_pass_timestamp_seconds",
     ]
     assert found.last_good["culler"] == datetime.fromtimestamp(1.7698607e9, UTC)
+    assert found.culler_problem == ""
+
+
+def test_figures_that_are_gone_or_old_are_not_passed_on(tmp_path: Path) -> None:
+    looks = watch(tmp_path)
+    assert "No such file" in looks.look().culler_problem
+    file = figures(tmp_path, age=300)
+    assert looks.look().passed_on
+    figures(tmp_path, age=301)
+    old = looks.look()
+    assert (old.passed_on, old.culler_problem) == ((), f"{file} is 301 s old.")
+    figures(tmp_path)
+    assert looks.look().passed_on
     file.unlink()
-    assert looks.look().passed_on == found.passed_on
+    gone = looks.look()
+    assert gone.passed_on == ()
+    assert gone.last_good["culler"] == datetime.fromtimestamp(1.7698607e9, UTC)  # as it was
 
 
-@pytest.mark.parametrize("text", ["ds01_culler_x{ 3", "\0", "x" * 300_000])
-def test_a_broken_file_of_figures_spoils_nothing(tmp_path: Path, text: str) -> None:
-    (tmp_path / "culler.prom").write_text(text)
-    assert watch(tmp_path).look().passed_on in ((), [])
+def test_a_lifecycle_service_that_never_made_a_good_pass_says_so(tmp_path: Path) -> None:
+    never = CULLER.replace("1.7698607e+09", "0.0")
+    looks = watch(tmp_path)
+    figures(tmp_path, never)
+    assert looks.look().last_good["culler"] == datetime.fromtimestamp(0, UTC)
+    figures(tmp_path, age=1)
+    known = looks.look().last_good["culler"]
+    assert known == datetime.fromtimestamp(1.7698607e9, UTC)
+    figures(tmp_path, never, age=2)  # it began anew, and what it did before is known
+    assert looks.look().last_good["culler"] == known
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ds01_culler_x{ 3",
+        "\0",
+        "x" * 300_000,
+        "ds01_culler_last_good_pass_timestamp_seconds 1e300\n",
+        "ds01_culler_last_good_pass_timestamp_seconds NaN\n",
+    ],
+)
+def test_a_broken_file_of_figures_spoils_nothing(
+    tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "ds01.exporter")
+    figures(tmp_path, text)
+    looks = watch(tmp_path)
+    for _ in range(2):
+        found = looks.look()
+        assert found.passed_on == ()
+        assert "is broken" in found.culler_problem
+    assert caplog.text.count("Figures of the lifecycle service") == 1
 
 
 def test_a_log_that_is_not_there_can_be_written_where_its_folder_can(tmp_path: Path) -> None:

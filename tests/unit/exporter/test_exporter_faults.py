@@ -2,6 +2,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.gpu import SlotActivity
 from ds01_spawner.exporter.catalogue import Part
 from ds01_spawner.exporter.parts import people
+from ds01_spawner.policy.resolution import Policy
 from fakes.exporter_lab import ExporterLab, Scraped, lively_lab
 
 QUICK_SECONDS = 4.0
@@ -63,6 +65,7 @@ def test_a_driver_that_hangs_holds_nothing_up(
         assert max(timed(lab.scrape) for _ in range(3)) < QUICK_SECONDS
         found = lab.scrape()
         assert {"cards", "slots", "attribution"} <= found.down()
+        assert found.value("ds01_collector_seconds", part="cards") == pytest.approx(30, abs=1)
         assert found.rows("ds01_gpu_processes")
         assert found.value("ds01_attribution_fresh") == 0.0
         assert {"containers", "queue", "storage", "policy", "ledger"} <= found.up().keys()
@@ -98,7 +101,7 @@ def test_without_the_ledger_nothing_is_called_free(lab: ExporterLab) -> None:
     lab.ledger.broken = True
     lab.seconds += 600
     found = lab.scrape()
-    assert found.down() == {"slots", "people", "storage", "queue", "ledger"}
+    assert found.down() == {"slots", "people", "storage", "queue", "ledger", "services"}
     free = [
         value
         for (_, state), value in found.rows("ds01_gpu_slot_state").items()
@@ -161,6 +164,43 @@ def test_a_broken_edit_of_the_policy_is_not_valid_and_in_force(lab: ExporterLab)
     found = lab.scrape()
     assert found.value("ds01_policy_valid") == 0.0
     assert found.down() == set()
+
+
+def test_of_a_policy_that_could_not_be_read_in_time_nothing_is_known(
+    lab: ExporterLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs = threading.Event()
+
+    def current() -> Policy:
+        hangs.wait(30)
+        raise Unavailable("The disk does not answer.")
+
+    lab.exporter = type(lab.exporter)(lab.reading, bound_seconds=0.5, monotonic=lambda: lab.seconds)
+    monkeypatch.setattr(lab.policy, "current", current)
+    try:
+        found = lab.scrape()
+        assert found.value("ds01_policy_valid") is None
+        assert "policy" in found.down()
+    finally:
+        hangs.set()
+
+
+def test_figures_of_the_lifecycle_service_are_there_while_it_passes(lab: ExporterLab) -> None:
+    assert lab.scrape().value("ds01_culler_passes_total", outcome="good") == 7.0
+    lab.services = replace(lab.services, passed_on=(), culler_problem="culler.prom is 900 s old.")
+    found = lab.scrape()
+    assert found.down() == {"services"}
+    assert found.value("ds01_service_up", service="culler") == 1.0
+    assert found.value("ds01_service_last_good_pass_timestamp_seconds", service="culler")
+
+
+def test_figures_of_a_lifecycle_service_that_is_down_are_not_told(lab: ExporterLab) -> None:
+    lab.lab.wait(400)  # it does not renew its lease
+    found = lab.scrape()
+    assert found.value("ds01_service_up", service="culler") == 0.0
+    assert found.rows("ds01_culler_passes_total") == {}
+    lab.services = replace(lab.services, passed_on=(), culler_problem="culler.prom is 900 s old.")
+    assert lab.scrape().down() == set()  # that it is down is said
 
 
 def test_a_kernel_log_that_is_closed_takes_no_other_part_with_it(lab: ExporterLab) -> None:

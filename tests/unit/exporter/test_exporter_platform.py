@@ -21,7 +21,7 @@ from fakes.exporter_lab import Scraped
 
 CONFIG = Path(__file__).parents[3] / "config"
 QUICK_SECONDS = 3.0
-ON_THE_LEDGER = {"slots", "people", "storage", "queue", "ledger"}
+ON_THE_LEDGER = {"slots", "people", "storage", "queue", "ledger", "services"}
 
 
 @pytest.fixture

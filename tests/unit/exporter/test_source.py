@@ -66,6 +66,7 @@ def test_one_that_hangs_keeps_one_thread_and_is_asked_again_when_it_returns() ->
         found = gather([hangs, good], BOUND, float(now))
         assert (found.of(hangs), found.of(good)) == (None, 7)
         assert "has not been read" in found.problem("hangs")
+        assert found.seconds("hangs") >= now  # since it was begun, though no scrape waits again
     assert time.monotonic() - begin < 3 * BOUND + 2
     assert len(reads) == 1
     released.set()
