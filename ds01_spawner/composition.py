@@ -849,6 +849,7 @@ class Platform:
             hub=hub,
             audit=self.audit,
             instance=self.instance,
+            group_of=self.admission.group_of,
         )
         leftovers.recall()
         return Reconciler(

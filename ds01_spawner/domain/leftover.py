@@ -67,14 +67,14 @@ class Leftover:
         key: What tells it from others of its kind: an id, or the two parts of its name.
         user: Whose it is, where that is known.
         resource: What events call it.
-        waited_seconds: How long somebody waited with a place in the queue.
+        ticket: The place in the queue that it is.
     """
 
     kind: Kind
     key: tuple[str, ...]
     user: str | None
     resource: str
-    waited_seconds: float | None = field(default=None, compare=False)
+    ticket: Ticket | None = field(default=None, compare=False)
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -106,13 +106,14 @@ def dead_tickets(tickets: Iterable[Ticket], now: datetime) -> tuple[Leftover, ..
     every = tuple(tickets)
     living = {ticket.id for ticket in alive(every, now)}
     return tuple(
-        Leftover(Kind.TICKET, (each.id,), each.user, each.container_name, _waited(each))
+        Leftover(Kind.TICKET, (each.id,), each.user, each.container_name, each)
         for each in every
         if each.id not in living
     )
 
 
-def _waited(ticket: Ticket) -> float:
+def waited_seconds(ticket: Ticket) -> float:
+    """How long somebody waited with a place in the queue, as far as they were seen."""
     return round(max((ticket.seen_at - ticket.created_at).total_seconds(), 0.0), 3)
 
 

@@ -90,6 +90,17 @@ class GpuRequest:
         return f"a {self._called()}" if self.count == 1 else f"{self.count} {self._called('s')}"
 
     @property
+    def size(self) -> str:
+        """What each slot must be, as `parse` takes it."""
+        match self.kind:
+            case GpuKind.PROFILE:
+                return self.profile
+            case GpuKind.AT_LEAST:
+                return f"{self.min_memory_bytes // _GB}gb"
+            case _:
+                return self.kind.value
+
+    @property
     def shortage(self) -> str:
         """`No slot of 2g.10gb is free`: so few are free that this cannot be given now."""
         if self.count == 1:

@@ -139,7 +139,7 @@ class ServerStart:
             if isinstance(answer, Grant):
                 admission.release(answer)
             else:
-                admission.cancel(answer.ticket)
+                admission.leave(request, answer.ticket, "The start was cancelled.")
 
         try:
             return await self._threads.run(

@@ -22,6 +22,7 @@ from ds01_spawner.gateway.api.requester import Requester, subject_of
 from ds01_spawner.operations.allocation.gpu_queue import queue_entries
 from ds01_spawner.operations.allocation.observe import AT_ONCE
 from ds01_spawner.operations.allocation.situation import Situation
+from ds01_spawner.operations.audit.lines import wait_details
 
 LOOK_SECONDS = 2.0
 """Between two looks at the queue, however many follow it."""
@@ -90,10 +91,11 @@ class Queue:
                 user=ticket.user,
                 resource=ticket.container_name,
                 interface=Interface.API.value,
-                details={
-                    "request": str(ticket.gpu),
-                    "waited_seconds": platform.admission.waited_seconds(ticket),
-                },
+                details=wait_details(
+                    ticket,
+                    platform.admission.waited_seconds(ticket),
+                    platform.admission.group_of(ticket),
+                ),
             )
             with suppress(Unavailable, Conflict):  # the spawner finds out when it next asks
                 self._servers.abandon(ticket.user, server)

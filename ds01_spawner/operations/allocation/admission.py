@@ -191,7 +191,8 @@ class Admission:
         try:
             return self._admit(request, began, wait=wait, ticket=ticket)
         except Refused as exc:
-            self._withdraw(ticket)
+            if ticket is not None:
+                self.leave(request, ticket, str(exc))
             self._audit.refusal(request, exc, self._took(began))
             raise
 
@@ -204,11 +205,22 @@ class Admission:
         """How long somebody has waited with a place in the queue."""
         return round(max((self._clock.now() - ticket.created_at).total_seconds(), 0.0), 3)
 
+    def group_of(self, ticket: Ticket) -> str | None:
+        """The policy group of somebody who waits."""
+        return self._policy.current().limits(ticket.user, ticket.groups).group
+
     def leave(self, request: LaunchRequest, ticket: Ticket, reason: str) -> None:
-        """Give a place in the queue back that nobody waits with any more, and write it down."""
-        self.cancel(ticket)
-        with suppress(Unavailable):  # the place is given back, whatever the log says
-            self._audit.left(request, ticket, self._clock.now() - ticket.created_at, reason)
+        """Give a place in the queue back that nobody waits with any more, and write it down.
+
+        A place that is gone already was written down by who took it.
+        """
+        with self._ledger.transaction() as transaction:
+            was_there = any(each.id == ticket.id for each in transaction.tickets())
+            transaction.remove_tickets([ticket.id])
+        if was_there:
+            with suppress(Unavailable):  # the place is given back, whatever the log says
+                waited, group = self.waited_seconds(ticket), self.group_of(ticket)
+                self._audit.left(request, ticket, waited, reason, group)
 
     def renew(self, grant: Grant) -> None:
         """Promise the slots for `RESERVATION_LIFETIME` from now, or as long as they are already.
@@ -435,10 +447,6 @@ class Admission:
         waited, decided = now - ticket.created_at, self._took(began)
         self._audit.granted(request, slots, waited, limits.group, decided)
         return Grant(reservation, spec, limits, slots, simulated)
-
-    def _withdraw(self, ticket: Ticket | None) -> None:
-        if ticket is not None:
-            self.cancel(ticket)
 
 
 def _is_for(entry: Reservation, container: Container) -> bool:

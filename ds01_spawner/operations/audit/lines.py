@@ -16,6 +16,20 @@ from ds01_spawner.domain.request import LaunchRequest
 from ds01_spawner.ports import Clock, EventLog
 
 
+def wait_details(
+    ticket: Ticket, waited_seconds: float, group: str | None, project: str | None = None
+) -> dict[str, object]:
+    """What an event tells of somebody who waited and was given nothing."""
+    return {
+        "request": str(ticket.gpu),
+        "size": ticket.gpu.size,
+        "count": ticket.gpu.count,
+        "group": group or "",
+        "project": project or "",
+        "waited_seconds": waited_seconds,
+    }
+
+
 @dataclass(slots=True)
 class Request:
     """A request from outside that events come from.
@@ -92,17 +106,21 @@ class Audit:
             },
         )
 
-    def left(self, request: LaunchRequest, ticket: Ticket, waited: timedelta, reason: str) -> None:
+    def left(
+        self,
+        request: LaunchRequest,
+        ticket: Ticket,
+        waited_seconds: float,
+        reason: str,
+        group: str | None = None,
+    ) -> None:
         """Somebody left the queue."""
         self.record(
             request,
             "gpu.unqueue",
             resource=ticket.container_name,
             reason=reason,
-            details={
-                "request": str(ticket.gpu),
-                "waited_seconds": round(waited.total_seconds(), 3),
-            },
+            details=wait_details(ticket, waited_seconds, group, request.project),
         )
 
     def refusal(

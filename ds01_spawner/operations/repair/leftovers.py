@@ -1,10 +1,10 @@
 """Finds and clears away what is left behind beside containers (`domain.leftover`)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from ds01_spawner.domain import labels
-from ds01_spawner.domain.allocation import Reservation
+from ds01_spawner.domain.allocation import Reservation, Ticket
 from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.errors import DS01Error, Unavailable
 from ds01_spawner.domain.leftover import (
@@ -18,9 +18,10 @@ from ds01_spawner.domain.leftover import (
     server_of,
     servers_in,
     slugs_of,
+    waited_seconds,
 )
 from ds01_spawner.domain.names import cgroup_slug
-from ds01_spawner.operations.audit.lines import Audit
+from ds01_spawner.operations.audit.lines import Audit, wait_details
 from ds01_spawner.operations.audit.troubles import SERVICE
 from ds01_spawner.ports import Cgroups, Clock, HubClient, HubServer, Ledger, LedgerTransaction
 
@@ -37,6 +38,7 @@ class Leftovers:
         hub: HubClient | None,
         audit: Audit,
         instance: str,
+        group_of: Callable[[Ticket], str | None] = lambda _ticket: None,
     ) -> None:
         self._clock = clock
         self._cgroups = cgroups
@@ -44,6 +46,7 @@ class Leftovers:
         self._hub = hub
         self._audit = audit
         self._instance = instance
+        self._group_of = group_of
         self._recalled = False
         self._people: frozenset[str] = frozenset()
         self._had_containers: frozenset[ServerKey] = frozenset()
@@ -166,15 +169,22 @@ class Leftovers:
             return second not in promised and self._cgroups.remove(first, second)
 
     def _say(self, leftover: Leftover) -> None:
-        waited = leftover.waited_seconds
+        ticket = leftover.ticket
         self._audit.write(
             leftover.action,
             user=leftover.user,
             resource=leftover.resource,
             interface=SERVICE,
             reason=leftover.reason,
-            details={} if waited is None else {"waited_seconds": waited},
+            details={} if ticket is None else self._wait_details(ticket),
         )
+
+    def _wait_details(self, ticket: Ticket) -> Mapping[str, object]:
+        try:
+            group = self._group_of(ticket)
+        except DS01Error:  # it is told, whatever the policy says
+            group = None
+        return wait_details(ticket, waited_seconds(ticket), group)
 
 
 def _slugs(reservations: Iterable[Reservation]) -> frozenset[str]:

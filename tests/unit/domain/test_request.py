@@ -98,3 +98,8 @@ def test_a_request_in_words(size: str, count: int, words: str) -> None:
 )
 def test_why_a_request_cannot_be_given_now(size: str, count: int, words: str) -> None:
     assert GpuRequest.parse(size, count).shortage == words
+
+
+@pytest.mark.parametrize("size", ["none", "mig", "full", "2g.10gb", "20gb"])
+def test_a_size_is_told_as_it_is_asked_for(size: str) -> None:
+    assert GpuRequest.parse(size).size == size

@@ -19,6 +19,8 @@ from ds01_spawner.operations.allocation.admission import Admission, Grant, Queue
 POLL_SECONDS = 1.0
 NOTICED_WAIT = timedelta(seconds=5)
 
+_GONE = "Nobody waits for the answer any more."
+
 
 class Granting:
     """Asks admission, again and again for those who wait."""
@@ -95,7 +97,7 @@ class Granting:
                 await asyncio.sleep(self._poll_seconds)
         except (asyncio.CancelledError, NoCapacity) as exc:
             if ticket is not None:
-                given_back, why = ticket, str(exc) or "Nobody waits for the answer any more."
+                given_back, why = ticket, str(exc) or _GONE
                 await self._threads.run(
                     request.user, lambda: self._admission().leave(request, given_back, why)
                 )
@@ -108,7 +110,7 @@ class Granting:
             if isinstance(answer, Grant):
                 self._admission().release(answer)
             else:
-                self._admission().cancel(answer.ticket)
+                self._admission().leave(request, answer.ticket, _GONE)
 
         return await self._threads.run(
             request.user,

@@ -227,6 +227,19 @@ def test_the_thirteenth_person_is_first_in_the_queue_and_served_when_a_hold_ends
     assert len(lab.events.of("gpu.queue")) == 1
 
 
+def test_who_leaves_the_queue_is_written_down_once_with_what_they_waited_for() -> None:
+    lab = full_lab()
+    request = lab.request("late")
+    answer = lab.queued(request)
+    lab.wait(30)
+    for _ in range(2):
+        lab.admission.leave(request, answer.ticket, "The start was cancelled.")
+    (event,) = lab.events.of("gpu.unqueue")
+    assert (event.reason, event.details["waited_seconds"]) == ("The start was cancelled.", 30)
+    assert (event.details["size"], event.details["count"]) == ("mig", 1)
+    assert event.details["group"] == "student"
+
+
 def test_nobody_waits_for_more_containers_than_they_may_run() -> None:
     lab = full_lab()
     for number in range(3):
@@ -325,6 +338,9 @@ def test_whose_quota_is_used_up_while_they_wait_is_told_so() -> None:
     with pytest.raises(QuotaExceeded, match=r"1 of 1 GPU slots in use \(one\)"):
         lab.admission.admit(lab.request("late", name="two"), wait=True, ticket=second.ticket)
     assert lab.tickets() == ()
+    (left,) = lab.events.of("gpu.unqueue")
+    assert left.details["waited_seconds"] == 1
+    assert len(lab.events.of("quota.reject")) == 1
 
 
 def test_others_pass_only_as_often_as_promised() -> None:

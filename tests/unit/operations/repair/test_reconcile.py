@@ -298,7 +298,8 @@ def test_the_ledger_is_tidied(lab: Lab, hub: FakeHub, reconciler: Reconciler) ->
     lab.wait(2)
     reconciler.run()
     assert lab.tickets() == ()
-    assert [each.user for each in lab.events.of("cleanup.ticket")] == ["late"]
+    (told,) = lab.events.of("cleanup.ticket")
+    assert (told.user, told.details["size"], told.details["count"]) == ("late", "mig", 1)
     lab.wait(timedelta(hours=2).total_seconds())
     reconciler.run()
     with lab.ledger.transaction() as transaction:
