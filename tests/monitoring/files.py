@@ -18,7 +18,7 @@ BOARD_FILES = tuple(sorted((GRAFANA / "dashboards").glob("*.json")))
 _LEGEND_LABEL = re.compile(r"\{\{\s*([a-zA-Z_]\w*)\s*\}\}")
 _ALERT_LABEL = re.compile(r"\$labels\.([a-zA-Z_]\w*)")
 _LABEL_VALUES = re.compile(r"label_values\((.+), *(\w+)\)$")
-_PLACEHOLDERS = {"$__range": "1h", "$__rate_interval": "5m", "$intensity": "300"}
+_PLACEHOLDERS = {"$__range": "1h", "$__rate_interval": "5m"}
 
 
 @dataclass(frozen=True, slots=True)
