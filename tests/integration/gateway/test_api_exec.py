@@ -93,10 +93,10 @@ def run(request: pytest.FixtureRequest, alice: Person) -> Run:
 
 def _all(session: Session) -> tuple[bytes, bytes, int]:
     """Its output, its errors, and how it ended."""
-    told = {STDOUT: b"", STDERR: b""}
+    told = {STDOUT: bytearray(), STDERR: bytearray()}
     while (part := session.read()) is not None:
         told[part[0]] += part[1]
-    return told[STDOUT], told[STDERR], session.exit_code()
+    return bytes(told[STDOUT]), bytes(told[STDERR]), session.exit_code()
 
 
 def _script(name: str, script: str, **options: object) -> Callable[[Client], object]:
