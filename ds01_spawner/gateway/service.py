@@ -14,6 +14,7 @@ from ds01_spawner.gateway.api.ask import Api
 from ds01_spawner.gateway.api.bridge import Bridge
 from ds01_spawner.gateway.api.handler import Served
 from ds01_spawner.gateway.api.serving import served_by, socket_application
+from ds01_spawner.gateway.attendance import Standing, standing
 from ds01_spawner.gateway.docker.door import Door
 from ds01_spawner.gateway.docker.handlers import docker_door
 from ds01_spawner.gateway.event_cursor import EventCursor
@@ -104,6 +105,7 @@ class Gateway:
             self._identify,
             self._docker.dispatch,
             api=Bridge(socket_application(self._served)),
+            attendance=self._served.attendance,
         )
         beside = None if api is None else self._hub_server(api)
         caring = asyncio.ensure_future(self._care())
@@ -111,6 +113,7 @@ class Gateway:
         removed = asyncio.ensure_future(
             RemovedContainers(own, self._platform.instance, cursor).watch()
         )
+        attending = asyncio.ensure_future(self._served.attendance.watch(self._standing))
         serving = asyncio.ensure_future(server.serve())
         ready()
         try:
@@ -118,6 +121,7 @@ class Gateway:
         finally:
             caring.cancel()
             removed.cancel()
+            attending.cancel()
             if beside is not None:
                 beside.http.stop()
             await server.close(CLOSING_SECONDS)
@@ -132,6 +136,12 @@ class Gateway:
         # In the name of the caller: a slow name service holds up nobody else.
         return await self._identifying.run(
             f"uid {uid}", lambda: self._identification.identify(pid, uid)
+        )
+
+    async def _standing(self, caller: Caller) -> Standing:
+        accounts, group = self._platform.accounts, self._settings.admin_group
+        return await self._identifying.run(
+            f"uid {caller.uid}", lambda: standing(caller, accounts, group)
         )
 
     def _hub_server(self, listener: socket.socket) -> "_HubServer":

@@ -110,7 +110,7 @@ class ExecHandler(TokenSocket):
         assert self._entered is not None  # noqa: S101 - decided before
         code = _FAILED
         try:
-            with self._served.sessions.one_more(self._entered.caller.user):
+            with self.session(self._entered.caller):
                 text = await self._ran(self._entered)
             code = 1000
         except DS01Error as exc:

@@ -19,6 +19,7 @@ from ds01_spawner.gateway.api.repetitions import Repetitions
 from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.gateway.api.routes import Route
 from ds01_spawner.gateway.api.sse import Listeners, send_events
+from ds01_spawner.gateway.attendance import Attendance
 from ds01_spawner.gateway.rates import Rates
 
 _ONLY = {
@@ -63,6 +64,7 @@ class Served:
         rates: How often somebody may ask.
         listeners: How many streams somebody has.
         sessions: How many commands and tunnels.
+        attendance: Ends those of who is not let in any more.
     """
 
     api: Api
@@ -73,6 +75,7 @@ class Served:
     sessions: Listeners = field(
         default_factory=lambda: Listeners(MOST_SESSIONS, MOST_SESSIONS_OF_ALL, "sessions")
     )
+    attendance: Attendance = field(default_factory=Attendance)
 
     def admit(self, requester: Requester, route: Route) -> None:
         """Return when somebody may ask that now: every way in asks here, the web page's too.

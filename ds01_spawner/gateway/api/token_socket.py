@@ -1,6 +1,8 @@
 """Who asks for a websocket: decided, and refused in the API's words, before there is one."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -11,8 +13,11 @@ from ds01_spawner.client.problems import MEDIA_TYPE, Unauthenticated, our_fault,
 from ds01_spawner.domain.errors import DS01Error, Forbidden, InvalidRequest
 from ds01_spawner.gateway.api.handler import Authenticate, Served
 from ds01_spawner.gateway.api.requester import Requester
+from ds01_spawner.gateway.identity import Caller
 
 COST = 5
+_NOT_ALLOWED = 1008
+"""Policy violation (RFC 6455, section 7.4.1)."""
 
 
 class TokenSocket(WebSocketHandler):
@@ -57,6 +62,23 @@ class TokenSocket(WebSocketHandler):
         self._served.rates.take(requester.user, COST)
         assert requester.may(Role.STUDENT)  # noqa: S101 - everybody is
         return requester
+
+    @contextmanager
+    def session(self, caller: Caller) -> Iterator[None]:
+        """It goes on meanwhile, as one of those that somebody may have, while they are let in.
+
+        Raises:
+            TooManyRequests: They have too many.
+        """
+        with (
+            self._served.sessions.one_more(caller.user),
+            self._served.attendance.attending(caller, self._cut),
+        ):
+            yield
+
+    def _cut(self) -> None:
+        self.close(_NOT_ALLOWED, "Your account is closed.")
+        self.on_close()
 
     def refuse(self, error: DS01Error) -> None:
         """Answer with a problem document instead of a websocket."""

@@ -32,14 +32,12 @@ class TunnelHandler(TokenSocket):
         self._prepared: Prepared | None = None
         self._tunnel: asyncio.Future[Tunnel] | None = None
         self._pumping: asyncio.Task[None] | None = None
-        self._user = ""
 
     async def get(self, *args: str, **kwargs: str) -> None:
         """Decide, and then become a websocket."""
         try:
             requester = await self.requester()
             name = part_of("name", args[0])
-            self._user = requester.user
             self._prepared = await self._tunnels.prepare(requester, name, self.request_id)
         except DS01Error as exc:
             self.refuse(exc)
@@ -78,7 +76,7 @@ class TunnelHandler(TokenSocket):
         assert self._tunnel is not None  # noqa: S101 - made before
         code, reason = 1000, ""
         try:
-            with self._served.sessions.one_more(self._user):
+            with self.session(self._prepared.caller):
                 async with self._tunnels.opened(self._prepared) as tunnel:
                     await tunnel.begin()
                     self._tunnel.set_result(tunnel)

@@ -10,6 +10,7 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from ds01_spawner.domain.errors import DS01Error, Unavailable
+from ds01_spawner.gateway.attendance import Attendance
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.body import Held
 from ds01_spawner.gateway.wire.connection import Api, Bounds, Connection, Dispatch, Service
@@ -37,9 +38,10 @@ class Server:
         dispatch: Answers requests to the Docker door.
         api: Answers requests below `/ds01/`.
         bounds: What a client may take.
+        attendance: Ends the connections of who is not let in any more.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a server stands on
         self,
         listener: socket.socket,
         identify: Identify,
@@ -47,11 +49,13 @@ class Server:
         *,
         api: Api | None = None,
         bounds: Bounds | None = None,
+        attendance: Attendance | None = None,
     ) -> None:
         listener.settimeout(0)
         self._listener = listener
         self._identify = identify
         self._bounds = bounds or Bounds()
+        self._attendance = attendance or Attendance()
         self._dispatch = dispatch
         self._api = api
         self._open: Counter[int] = Counter()
@@ -158,9 +162,13 @@ class Server:
         held = self._held.setdefault(credentials[1], Held())
         connection = Connection(Line(accepted), caller, service, held)
         task = asyncio.current_task()
-        if task is not None:
-            self._tasks[task] = connection
-        await connection.serve()
+        assert task is not None  # noqa: S101 - of this coroutine
+        self._tasks[task] = connection
+        if not isinstance(caller, Caller):
+            await connection.serve()
+            return
+        with self._attendance.attending(caller, task.cancel):
+            await connection.serve()
 
     def _drop(self, done: asyncio.Task[None], accepted: socket.socket, uid: int) -> None:
         accepted.close()

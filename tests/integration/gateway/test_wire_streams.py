@@ -6,6 +6,7 @@ import shutil
 import tarfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,13 @@ import pytest
 
 from ds01_spawner.adapters.docker_engine import DEFAULT_SOCKET
 from ds01_spawner.domain.errors import InvalidRequest, NotFound, Unavailable
+from ds01_spawner.domain.person import UnixAccount
+from ds01_spawner.gateway.attendance import Attendance, Standing, standing
+from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Reply
 from ds01_spawner.gateway.wire.connection import Bounds
 from ds01_spawner.gateway.wire.engine_link import UnixEngineLink
+from fakes.accounts import FakeAccounts
 from fakes.calls import FakeReply, a_call
 from integration.gateway.gateway_process import engine_docker
 from integration.gateway.wire_server import (
@@ -155,6 +160,50 @@ async def test_a_silent_stream_whose_client_goes_after_its_input_is_reaped() -> 
         client.end()
         await asyncio.wait_for(ended.wait(), 10)
         client.close()
+
+
+@pytest.mark.parametrize("request_of", [ATTACH, None], ids=["a stream", "between requests"])
+async def test_who_is_not_let_in_any_more_is_cut_off_on_both_sides(
+    request_of: bytes | None,
+) -> None:
+    accounts = FakeAccounts(UnixAccount("alice", 1001, 1001, "/home/alice"))
+    attendance = Attendance()
+    gone = asyncio.Event()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head(reader)
+        writer.write(UPGRADED)
+        await reader.read()
+        gone.set()
+
+    async def identify(pid: int, uid: int, _gid: int) -> Caller:
+        return Caller(uid, pid, "alice", accounts.people["alice"], is_admin=True)
+
+    async def look(caller: Caller) -> Standing:
+        return standing(replace(caller, uid=1001), accounts, "students")
+
+    async with engine(script) as path:
+        link = UnixEngineLink(path)
+        passing = passing_on(link)
+        async with serving(passing, identify=identify, attendance=attendance) as (wire, server):
+            accounts.people["alice"] = replace(accounts.people["alice"], groups=("students",))
+            client = Client(wire)
+            if request_of is not None:
+                await client.send(request_of)
+                await client.until(b"\r\n\r\n")
+            await condition(lambda: server.connections)
+            await condition(lambda: attendance._present)
+            await attendance.look_once(look)
+            accounts.people["alice"] = replace(accounts.people["alice"], groups=())
+            await attendance.look_once(look)
+            assert server.connections == 1
+            await attendance.look_once(look)
+            assert await client.rest() == b""
+            if request_of is not None:
+                await asyncio.wait_for(gone.wait(), 10)
+            await condition(lambda: server.connections == 0)
+            assert not attendance._present
+        link.close()
 
 
 async def test_what_a_client_sent_before_it_went_is_delivered() -> None:

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from ds01_spawner.adapters.docker_engine import DEFAULT_SOCKET
+from ds01_spawner.gateway.attendance import Attendance
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Reply
 from ds01_spawner.gateway.wire.connection import Bounds, Dispatch
@@ -52,12 +53,16 @@ def reachable_folder() -> Path:
 
 @asynccontextmanager
 async def serving(
-    dispatch: Dispatch, *, identify: Identify = somebody, bounds: Bounds | None = None
+    dispatch: Dispatch,
+    *,
+    identify: Identify = somebody,
+    bounds: Bounds | None = None,
+    attendance: Attendance | None = None,
 ) -> AsyncIterator[tuple[Path, Server]]:
     """A server, and the path of its socket, which everybody may connect to."""
     folder = reachable_folder()
     listener = listening(folder / "wire.sock")
-    server = Server(listener, identify, dispatch, bounds=bounds)
+    server = Server(listener, identify, dispatch, bounds=bounds, attendance=attendance)
     task = asyncio.ensure_future(server.serve())
     try:
         yield folder / "wire.sock", server
