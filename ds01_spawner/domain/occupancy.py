@@ -383,4 +383,19 @@ def _lost_slot(uuid: str, container: Container, inventory: Inventory) -> Slot:
     gpu, _, instance = slot_id.partition(":")
     if not (gpu.isdecimal() and (instance or "0").isdecimal()):
         slot_id, gpu = "0", "0"
-    return Slot(slot_id, uuid, uuid, int(gpu), UNKNOWN_PROFILE, 0, 0.0)
+    equivalents = _lost_equivalents(container, inventory)
+    return Slot(slot_id, uuid, uuid, int(gpu), UNKNOWN_PROFILE, 0, equivalents)
+
+
+def _lost_equivalents(container: Container, inventory: Inventory) -> float:
+    """What each lost slot of a container was worth: of the sum in its labels what is left."""
+    try:
+        total = float(container.labels.get(labels.GPU_EQUIVALENTS, ""))
+    except ValueError:
+        return 0.0
+    uuids = labels.gpu_uuids_of(container.labels)
+    listed = (*inventory.slots, *inventory.unavailable)
+    known = {slot.uuid: slot.equivalents for slot in listed if slot.uuid in uuids}
+    lost = len(uuids) - len(known)
+    left = total - sum(known.values())
+    return min(left / lost, 1.0) if lost and left > 0 else 0.0  # not of NaN

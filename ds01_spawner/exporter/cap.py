@@ -43,13 +43,14 @@ def capped(points: Iterable[Point], users: Collection[str], most: int = MOST_USE
             kept.append(point)
             continue
         user = labels[place]
-        if user not in rest and room > 0:
-            room -= 1
-            shown.add(user)
-            kept.append(point)
-            continue
-        rest.add(user)
-        folded[name].add(user)
+        if user != OTHER:  # what another installation has is nobody's here
+            if user not in rest and room > 0:
+                room -= 1
+                shown.add(user)
+                kept.append(point)
+                continue
+            rest.add(user)
+            folded[name].add(user)
         if not name.endswith(_LIMIT):
             key = name, _of_others(name, labels)
             sums[key] = _together(name, sums[key], value) if key in sums else value

@@ -117,6 +117,7 @@ def _slots() -> Iterator[Definition]:
 
 
 def _cards() -> Iterator[Definition]:
+    yield _gauge("gpu_simulated", "1 where the GPUs are simulated, 0 where there is a driver.")
     yield _gauge("gpu_up", "1 for a card that can be read.", "card")
     yield _gauge("gpu_temperature_celsius", "Temperature of a card's processor.", "card")
     yield _gauge(
@@ -196,6 +197,9 @@ def _people() -> Iterator[Definition]:
     )
     yield _gauge("user_storage_bytes", "Somebody's home when last measured.", *of)
     yield _gauge("user_storage_bytes_limit", "What somebody's home may take.", *of)
+    yield _gauge(
+        "user_storage_measured_timestamp_seconds", "When somebody's home was last measured.", *of
+    )
     yield _counter("user_gpu_energy_joules", "Energy of slots while somebody had them.", *of)
     yield _counter(
         "user_gpu_seconds",

@@ -15,12 +15,13 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from ds01_spawner.exporter.cap import capped
 from ds01_spawner.exporter.catalogue import Part
 from ds01_spawner.exporter.high_water import HighWater
+from ds01_spawner.exporter.membership import KnownLimits
 from ds01_spawner.exporter.parts import gpus, housekeeping, people, processes, work
 from ds01_spawner.exporter.points import Point, families
 from ds01_spawner.exporter.reading import Reading
 from ds01_spawner.exporter.source import BOUND_SECONDS, Readings, Source, gather
 from ds01_spawner.exporter.text import END, exposition
-from ds01_spawner.exporter.view import KnownLimits, View
+from ds01_spawner.exporter.view import View
 
 SHARED_SECONDS = 2.0
 """Whoever asks within it of the last scrape gets the same."""

@@ -159,6 +159,7 @@ class Facts:
         services: The other services.
         xids: Errors in the kernel log, by bus id and number.
         excluded_gpus: Cards (UUID) that are for batch work.
+        instance: Which installation this is.
     """
 
     now: datetime
@@ -177,3 +178,4 @@ class Facts:
     services: ServiceFacts | None = None
     xids: Mapping[tuple[str, int], FaultCount] | None = None
     excluded_gpus: frozenset[str] = frozenset()
+    instance: str = ""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from ds01_spawner.domain.card_health import FaultCount
 from ds01_spawner.domain.container import Container
+from ds01_spawner.domain.container_owner import is_made_elsewhere
 from ds01_spawner.domain.errors import DS01Error, Unavailable
 from ds01_spawner.domain.gpu import Gpu, Inventory
 from ds01_spawner.domain.usage_totals import UsageTotal
@@ -81,6 +82,7 @@ class Parts:
         services: Asks the other services.
         excluded: Cards (UUID) for batch work.
         version: The release that runs.
+        instance: Which installation this is.
         data_root: Where the engine's disk is, as it says.
     """
 
@@ -99,6 +101,7 @@ class Parts:
     services: Callable[[], ServiceFacts]
     excluded: Callable[[Inventory], frozenset[str]]
     version: str
+    instance: str
     data_root: Callable[[], str | None] = lambda: None
 
 
@@ -225,6 +228,7 @@ class Reading:
             services=readings.of(self.services),
             xids=readings.of(self.xids),
             excluded_gpus=excluded,
+            instance=self._parts.instance,
         )
 
     def _picture_of_before(self, readings: Readings) -> Picture | None:
@@ -274,7 +278,9 @@ class Reading:
         return self._picture
 
     def _read_work(self, current: Round) -> WorkFacts:
-        containers = current.of(self.containers)
+        instance = self._parts.instance
+        every = current.of(self.containers)
+        containers = [each for each in every if not is_made_elsewhere(each, instance)]
         usage = self._parts.usage().work(containers)
         self._cpu, found = booked(self._cpu, containers, usage, self._parts.clock.now())
         return found

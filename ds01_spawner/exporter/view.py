@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import Container
-from ds01_spawner.domain.gpu import Inventory, slots_of
+from ds01_spawner.domain.container_owner import is_made_elsewhere
+from ds01_spawner.domain.gpu import UNKNOWN_PROFILE, Inventory, Slot, slots_of
 from ds01_spawner.domain.limits import Limits
+from ds01_spawner.domain.monitors import counted
 from ds01_spawner.domain.occupancy import (
     Occupancy,
     SlotIndex,
@@ -17,38 +19,27 @@ from ds01_spawner.domain.occupancy import (
     Snapshot,
     occupancy,
 )
+from ds01_spawner.domain.unmanaged import UnmanagedPolicy
 from ds01_spawner.exporter.facts import Facts
+from ds01_spawner.exporter.membership import (
+    KnownLimits,
+    groups_without_container,
+    last_groups,
+    listed_groups,
+)
 from ds01_spawner.operations.allocation.work_time import holds
 from ds01_spawner.policy.resolution import Policy
 
 NONE = "none"
 """The group of people whom the policy names nowhere; the interface of what came through none."""
 
-_MOST_KNOWN = 10_000
+OTHER = "other"
+"""Who has what a container of another installation has: whose that is, is not told here."""
+
+_SHORT_UUID = 12
 
 _SURE = frozenset({SlotState.ALLOCATED, SlotState.FOREIGN, SlotState.UNAVAILABLE})
 """What a slot is whatever the ledger has."""
-
-
-class KnownLimits:
-    """Limits that a policy gave. It never changes: an edit makes another one, and all is forgotten.
-
-    For one scrape at a time.
-    """
-
-    def __init__(self) -> None:
-        self._policy: Policy | None = None
-        self._known: dict[tuple[str, tuple[str, ...]], Limits] = {}
-
-    def of(self, policy: Policy, user: str, groups: tuple[str, ...]) -> Limits:
-        """Somebody's limits under a policy."""
-        if policy is not self._policy or len(self._known) > _MOST_KNOWN:
-            self._policy, self._known = policy, {}
-        key = user, groups
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = policy.limits(user, groups)
-        return found
 
 
 @dataclass
@@ -64,9 +55,22 @@ class View:
     known: KnownLimits = field(default_factory=KnownLimits)
 
     @cached_property
+    def elsewhere(self) -> Mapping[str, str]:
+        """Containers that another installation on this engine made: names by id."""
+        instance = self.facts.instance
+        every = self.facts.containers or ()
+        return {each.id: each.name for each in every if is_made_elsewhere(each, instance)}
+
+    @cached_property
+    def containers(self) -> tuple[Container, ...]:
+        """This installation's, and those of none; none where the engine cannot be read."""
+        elsewhere = self.elsewhere
+        return tuple(each for each in self.facts.containers or () if each.id not in elsewhere)
+
+    @cached_property
     def by_name(self) -> Mapping[str, Container]:
         """Containers by the engine's name of them."""
-        return {each.name: each for each in self.facts.containers or ()}
+        return {each.name: each for each in self.containers}
 
     @cached_property
     def groups(self) -> Mapping[str, tuple[str, ...]]:
@@ -74,11 +78,26 @@ class View:
         found: dict[str, tuple[str, ...]] = {}
         if self.facts.ledger is not None:
             found |= {each.user: each.groups for each in self.facts.ledger.tickets}
-        for each in self.facts.containers or ():
+        for each in self.containers:
             user, groups = labels.owner_of(each.labels), labels.groups_of(each.labels)
-            if user is not None and (groups or user not in found):
+            if user is None or not (groups or each.labels.get(labels.MANAGED) == "true"):
+                continue  # what the platform did not make says nothing of groups
+            if groups or user not in found:
                 found[user] = groups
+        self.known.remember(found)
         return found
+
+    @cached_property
+    def _last_groups(self) -> Mapping[str, str]:
+        return last_groups(self.facts.totals or ())
+
+    def _last(self, user: str) -> tuple[str, ...]:
+        """In which groups somebody was who has no container, when that was last seen."""
+        remembered = self.known.groups.get(user)
+        if remembered is not None:
+            return remembered
+        last = self._last_groups.get(user)
+        return () if last is None else (last,)
 
     @property
     def policy_groups(self) -> tuple[str, ...]:
@@ -91,21 +110,34 @@ class View:
         return {}
 
     def limits(self, user: str) -> Limits | None:
-        """Somebody's limits; `None` without a policy."""
+        """Somebody's limits; `None` without a policy, and where their group is not known."""
         known = self._limits
         if user not in known:
-            read = self.facts.policy
-            policy = read.policy if read is not None else None
-            groups = self.groups.get(user, ())
-            known[user] = self.known.of(policy, user, groups) if policy is not None else None
+            known[user] = self._limits_of(user)
         return known[user]
 
+    def _limits_of(self, user: str) -> Limits | None:
+        policy = self._policy
+        if policy is None:
+            return None
+        groups = self.groups.get(user)
+        if groups is None:
+            listed = listed_groups(policy, user)
+            groups = groups_without_container(policy, listed, self._last(user))
+        return None if groups is None else self.known.of(policy, user, groups)
+
     def group(self, user: str) -> str:
-        """Somebody's group."""
+        """Somebody's group; where it is not known the last one, or `NONE`."""
         limits = self.limits(user)
         if limits is not None:
             return limits.group or NONE
-        return next(iter(self.groups.get(user, ())), None) or NONE
+        policy = self._policy
+        listed = listed_groups(policy, user) if policy is not None else ()
+        return next(iter((*self.groups.get(user, ()), *listed, *self._last(user))), NONE)
+
+    @property
+    def _policy(self) -> Policy | None:
+        return self.facts.policy.policy if self.facts.policy is not None else None
 
     @cached_property
     def inventory(self) -> Inventory:
@@ -122,24 +154,75 @@ class View:
         return SlotIndex(self.inventory)
 
     @cached_property
-    def occupancy(self) -> Occupancy | None:
-        """Who has what; `None` where the engine or the policy cannot be read.
-
-        Without the ledger it has those slots only whose state does not hang on it.
-        """
+    def snapshot(self) -> Snapshot:
+        """What decisions about slots count: every container, as `domain.monitors` takes it."""
         facts = self.facts
-        policy = facts.policy.policy if facts.policy is not None else None
-        if facts.containers is None or policy is None:
-            return None
-        ledger = facts.ledger
+        computing: dict[str, frozenset[str]] = {}
+        for each in facts.picture.processes if facts.picture is not None else ():
+            if each.process.computes and each.owner.container_id is not None:
+                uuid = each.process.uuid
+                computing[uuid] = computing.get(uuid, frozenset()) | {each.owner.container_id}
         snapshot = Snapshot(
             taken_at=facts.now,
             inventory=self.inventory,
             activity=facts.cards.activity if facts.cards is not None else {},
-            containers=tuple(facts.containers),
+            containers=tuple(facts.containers or ()),
+            computing=computing,
         )
+        return counted(snapshot, self.unmanaged.spare)
+
+    @cached_property
+    def unmanaged(self) -> UnmanagedPolicy:
+        """What is done about work past the platform; without a policy nothing is spared."""
+        return self._policy.unmanaged if self._policy is not None else UnmanagedPolicy()
+
+    @cached_property
+    def occupancy(self) -> Occupancy | None:
+        """Who has what; `None` where the engine or the policy cannot be read.
+
+        Without the ledger it has those slots only whose state does not hang on it. What another
+        installation has is taken, and nobody's here: `is_elsewhere` tells.
+        """
+        found = self._occupancy
+        if found is None or not self.elsewhere:
+            return found
+        names = set(self.elsewhere.values())
+        return replace(
+            found,
+            uses=tuple(
+                replace(use, user=None, container=None, since=None)
+                if use.container in names
+                else use
+                for use in found.uses
+            ),
+            containers=tuple(each for each in found.containers if each[1] not in names),
+        )
+
+    @cached_property
+    def _taken_elsewhere(self) -> frozenset[str]:
+        names = set(self.elsewhere.values())
+        uses = self._occupancy.uses if self._occupancy is not None else ()
+        return frozenset(use.slot.uuid for use in uses if use.container in names)
+
+    def is_elsewhere(self, use: SlotUse) -> bool:
+        """Whether another installation on this engine has a slot."""
+        return use.slot.uuid in self._taken_elsewhere
+
+    def holder(self, use: SlotUse) -> tuple[str, str] | None:
+        """Who has a slot, and their group; `None` of one that is nobody's."""
+        if self.is_elsewhere(use):
+            return OTHER, OTHER
+        return None if use.user is None else (use.user, self.group(use.user))
+
+    @cached_property
+    def _occupancy(self) -> Occupancy | None:
+        facts = self.facts
+        policy = self._policy
+        if facts.containers is None or policy is None:
+            return None
+        ledger = facts.ledger
         found = occupancy(
-            snapshot,
+            self.snapshot,
             ledger.reservations if ledger is not None else (),
             holds(policy, ledger.stops if ledger is not None else (), facts.now),
             facts.now,
@@ -153,6 +236,25 @@ class View:
             conflicts=found.conflicts,
             excluded_gpus=found.excluded_gpus,
         )
+
+    @cached_property
+    def slot_names(self) -> Mapping[str, str]:
+        """What slots are called that the driver lists no more and somebody has, by UUID.
+
+        Their number, unless that is another's by now.
+        """
+        uses = self.occupancy.uses if self.occupancy is not None else ()
+        gone = [use.slot for use in uses if use.slot.profile == UNKNOWN_PROFILE]
+        numbers = Counter(slot.id for slot in gone)
+        numbers.update(slot.id for slot in self.inventory.slots)
+        return {
+            slot.uuid: slot.id if numbers[slot.id] == 1 else f"{slot.id} {slot.uuid[:_SHORT_UUID]}"
+            for slot in gone
+        }
+
+    def slot_name(self, slot: Slot) -> str:
+        """What a slot is called here: its number."""
+        return self.slot_names.get(slot.uuid, slot.id)
 
     @cached_property
     def slots_of_users(self) -> Mapping[str, tuple[SlotUse, ...]]:
@@ -170,11 +272,7 @@ class View:
         """How many run, or are about to; without the occupancy, how many run."""
         if self.occupancy is not None:
             return Counter(user for user, _ in self.occupancy.containers)
-        owners = (
-            labels.owner_of(each.labels)
-            for each in self.facts.containers or ()
-            if each.state.is_live
-        )
+        owners = (labels.owner_of(each.labels) for each in self.containers if each.state.is_live)
         return Counter(owner for owner in owners if owner is not None)
 
     @cached_property

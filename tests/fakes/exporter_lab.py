@@ -144,6 +144,7 @@ class ExporterLab:
                 services=lambda: self.services,
                 excluded=lambda _inventory: self.lab.excluded,
                 version="0.0-test",
+                instance="here",
                 data_root=data_root,
             )
         )
@@ -172,8 +173,9 @@ class ExporterLab:
     def busy(self, slot: str, share: float, *processes: GpuProcess) -> None:
         """Let a slot compute."""
         uuid = self.lab.probe.slot(slot).uuid
-        pids = tuple(each.pid for each in processes)
-        self.lab.probe.busy[uuid] = SlotActivity(share, 2 * GIB, pids)
+        pids = tuple(each.pid for each in processes if each.computes)
+        draws = tuple(each.pid for each in processes if not each.computes)
+        self.lab.probe.busy[uuid] = SlotActivity(share, 2 * GIB, pids, draws)
         self.lab.probe.shares[uuid] = tuple(replace(each, uuid=uuid) for each in processes)
 
     def _attribution(self, engine: ContainerList) -> Attribution:

@@ -9,6 +9,7 @@ from ds01_spawner.domain.gpu import UNKNOWN_PROFILE, Slot
 from ds01_spawner.domain.occupancy import Occupancy, SlotState, SlotUse
 from ds01_spawner.exporter.points import Point
 from ds01_spawner.exporter.view import NONE, View, summed
+from ds01_spawner.operations.allocation.admission import SIMULATED
 
 LOST, WITHDRAWN = "lost", "withdrawn"
 STATES = ("free", "allocated", "reserved", "held", "foreign", WITHDRAWN, LOST)
@@ -19,6 +20,7 @@ https://docs.nvidia.com/deploy/xid-errors/"""
 
 MOST_XIDS = 64
 OTHER = "other"
+_NOBODY = NONE, NONE
 
 
 def slots(view: View) -> Iterator[Point]:
@@ -29,8 +31,8 @@ def slots(view: View) -> Iterator[Point]:
     if occupancy is None:
         return
     for use in occupancy.uses:
-        if use.slot.profile != UNKNOWN_PROFILE:
-            slot, state = use.slot.id, state_of(use, view)
+        if use.slot.profile != UNKNOWN_PROFILE or view.holder(use) is not None:
+            slot, state = view.slot_name(use.slot), state_of(use, view)
             for each in STATES:
                 yield "ds01_gpu_slot_state", (slot, each), float(each == state)
             yield from _allocation(use, view)
@@ -81,19 +83,21 @@ def _activity(view: View) -> Iterator[Point]:
 
 
 def _allocation(use: SlotUse, view: View) -> Iterator[Point]:
-    if use.user is None:
+    holder = view.holder(use)
+    if holder is None:
         return
+    slot = view.slot_name(use.slot)
+    user, group = holder
     container = view.by_name.get(use.container or "")
     interface = labels.origin_of(container.labels).value if container is not None else NONE
-    group = view.group(use.user)
-    said = (use.slot.id, use.user, group, interface, use.slot.profile)
+    said = (slot, user, group, interface, use.slot.profile)
     yield "ds01_gpu_slot_allocation", said, 1.0
     marks = container.labels if container is not None else {}
     # What is kept for a stopped container was given before it stopped.
     since = labels.parse_timestamp(marks.get(labels.GPU_ALLOCATED_AT, "")) or use.since
     if since is not None:
         seconds = max((view.facts.now - since).total_seconds(), 0.0)
-        yield "ds01_gpu_slot_allocated_seconds", (use.slot.id, use.user), seconds
+        yield "ds01_gpu_slot_allocated_seconds", (slot, user), seconds
 
 
 def _capacity(occupancy: Occupancy, view: View) -> Iterator[Point]:
@@ -103,7 +107,7 @@ def _capacity(occupancy: Occupancy, view: View) -> Iterator[Point]:
     present = [slot for slot in view.inventory.slots if slot.uuid in given]
     yield "ds01_gpu_equivalents", (), sum(slot.equivalents for slot in present)
     taken = summed(
-        ((view.group(use.user) if use.user is not None else NONE,), use.slot.equivalents)
+        (((view.holder(use) or _NOBODY)[1],), use.slot.equivalents)
         for use in occupancy.uses
         if use.slot.uuid in given and use.state not in {SlotState.FREE, SlotState.UNAVAILABLE}
     )
@@ -113,7 +117,7 @@ def _capacity(occupancy: Occupancy, view: View) -> Iterator[Point]:
 
 def _conflicts(view: View) -> Iterator[Point]:
     counts: Counter[str] = Counter()
-    for container in view.facts.containers or ():
+    for container in view.snapshot.containers:
         if container.state.is_live:
             ours = container.labels.get(labels.MANAGED) == "true"
             uuids = set(labels.gpu_uuids_of(container.labels)) if ours else set()
@@ -137,6 +141,7 @@ def cards(view: View) -> Iterator[Point]:
     if found is None:
         yield from (("ds01_gpu_up", (str(index),), 0.0) for index in sorted(known))
         return
+    yield "ds01_gpu_simulated", (), float(found.inventory.source == SIMULATED)
     present = {gpu.index for gpu in found.inventory.gpus}
     lost = {slot.gpu_index for slot in found.inventory.unavailable} | known.keys()
     for index in sorted(present | lost):

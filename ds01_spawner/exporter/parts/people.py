@@ -11,13 +11,23 @@ _MILLI = 1e3
 
 
 def people(view: View) -> Iterator[Point]:
-    """Slots, containers, CPU time and memory of everybody, and their limits."""
+    """Slots, containers, CPU time and memory of everybody, and their limits.
+
+    What a home may take is what the lifecycle service compared it with: it looks people's accounts
+    up, and so knows their groups. Else, as all limits, what the policy gives where the group is
+    known.
+    """
     present = _Present(view)
+    homes = view.facts.ledger.storage if view.facts.ledger is not None else ()
+    bounds = {each.user: each.limit_bytes for each in homes}
     for user in view.users:
         who = (user, view.group(user))
         limits = view.limits(user)
         if limits is not None:
             yield from _limits(who, limits)
+        bound = bounds.get(user, limits.storage_bytes if limits is not None else None)
+        if bound is not None:
+            yield "ds01_user_storage_bytes_limit", who, bound
         yield from present.of(user, who)
     yield from _totals(view)
     if view.facts.work is not None:
@@ -41,7 +51,6 @@ def _limits(who: tuple[str, ...], limits: Limits) -> list[Point]:
         ("ds01_user_containers_limit", who, limits.max_containers_per_user),
         ("ds01_user_cpu_cores_limit", who, aggregate.cpus),
         ("ds01_user_memory_bytes_limit", who, aggregate.memory_bytes),
-        ("ds01_user_storage_bytes_limit", who, limits.storage_bytes),
     )
     return [(name, who, value) for name, who, value in figures if value is not None]
 
@@ -98,6 +107,8 @@ def storage(view: View) -> Iterator[Point]:
     for each in ledger.storage if ledger is not None else ():
         who = (each.user, view.group(each.user))
         yield "ds01_user_storage_bytes", who, each.size_bytes
+        name = "ds01_user_storage_measured_timestamp_seconds"
+        yield name, who, each.measured_at.timestamp()
     for place, disk in view.facts.disks.items():
         yield "ds01_storage_free_bytes", (place,), disk.free_bytes
         yield "ds01_storage_size_bytes", (place,), disk.size_bytes

@@ -3,11 +3,18 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from ds01_spawner.domain.attribution import WorkloadClass
+from ds01_spawner.domain.attribution import Attributed, Owner, WorkloadClass
+from ds01_spawner.domain.workload import Workload
 from ds01_spawner.exporter.points import Point
-from ds01_spawner.exporter.view import View, summed
+from ds01_spawner.exporter.view import OTHER, View, summed
 
 UNKNOWN = "unknown"
+SPARED, SCREEN = "spared", "screen"
+KINDS = (*(each.value for each in WorkloadClass), SPARED, SCREEN)
+"""Beside the classes: what the policy leaves alone, and what only draws outside of containers. They
+are past the platform, and nobody is told of them."""
+
+_Who = tuple[WorkloadClass, str | None]
 
 
 def attribution(view: View) -> Iterator[Point]:
@@ -19,18 +26,34 @@ def attribution(view: View) -> Iterator[Point]:
     yield "ds01_attribution_fresh", (), float(picture.fresh)
     yield "ds01_attribution_timestamp_seconds", (), picture.taken_at.timestamp()
     yield "ds01_gpu_unattributed_processes", (), len(picture.unattributed)
-    counts: Counter[tuple[str, str, str]] = Counter()
-    for each in picture.processes:
-        counts[each.slot, each.owner.kind.value, each.owner.user or UNKNOWN] += 1
-    for key, count in counts.items():
+    rows = [(_row(each, view), each.process.memory_bytes) for each in picture.processes]
+    for key, count in Counter(row for row, _ in rows).items():
         yield "ds01_gpu_processes", key, count
-    memory = summed(
-        ((each.slot, each.owner.kind.value, each.owner.user or UNKNOWN), taken)
-        for each in picture.processes
-        if (taken := each.process.memory_bytes) is not None
-    )
+    memory = summed((row, taken) for row, taken in rows if taken is not None)
     for labels, total in memory.items():
         yield "ds01_gpu_process_memory_bytes", labels, total
-    kinds = Counter(each.owner.kind for each in picture.workloads)
-    for kind in WorkloadClass:
-        yield "ds01_workloads", (kind.value,), kinds[kind]
+    here = [each for each in picture.workloads if each.id not in view.elsewhere]
+    at_work = {_who(each.owner) for each in picture.processes if each.process.computes}
+    kinds = Counter(_kind_of_work(each, at_work, view) for each in here)
+    for kind in KINDS:
+        yield "ds01_workloads", (kind,), kinds[kind]
+
+
+def _row(each: Attributed, view: View) -> tuple[str, str, str]:
+    owner = each.owner
+    user = OTHER if owner.container_id in view.elsewhere else owner.user or UNKNOWN
+    return each.slot, _kind(owner, view, computes=each.process.computes), user
+
+
+def _kind(owner: Owner, view: View, *, computes: bool) -> str:
+    if view.unmanaged.spares(owner):
+        return SPARED
+    return SCREEN if owner.kind is WorkloadClass.HOST and not computes else owner.kind.value
+
+
+def _kind_of_work(each: Workload, at_work: set[_Who], view: View) -> str:
+    return _kind(each.owner, view, computes=_who(each.owner) in at_work)
+
+
+def _who(owner: Owner) -> _Who:
+    return owner.kind, owner.user

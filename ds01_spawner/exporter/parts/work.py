@@ -15,7 +15,7 @@ def containers(view: View) -> Iterator[Point]:
     if view.facts.containers is None:
         return
     found = Counter(
-        (each.state.value, labels.origin_of(each.labels).value) for each in view.facts.containers
+        (each.state.value, labels.origin_of(each.labels).value) for each in view.containers
     )
     hub = labels.Interface.HUB.value
     found.update({(state.value, hub): 0 for state in ContainerState})

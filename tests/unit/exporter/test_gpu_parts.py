@@ -1,11 +1,18 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
+from ds01_spawner.domain.attribution import GpuProcess
 from ds01_spawner.domain.card_health import CardHealth, FaultCount, RemappedRows, ThrottleReason
+from ds01_spawner.domain.container import Container, ContainerState, DeviceDemand
 from ds01_spawner.domain.gpu import CardPower, Inventory
 from fakes.clock import EPOCH
-from fakes.exporter_lab import ExporterLab, lively_lab
+from fakes.exporter_lab import POLICY, ExporterLab, lively_lab
+from fakes.policy import FakePolicy
 from fakes.probe import card, machine
+
+MONITOR = "d" * 64
 
 
 def test_slots_say_what_they_are_and_whose() -> None:
@@ -90,6 +97,151 @@ def test_a_card_that_is_lost_is_down_with_its_slots() -> None:
     assert found.value("ds01_gpu_up", card="3") == 1.0
     assert found.value("ds01_gpu_slot_state", slot="2", state="lost") == 1.0
     assert "cards" not in found.down()
+
+
+def test_a_layout_that_was_changed_under_a_container_leaves_its_slot_in_sight() -> None:
+    lab = ExporterLab()
+    alice = lab.lab.run("alice")
+    (slot,) = lab.lab.taken()
+    given = lab.lab.probe.slot(slot)
+    without(lab, given.uuid)
+    found = lab.scrape()
+    assert found.value("ds01_gpu_slot_state", slot=slot, state="lost") == 1.0
+    said = {"user": "alice", "group": "student", "interface": "hub", "profile": "unknown"}
+    assert found.value("ds01_gpu_slot_allocation", slot=slot, **said) == 1.0
+    assert found.value("ds01_gpu_slot_allocated_seconds", slot=slot, user="alice") is not None
+    assert found.value("ds01_user_gpu_slots", user="alice", group="student") == 1.0
+    equivalents = found.value("ds01_user_gpu_equivalents", user="alice", group="student")
+    assert equivalents == pytest.approx(given.equivalents, abs=1e-3)
+    assert "slots" not in found.down()
+    lab.lab.engine.remove(alice)
+    assert lab.scrape().value("ds01_gpu_slot_state", slot=slot, state="lost") is None
+
+
+def test_a_lost_slot_whose_number_is_another_slots_by_now_has_a_name_of_its_own() -> None:
+    lab = ExporterLab()
+    lab.lab.run("alice")
+    (slot,) = lab.lab.taken()
+    gone = lab.lab.probe.slot(slot)
+    present = lab.lab.probe.present
+    new = "MIG-made-anew"
+    lab.lab.probe.present = replace(
+        present,
+        gpus=tuple(
+            replace(
+                gpu,
+                instances=tuple(
+                    replace(each, uuid=new) if each.uuid == gone.uuid else each
+                    for each in gpu.instances
+                ),
+            )
+            for gpu in present.gpus
+        ),
+    )
+    found = lab.scrape()
+    name = f"{slot} {gone.uuid[:12]}"
+    assert found.value("ds01_gpu_slot_state", slot=slot, state="free") == 1.0
+    assert found.value("ds01_gpu_slot_state", slot=slot, state="lost") == 0.0
+    assert found.value("ds01_gpu_slot_state", slot=name, state="lost") == 1.0
+    assert [key for key in found.rows("ds01_gpu_slot_allocation") if name in key]
+
+
+def without(lab: ExporterLab, uuid: str) -> None:
+    """Somebody takes an instance of a card away."""
+    present = lab.lab.probe.present
+    lab.lab.probe.present = replace(
+        present,
+        gpus=tuple(
+            replace(gpu, instances=tuple(each for each in gpu.instances if each.uuid != uuid))
+            for gpu in present.gpus
+        ),
+    )
+
+
+def lab_with_a_monitor(spare: str = "[dcgm-exporter]") -> ExporterLab:
+    lab = ExporterLab()
+    lab.lab.run("alice")
+    lab.lab.run("carol", "full")
+    lab.policy.inner = FakePolicy(f"{POLICY}unmanaged: {{spare: {spare}}}\n")
+    lab.lab.engine.put(
+        Container(
+            id=MONITOR,
+            name="dcgm-exporter",
+            state=ContainerState.RUNNING,
+            labels={},
+            created_at=EPOCH,
+            demand=DeviceDemand(count=-1),
+        )
+    )
+    return lab
+
+
+def test_a_monitor_with_every_gpu_that_is_spared_has_none() -> None:
+    found = lab_with_a_monitor().scrape()
+    assert set(found.rows("ds01_gpu_slot_conflict").values()) == {0.0}
+    states = {key for key, value in found.rows("ds01_gpu_slot_state").items() if value}
+    assert {state for _, state in states} == {"free", "allocated"}
+    assert found.value("ds01_workloads", kind="spared") == 1.0
+    assert found.value("ds01_workloads", kind="docker") == 0.0
+
+
+def test_one_that_nobody_spares_has_them_all() -> None:
+    found = lab_with_a_monitor("[]").scrape()
+    assert sum(found.rows("ds01_gpu_slot_conflict").values()) == 2.0
+    states = {key for key, value in found.rows("ds01_gpu_slot_state").items() if value}
+    assert {state for _, state in states} == {"foreign", "allocated"}
+
+
+def test_a_monitor_that_computes_where_somebody_is_conflicts() -> None:
+    lab = lab_with_a_monitor()
+    slot = next(slot for slot, user in lab.lab.taken().items() if user == "carol")
+    lab.table.put(9, uid=0, cgroup=f"0::/docker/{MONITOR}\n")
+    lab.busy(slot, 0.5, GpuProcess(9, "", memory_bytes=1))
+    found = lab.scrape()
+    assert found.value("ds01_gpu_slot_conflict", slot=slot) == 1.0
+    assert sum(found.rows("ds01_gpu_slot_conflict").values()) == 1.0
+    assert found.value("ds01_gpu_processes", slot=slot, kind="spared", user="unknown") == 1.0
+
+
+def test_what_only_draws_is_a_screen_and_leaves_its_slot_free() -> None:
+    lab = ExporterLab()
+    lab.table.put(77, uid=0, cgroup="0::/system.slice/gdm.service\n", name="Xorg")
+    lab.busy("2", 0.0, GpuProcess(77, "", memory_bytes=5 << 20, computes=False))
+    found = lab.scrape()
+    kinds = {key[0] for key in found.rows("ds01_gpu_processes")}
+    assert kinds == {"screen"}
+    assert found.value("ds01_workloads", kind="screen") == 1.0
+    assert found.value("ds01_workloads", kind="host") == 0.0
+    assert found.value("ds01_gpu_slot_state", slot="2", state="free") == 1.0
+
+
+def test_who_draws_and_computes_is_past_the_platform() -> None:
+    lab = ExporterLab()
+    for pid in (77, 78):
+        lab.table.put(pid, uid=0, cgroup="0::/system.slice/gdm.service\n")
+    lab.busy("2", 0.0, GpuProcess(77, "", computes=False), GpuProcess(78, ""))
+    found = lab.scrape()
+    assert {key[0] for key in found.rows("ds01_gpu_processes")} == {"screen", "host"}
+    assert found.value("ds01_workloads", kind="host") == 1.0
+    assert found.value("ds01_gpu_slot_state", slot="2", state="foreign") == 1.0
+
+
+def test_what_draws_in_a_container_is_a_program_of_its_owner() -> None:
+    lab = ExporterLab()
+    alice = lab.lab.run("alice")
+    (slot,) = lab.lab.taken()
+    lab.table.put(77, cgroup=f"0::/docker/{alice}\n")
+    lab.busy(slot, 0.0, GpuProcess(77, "", computes=False))
+    found = lab.scrape()
+    assert found.value("ds01_gpu_processes", slot=slot, kind="managed", user="alice") == 1.0
+
+
+@pytest.mark.parametrize(("source", "told"), [("nvml", 0.0), ("simulated", 1.0)])
+def test_it_is_told_whether_the_gpus_are_simulated(source: str, told: float) -> None:
+    lab = ExporterLab(present=machine(card(0), source=source))
+    assert lab.scrape().value("ds01_gpu_simulated") == told
+    lab.lab.probe.stuck = True
+    assert lab.scrape().value("ds01_gpu_simulated") is None
 
 
 def test_a_card_tells_what_it_has_and_no_more() -> None:

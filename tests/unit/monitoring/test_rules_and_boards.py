@@ -13,6 +13,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from ds01_spawner.domain.attribution import OURS, WorkloadClass
 from ds01_spawner.exporter.catalogue import CATALOGUE, Part
 from ds01_spawner.exporter.parts.gpus import STATES
+from ds01_spawner.exporter.parts.processes import KINDS, SCREEN, SPARED
 from fakes.exporter_lab import lively_lab
 from monitoring import emitted, files
 from monitoring.files import Question, Rule
@@ -30,7 +31,7 @@ CASES = files.ROOT / "tests" / "integration" / "monitoring" / "rules"
 DATASOURCE = {"type": "prometheus", "uid": "ds01-prometheus"}
 GRID = 24
 BOOKED = ("held", "equivalent", "measured", "busy")
-VALUES = {"state": STATES, "part": tuple(Part), "kind": (*WorkloadClass, *BOOKED)}
+VALUES = {"state": STATES, "part": tuple(Part), "kind": (*KINDS, *BOOKED)}
 
 
 def named(rules: Iterable[Rule]) -> list[object]:
@@ -106,7 +107,7 @@ def test_commands_that_alerts_and_runbook_name_exist() -> None:
 def test_every_class_past_the_platform_is_told_of() -> None:
     (rule,) = (rule for rule in ALERTS if rule.name == "WorkloadUnmanaged")
     left_out = re.findall(r'kind!~"([^"]+)"', rule.expression)
-    assert set(left_out[0].split("|")) == {*OURS, WorkloadClass.UNKNOWN}
+    assert set(left_out[0].split("|")) == {*OURS, WorkloadClass.UNKNOWN, SPARED, SCREEN}
 
 
 def test_alert_names_are_unique() -> None:
