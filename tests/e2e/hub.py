@@ -244,14 +244,27 @@ class Hub:
             transaction.remove_reservations([each.id for each in transaction.reservations()])
 
     def clean(self) -> None:
-        """Remove this installation's containers, homes, networks and cgroups."""
+        """Remove this installation's containers, homes, networks, images and cgroups."""
         if not (self.state / "instance-id").exists():
             return
         self.empty()
         people = sorted(set(self._people))
         docker("volume", "rm", *map(names.home_volume, people), check=False)
         docker("network", "rm", *map(names.network_name, people), check=False)
+        self._remove_images()
         self.platform.cgroups.take_down()
+
+    def _remove_images(self) -> None:
+        """What this run's people have built, and the layers of it that the engine keeps."""
+        of_somebody = docker("images", "--quiet", "--filter", f"label={labels.IMAGE_OWNER}")
+        owner_label = json.dumps(labels.IMAGE_OWNER)
+        told = f'{{{{index .Config.Labels {owner_label}}}}} {{{{join .RepoTags " "}}}}'
+        owned = docker("image", "inspect", "--format", told, *of_somebody.split(), check=False)
+        for owner, *tags in map(str.split, owned.splitlines()):
+            if owner.startswith(self.prefix):
+                docker("image", "rm", *tags, check=False)
+                its = f"label={labels.IMAGE_OWNER}={owner}"
+                docker("image", "prune", "--force", "--filter", its)
 
 
 @dataclass(frozen=True)
