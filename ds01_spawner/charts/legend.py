@@ -11,9 +11,10 @@ def legend(chart: Timeline) -> str:
     entries = []
     if len(chart.bars) > 1:
         for place, each in enumerate(chart.bars):
-            colour = COLOURS[place % len(COLOURS)]
+            shade = each.colour_at(place)
+            colour = COLOURS[shade]
             inside = (
-                f'<rect class="ds01-chart-{place}" width="12" height="12" fill="{colour}"></rect>'
+                f'<rect class="ds01-chart-{shade}" width="12" height="12" fill="{colour}"></rect>'
             )
             if each.hatched:
                 url = f"url(#{escape(chart.id)}-h{place})"

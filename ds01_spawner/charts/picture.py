@@ -61,7 +61,7 @@ def _hatches(chart: Timeline) -> str:
     """Patterns: one for what nobody knows, one for each kind of bar that is half known."""
     found = [("gap", "currentColor", 0.35)]
     found += [
-        (f"h{place}", COLOURS[place % len(COLOURS)], 1.0)
+        (f"h{place}", COLOURS[each.colour_at(place)], 1.0)
         for place, each in enumerate(chart.bars)
         if each.hatched
     ]
@@ -113,12 +113,13 @@ def _bars(
         if not value:
             continue
         tall = value * scale
-        colour = COLOURS[place % len(COLOURS)]
+        shade = chart.bars[place].colour_at(place)
+        colour = COLOURS[shade]
         look = f'fill="{colour}"'
         if chart.bars[place].hatched:
             look = f'fill="url(#{escape(chart.id)}-h{place})" stroke="{colour}" stroke-width="0.5"'
         found.append(
-            f'<rect class="ds01-chart-{place}" x="{x:.1f}" y="{foot - tall:.1f}"'
+            f'<rect class="ds01-chart-{shade}" x="{x:.1f}" y="{foot - tall:.1f}"'
             f' width="{wide:.1f}" height="{tall:.1f}" {look}></rect>'
         )
         foot -= tall

@@ -20,11 +20,17 @@ class Bars:
         name: What it is, as in `held`.
         values: In each step; `None` is not known.
         hatched: Whether it is drawn as what is only half known.
+        colour: Which of `COLOURS`; `None` for the one of its place.
     """
 
     name: str
     values: Sequence[float | None]
     hatched: bool = False
+    colour: int | None = None
+
+    def colour_at(self, place: int) -> int:
+        """Which of `COLOURS` it has as the bars of that place."""
+        return (place if self.colour is None else self.colour) % len(COLOURS)
 
 
 @dataclass(frozen=True, slots=True)

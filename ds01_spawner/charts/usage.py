@@ -12,10 +12,12 @@ MOSTLY = 0.5
 
 _MINUTE, _HOUR = 60.0, 3600.0
 _UNKNOWN = "not known"
+_WAITED_FOR = 3
+"""Its colour: not that of the line of all there are."""
 
 
 def demand(series: m.UsageSeries, capacity: float | None, id_: str = "demand") -> Timeline:
-    """How many GPUs were held on average, in whole ones, against how many there are.
+    """How many GPUs were held and waited for on average, in whole ones, and how many there are.
 
     Args:
         series: What was used.
@@ -31,11 +33,19 @@ def demand(series: m.UsageSeries, capacity: float | None, id_: str = "demand") -
     bars = [Bars("held", seen)]
     if any(dark):
         bars.append(Bars("held, while nobody looked", dark, hatched=True))
+    wanted = [_mean(each, each.used.queued_equivalent_hours) for each in series.steps]
+    if any(wanted):
+        bars.append(Bars("waited for", wanted, colour=_WAITED_FOR))
     most = max((each for each in held if each is not None), default=0.0)
     of = "" if capacity is None else f" of {figure(capacity)}"
-    words = f"On average {figure(_average(series))}{of} GPUs were held, at most {figure(most)}."
+    mean = figure(_average(series, series.total.equivalent_hours))
+    words = f"On average {mean}{of} GPUs were held, at most {figure(most)}."
+    title = "GPUs held"
+    if any(wanted):
+        mean = figure(_average(series, series.total.queued_equivalent_hours))
+        title, words = f"{title} and waited for", f"{words} {mean} more were waited for."
     return replace(
-        _over(series, id_, "GPUs held", "in whole GPUs, on average", words),
+        _over(series, id_, title, "in whole GPUs, on average", words),
         bars=bars,
         line=None if capacity is None else ("all there are now", capacity),
         columns=[Column("GPU-hours", [figure(each.used.gpu_hours) for each in series.steps])],
@@ -77,21 +87,39 @@ def busy(series: m.UsageSeries, id_: str = "busy") -> Timeline:
 
 
 def waits(series: m.UsageSeries, id_: str = "waits") -> Timeline:
-    """How long people waited for a GPU on average, in minutes."""
+    """How long people waited for a GPU on average, in minutes; who gave up is in the table."""
     values = [_known(each, (each.used.mean_wait_seconds or 0.0) / _MINUTE) for each in series.steps]
     count = series.total.waits
     words = f"{count} waits" if count != 1 else "1 wait"
     if series.total.mean_wait_seconds is not None:
         words += f", {duration(series.total.mean_wait_seconds)} on average"
         words += f", {duration(series.total.longest_wait_seconds or 0.0)} at most"
+    gave_up = gave_up_words(series.total, "" if series.user is None else "You")
+    words += f". {gave_up}" if gave_up else "."
     return replace(
-        _over(series, id_, "Waits for a GPU", "minutes on average", f"{words}."),
+        _over(series, id_, "Waits for a GPU", "minutes on average", words),
         bars=[Bars("mean wait", values)],
         columns=[
             Column("waits", [str(each.used.waits) for each in series.steps]),
             Column("GPUs given", [str(each.used.grants) for each in series.steps]),
+            Column("gave up", [str(each.used.gave_up) for each in series.steps]),
         ],
     )
+
+
+def gave_up_words(used: m.UsageRow, whose: str = "") -> str:
+    """Who waited and was given nothing, in a sentence; nothing where nobody was.
+
+    Args:
+        used: By whom.
+        whose: What to call them; else they are counted.
+    """
+    if used.mean_gave_up_seconds is None:
+        return ""
+    long = f"after {duration(used.mean_gave_up_seconds)}"
+    if used.gave_up == 1:
+        return f"{whose or 'Somebody'} gave up waiting once, {long}."
+    return f"{whose or 'People'} gave up waiting {used.gave_up} times, {long} on average."
 
 
 def energy(series: m.UsageSeries, id_: str = "energy") -> Timeline:
@@ -144,8 +172,9 @@ def duration(seconds: float) -> str:
 
 def own_words(used: m.UsageRow) -> tuple[str, ...]:
     """What somebody used, said to them."""
+    gave_up = gave_up_words(used, "You")
     if not used.gpu_hours:
-        return ("You did not use a GPU.",)
+        return tuple(filter(None, ("You did not use a GPU.", gave_up)))
     found = [f"You had a GPU for {_hours_words(used.gpu_hours)}."]
     if used.efficiency is not None:
         found.append(
@@ -157,6 +186,8 @@ def own_words(used: m.UsageRow) -> tuple[str, ...]:
     if used.mean_wait_seconds is not None:
         times = "once" if used.waits == 1 else f"{used.waits} times"
         found.append(f"You waited {times}, {duration(used.mean_wait_seconds)} on average.")
+    if gave_up:
+        found.append(gave_up)
     if used.energy_kwh is not None:
         emitted = "" if used.co2e_kg is None else f", which emitted {figure(used.co2e_kg)} kg CO2e"
         found.append(f"It took {figure(used.energy_kwh)} kWh{emitted}.")
@@ -188,9 +219,9 @@ def _mean(step: m.UsageStep, spent_hours: float) -> float | None:
     return spent_hours / inside
 
 
-def _average(series: m.UsageSeries) -> float:
+def _average(series: m.UsageSeries, spent_hours: float) -> float:
     inside = sum(each.hours - each.missing_hours for each in series.steps)
-    return series.total.equivalent_hours / inside if inside else 0.0
+    return spent_hours / inside if inside else 0.0
 
 
 def _unseen_share(used: m.UsageRow) -> float:

@@ -78,6 +78,9 @@ class Amount:
         waits: How often after a wait.
         waited_microseconds: All waits together.
         longest_wait_microseconds: The longest of them.
+        gave_up: How often somebody waited and was given nothing.
+        gave_up_microseconds: All these waits together.
+        queued_microseconds: Slots were waited for, whether they were given in the end or not.
     """
 
     held_microseconds: int = 0
@@ -92,6 +95,9 @@ class Amount:
     waits: int = 0
     waited_microseconds: int = 0
     longest_wait_microseconds: int = 0
+    gave_up: int = 0
+    gave_up_microseconds: int = 0
+    queued_microseconds: int = 0
 
     def __add__(self, other: "Amount") -> "Amount":
         return added((self, other))

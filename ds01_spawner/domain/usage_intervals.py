@@ -15,18 +15,16 @@ from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.event import Event
 from ds01_spawner.domain.gpu import Slot
 from ds01_spawner.domain.usage import KEEP_INTERVALS
+from ds01_spawner.domain.usage_waits import ALLOCATE, GAVE_UP, figure
 from ds01_spawner.domain.work import LONGEST_GAP
 
 START = "container.start"
 EXIT = "container.exit"
-ALLOCATE = "gpu.allocate"
-ACTIONS = frozenset({START, EXIT, ALLOCATE})
+ACTIONS = frozenset({START, EXIT, ALLOCATE, *GAVE_UP})
 """What the books are kept by."""
 
 PROMISED = timedelta(seconds=90)
 """A slot that was given longer ago was not kept until the container started."""
-
-MOST_EQUIVALENTS = 4096.0
 
 Key = tuple[str, str, datetime]
 
@@ -293,15 +291,6 @@ def _texts(said: object) -> tuple[str, ...]:
     if isinstance(said, (list, tuple)):
         return tuple(map(str, said))
     return tuple(part for part in str(said or "").split(",") if part)
-
-
-def figure(said: object) -> float:
-    """What something says, if it is a share of GPUs that can be; nothing otherwise."""
-    try:
-        found = float(str(said))
-    except ValueError:
-        return 0.0
-    return found if 0 <= found <= MOST_EQUIVALENTS else 0.0
 
 
 def _equivalents(marks: Mapping[str, str]) -> float:

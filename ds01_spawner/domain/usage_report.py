@@ -65,11 +65,13 @@ class Row:
         name: Whose; empty for none.
         amount: Everything, added up.
         weighted_microseconds: What was held, each slot as its share of a whole GPU.
+        queued_microseconds: What was waited for, likewise.
     """
 
     name: str
     amount: Amount = field(default_factory=Amount)
     weighted_microseconds: float = 0.0
+    queued_microseconds: float = 0.0
 
     @property
     def gpu_hours(self) -> float:
@@ -80,6 +82,11 @@ class Row:
     def equivalent_hours(self) -> float:
         """The same, each slot as its share of a whole GPU."""
         return self.weighted_microseconds / _HOUR
+
+    @property
+    def queued_equivalent_hours(self) -> float:
+        """Slots were waited for, each as its share of a whole GPU."""
+        return self.queued_microseconds / _HOUR
 
     @property
     def unseen_hours(self) -> float:
@@ -130,6 +137,12 @@ class Row:
         return amount.waited_microseconds / amount.waits / _SECOND if amount.waits else None
 
     @property
+    def mean_gave_up_seconds(self) -> float | None:
+        """Of those who waited and were given nothing."""
+        amount = self.amount
+        return amount.gave_up_microseconds / amount.gave_up / _SECOND if amount.gave_up else None
+
+    @property
     def longest_wait_seconds(self) -> float | None:
         """The longest."""
         amount = self.amount
@@ -150,7 +163,10 @@ def total(totals: Mapping[Holder, Amount], name: str = "") -> Row:
     weighted = sum(
         amount.held_microseconds * holder.gpu_equivalents for holder, amount in totals.items()
     )
-    return Row(name, added(totals.values()), weighted)
+    queued = sum(
+        amount.queued_microseconds * holder.gpu_equivalents for holder, amount in totals.items()
+    )
+    return Row(name, added(totals.values()), weighted, queued)
 
 
 def notes(row: Row, source: str | None, unlooked: float = 0.0) -> Iterable[str]:

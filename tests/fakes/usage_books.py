@@ -68,12 +68,16 @@ def _amount(chance: random.Random, share: float, *, seen: bool) -> Amount:
     held = round(chance.uniform(2, 14) * _MICRO)
     waits = chance.choice([0, 0, 1, 2])
     waited = waits * round(chance.uniform(60, 2400) * 10**6)
+    in_vain = 3 * waited if waits > 1 else 0
     given = Amount(
         held_microseconds=held,
         grants=2,
         waits=waits,
         waited_microseconds=waited,
         longest_wait_microseconds=waited // max(waits, 1),
+        gave_up=int(in_vain > 0),
+        gave_up_microseconds=in_vain,
+        queued_microseconds=waited + in_vain,
     )
     if not seen:
         return given

@@ -21,7 +21,17 @@ MOST_NAMED = 5
 
 _UNKNOWN = "not known"
 _NAMELESS = {"group": "no group", "project": "no project", "user": "nobody"}
-_HEADS = ("GPU-hours", "As whole GPUs", "Busy", "Given", "Waits", "Mean wait", "Energy", "CO2e")
+_HEADS = (
+    "GPU-hours",
+    "As whole GPUs",
+    "Busy",
+    "Given",
+    "Waits",
+    "Mean wait",
+    "Gave up",
+    "Energy",
+    "CO2e",
+)
 _LOOK = Path(__file__).with_name("report.css")
 
 
@@ -113,6 +123,8 @@ def _graphs(month: Month) -> Iterable[str]:
             f"<p>Those who waited did so for {charts.duration(mean)} on average and "
             f"{charts.duration(longest)} at most.</p>"
         )
+    if gave_up := charts.gave_up_words(total):
+        yield f"<p>{gave_up}</p>"
     emitted = [charts.emissions(series)] if total.co2e_kg is not None else []
     yield from _section("Energy", charts.energy(series), *emitted)
     yield f'<p class="quiet">{escape(charts.source_words(series))}</p>'
@@ -163,6 +175,7 @@ def _row(name: str, row: m.UsageRow) -> str:
         str(row.grants),
         str(row.waits),
         "" if mean is None else charts.duration(mean),
+        str(row.gave_up),
         _amount(row.energy_kwh, "kWh"),
         _amount(row.co2e_kg, "kg"),
     )
@@ -203,7 +216,9 @@ def _explained(series: m.UsageSeries) -> Iterable[str]:
     yield (
         "<p>GPU-hours are how long slots were held: two slots for an hour are two, whatever their "
         "size. Busy is the share of that time in which the GPU computed, as far as the driver "
-        "tells: of parts of a GPU it does not. Energy is what the GPUs took while they were held, "
+        "tells: of parts of a GPU it does not. Waited for is what people stood "
+        "in the queue for, whether they had it in the end or gave up; a wait counts when it has "
+        "ended. Energy is what the GPUs took while they were held, "
         "of a part its share; cooling and the rest of the server are not in it. Hatched days are "
         "not known, and are no zeros.</p>"
     )

@@ -14,7 +14,7 @@ from ds01_spawner.domain.wording import clean
 if TYPE_CHECKING:
     from ds01_spawner.client.models import UsageReport, UsageRow
 
-_HEADS = ("GPU-HOURS", "AS WHOLE GPUS", "BUSY", "WAITED", "ENERGY", "CO2E")
+_HEADS = ("GPU-HOURS", "AS WHOLE GPUS", "BUSY", "WAITED", "GAVE UP", "ENERGY", "CO2E")
 _TITLES = {"user": "PERSON", "group": "GROUP", "project": "PROJECT"}
 _NONE = {"user": "nobody", "group": "no group", "project": "no project"}
 _MINUTE, _HOUR = 60, 3600
@@ -110,8 +110,11 @@ def _row(name: str, row: "UsageRow") -> list[str]:
     waited = ""
     if row.mean_wait_seconds is not None:
         waited = f"{row.waits} x {_span(row.mean_wait_seconds)}"
+    gave_up = ""
+    if row.mean_gave_up_seconds is not None:
+        gave_up = f"{row.gave_up} x {_span(row.mean_gave_up_seconds)}"
     hours = f"{row.gpu_hours:.1f}", f"{row.equivalent_hours:.1f}"
-    return [name, *hours, efficiency, waited, energy, emitted]
+    return [name, *hours, efficiency, waited, gave_up, energy, emitted]
 
 
 def _span(seconds: float) -> str:

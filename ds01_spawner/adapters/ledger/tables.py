@@ -14,10 +14,10 @@ from ds01_spawner.domain.storage import Folder
 from ds01_spawner.domain.usage import Amount
 from ds01_spawner.domain.work import Level, Rule
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """1: reservations, tickets, usage. 2: the tables of the lifecycle. 3: keys and kept answers.
 4: usage in hours and days, and who, how busy and for what energy in each interval.
-5: grants of access to the GPUs outside of containers.
+5: grants of access to the GPUs outside of containers. 6: waits that were given up.
 """
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -184,6 +184,9 @@ usage_holders = sa.Table(
 )
 
 
+_OF_VERSION_6 = frozenset({"gave_up", "gave_up_microseconds", "queued_microseconds"})
+
+
 def _booked(name: str) -> sa.Table:
     """Amounts of one grain; the key is in the order in which totals are read."""
     return sa.Table(
@@ -191,7 +194,12 @@ def _booked(name: str) -> sa.Table:
         metadata,
         sa.Column("holder", sa.Integer, primary_key=True),
         sa.Column("begin", MOMENT, primary_key=True),
-        *(sa.Column(field.name, sa.BigInteger, nullable=False) for field in fields(Amount)),
+        *(
+            _added(field.name, sa.BigInteger, "0")
+            if field.name in _OF_VERSION_6
+            else _column(field.name, sa.BigInteger)
+            for field in fields(Amount)
+        ),
         sqlite_with_rowid=False,
     )
 

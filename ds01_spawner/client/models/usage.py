@@ -66,6 +66,13 @@ class UsageRow(Wire):
     mean_wait_seconds: float | None
     """Of those who waited."""
     longest_wait_seconds: float | None
+    gave_up: int = 0
+    """How often somebody waited and was given nothing: they left the queue, or asked no more."""
+    mean_gave_up_seconds: float | None = None
+    """Of those."""
+    queued_equivalent_hours: float = 0.0
+    """Slots were waited for, as whole GPUs, whether they were given in the end or not: with
+    `equivalent_hours` it is what was wanted. A wait counts when it has ended, in all its hours."""
 
 
 class UsageReport(Wire):

@@ -55,6 +55,7 @@ async def _waits(visit: Visit) -> Facts:
         "graph": graph(charts.waits(found)),
         "total": found.total,
         "of_all": found.user is None,
+        "gave_up": charts.gave_up_words(found.total, "" if found.user is None else "You"),
     }
 
 

@@ -16,26 +16,21 @@ from ds01_spawner.domain.occupancy import Snapshot
 from ds01_spawner.domain.usage import (
     KEEP_HOURS,
     KEEP_INTERVALS,
-    Amount,
     Booking,
     Grain,
-    Holder,
     UsageMark,
     fold,
-    microseconds,
     put_together,
 )
-from ds01_spawner.domain.usage_intervals import ACTIONS, ALLOCATE, Intervals, figure
+from ds01_spawner.domain.usage_intervals import ACTIONS, Intervals
 from ds01_spawner.domain.usage_look import Intensity, Look, ending, sight
 from ds01_spawner.domain.usage_projects import Names, Place, month_of, with_few_names
+from ds01_spawner.domain.usage_waits import waits
 from ds01_spawner.operations.usage.late_rates import LateRates
 from ds01_spawner.ports import EventReader, GpuProbe, Ledger, LedgerTransaction
 
 FOLDED_AT_ONCE = 500
 """Everybody waits for the ledger meanwhile; what is left of an old release's years waits a pass."""
-
-SHORTEST_WAIT = timedelta(seconds=1)
-"""What is answered sooner is no wait."""
 
 _PAST_A_MONTH = timedelta(days=32)
 
@@ -83,7 +78,7 @@ class Books:
             mark = transaction.usage_mark() or UsageMark("")
             told, place = self._told(mark.event_place, notes)
             self._follow(transaction, snapshot, told, look, rates.at)
-            transaction.book_usage(Grain.HOUR, (*granted(told), *late))
+            transaction.book_usage(Grain.HOUR, (*waits(told, snapshot.inventory.slots), *late))
             mark = replace(mark, event_place=place)
             transaction.put_usage_mark(put_old_together(transaction, mark, snapshot.taken_at))
         self._before = look
@@ -138,38 +133,6 @@ class Books:
             notes.append(str(exc))
             return (), place
         return tuple(events), following
-
-
-def granted(events: Iterable[Event]) -> tuple[Booking, ...]:
-    """How often slots were given, and after what waits."""
-    found = []
-    for event in events:
-        if event.action != ALLOCATE or event.outcome != "ok":
-            continue
-        said = event.details
-        uuids = said.get("uuids")
-        count = len(uuids) if isinstance(uuids, (list, tuple)) and uuids else 1
-        try:
-            waited = timedelta(seconds=float(str(said.get("waited_seconds", 0))))
-        except (ValueError, OverflowError):
-            waited = timedelta(0)
-        long = microseconds(waited) if waited >= SHORTEST_WAIT else 0
-        holder = Holder(
-            user=event.user or "",
-            group=str(said.get("group") or ""),
-            project=str(said.get("project") or ""),
-            interface=event.interface,
-            profile=str(said.get("profile") or ""),
-            gpu_equivalents=figure(said.get("equivalents")) / count,
-        )
-        amount = Amount(
-            grants=1,
-            waits=int(long > 0),
-            waited_microseconds=long,
-            longest_wait_microseconds=long,
-        )
-        found.append(Booking(holder, Grain.HOUR.begin_of(event.ts), amount))
-    return tuple(found)
 
 
 def put_old_together(transaction: LedgerTransaction, mark: UsageMark, now: datetime) -> UsageMark:

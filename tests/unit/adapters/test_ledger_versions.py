@@ -13,6 +13,7 @@ from ds01_spawner.adapters.ledger import SCHEMA_VERSION, SqliteLedger
 from ds01_spawner.domain.allocation import Reservation, Ticket, UsageInterval
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.request import GpuRequest
+from ds01_spawner.domain.usage import Amount, Booking, Grain, Holder
 
 VERSION_1 = """
 PRAGMA journal_mode = WAL;
@@ -112,6 +113,28 @@ def test_usage_of_the_first_release_gets_the_columns_of_this_one(
         assert list(transaction.usage_of([FULL.container_id])) == [USAGE, FULL]
 
 
+def test_hours_of_a_release_that_did_not_count_who_gave_up_are_kept(tmp_path: Path) -> None:
+    path, at = tmp_path / "ledger.sqlite", BEGAN.replace(minute=0, second=0)
+    before = Booking(Holder("alice"), at, Amount(grants=2, waits=1))
+    ledger = SqliteLedger(path)
+    with ledger.transaction() as transaction:
+        transaction.book_usage(Grain.HOUR, [before])
+    ledger.close()
+    as_new = columns(path, "usage_hours"), columns(path, "usage_days")
+    with closing(sqlite3.connect(path)) as connection:
+        for table in ("usage_hours", "usage_days"):
+            for name in ("gave_up", "gave_up_microseconds", "queued_microseconds"):
+                connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
+        connection.execute("PRAGMA user_version = 5")
+    ledger = SqliteLedger(path)
+    assert (columns(path, "usage_hours"), columns(path, "usage_days")) == as_new
+    with ledger.transaction() as transaction:
+        transaction.book_usage(Grain.HOUR, [Booking(Holder("alice"), at, Amount(gave_up=1))])
+        (found,) = transaction.bookings_before(Grain.HOUR, at + timedelta(hours=1))
+    assert found.amount == Amount(grants=2, waits=1, gave_up=1)
+    ledger.close()
+
+
 def test_a_process_of_the_first_release_goes_on_to_write_usage(old_file: Path) -> None:
     with closing(sqlite3.connect(old_file, isolation_level=None)) as first:
         ledger = SqliteLedger(old_file)
@@ -140,7 +163,7 @@ def test_an_old_ledger_becomes_as_a_new_one(
 ) -> None:
     SqliteLedger(tmp_path / "new.sqlite").close()
     assert schema(old_file) == schema(tmp_path / "new.sqlite")
-    assert schema(old_file)[0] == SCHEMA_VERSION == 5
+    assert schema(old_file)[0] == SCHEMA_VERSION == 6
     ledger.close()
 
 

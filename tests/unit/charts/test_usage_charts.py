@@ -29,6 +29,22 @@ def test_demand_is_what_was_held_on_average_in_whole_gpus() -> None:
     assert found.line == ("all there are now", 4.0)
 
 
+def test_what_was_waited_for_stands_on_what_was_held() -> None:
+    waited = {"gave_up": 2, "mean_gave_up_seconds": 3600.0, "queued_equivalent_hours": 6.0}
+    row = usage_row("", gpu_hours=48.0, equivalent_hours=12.0, **waited)
+    total = row.model_copy(update={"name": ""})
+    found = series(row, total=total)
+    held, wanted = charts.demand(found, 4.0).bars
+    assert (held.values, wanted.values, wanted.name) == ([0.5], [0.25], "waited for")
+    words = charts.demand(found, 4.0).words
+    assert words.endswith("GPUs were held, at most 0.5. 0.25 more were waited for.")
+    waits = charts.waits(found)
+    assert waits.words == "0 waits. You gave up waiting 2 times, after 60 min on average."
+    assert (waits.columns[-1].name, waits.columns[-1].cells) == ("gave up", ["2"])
+    picture = drawn(charts.demand(found, 4.0))
+    assert 'class="ds01-chart-3"' in picture, "not the colour of the line"
+
+
 def test_what_was_held_while_nobody_looked_is_told_apart() -> None:
     row = usage_row("", gpu_hours=48.0, equivalent_hours=48.0, unseen_hours=12.0)
     held, dark = charts.demand(series(row), None).bars
@@ -89,6 +105,16 @@ def test_what_somebody_used_is_said_in_their_words(facts: dict[str, Any], words:
     said = " ".join(charts.own_words(usage_row("alice", **facts)))
     for each in words:
         assert each in said
+
+
+def test_who_gave_up_is_said_so() -> None:
+    once = usage_row("", gpu_hours=0.0, gave_up=1, mean_gave_up_seconds=90.0)
+    assert charts.own_words(once) == (
+        "You did not use a GPU.",
+        "You gave up waiting once, after 2 min.",
+    )
+    assert charts.gave_up_words(once) == "Somebody gave up waiting once, after 2 min."
+    assert charts.gave_up_words(NOTHING) == ""
 
 
 def test_who_says_what_electricity_emits_is_named() -> None:

@@ -93,6 +93,15 @@ def test_every_figure_that_is_known_is_shown(
     assert "CO2e by the supplier, 2025" in shown.err
 
 
+def test_who_waited_and_gave_up_is_told_apart(api: FakeApi) -> None:
+    row = usage_row("bob", gave_up=3, mean_gave_up_seconds=7200.0)
+    api.answers["getUsage"] = answers(row)
+    text = said("usage", width=120)
+    assert "GAVE UP" in text
+    assert "WAITED" not in text
+    assert "3 x 2.0 h" in text
+
+
 def test_programs_get_the_report(api: FakeApi) -> None:
     api.answers["getUsage"] = answers(usage_row("bob", **KNOWN))
     found = told("usage", "--all")

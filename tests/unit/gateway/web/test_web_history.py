@@ -34,7 +34,10 @@ async def test_a_manager_sees_the_lab(used: WebLab) -> None:
     energy = text_of(section(html, "energy"))
     assert "What a kilowatt-hour emits: the supplier." in energy
     assert "CO2e, kg" in energy
-    assert "somebody waited for a GPU" in text_of(section(html, "waits"))
+    waits = text_of(section(html, "waits"))
+    assert "somebody waited for a GPU" in waits
+    assert "gave up waiting" in waits
+    assert "waited for" in text_of(demand)
 
 
 async def test_others_see_what_is_theirs(used: WebLab) -> None:

@@ -9,8 +9,10 @@ from ds01_spawner.domain.carbon import Rates
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.event import Event
 from ds01_spawner.domain.gpu import CardPower, SlotActivity
-from ds01_spawner.domain.usage import Amount, Holder, UsageMark
-from ds01_spawner.operations.usage.books import FOLDED_AT_ONCE, Books, granted, put_old_together
+from ds01_spawner.domain.usage import Amount, UsageMark
+from ds01_spawner.domain.usage_report import By
+from ds01_spawner.operations.usage.books import FOLDED_AT_ONCE, Books, put_old_together
+from ds01_spawner.operations.usage.report import Question, Reports
 from fakes.clock import EPOCH, FakeClock
 from fakes.lab import Lab
 from fakes.ledger import FakeLedger
@@ -172,16 +174,21 @@ def test_years_of_an_earlier_release_are_put_together_bit_by_bit() -> None:
         assert mark.event_place == "1"
 
 
-def test_waits_are_booked_when_they_end() -> None:
-    def allocated(waited: object, **details: object) -> Event:
-        said = {"uuids": ["a", "b"], "equivalents": 2.0, "waited_seconds": waited, **details}
-        return Event(EPOCH, "alice", "gpu.allocate", "0,1", "hub", "hub", details=said)
-
-    short, long, odd = granted(
-        [allocated(0.02), allocated(90.5, group="student", project="p"), allocated("nan")]
-    )
-    assert short.amount == Amount(grants=1)
-    assert (long.amount.waits, long.amount.waited_microseconds) == (1, 90_500_000)
-    assert long.holder == Holder("alice", "student", "p", "hub", "", 1.0)
-    assert odd.amount == Amount(grants=1)
-    assert granted([Event(EPOCH, "a", "gpu.allocate", "0", "hub", "hub", "failed")]) == ()
+def test_who_waits_and_gives_up_is_in_the_books(lab: Lab) -> None:
+    kept = books(lab)
+    keep(lab, kept)
+    for number in range(10):
+        lab.run(f"p{number:02}")
+    request = lab.request("late")
+    answer = lab.queued(request)
+    lab.wait(3600)
+    lab.admission.leave(request, answer.ticket, "The start was cancelled.")
+    keep(lab, kept)
+    found = total(lab)["late"]
+    assert (found.gave_up, found.gave_up_microseconds) == (1, 3600 * MICRO)
+    assert found.queued_microseconds == 3600 * MICRO
+    assert found.waits == found.grants == 0
+    lab.wait(1)
+    report = Reports(clock=lab.clock, ledger=lab.ledger).report(Question(By.GROUP))
+    assert [(row.name, row.mean_gave_up_seconds) for row in report.rows] == [("student", 3600)]
+    assert report.total.queued_equivalent_hours == pytest.approx(1 / 7, abs=1e-3)
