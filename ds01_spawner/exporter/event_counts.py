@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from ds01_spawner.domain.event import Event
 from ds01_spawner.domain.labels import Interface
+from ds01_spawner.exporter.known_events import ACTIONS, LIFECYCLE, LIFECYCLE_ACTIONS, SPAWNS
 from ds01_spawner.exporter.points import Distribution
 
 PHASES = ("limits", "image", "queue", "gpu", "line", "create", "start", "answer")
@@ -28,7 +29,6 @@ _MOST_ROWS = 200
 _REJECTIONS = MappingProxyType(
     {"quota.reject": "quota", "gpu.reject": "capacity", "request.reject": "request"}
 )
-_LIFECYCLE = ("lifecycle.", "cleanup.", "gpu.hold", "gpu.release", "workload.")
 _MILLI = 1000.0
 _Key = TypeVar("_Key")
 
@@ -39,7 +39,7 @@ def _empty(names: Iterable[str], bounds: tuple[float, ...]) -> Mapping[str, Dist
 
 @dataclass(frozen=True, slots=True)
 class EventCounts:
-    """What was counted since the exporter began.
+    """What was counted since the exporter began; of what is known, 0 before the first.
 
     Attributes:
         events: By action.
@@ -50,9 +50,11 @@ class EventCounts:
         decisions: About GPUs.
     """
 
-    events: Mapping[str, int] = field(default_factory=dict)
-    lifecycle: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    spawns: Mapping[tuple[str, str], int] = field(default_factory=lambda: {("ready", ""): 0})
+    events: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(ACTIONS, 0))
+    lifecycle: Mapping[tuple[str, str], int] = field(
+        default_factory=lambda: dict.fromkeys(LIFECYCLE_ACTIONS, 0)
+    )
+    spawns: Mapping[tuple[str, str], int] = field(default_factory=lambda: dict.fromkeys(SPAWNS, 0))
     waits: Mapping[str, Distribution] = field(default_factory=lambda: _empty(WAITS, WAIT_BOUNDS))
     phases: Mapping[str, Distribution] = field(default_factory=lambda: _empty(PHASES, PHASE_BOUNDS))
     decisions: Mapping[str, Distribution] = field(
@@ -94,7 +96,7 @@ class _Tally:
 
     def count(self, event: Event) -> None:
         _add(self._events, event.action, OTHER)
-        if event.action.startswith(_LIFECYCLE):
+        if event.action.startswith(LIFECYCLE):
             rule = str(event.details.get("rule") or "").rpartition(".")[2]
             _add(self._lifecycle, (event.action, rule), (OTHER, OTHER))
         self._count_spawn(event)

@@ -1,6 +1,18 @@
+import ast
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import ds01_spawner
 from ds01_spawner.domain.event import Event
 from ds01_spawner.exporter.event_counts import PHASES, EventCounts, counted
+from ds01_spawner.exporter.known_events import ACTIONS, SPAWNS
+from ds01_spawner.spawner import refusals
 from fakes.clock import EPOCH
+
+T = TypeVar("T")
+PLATFORM = Path(ds01_spawner.__file__).parent
 
 
 def event(action: str, interface: str = "hub", outcome: str = "ok", **details: object) -> Event:
@@ -11,9 +23,17 @@ def count(*events: Event) -> EventCounts:
     return counted(EventCounts(), events)
 
 
+def some(counts: Mapping[T, int]) -> dict[T, int]:
+    """Those that are not 0."""
+    return {key: count for key, count in counts.items() if count}
+
+
 def test_before_anything_happened_rows_are_there_with_zero() -> None:
     empty = EventCounts()
-    assert empty.spawns == {("ready", ""): 0}
+    assert empty.spawns["ready", ""] == empty.spawns["failed", "not_ready"] == 0
+    assert empty.lifecycle["cleanup.idle", "idle_timeout"] == 0
+    assert empty.lifecycle["gpu.release", ""] == empty.lifecycle["workload.stop", "docker"] == 0
+    assert empty.events["policy.invalid"] == 0
     assert set(empty.phases) == set(PHASES)
     assert set(empty.waits) == {"granted", "left", "expired"}
     assert sum(empty.decisions["granted"].counts) == 0
@@ -26,7 +46,7 @@ def test_a_start_of_a_server_is_counted_once_whatever_it_wrote() -> None:
         event("container.start"),
         event("server.spawn", end="ready", cause="", phases_ms={"limits": 10, "start": 250}),
     )
-    assert found.spawns == {("ready", ""): 1}
+    assert some(found.spawns) == {("ready", ""): 1}
     assert found.phases["start"].total == 0.25
     assert sum(found.phases["queue"].counts) == 0
     assert found.decisions["granted"].total == 0.008
@@ -38,7 +58,7 @@ def test_a_refused_start_of_a_server_is_counted_once_with_its_limit() -> None:
         event("quota.reject", outcome="refused", limit="max_gpu_slots", decided_ms=3),
         event("server.spawn", outcome="refused", end="refused", cause="max_gpu_slots"),
     )
-    assert found.spawns == {("ready", ""): 0, ("refused", "max_gpu_slots"): 1}
+    assert some(found.spawns) == {("refused", "max_gpu_slots"): 1}
     assert found.decisions["refused"].total == 0.003
 
 
@@ -52,7 +72,7 @@ def test_starts_through_other_doors_are_counted_by_their_own_lines() -> None:
         event("gpu.reject", "docker", "refused"),
         event("request.reject", "api", "refused"),
     )
-    assert found.spawns == {
+    assert some(found.spawns) == {
         ("ready", ""): 1,
         ("failed", ""): 2,
         ("refused", "max_containers_per_user"): 1,
@@ -81,7 +101,7 @@ def test_the_lifecycle_is_counted_by_the_key_of_the_rule() -> None:
         event("gpu.release"),
         event("container.stop"),
     )
-    assert found.lifecycle == {
+    assert some(found.lifecycle) == {
         ("cleanup.idle", "idle_timeout"): 2,
         ("lifecycle.warn", "max_runtime"): 1,
         ("gpu.release", ""): 1,
@@ -103,4 +123,37 @@ def test_more_kinds_than_there_should_be_are_one() -> None:
     found = count(*(event(f"made.up{number}") for number in range(500)))
     assert len(found.events) == 201
     assert sum(found.events.values()) == 500
-    assert found.events["other"] == 300
+    assert found.events["other"] == 300 + len(ACTIONS)
+
+
+def test_a_row_that_is_there_with_0_is_no_new_one() -> None:
+    before = EventCounts()
+    found = count(
+        event("cleanup.idle", rule="container_types.hub.idle_timeout"),
+        event("workload.stop", rule="unmanaged.docker"),
+        event("server.spawn", end="failed", cause="not_ready"),
+    )
+    assert found.events.keys() == before.events.keys()
+    assert found.lifecycle.keys() == before.lifecycle.keys()
+    assert found.spawns.keys() == before.spawns.keys()
+
+
+def test_actions_that_are_known_are_those_that_the_platform_writes() -> None:
+    """Every word of that form in the code is one, or one of the few that are something else."""
+    families = {action.partition(".")[0] for action in ACTIONS}
+    form = re.compile(rf"(?:{'|'.join(sorted(families))})\.[a-z_]+")
+    others = {"bare_metal.max_duration", "events.jsonl", "isolation.yaml"}
+    words: set[str] = set()
+    for path in PLATFORM.rglob("*.py"):
+        if path.name != "known_events.py":
+            words |= {
+                node.value
+                for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+                if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            }
+    assert {word for word in words if form.fullmatch(word)} - others == set(ACTIONS)
+
+
+def test_causes_of_starts_are_those_that_the_hub_tells() -> None:
+    told = {reason for _, reason, _ in refusals._REASONS} | {"error", "not_ready"}
+    assert told <= {cause for _, cause in SPAWNS}

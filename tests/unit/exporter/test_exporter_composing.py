@@ -182,5 +182,7 @@ def test_on_a_machine_without_an_engine_the_rest_is_there(tmp_path: Path) -> Non
     assert found.rows("ds01_ledger_rows")
     EventFile(state / "events.jsonl").append(Event(EPOCH, "a", "container.start", "r", "a", "cli"))
     again = Scraped(Exporter(reading_of(platform, {})).text())
-    assert again.rows("ds01_events_total") == {}  # what was before counts for nothing
+    assert set(again.rows("ds01_events_total").values()) == {
+        0.0
+    }  # what was before counts for nothing
     assert again.value("ds01_event_log_last_event_timestamp_seconds")
