@@ -112,6 +112,7 @@ class ExporterLab:
     def __post_init__(self) -> None:
         self.lab = Lab(policy=FakePolicy(POLICY), probe=FakeProbe(self.present))
         self.policy = PolicyOfFiles(self.lab.policy)
+        self.accounts = FakeAccounts()
         self.table = FakeProcessTable()
         self.usage = FakeUsage()
         self.xids: dict[tuple[str, int], FaultCount] | None = {}
@@ -184,7 +185,7 @@ class ExporterLab:
             probe=self.lab.probe,
             table=self.table,
             engine=engine,
-            accounts=FakeAccounts(),
+            accounts=self.accounts,
             monotonic=lambda: self.seconds,
         )
 

@@ -25,7 +25,8 @@ def attribution(view: View) -> Iterator[Point]:
         return
     yield "ds01_attribution_fresh", (), float(picture.fresh)
     yield "ds01_attribution_timestamp_seconds", (), picture.taken_at.timestamp()
-    yield "ds01_gpu_unattributed_processes", (), len(picture.unattributed)
+    nobodys = [each for each in picture.unattributed if not view.unmanaged.spares(each.owner)]
+    yield "ds01_gpu_unattributed_processes", (), len(nobodys)
     rows = [(_row(each, view), each.process.memory_bytes) for each in picture.processes]
     for key, count in Counter(row for row, _ in rows).items():
         yield "ds01_gpu_processes", key, count

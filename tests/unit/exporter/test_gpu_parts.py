@@ -201,6 +201,7 @@ def test_a_monitor_that_computes_where_somebody_is_conflicts() -> None:
     assert found.value("ds01_gpu_slot_conflict", slot=slot) == 1.0
     assert sum(found.rows("ds01_gpu_slot_conflict").values()) == 1.0
     assert found.value("ds01_gpu_processes", slot=slot, kind="spared", user="unknown") == 1.0
+    assert found.value("ds01_gpu_unattributed_processes") == 0.0
 
 
 def test_what_only_draws_is_a_screen_and_leaves_its_slot_free() -> None:
