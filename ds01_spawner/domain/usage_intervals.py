@@ -15,8 +15,9 @@ from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.event import Event
 from ds01_spawner.domain.gpu import Slot
 from ds01_spawner.domain.usage import KEEP_INTERVALS
+from ds01_spawner.domain.usage_clock import booked_until
+from ds01_spawner.domain.usage_shares import share_of
 from ds01_spawner.domain.usage_waits import ALLOCATE, GAVE_UP, figure
-from ds01_spawner.domain.work import LONGEST_GAP
 
 START = "container.start"
 EXIT = "container.exit"
@@ -46,7 +47,7 @@ class Begun:
         allocated_at: When it was given its slots, where that is known.
         uuids: Their devices.
         slot_ids: Their names.
-        equivalents: What each counts of a whole GPU.
+        equivalents: What they count of whole GPUs, together.
         group: Policy group, or empty.
         project: Project, or empty.
         interface: The door.
@@ -94,11 +95,22 @@ class Intervals:
     Only one process may do this with a ledger: it reads a snapshot that could be older than
     another's.
 
+    Args:
+        known: Intervals that may change.
+        slots: What there is.
+        now: The moment; what was seen later was seen before the clock was set back.
+
     Attributes:
         changes: Intervals to put into the ledger, by their keys.
     """
 
-    def __init__(self, known: Iterable[UsageInterval], slots: Iterable[Slot] = ()) -> None:
+    def __init__(
+        self,
+        known: Iterable[UsageInterval],
+        slots: Iterable[Slot] = (),
+        now: datetime | None = None,
+    ) -> None:
+        self._now = now
         self._known = {key_of(each): each for each in known}
         self._slots = {slot.uuid: slot for slot in slots}
         self._newest: dict[str, datetime] = {}
@@ -141,7 +153,11 @@ class Intervals:
             if found is not None:
                 self._follow(interval, found)
             elif not self._is_newer(container_id, taken_at):
-                self._end_unseen(interval, finished.get(container_id), taken_at)
+                finished_at = finished.get(container_id)
+                if finished_at is None:
+                    self._end_unknown(interval, taken_at)
+                else:
+                    self._end(interval, finished_at)
         for (_, uuid), container in running.items():
             self._begin_seen(container, uuid, taken_at)
 
@@ -172,7 +188,7 @@ class Intervals:
             if begun.at <= last.started_at:
                 continue
             if last.ended_at is None:  # how it ended was not told yet
-                self.put(replace(last, ended_at=begun.at, end_known=False))
+                self._end_unknown(last, begun.at)
             if last.ended_at is None or begun.at >= last.ended_at:
                 self._put_told(begun, uuid, begun.at)
 
@@ -190,19 +206,22 @@ class Intervals:
                 self._end(interval, ended_at)
 
     def _end(self, interval: UsageInterval, ended_at: datetime) -> None:
-        end = max(ended_at, interval.started_at, interval.folded_until or interval.started_at)
-        self.put(replace(interval, ended_at=end, end_known=True))
+        self._put_end(interval, max(ended_at, self._ahead(interval) or ended_at), known=True)
 
-    def _end_unseen(
-        self, interval: UsageInterval, finished_at: datetime | None, taken_at: datetime
-    ) -> None:
-        if finished_at is not None:
-            self._end(interval, finished_at)
-            return
-        seen = interval.seen_at
-        missed = seen is not None and taken_at - seen > LONGEST_GAP
-        end = seen if missed and seen is not None else taken_at
-        self.put(replace(interval, ended_at=max(end, interval.started_at), end_known=False))
+    def _end_unknown(self, interval: UsageInterval, latest: datetime) -> None:
+        """Nobody told how it ended: what nobody saw does not count until somebody does."""
+        seen = interval.seen_at or interval.started_at
+        self._put_end(interval, self._ahead(interval) or min(seen, latest), known=False)
+
+    def _put_end(self, interval: UsageInterval, end: datetime, *, known: bool) -> None:
+        first = interval.folded_until or interval.started_at
+        self.put(replace(interval, ended_at=max(end, interval.started_at, first), end_known=known))
+
+    def _ahead(self, interval: UsageInterval) -> datetime | None:
+        """Up to where it was seen before the clock was set back; `None` otherwise."""
+        if self._now is None or (until := booked_until(interval, self._now)) <= self._now:
+            return None
+        return until
 
     def _begin_seen(self, container: Container, uuid: str, taken_at: datetime) -> None:
         known = any(each.gpu_uuid == uuid for each in self._of(container.id))
@@ -232,7 +251,7 @@ class Intervals:
             container_id=begun.container_id,
             gpu_uuid=uuid,
             user=begun.user,
-            gpu_equivalents=begun.equivalents / len(begun.uuids),
+            gpu_equivalents=share_of(uuid, begun.uuids, begun.equivalents, self._slots),
             started_at=since,
             group=begun.group,
             project=begun.project,

@@ -1,9 +1,13 @@
 """What one look adds to the intervals that last: that they were seen, how busy, for what energy.
 
 What lies between two looks counts as what the second found, if they are no further apart than
-`LONGEST_GAP`. A longer time was seen by nobody: it is held, and nothing else is said of it. Pure.
+`LONGEST_GAP`. A longer time was seen by nobody: it is held, and nothing else is said of it.
+
+Containers that share a slot, which the platform gives to one, have an equal part each of what its
+card tells: together they were no busier, and took no more energy, than it was. Pure.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -11,11 +15,22 @@ from datetime import datetime, timedelta
 from ds01_spawner.domain.allocation import UsageInterval
 from ds01_spawner.domain.gpu import CardPower, Slot, SlotActivity
 from ds01_spawner.domain.usage import Amount, Booking, holder_of, microseconds, spread
+from ds01_spawner.domain.usage_clock import booked_until
 from ds01_spawner.domain.work import LONGEST_GAP
 
 JOULES_PER_KWH = 3_600_000
 MOST_WATTS = 5_000.0
 """No card takes more; a counter that says so was set."""
+
+_OF_CARDS = (
+    "measured_microseconds",
+    "busy_microseconds",
+    "metered_microseconds",
+    "energy_millijoules",
+    "rated_millijoules",
+    "co2e_micrograms",
+)
+"""What cards tell: of a slot and not of each container."""
 
 Intensity = Callable[[datetime], float | None]
 """Grams of CO2e for a kilowatt-hour at a moment; `None` where nobody knows."""
@@ -69,15 +84,18 @@ def sight(
     """
     seen: list[UsageInterval] = []
     bookings: list[Booking] = []
-    for interval in intervals:
-        begin = interval.seen_at or interval.started_at
+    lasting = tuple(intervals)
+    sharers = Counter(each.gpu_uuid for each in lasting)
+    for interval in lasting:
+        begin = booked_until(interval, look.taken_at)
         if begin >= look.taken_at:
-            if begin - look.taken_at > LONGEST_GAP:  # the clock was set back
-                seen.append(replace(interval, seen_at=look.taken_at))
+            if begin != (interval.seen_at or interval.started_at):
+                seen.append(replace(interval, seen_at=begin))
             continue
         amount = Amount()
         if look.taken_at - begin <= LONGEST_GAP:
             amount = _amount(interval, begin, look, before, intensity)
+            amount = _part(amount, sharers[interval.gpu_uuid])
         seen.append(_with(interval, amount, look.taken_at))
         bookings += _booked(interval, amount, begin, look.taken_at)
     return Sight(tuple(seen), tuple(bookings))
@@ -115,6 +133,10 @@ def _amount(
         return amount
     micrograms = round(joules / JOULES_PER_KWH * grams * 1_000_000)
     return replace(amount, rated_millijoules=energy, co2e_micrograms=micrograms)
+
+
+def _part(amount: Amount, sharers: int) -> Amount:
+    return replace(amount, **{name: getattr(amount, name) // sharers for name in _OF_CARDS})
 
 
 def _joules(

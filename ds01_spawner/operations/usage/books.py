@@ -101,7 +101,7 @@ class Books:
         ids = {str(each.details.get("id")) for each in told}
         ids |= {each.id for each in ours if each.state.is_live}
         known = (*transaction.usage_since(snapshot.taken_at), *transaction.usage_of(ids))
-        intervals = Intervals(known, snapshot.inventory.slots)
+        intervals = Intervals(known, snapshot.inventory.slots, snapshot.taken_at)
         for event in told:
             intervals.tell(event)
         intervals.see(ours, snapshot.taken_at)

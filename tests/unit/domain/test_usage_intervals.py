@@ -1,4 +1,5 @@
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -55,8 +56,38 @@ def test_usage_ends_when_the_container_ended() -> None:
     assert usage_changes([interval(ended)], [stopped], EPOCH) == ()
 
 
-def test_usage_of_a_container_that_is_gone_ends_now() -> None:
-    assert usage_changes([interval()], [], EPOCH) == (interval(EPOCH, known=False),)
+def test_usage_of_a_container_that_is_gone_ends_where_it_was_last_seen() -> None:
+    seen = EPOCH - SECOND
+    (change,) = usage_changes([replace(interval(), seen_at=seen)], [], EPOCH)
+    assert (change.ended_at, change.end_known) == (seen, False)
+    (never,) = usage_changes([interval()], [], EPOCH)
+    assert (never.ended_at, never.end_known) == (HOUR_AGO, False)
+
+
+def test_an_end_that_is_told_is_known_better_than_the_last_look() -> None:
+    seen = replace(interval(), seen_at=ENDED - MINUTE)
+    (gone,) = usage_changes([seen], [], EPOCH)
+    assert after([end(ENDED, at=EPOCH)], [gone]) == [(HOUR_AGO, ENDED, True)]
+
+
+def test_after_the_clock_was_set_back_nothing_ends_before_it_was_seen() -> None:
+    seen = EPOCH + timedelta(hours=1)
+    known = replace(interval(), seen_at=seen, seen_microseconds=3600 * 10**6)
+    for event in (end(EPOCH - MINUTE), start(EPOCH - MINUTE, again=True)):
+        intervals = Intervals([known], small_lab().slots, EPOCH)
+        intervals.tell(event)
+        assert seen in {each.ended_at for each in intervals.changes.values()}
+    intervals = Intervals([known], small_lab().slots, EPOCH)
+    intervals.see([], EPOCH)
+    assert {each.ended_at for each in intervals.changes.values()} == {seen}
+
+
+def test_what_a_clock_saw_that_was_a_year_ahead_counts_as_long_as_it_took() -> None:
+    ahead = replace(interval(), seen_at=EPOCH + timedelta(days=365), seen_microseconds=7200 * 10**6)
+    intervals = Intervals([ahead], small_lab().slots, EPOCH)
+    intervals.tell(end(EPOCH - MINUTE))
+    (change,) = intervals.changes.values()
+    assert change.ended_at == HOUR_AGO + timedelta(hours=2)
 
 
 def test_usage_never_ends_before_it_began() -> None:
@@ -77,6 +108,21 @@ def test_each_of_a_containers_slots_has_its_share() -> None:
         SLOT.uuid: 0.2857,
         OTHER.uuid: 0.2857,
     }
+
+
+def test_of_a_containers_slots_each_counts_what_it_is() -> None:
+    whole = next(slot for slot in small_lab().slots if slot.is_full)
+    gone = "MIG-gone"
+    marks = {
+        labels.GPU_UUIDS: f"{whole.uuid},{SLOT.uuid},{gone}",
+        labels.GPU_EQUIVALENTS: f"{1 + SLOT.equivalents + 0.25:.4g}",
+    }
+    intervals = Intervals([], small_lab().slots)
+    intervals.see([container(slots=[whole, SLOT], extra=marks)], EPOCH)
+    found = {each.gpu_uuid: each.gpu_equivalents for each in intervals.changes.values()}
+    assert found[whole.uuid] == 1.0
+    assert found[SLOT.uuid] == round(SLOT.equivalents, 4)
+    assert found[gone] == pytest.approx(0.25, abs=1e-3)
 
 
 @pytest.mark.parametrize("label", ["much", "nan", "inf", "-1", "1e9", ""])

@@ -104,10 +104,33 @@ def test_a_lost_card_is_not_metered() -> None:
     assert found == Amount(seen_microseconds=60 * MICRO)
 
 
-def test_when_the_clock_was_set_back_looking_begins_anew() -> None:
+def test_when_the_clock_was_set_back_no_time_is_seen_twice() -> None:
     ahead = held(seen_at=EPOCH + timedelta(hours=5))
+    assert sight([ahead], look(utilisation=1.0), None, no_intensity) == Sight((), ())
+    beyond = look(timedelta(hours=5, seconds=30), utilisation=1.0)
+    assert amount(sight([ahead], beyond, None, no_intensity)).seen_microseconds == 30 * MICRO
+
+
+def test_a_look_that_was_a_year_ahead_is_not_waited_for() -> None:
+    ahead = replace(held(seen_at=EPOCH + timedelta(days=365)), seen_microseconds=30 * MICRO)
     found = sight([ahead], look(utilisation=1.0), None, no_intensity)
     assert (found.intervals[0].seen_at, found.bookings) == (EPOCH + MINUTE, ())
+
+
+def test_who_share_a_slot_have_their_part_each_of_what_the_card_tells() -> None:
+    both = [held(), replace(held(), container_id="d", user="bob"), held(PART.uuid)]
+    found = sight(both, look(utilisation=0.5, watts=100.0), None, lambda _: 360.0)
+    first, second, alone = (
+        replace(each, started_at=EPOCH, seen_at=None) for each in found.intervals
+    )
+    assert first.seen_microseconds == 60 * MICRO
+    assert (first.measured_microseconds, first.busy_microseconds) == (30 * MICRO, 15 * MICRO)
+    assert (first.metered_microseconds, first.energy_millijoules) == (30 * MICRO, 3_000_000)
+    assert replace(second, container_id="c", user="alice") == first
+    assert alone.measured_microseconds == 60 * MICRO
+    whole = amount(found)
+    assert whole.energy_millijoules == 6_000_000 + alone.energy_millijoules
+    assert whole.rated_millijoules == whole.energy_millijoules
 
 
 def test_the_time_between_the_last_look_and_the_end_was_seen() -> None:
