@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ds01_spawner.adapters.ledger import SqliteLedger
@@ -39,7 +39,7 @@ intervals = st.builds(
     st.sampled_from([("alice", "student"), ("alice", ""), ("bob", "student")]),
     st.sampled_from(SHARES),
     st.integers(0, 30 * DAY // MICRO),
-    st.integers(0, 5 * DAY // MICRO),
+    st.integers(1, 5 * DAY // MICRO),
 )
 
 
@@ -96,6 +96,8 @@ def test_totals_are_exact_and_no_day_on_which_they_are_put_together_changes_them
 
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10**6))
+@example(3)  # an end is told that was earlier than the pass that missed it
+@example(9)
 def test_totals_of_a_month_never_fall_from_one_pass_to_the_next(seed: int) -> None:
     before: dict[str, Mapping[tuple[str, str], UsageTotal]] = {"": {}}
 
