@@ -256,7 +256,8 @@ class UnmanagedSection(Section):
         default=GRACE, description="From the warning to the stop (built in: 30m)"
     )
     spare: Names = Field(
-        default=(), description="Names of containers and people that are left alone"
+        default=(),
+        description="Names of people, and of containers that are nobody's, that are left alone",
     )
 
 
