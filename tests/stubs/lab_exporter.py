@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prometheus_client import generate_latest
@@ -58,6 +59,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         reading.SLOW_SECONDS = 0.5  # books are read once a minute otherwise
         lab = lively_lab(Path(folder))
+        assert lab.xids is not None
+        now = datetime.now(UTC)  # Prometheus' clock is no other
+        lab.xids = {key: replace(each, last_at=now) for key, each in lab.xids.items()}
         culler = Metrics(Path(folder) / "culler.prom")
         culler.passed(PassReport(), seconds=0.2, repairs=1)
         culler._unreadable.labels("gpu").inc()
