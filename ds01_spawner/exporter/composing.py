@@ -58,7 +58,7 @@ def reading_of(platform: Platform, environment: Mapping[str, str] = os.environ) 
             services=watch.look,
             excluded=platform.excluded_gpus,
             version=__version__,
-            instance=platform.instance,
+            instance=lambda: platform.instance,
         )
     )
 

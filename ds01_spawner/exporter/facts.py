@@ -159,7 +159,7 @@ class Facts:
         services: The other services.
         xids: Errors in the kernel log, by bus id and number.
         excluded_gpus: Cards (UUID) that are for batch work.
-        instance: Which installation this is.
+        elsewhere: Containers that another installation on this engine made: names by id.
     """
 
     now: datetime
@@ -178,4 +178,4 @@ class Facts:
     services: ServiceFacts | None = None
     xids: Mapping[tuple[str, int], FaultCount] | None = None
     excluded_gpus: frozenset[str] = frozenset()
-    instance: str = ""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)

@@ -1,9 +1,7 @@
 """What is read for a scrape, and from where."""
 
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -11,8 +9,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ds01_spawner.domain.card_health import FaultCount
-from ds01_spawner.domain.container import Container
-from ds01_spawner.domain.container_owner import is_made_elsewhere
 from ds01_spawner.domain.errors import DS01Error, Unavailable
 from ds01_spawner.domain.gpu import Gpu, Inventory
 from ds01_spawner.domain.usage_totals import UsageTotal
@@ -29,6 +25,7 @@ from ds01_spawner.exporter.facts import (
     ServiceFacts,
     WorkFacts,
 )
+from ds01_spawner.exporter.one_list import OneList
 from ds01_spawner.exporter.source import Readings, Round, Source
 from ds01_spawner.operations.attribution.scan import Attribution, Picture
 from ds01_spawner.operations.lifecycle.enforce import LEASE
@@ -41,7 +38,6 @@ SLOW_SECONDS = 60.0
 
 SLOW_LASTS_SECONDS = 300.0
 NO_AGE = timedelta(0)
-_LIST_PATIENCE_SECONDS = 0.5
 
 
 class ReadPolicy(Protocol):
@@ -101,56 +97,8 @@ class Parts:
     services: Callable[[], ServiceFacts]
     excluded: Callable[[Inventory], frozenset[str]]
     version: str
-    instance: str
+    instance: Callable[[], str]
     data_root: Callable[[], str | None] = lambda: None
-
-
-class OneList:
-    """The engine's list, asked for once in each scrape.
-
-    Attribution asks after it has read the processes, so that the container of each is in the list;
-    everybody else takes what it was told, unless it takes too long to ask.
-    """
-
-    def __init__(self, engine: Callable[[], ContainerList]) -> None:
-        self._engine = engine
-        self._lock = threading.Lock()
-        self._told: Future[tuple[Container, ...]] = Future()
-
-    def begin(self) -> None:
-        """A scrape begins."""
-        with self._lock:
-            self._told = Future()
-
-    def containers(self) -> tuple[Container, ...]:
-        """Every container, as of now.
-
-        Raises:
-            Unavailable: The engine does not answer.
-        """
-        told = self._told
-        try:
-            found = self._engine().containers()
-        except DS01Error as exc:
-            with self._lock:
-                if not told.done():
-                    told.set_exception(exc)
-            raise
-        with self._lock:
-            if not told.done():
-                told.set_result(found)
-        return found
-
-    def shared(self) -> tuple[Container, ...]:
-        """Every container, as of this scrape.
-
-        Raises:
-            Unavailable: The engine does not answer.
-        """
-        try:
-            return self._told.result(_LIST_PATIENCE_SECONDS)
-        except TimeoutError:
-            return self.containers()
 
 
 class Reading:
@@ -158,7 +106,7 @@ class Reading:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._list = OneList(parts.engine)
+        self._list = OneList(parts.engine, parts.instance)
         self._attribution: Attribution | None = None
         self._picture: Picture | None = None
         self._cpu = CpuBook()
@@ -228,7 +176,7 @@ class Reading:
             services=readings.of(self.services),
             xids=readings.of(self.xids),
             excluded_gpus=excluded,
-            instance=self._parts.instance,
+            elsewhere=self._list.elsewhere,
         )
 
     def _picture_of_before(self, readings: Readings) -> Picture | None:
@@ -278,9 +226,9 @@ class Reading:
         return self._picture
 
     def _read_work(self, current: Round) -> WorkFacts:
-        instance = self._parts.instance
         every = current.of(self.containers)
-        containers = [each for each in every if not is_made_elsewhere(each, instance)]
+        elsewhere = self._list.elsewhere
+        containers = [each for each in every if each.id not in elsewhere]
         usage = self._parts.usage().work(containers)
         self._cpu, found = booked(self._cpu, containers, usage, self._parts.clock.now())
         return found

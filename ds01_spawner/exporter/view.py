@@ -7,7 +7,6 @@ from functools import cached_property
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import Container
-from ds01_spawner.domain.container_owner import is_made_elsewhere
 from ds01_spawner.domain.gpu import UNKNOWN_PROFILE, Inventory, Slot, slots_of
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.monitors import counted
@@ -55,16 +54,9 @@ class View:
     known: KnownLimits = field(default_factory=KnownLimits)
 
     @cached_property
-    def elsewhere(self) -> Mapping[str, str]:
-        """Containers that another installation on this engine made: names by id."""
-        instance = self.facts.instance
-        every = self.facts.containers or ()
-        return {each.id: each.name for each in every if is_made_elsewhere(each, instance)}
-
-    @cached_property
     def containers(self) -> tuple[Container, ...]:
         """This installation's, and those of none; none where the engine cannot be read."""
-        elsewhere = self.elsewhere
+        elsewhere = self.facts.elsewhere
         return tuple(each for each in self.facts.containers or () if each.id not in elsewhere)
 
     @cached_property
@@ -184,9 +176,10 @@ class View:
         installation has is taken, and nobody's here: `is_elsewhere` tells.
         """
         found = self._occupancy
-        if found is None or not self.elsewhere:
+        elsewhere = self.facts.elsewhere
+        if found is None or not elsewhere:
             return found
-        names = set(self.elsewhere.values())
+        names = set(elsewhere.values())
         return replace(
             found,
             uses=tuple(
@@ -200,7 +193,7 @@ class View:
 
     @cached_property
     def _taken_elsewhere(self) -> frozenset[str]:
-        names = set(self.elsewhere.values())
+        names = set(self.facts.elsewhere.values())
         uses = self._occupancy.uses if self._occupancy is not None else ()
         return frozenset(use.slot.uuid for use in uses if use.container in names)
 

@@ -145,7 +145,7 @@ class ExporterLab:
                 services=lambda: self.services,
                 excluded=lambda _inventory: self.lab.excluded,
                 version="0.0-test",
-                instance="here",
+                instance=lambda: "here",
                 data_root=data_root,
             )
         )

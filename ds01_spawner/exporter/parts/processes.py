@@ -33,7 +33,7 @@ def attribution(view: View) -> Iterator[Point]:
     memory = summed((row, taken) for row, taken in rows if taken is not None)
     for labels, total in memory.items():
         yield "ds01_gpu_process_memory_bytes", labels, total
-    here = [each for each in picture.workloads if each.id not in view.elsewhere]
+    here = [each for each in picture.workloads if each.id not in view.facts.elsewhere]
     at_work = {_who(each.owner) for each in picture.processes if each.process.computes}
     kinds = Counter(_kind_of_work(each, at_work, view) for each in here)
     for kind in KINDS:
@@ -42,7 +42,7 @@ def attribution(view: View) -> Iterator[Point]:
 
 def _row(each: Attributed, view: View) -> tuple[str, str, str]:
     owner = each.owner
-    user = OTHER if owner.container_id in view.elsewhere else owner.user or UNKNOWN
+    user = OTHER if owner.container_id in view.facts.elsewhere else owner.user or UNKNOWN
     return each.slot, _kind(owner, view, computes=each.process.computes), user
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.attribution import GpuProcess
 from ds01_spawner.domain.container import Container, ContainerState, DeviceDemand
+from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.exporter.cap import capped
 from ds01_spawner.exporter.job_mapping import mapping_of
 from ds01_spawner.exporter.source import gather
@@ -107,3 +108,26 @@ def test_what_is_anothers_takes_no_persons_row() -> None:
     points = [(name, ("0", "other"), 5.0), (name, ("1", "alice"), 7.0), (name, ("0", "bob"), 1.0)]
     kept = [point for point in capped(points, ["alice", "bob"], 1) if point[0] == name]
     assert sorted(kept) == [(name, ("0", "other"), 6.0), (name, ("1", "alice"), 7.0)]
+
+
+def test_nobody_is_told_of_while_the_engine_is_down_either() -> None:
+    lab = lab_beside_another()
+    lab.table.put(9, cgroup=f"0::/docker/{THEIRS}\n")
+    lab.busy("2", 0.5, GpuProcess(9, ""))
+    lab.scrape()
+    lab.lab.engine.stuck = True
+    found = lab.scrape()
+    assert "containers" in found.down()
+    assert found.value("ds01_gpu_processes", slot="2", kind="managed", user="other") == 1.0
+    assert "mallory" not in found.text
+
+
+def test_without_knowing_which_installation_this_is_containers_are_nobodys() -> None:
+    def unreadable() -> str:
+        raise Unavailable("/var/lib/ds01/instance-id is empty.")
+
+    lab = lab_beside_another()
+    lab.reading._list._instance = unreadable
+    found = lab.scrape()
+    assert {"containers", "slots", "people", "attribution"} <= found.down()
+    assert "mallory" not in found.text
