@@ -381,3 +381,24 @@ def test_who_has_a_slot_for_longer_is_told_by_starts_and_not_by_creation() -> No
     )
 
     assert latecomers([late, training], inventory) == {late.id}
+
+
+@pytest.mark.parametrize(
+    ("said", "slots", "expected"),
+    [
+        pytest.param("0.1429", ("gone",), (0.1429,), id="one"),
+        pytest.param("0.2858", ("gone", "gone-too"), (0.1429, 0.1429), id="two"),
+        pytest.param("1.143", ("GPU-lab-2", "gone"), (1.0, 0.143), id="beside-one-that-is-there"),
+        pytest.param("1", ("GPU-lab-2", "gone"), (1.0, 0.0), id="nothing-left"),
+        pytest.param("nan", ("gone",), (0.0,), id="no-number"),
+        pytest.param("inf", ("gone",), (1.0,), id="no-more-than-a-card"),
+        pytest.param("", ("gone",), (0.0,), id="unsaid"),
+    ],
+)
+def test_a_slot_that_is_not_listed_any_more_is_worth_what_the_labels_leave_for_it(
+    said: str, slots: tuple[str, ...], expected: tuple[float, ...]
+) -> None:
+    marks = {labels.GPU_UUIDS: ",".join(slots), labels.GPU_EQUIVALENTS: said}
+    found = see([container("alice", extra=marks)])
+    worth = {use.slot.uuid: use.slot.equivalents for use in found.of("alice")}
+    assert tuple(worth[uuid] for uuid in slots) == pytest.approx(expected)
