@@ -5,6 +5,7 @@ https://spec.openapis.org/oas/v3.1.0.html
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
@@ -64,6 +65,7 @@ with a sentence on what to do next. Lists that grow come in pages: give `next` a
 """
 
 
+@cache
 def document(prefix: str, *, by_token: bool) -> bytes:
     """The document of the API below `prefix`, as JSON.
 

@@ -22,7 +22,9 @@ def _digest(file: Path) -> str:
     return sha256(file.read_bytes()).hexdigest()[:12]
 
 
+@cache
 def _environment() -> Environment:
+    """Every template, read and compiled once in a process."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
