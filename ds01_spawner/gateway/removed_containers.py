@@ -26,6 +26,9 @@ _OWN = "gateway"
 """Whose turn in the threads this takes."""
 
 PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 30.0
+"""Before a next try, when the engine has not answered for a while."""
+
 BACK_SECONDS = 120
 """What happened while nobody looked is asked for; a promise older than this has ended by itself."""
 
@@ -39,7 +42,7 @@ class RemovedContainers:
         door: The platform, and the way to the engine.
         instance: Id of this installation.
         cursor: Up to when ends are in the log.
-        pause_seconds: From a lost connection to the next try.
+        pause_seconds: From a lost connection to the next try; more when that is lost at once.
         now: The time, in seconds since 1970.
     """
 
@@ -61,23 +64,32 @@ class RemovedContainers:
             "label": [f"{labels.INSTANCE}={instance}"],
         }
         self._pause_seconds = pause_seconds
+        self._in_vain = False
 
     async def watch(self) -> None:
-        """Go on until cancelled."""
+        """Go on until cancelled. That there is no connection is said once, and when there is."""
+        pause = self._pause_seconds
         while True:
+            begin = time.monotonic()
             try:
                 await self.follow()
             except DS01Error as exc:
-                _LOG.warning("The engine's events cannot be followed: %s", exc)
+                if not self._in_vain:
+                    _LOG.warning("The engine's events cannot be followed: %s", exc)
+                self._in_vain = True
             except Exception:  # noqa: BLE001 - the loop's top: the next turn is another try
                 _LOG.exception("following the engine's events failed")
-            await asyncio.sleep(self._pause_seconds)
+            if time.monotonic() - begin > LONGEST_PAUSE_SECONDS:
+                pause = self._pause_seconds
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     async def follow(self) -> None:
         """Do what is to do for each container that ends or goes, until the engine ends this."""
         since = self._cursor.since(self._now(), BACK_SECONDS)
         query = {"filters": [json.dumps(self._filters)], "since": [since]}
-        async for event in self._door.engine.stream("GET", "/events", query):
+        events = self._door.engine.stream("GET", "/events", query, begun=self._begun)
+        async for event in events:
             container = told_container(event)
             if container is None:
                 continue
@@ -85,6 +97,11 @@ class RemovedContainers:
                 await self._record_end(container, event)
             else:
                 await self._forget(container)
+
+    def _begun(self) -> None:
+        if self._in_vain:
+            self._in_vain = False
+            _LOG.info("The engine's events are followed again.")
 
     async def _record_end(self, container: Container, event: Mapping[str, Any]) -> None:
         moment = int(event.get("timeNano") or 0)

@@ -67,9 +67,11 @@ class EngineLinkContract:
     async def test_a_stream_is_its_values(self, link: EngineLink, script: Script) -> None:
         script("GET /events", Answer(200, [{"n": 1}, {"n": 2}]))
 
-        values = [each async for each in link.stream("GET", "/events", {"since": ["1"]})]
+        told: list[object] = []
+        values = link.stream("GET", "/events", {"since": ["1"]}, begun=lambda: told.append("begun"))
+        told += [each async for each in values]
 
-        assert values == [{"n": 1}, {"n": 2}]
+        assert told == ["begun", {"n": 1}, {"n": 2}]
 
     async def test_an_answer_may_be_had_as_it_comes(self, link: EngineLink, script: Script) -> None:
         script("GET /events", Answer(200, [{"n": 1}, {"n": 2}]))
@@ -87,7 +89,9 @@ class EngineLinkContract:
     ) -> None:
         script("GET /events", Answer(status, {"message": "the engine's words"}))
 
+        begun: list[bool] = []
         with pytest.raises(error, match="the engine's words"):
-            [each async for each in link.stream("GET", "/events")]
+            [each async for each in link.stream("GET", "/events", begun=lambda: begun.append(True))]
+        assert not begun
         with pytest.raises(error, match="the engine's words"):
             [each async for each in link.parts("GET", "/events")]

@@ -1,7 +1,7 @@
 """The gateway's way to the engine, answering from what a test put there."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -94,10 +94,17 @@ class FakeEngineLink:
         return await self.relay(call, reply, call.method, path, call.query)
 
     async def stream(
-        self, method: str, path: str, query: Query | None = None, *, version: str = ""
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        *,
+        version: str = "",
+        begun: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Any]:
-        answer = self._answer(Asked(method, path, query or {}, None, version))
-        for value in checked(answer).value or ():
+        answer = checked(self._answer(Asked(method, path, query or {}, None, version)))
+        begun()
+        for value in answer.value or ():
             yield value
 
     async def parts(

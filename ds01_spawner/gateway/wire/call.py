@@ -204,9 +204,18 @@ class EngineLink(Protocol):
         ...
 
     def stream(
-        self, method: str, path: str, query: Query | None = None, *, version: str = ""
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        *,
+        version: str = "",
+        begun: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Any]:
-        """The JSON values of an endless answer, such as events; closed with the iterator."""
+        """The JSON values of an endless answer, such as events; closed with the iterator.
+
+        `begun` is called when the engine has begun to answer, which may be long before a value.
+        """
         ...
 
     def parts(

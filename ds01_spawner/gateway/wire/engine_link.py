@@ -6,7 +6,7 @@ for that of another question.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Final
@@ -132,13 +132,20 @@ class UnixEngineLink:
             return await self._stream_or_hand_on(answer, call, reply)
 
     async def stream(
-        self, method: str, path: str, query: Query | None = None, *, version: str = ""
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        *,
+        version: str = "",
+        begun: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[Any, None]:
         """See `EngineLink`."""
         question = _question(method, _target(version, path, query))
         async with asked(self._socket, question, self._pipes) as answer:
             if answer.head.status >= _ERROR:
                 checked(Answer(answer.head.status, await answer.value()))
+            begun()
             lines = Lines(_MOST_LINE_BYTES)
             while part := await answer.part():
                 for line in lines.of(part):

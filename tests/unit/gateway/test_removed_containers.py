@@ -137,26 +137,72 @@ async def test_a_ledger_that_is_locked_ends_nothing() -> None:
     assert len(fake.platform.admission.told) == 2
 
 
-class _Thrice(RemovedContainers):
-    """Says when it has followed three times, each time in vain."""
+class _Turns(RemovedContainers):
+    """Follows as it is told, turn by turn; says when all turns are over."""
 
-    def __init__(self, fake: FakeDoor) -> None:
+    def __init__(self, fake: FakeDoor, *turns: Exception | None) -> None:
         super().__init__(fake.door, INSTANCE, pause_seconds=0)
         self.done = asyncio.Event()
-        self.times = 0
+        self.turns = [*turns]
 
     async def follow(self) -> None:
-        self.times += 1
-        if self.times == 3:
+        if not self.turns:
             self.done.set()
-        raise Unavailable("gone") if self.times % 2 else ValueError("broken")
+            await asyncio.Event().wait()
+        turn = self.turns.pop(0)
+        if turn is not None:
+            raise turn
+        await super().follow()
+
+    async def watch_all(self) -> None:
+        watching = asyncio.ensure_future(self.watch())
+        async with asyncio.timeout(10):
+            await self.done.wait()
+        watching.cancel()
 
 
-async def test_a_lost_connection_is_made_anew() -> None:
-    removed = _Thrice(lab())
-    watching = asyncio.ensure_future(removed.watch())
+async def test_that_there_is_no_connection_is_said_once_and_when_there_is_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    gone = Unavailable("The engine is gone.")
+    await _Turns(lab(), None, gone, gone, gone, None, None, gone).watch_all()
+    assert caplog.messages == [
+        "The engine's events cannot be followed: The engine is gone.",
+        "The engine's events are followed again.",
+        "The engine's events cannot be followed: The engine is gone.",
+    ]
 
-    async with asyncio.timeout(10):
-        await removed.done.wait()
 
-    watching.cancel()
+async def test_a_fault_of_ours_ends_nothing_and_is_said_each_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await _Turns(lab(), ValueError("broken"), ValueError("broken")).watch_all()
+    assert caplog.messages == ["following the engine's events failed"] * 2
+
+
+async def test_tries_in_vain_are_made_ever_less_often_and_after_a_connection_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+    now = 0.0
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 9:
+            raise asyncio.CancelledError
+
+    async def follow() -> None:
+        nonlocal now
+        if len(pauses) == 7:
+            now += 3600
+        raise Unavailable("gone")
+
+    removed = RemovedContainers(lab().door, INSTANCE)
+    monkeypatch.setattr("ds01_spawner.gateway.removed_containers.asyncio.sleep", sleep)
+    monkeypatch.setattr("ds01_spawner.gateway.removed_containers.time.monotonic", lambda: now)
+    monkeypatch.setattr(removed, "follow", follow)
+    with pytest.raises(asyncio.CancelledError):
+        await removed.watch()
+
+    assert pauses == [1, 2, 4, 8, 16, 30, 30, 1, 2]

@@ -1,6 +1,6 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -77,9 +77,16 @@ class SilentLink(FakeEngineLink):
     """An engine where nothing happens."""
 
     async def stream(
-        self, method: str, path: str, query: Query | None = None, *, version: str = ""
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        *,
+        version: str = "",
+        begun: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Any]:
         del method, path, query, version
+        begun()
         await asyncio.Event().wait()
         yield None
 
