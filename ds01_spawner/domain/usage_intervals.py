@@ -5,9 +5,9 @@ The log tells the moments, of what came and went while nobody looked too. What i
 Pure.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
 
 from ds01_spawner.domain import labels
 from ds01_spawner.domain.allocation import UsageInterval
@@ -15,17 +15,15 @@ from ds01_spawner.domain.container import Container
 from ds01_spawner.domain.event import Event
 from ds01_spawner.domain.gpu import Slot
 from ds01_spawner.domain.usage import KEEP_INTERVALS
+from ds01_spawner.domain.usage_begun import Begun, seen_begun, told_begun
 from ds01_spawner.domain.usage_clock import booked_until
 from ds01_spawner.domain.usage_shares import share_of
-from ds01_spawner.domain.usage_waits import ALLOCATE, GAVE_UP, figure
+from ds01_spawner.domain.usage_waits import ALLOCATE, GAVE_UP
 
 START = "container.start"
 EXIT = "container.exit"
 ACTIONS = frozenset({START, EXIT, ALLOCATE, *GAVE_UP})
 """What the books are kept by."""
-
-PROMISED = timedelta(seconds=90)
-"""A slot that was given longer ago was not kept until the container started."""
 
 Key = tuple[str, str, datetime]
 
@@ -33,60 +31,6 @@ Key = tuple[str, str, datetime]
 def key_of(interval: UsageInterval) -> Key:
     """What an interval is kept by."""
     return interval.container_id, interval.gpu_uuid, interval.started_at
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A container with slots was started.
-
-    Attributes:
-        container_id: Engine id.
-        container_name: Engine name.
-        user: Owner.
-        at: When.
-        allocated_at: When it was given its slots, where that is known.
-        uuids: Their devices.
-        slot_ids: Their names.
-        equivalents: What they count of whole GPUs, together.
-        group: Policy group, or empty.
-        project: Project, or empty.
-        interface: The door.
-        again: Whether it may have run before.
-    """
-
-    container_id: str
-    container_name: str
-    user: str
-    at: datetime
-    allocated_at: datetime | None
-    uuids: tuple[str, ...]
-    slot_ids: tuple[str, ...]
-    equivalents: float
-    group: str
-    project: str
-    interface: str
-    again: bool = False
-
-    @property
-    def since(self) -> datetime:
-        """Since when it has its slots, if this is its first run."""
-        given = self.allocated_at
-        if given is None or given > self.at:
-            return self.at
-        return given if self.at - given < PROMISED or not self.again else self.at
-
-
-def start_details(marks: Mapping[str, str]) -> Mapping[str, object]:
-    """What `container.start` tells of a container's slots, so that the log alone is enough."""
-    if not labels.gpu_uuids_of(marks):
-        return {}
-    return {
-        "uuids": list(labels.gpu_uuids_of(marks)),
-        "equivalents": _equivalents(marks),
-        "allocated_at": marks.get(labels.GPU_ALLOCATED_AT, ""),
-        "group": marks.get(labels.GROUP, ""),
-        "project": marks.get(labels.PROJECT, ""),
-    }
 
 
 class Intervals:
@@ -132,7 +76,7 @@ class Intervals:
             return
         self._newest[container_id] = max(event.ts, self._newest.get(container_id, event.ts))
         if event.action == START:
-            self._start(_told_start(container_id, event))
+            self._start(told_begun(container_id, event))
         elif event.action == EXIT:
             ended = labels.parse_timestamp(str(event.details.get("ended_at", "")))
             self._exit(container_id, ended or event.ts)
@@ -225,14 +169,14 @@ class Intervals:
 
     def _begin_seen(self, container: Container, uuid: str, taken_at: datetime) -> None:
         known = any(each.gpu_uuid == uuid for each in self._of(container.id))
-        begun = _seen_begun(container, taken_at)
+        begun = seen_begun(container, taken_at)
         since = begun.allocated_at
         if known or since is None or taken_at - since > KEEP_INTERVALS:
             since = taken_at  # what was before is booked already
         self.put(self._interval(begun, uuid, since))
 
     def _told_apart(self, interval: UsageInterval, container: Container) -> UsageInterval:
-        begun = _seen_begun(container, interval.started_at)
+        begun = seen_begun(container, interval.started_at)
         found = self._interval(begun, interval.gpu_uuid, interval.started_at)
         return replace(
             interval,
@@ -269,48 +213,3 @@ def usage_changes(
     intervals = Intervals(known)
     intervals.see(containers, now)
     return tuple(intervals.changes.values())
-
-
-def _seen_begun(container: Container, at: datetime) -> Begun:
-    marks = container.labels
-    return Begun(
-        container_id=container.id,
-        container_name=container.name,
-        user=marks.get(labels.USER, ""),
-        at=at,
-        allocated_at=labels.parse_timestamp(marks.get(labels.GPU_ALLOCATED_AT, "")),
-        uuids=labels.gpu_uuids_of(marks),
-        slot_ids=_texts(marks.get(labels.GPU_SLOTS)),
-        equivalents=_equivalents(marks),
-        group=marks.get(labels.GROUP, ""),
-        project=marks.get(labels.PROJECT, ""),
-        interface=labels.origin_of(marks).value,
-    )
-
-
-def _told_start(container_id: str, event: Event) -> Begun:
-    said = event.details
-    return Begun(
-        container_id=container_id,
-        container_name=event.resource,
-        user=event.user or "",
-        at=event.ts,
-        allocated_at=labels.parse_timestamp(str(said.get("allocated_at", ""))),
-        uuids=_texts(said.get("uuids")),
-        slot_ids=_texts(said.get("slots")),
-        equivalents=figure(said.get("equivalents")),
-        group=str(said.get("group") or ""),
-        project=str(said.get("project") or ""),
-        interface=event.interface,
-        again=said.get("again") is True,
-    )
-
-
-def _texts(said: object) -> tuple[str, ...]:
-    if isinstance(said, (list, tuple)):
-        return tuple(map(str, said))
-    return tuple(part for part in str(said or "").split(",") if part)
-
-
-def _equivalents(marks: Mapping[str, str]) -> float:
-    return figure(marks.get(labels.GPU_EQUIVALENTS) or 0)

@@ -14,7 +14,7 @@ from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.event import Event
 from ds01_spawner.domain.gpu import CardPower, Inventory, Slot, SlotActivity
 from ds01_spawner.domain.occupancy import Snapshot
-from ds01_spawner.domain.usage_intervals import start_details
+from ds01_spawner.domain.usage_begun import start_details
 from ds01_spawner.operations.usage.books import Books
 from ds01_spawner.ports import EventLog, EventReader, Ledger, LedgerTransaction
 from fakes.clock import EPOCH

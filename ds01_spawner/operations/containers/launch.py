@@ -20,7 +20,7 @@ from ds01_spawner.domain.errors import (
 from ds01_spawner.domain.grant import without_device_requests
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.request import LaunchRequest
-from ds01_spawner.domain.usage_intervals import start_details
+from ds01_spawner.domain.usage_begun import start_details
 from ds01_spawner.operations.allocation.admission import Admission, Grant
 from ds01_spawner.operations.allocation.aggregate import Aggregates
 from ds01_spawner.operations.allocation.succession import Heritage, Succession

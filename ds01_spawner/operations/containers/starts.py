@@ -14,7 +14,7 @@ from ds01_spawner.domain.errors import (
 )
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.domain.limits import Limits
-from ds01_spawner.domain.usage_intervals import start_details
+from ds01_spawner.domain.usage_begun import start_details
 from ds01_spawner.operations.allocation.admission import Admission
 from ds01_spawner.operations.allocation.aggregate import Aggregates
 from ds01_spawner.operations.allocation.readmission import Readmission

@@ -8,7 +8,8 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.allocation import UsageInterval
 from ds01_spawner.domain.container import Container, ContainerState
 from ds01_spawner.domain.event import Event
-from ds01_spawner.domain.usage_intervals import Intervals, start_details, usage_changes
+from ds01_spawner.domain.usage_begun import start_details
+from ds01_spawner.domain.usage_intervals import Intervals, usage_changes
 from fakes.clock import EPOCH
 from fakes.facts import HOUR_AGO, container, foreign_container
 from fakes.probe import small_lab

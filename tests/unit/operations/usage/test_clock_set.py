@@ -13,7 +13,7 @@ from ds01_spawner.domain.event import Event
 from ds01_spawner.domain.gpu import CardPower, SlotActivity
 from ds01_spawner.domain.occupancy import Snapshot
 from ds01_spawner.domain.usage import Amount, Grain, UsageMark
-from ds01_spawner.domain.usage_intervals import start_details
+from ds01_spawner.domain.usage_begun import start_details
 from ds01_spawner.operations.usage.books import Books, put_old_together
 from fakes.clock import EPOCH
 from fakes.event_log import FakeEventLog
