@@ -1,4 +1,4 @@
-"""That a container with slots began to run, as the log tells it and as the engine shows it. Pure."""
+"""That a container with slots began to run: as the log tells it, as the engine shows it. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
