@@ -73,6 +73,7 @@ from ds01_spawner.operations.allocation.disk_room import DiskRoom
 from ds01_spawner.operations.allocation.observe import Observer
 from ds01_spawner.operations.allocation.readmission import Readmission
 from ds01_spawner.operations.allocation.succession import Succession
+from ds01_spawner.operations.attribution.owners import ContainerOwners
 from ds01_spawner.operations.attribution.scan import Attribution
 from ds01_spawner.operations.attribution.unmanaged import PastPlatform
 from ds01_spawner.operations.audit.bounded_log import BoundedLog
@@ -119,6 +120,7 @@ from ds01_spawner.operations.repair.leftovers import Leftovers
 from ds01_spawner.operations.repair.reconcile import Reconciler
 from ds01_spawner.operations.usage.books import Books
 from ds01_spawner.operations.usage.report import Reports
+from ds01_spawner.operations.usage.unmanaged_use import UnmanagedUse
 from ds01_spawner.policy.gpu_config import GpuConfig, parse_gpu_config
 from ds01_spawner.policy.image_references import is_image_id
 from ds01_spawner.policy.images import ImageCatalogue, parse_images
@@ -826,6 +828,18 @@ class Platform:
             probe=self.probe,
             instance=self.instance,
             rates=self.carbon.rates,
+            unmanaged=self._unmanaged_use,
+        )
+
+    @property
+    def _unmanaged_use(self) -> UnmanagedUse | None:
+        """Of several installations on one engine the main one books it: it tells no maker."""
+        if not self.directories.is_main:
+            return None
+        return UnmanagedUse(
+            ContainerOwners(self.accounts),
+            self.engine.container,
+            lambda owner: owner.user is None and self.policy.current().unmanaged.spares(owner),
         )
 
     @cached_property

@@ -144,10 +144,12 @@ class UsageMark:
     Attributes:
         event_place: Up to here the event log is read.
         folded_at: When old intervals and hours were last put together; `None` for never.
+        kept_at: When they were last kept; `None` for never.
     """
 
     event_place: str
     folded_at: datetime | None = None
+    kept_at: datetime | None = None
 
 
 def holder_of(interval: UsageInterval) -> Holder:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from ds01_spawner.domain.usage import DAY, Amount, Grain, Holder, added
 from ds01_spawner.domain.usage_look import JOULES_PER_KWH
+from ds01_spawner.domain.usage_unmanaged import UNMANAGED
 
 _HOUR = 3600 * 10**6
 _SECOND = 10**6
@@ -66,12 +67,15 @@ class Row:
         amount: Everything, added up.
         weighted_microseconds: What was held, each slot as its share of a whole GPU.
         queued_microseconds: What was waited for, likewise.
+        unmanaged_microseconds: Of what was held, by containers past the platform; `None` where it
+            was not asked.
     """
 
     name: str
     amount: Amount = field(default_factory=Amount)
     weighted_microseconds: float = 0.0
     queued_microseconds: float = 0.0
+    unmanaged_microseconds: int | None = None
 
     @property
     def gpu_hours(self) -> float:
@@ -82,6 +86,12 @@ class Row:
     def equivalent_hours(self) -> float:
         """The same, each slot as its share of a whole GPU."""
         return self.weighted_microseconds / _HOUR
+
+    @property
+    def unmanaged_hours(self) -> float | None:
+        """Of `gpu_hours`, by containers past the platform."""
+        held = self.unmanaged_microseconds
+        return None if held is None else held / _HOUR
 
     @property
     def queued_equivalent_hours(self) -> float:
@@ -159,14 +169,41 @@ def rows(totals: Mapping[Holder, Amount], by: By) -> tuple[Row, ...]:
 
 
 def total(totals: Mapping[Holder, Amount], name: str = "") -> Row:
-    """Everything in one row."""
+    """Everything in one row; with what was held past the platform where doors are told apart."""
     weighted = sum(
         amount.held_microseconds * holder.gpu_equivalents for holder, amount in totals.items()
     )
     queued = sum(
         amount.queued_microseconds * holder.gpu_equivalents for holder, amount in totals.items()
     )
-    return Row(name, added(totals.values()), weighted, queued)
+    return Row(name, added(totals.values()), weighted, queued, _unmanaged(totals))
+
+
+def _unmanaged(totals: Mapping[Holder, Amount]) -> int | None:
+    if not any(holder.interface for holder in totals):
+        return None
+    return sum(
+        amount.held_microseconds
+        for holder, amount in totals.items()
+        if holder.interface.startswith(UNMANAGED)
+    )
+
+
+def past_platform(totals: Mapping[Holder, Amount]) -> Iterable[str]:
+    """That somebody used GPUs past the platform, and how."""
+    by: dict[str, int] = {}
+    for holder, amount in totals.items():
+        if holder.interface.startswith(UNMANAGED):
+            kind = holder.interface.removeprefix(UNMANAGED)
+            by[kind] = by.get(kind, 0) + amount.held_microseconds
+    hours = {kind: held / _HOUR for kind, held in by.items()}
+    if sum(hours.values()) < _SMALLEST_GAP:
+        return
+    said = ", ".join(f"{kind} {hours[kind]:.1f}" for kind in sorted(hours))
+    yield (
+        f"{sum(hours.values()):.1f} GPU-hours were held by containers that were started past the "
+        f"platform ({said}). Nobody waited for these, and no limit held them."
+    )
 
 
 def notes(row: Row, source: str | None, unlooked: float = 0.0) -> Iterable[str]:

@@ -68,6 +68,7 @@ def page(month: Month) -> str:
             *_summary(month.series),
             *_graphs(month),
             *_gaps(month.series),
+            *_past(month.people.total),
             *_tables(month),
             *_idle(month.people),
             *_explained(month.series),
@@ -141,6 +142,17 @@ def _gaps(series: m.UsageSeries) -> Iterable[str]:
         yield "<p>Nothing is missing: the books were kept all the time.</p>"
     for note in series.notes:
         yield f'<p class="note">{escape(note)}</p>'
+
+
+def _past(total: m.UsageRow) -> Iterable[str]:
+    """What was used past the platform; nothing where nothing was."""
+    if total.unmanaged_hours:
+        yield "<h2>Past the platform</h2>"
+        yield (
+            f"<p>{figure(total.unmanaged_hours)} of {figure(total.gpu_hours)} GPU-hours were held "
+            "by containers that were started past the platform: nobody stood in a queue for these, "
+            "and no limit held them. They are in all figures.</p>"
+        )
 
 
 def _tables(month: Month) -> Iterable[str]:

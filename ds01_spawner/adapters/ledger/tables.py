@@ -17,7 +17,8 @@ from ds01_spawner.domain.work import Level, Rule
 SCHEMA_VERSION = 6
 """1: reservations, tickets, usage. 2: the tables of the lifecycle. 3: keys and kept answers.
 4: usage in hours and days, and who, how busy and for what energy in each interval.
-5: grants of access to the GPUs outside of containers. 6: waits that were given up.
+5: grants of access to the GPUs outside of containers.
+6: waits that were given up, and when the books were last kept.
 """
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -212,6 +213,7 @@ usage_mark = sa.Table(
     sa.Column("only", sa.Integer, sa.CheckConstraint("only = 1"), primary_key=True),
     _column("event_place"),
     _optional("folded_at", MOMENT),
+    _optional("kept_at", MOMENT),
 )
 tracks = sa.Table(
     "tracks",

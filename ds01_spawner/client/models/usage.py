@@ -66,6 +66,8 @@ class UsageRow(Wire):
     mean_wait_seconds: float | None
     """Of those who waited."""
     longest_wait_seconds: float | None
+    unmanaged_hours: float | None = None
+    """Of `gpu_hours`, by containers that were started past the platform; a series does not say."""
     gave_up: int = 0
     """How often somebody waited and was given nothing: they left the queue, or asked no more."""
     mean_gave_up_seconds: float | None = None

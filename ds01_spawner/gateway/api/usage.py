@@ -112,6 +112,7 @@ def _row(row: Row) -> m.UsageRow:
         waits=amount.waits,
         mean_wait_seconds=_rounded(row.mean_wait_seconds),
         longest_wait_seconds=_rounded(row.longest_wait_seconds),
+        unmanaged_hours=_rounded(row.unmanaged_hours),
         gave_up=amount.gave_up,
         mean_gave_up_seconds=_rounded(row.mean_gave_up_seconds),
         queued_equivalent_hours=round(row.queued_equivalent_hours, _EXACT),

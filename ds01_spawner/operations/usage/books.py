@@ -27,6 +27,7 @@ from ds01_spawner.domain.usage_look import Intensity, Look, ending, sight
 from ds01_spawner.domain.usage_projects import Names, Place, month_of, with_few_names
 from ds01_spawner.domain.usage_waits import waits
 from ds01_spawner.operations.usage.late_rates import LateRates
+from ds01_spawner.operations.usage.unmanaged_use import Past, UnmanagedUse
 from ds01_spawner.ports import EventReader, GpuProbe, Ledger, LedgerTransaction
 
 FOLDED_AT_ONCE = 500
@@ -44,9 +45,11 @@ class Books:
         probe: Asked what the cards take.
         instance: Id of this installation: another's containers are in its own books.
         rates: Tells what a kilowatt-hour emits.
+        unmanaged: Sees what containers past the platform hold; `None` where another installation
+            on the engine does.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it stands on
         self,
         *,
         ledger: Ledger,
@@ -54,12 +57,14 @@ class Books:
         probe: GpuProbe,
         instance: str,
         rates: Callable[[], Rates] = Rates,
+        unmanaged: UnmanagedUse | None = None,
     ) -> None:
         self._ledger = ledger
         self._events = events
         self._probe = probe
         self._instance = instance
         self._rates = rates
+        self._unmanaged = unmanaged
         self._late = LateRates(ledger)
         self._before: Look | None = None
 
@@ -73,26 +78,29 @@ class Books:
         look = self._look(snapshot, notes)
         rates = self._rates()
         notes += rates.notes
+        past = self._unmanaged.look(snapshot) if self._unmanaged else None
         late = self._late.due(rates.series, snapshot.taken_at)
         with self._ledger.transaction() as transaction:
             mark = transaction.usage_mark() or UsageMark("")
             told, place = self._told(mark.event_place, notes)
-            self._follow(transaction, snapshot, told, look, rates.at)
+            intervals = self._intervals(transaction, snapshot, told, past, mark.kept_at)
+            self._follow(transaction, intervals, look, rates.at)
             transaction.book_usage(Grain.HOUR, (*waits(told, snapshot.inventory.slots), *late))
-            mark = replace(mark, event_place=place)
+            mark = replace(mark, event_place=place, kept_at=snapshot.taken_at)
             transaction.put_usage_mark(put_old_together(transaction, mark, snapshot.taken_at))
         self._before = look
         self._late.booked()
         return tuple(notes)
 
-    def _follow(
+    def _intervals(
         self,
         transaction: LedgerTransaction,
         snapshot: Snapshot,
         told: Collection[Event],
-        look: Look,
-        intensity: Intensity,
-    ) -> None:
+        past: Past | None,
+        before: datetime | None,
+    ) -> Intervals:
+        """Those that last and those of which something is told, as they are now."""
         ours = [
             each
             for each in snapshot.containers
@@ -104,7 +112,21 @@ class Books:
         intervals = Intervals(known, snapshot.inventory.slots, snapshot.taken_at)
         for event in told:
             intervals.tell(event)
+        if self._unmanaged and past:
+            events, shown = self._unmanaged.told(past, known, before)
+            for event in events:
+                intervals.tell(event)
+            ours = [shown.get(each.id, each) for each in ours]
         intervals.see(ours, snapshot.taken_at)
+        return intervals
+
+    def _follow(
+        self,
+        transaction: LedgerTransaction,
+        intervals: Intervals,
+        look: Look,
+        intensity: Intensity,
+    ) -> None:
         bookings: list[Booking] = []
         for each in list(intervals.changes.values()):
             changed, more = ending(each)

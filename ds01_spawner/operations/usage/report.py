@@ -13,6 +13,7 @@ from ds01_spawner.domain.usage_report import (
     Row,
     begin_of,
     notes,
+    past_platform,
     rows,
     total,
     whole_days,
@@ -129,7 +130,7 @@ class Reports:
             Unavailable: The ledger cannot be used.
         """
         now = self._clock.now()
-        by = (question.by.value, "gpu_equivalents")
+        by = (question.by.value, "gpu_equivalents", "interface")
         with self._ledger.reading() as transaction:
             begin, end = self._days(question, now, transaction.usage_begin)
             parts = [
@@ -147,7 +148,12 @@ class Reports:
             rows=rows(found, question.by),
             total=everything,
             source=source,
-            notes=(*notes(everything, source, unlooked), *together(found), *problems),
+            notes=(
+                *notes(everything, source, unlooked),
+                *past_platform(found),
+                *together(found),
+                *problems,
+            ),
         )
 
     def series(self, question: Question, step: Step | None = None) -> Series:
