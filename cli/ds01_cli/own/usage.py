@@ -9,6 +9,7 @@ import typer
 
 from ds01_cli.frame import guide, printing, session
 from ds01_cli.frame.flags import Json
+from ds01_spawner.domain.spreadsheet import text_cell
 from ds01_spawner.domain.wording import clean
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 _HEADS = ("GPU-HOURS", "AS WHOLE GPUS", "BUSY", "WAITED", "GAVE UP", "ENERGY", "CO2E")
 _TITLES = {"user": "PERSON", "group": "GROUP", "project": "PROJECT"}
 _NONE = {"user": "nobody", "group": "no group", "project": "no project"}
+_TOTAL = "(total)"
+"""Names the last row of a table for spreadsheets; nothing is called so, because of the brackets."""
+
 _MINUTE, _HOUR = 60, 3600
 
 
@@ -63,15 +67,14 @@ def _one(flags: dict[str, bool]) -> str | None:
 def _print_csv(report: "UsageReport") -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     fields = list(type(report.total).model_fields)
-    writer.writerow([report.by, *fields[1:]])
-    for row in report.rows:
+    writer.writerow([report.by, *fields[1:], "begin", "end", "co2e_source"])
+    days = report.begin.isoformat(), report.end.isoformat()
+    source = text_cell(report.co2e_source or "")
+    total = report.total.model_copy(update={"name": _TOTAL})
+    for row in (*report.rows, total):
         figures = [getattr(row, name) for name in fields[1:]]
-        writer.writerow([_cell(row.name), *("" if each is None else each for each in figures)])
-
-
-def _cell(text: str) -> str:
-    """A name that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@"} else text
+        cells = ("" if each is None else each for each in figures)
+        writer.writerow([text_cell(row.name), *cells, *days, source])
 
 
 def _show(report: "UsageReport") -> None:

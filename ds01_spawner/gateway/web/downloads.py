@@ -5,10 +5,12 @@ import io
 from collections.abc import Iterator
 
 from ds01_spawner.client import models as m
+from ds01_spawner.domain.spreadsheet import text_cell
 from ds01_spawner.gateway.web.handler import WebHandler
 from ds01_spawner.gateway.web.history import series_of
 
 _HEADS = ("begin", "end", "hours", "missing_hours")
+_NOT_OF_STEPS = frozenset({"name", "unmanaged_hours"})
 
 
 class HistoryFileHandler(WebHandler):
@@ -31,10 +33,12 @@ def series_csv(series: m.UsageSeries) -> str:
     """A series as a table for spreadsheets; what is not known is empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    figures = [name for name in m.UsageRow.model_fields if name != "name"]
-    writer.writerow([*_HEADS, *figures])
+    figures = [name for name in m.UsageRow.model_fields if name not in _NOT_OF_STEPS]
+    source = text_cell(series.co2e_source or "")
+    writer.writerow([*_HEADS, *figures, "co2e_source"])
     for step in series.steps:
-        writer.writerow([*_begun(step), *(_cell(getattr(step.used, name)) for name in figures)])
+        told = (_cell(getattr(step.used, name)) for name in figures)
+        writer.writerow([*_begun(step), *told, source])
     return text.getvalue()
 
 

@@ -117,6 +117,12 @@ def test_spreadsheets_get_a_row_for_each_and_no_formula(api: FakeApi) -> None:
     assert rows[1][:3] == ["bob", "30.0", "7.5"]
     assert rows[2][0] == "'=1+1"
     assert rows[2][rows[0].index("busy_hours")] == ""
+    assert rows[0][-3:] == ["begin", "end", "co2e_source"]
+    assert {tuple(row[-3:]) for row in rows[1:]} == {
+        ("2026-01-31T00:00:00+00:00", "2026-01-31T12:00:00+00:00", "the supplier, 2025")
+    }
+    assert [row[0] for row in rows[1:]] == ["bob", "'=1+1", "(total)"]
+    assert rows[3][1] == "30.0", "of all rows"
 
 
 def test_managers_may_name_somebody(api: FakeApi) -> None:

@@ -68,7 +68,8 @@ async def test_the_figures_come_as_a_file(used: WebLab) -> None:
     assert 'attachment; filename="usage-' in told.headers["Content-Disposition"]
     rows = list(csv.DictReader(io.StringIO(told.html)))
     assert len(rows) == 7
-    assert {"begin", "missing_hours", "gpu_hours", "energy_kwh"} <= set(rows[0])
+    assert {"begin", "missing_hours", "gpu_hours", "energy_kwh", "gave_up"} <= set(rows[0])
+    assert {row["co2e_source"] for row in rows} == {"the supplier"}
     everybody = await used.browser("mia").get("history.csv?period=week")
     total = sum(float(row["gpu_hours"]) for row in rows)
     assert sum(float(row["gpu_hours"]) for row in csv.DictReader(io.StringIO(everybody.html))) > (
