@@ -15,9 +15,10 @@ from pathlib import Path
 from ds01_spawner.client import Client, behind_hub, on_socket
 from ds01_spawner.composition import Directories, open_platform
 from ds01_spawner.domain.errors import DS01Error
-from e2e.hub import Hub, Person, bridge_address, docker, eventually, free_port
+from e2e.hub import Hub, Person, bridge_address, docker, eventually
 from integration.gateway.people import Done
 from integration.gateway.people import Person as DockerPerson
+from integration.ports import free_port
 from integration.unix_people import CAROL, DORA, run_folder, unix_person
 
 READY_SECONDS = 30.0

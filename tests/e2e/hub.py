@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import requests
 from ds01_spawner.composition import Directories, Platform, open_platform
 from ds01_spawner.domain import labels, names
 from integration.engine_proxy import EngineProxy
+from integration.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -39,13 +39,6 @@ def eventually(check: Callable[[], T], seconds: float = 30.0, *, what: str = "")
             return found
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what or check}: {found}"
         time.sleep(INTERVAL_SECONDS)
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("", 0))
-        return int(listener.getsockname()[1])
 
 
 def docker(*arguments: str, check: bool = True) -> str:

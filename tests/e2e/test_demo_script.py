@@ -13,6 +13,7 @@ import pytest
 from ds01_spawner.domain.names import bridge_tag
 from e2e.hub import docker, eventually
 from integration.gateway.people import Person
+from integration.ports import free_port
 from integration.unix_people import CAROL, as_person, own_folder, unix_person
 
 DEMO = Path(__file__).parents[2] / "script" / "demo"
@@ -29,12 +30,6 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         timeout=500,
     )
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def answer(url: str) -> dict[str, object]:

@@ -18,6 +18,8 @@ ALICE, BOB = "ds01-test-alice", "ds01-test-bob"
 CAROL, DORA = "ds01-test-carol", "ds01-test-dora"
 SHARED_GROUP = "ds01-test-both"
 _FIRST_ID = 47001
+OWN_FOLDER = "ds01-test-"
+"""So begin the names of folders in people's homes, of tests that may run beside."""
 
 
 def unix_person(name: str) -> UnixAccount:
@@ -64,12 +66,13 @@ def _run(*command: str) -> None:
 @contextmanager
 def own_folder(account: UnixAccount) -> Iterator[Path]:
     """A folder in somebody's home, removed afterwards."""
-    folder = Path(account.home) / f"ds01-test-{secrets.token_hex(4)}"
+    folder = Path(account.home) / f"{OWN_FOLDER}{secrets.token_hex(4)}"
     as_person(account, f"mkdir {folder}")
     try:
         yield folder
     finally:
-        shutil.rmtree(folder)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder)
 
 
 @contextmanager

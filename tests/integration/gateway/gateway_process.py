@@ -18,7 +18,7 @@ from ds01_spawner.adapters.docker_engine import DEFAULT_SOCKET
 from ds01_spawner.composition import Directories, Platform, open_platform
 from integration.unix_people import ALICE, BOB, run_folder
 
-READY_SECONDS = 30.0
+READY_SECONDS = 90.0
 ADMIN_GROUP = "ds01-test-admin"
 POLICY = f"""
 default_group: student
@@ -52,7 +52,7 @@ simulated:
 T = TypeVar("T")
 
 
-def eventually(check: Callable[[], T], seconds: float = 20.0, *, what: str = "") -> T:
+def eventually(check: Callable[[], T], seconds: float = 60.0, *, what: str = "") -> T:
     """What `check` returns once it is true; fails when it is not within `seconds`."""
     deadline = time.monotonic() + seconds
     while True:

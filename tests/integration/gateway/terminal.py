@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from integration.gateway.people import Person
 
-SECONDS = 20.0
+SECONDS = 60.0
 ROWS, COLUMNS = 41, 101
 
 

@@ -3,7 +3,6 @@
 import os
 import re
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -23,17 +22,12 @@ from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.gateway.api.hub_service import hub_application
 from fakes.api_lab import ApiLab, api_lab_beside
 from integration.gateway.gateway_process import eventually
+from integration.ports import free_port
 
 pytestmark = pytest.mark.timeout(180)
 
 ROOT = Path(__file__).parents[3]
 PEOPLE = ("alice", "mia", "boss")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @dataclass(frozen=True)

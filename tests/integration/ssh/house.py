@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ import requests
 from integration.gateway.gateway_process import POLICY, Gateway, eventually, running_gateway
 from integration.gateway.people import Done, Person
 from integration.gateway.terminal import Terminal
+from integration.ports import free_port
 from integration.unix_people import ALICE, BOB, CAROL, as_person, unix_person
 
 ROOT = Path(__file__).parents[3]
@@ -21,19 +23,12 @@ BIN = Path(sys.executable).parent
 HUB_CONFIG = ROOT / "tests/integration/gateway/hub_config.py"
 SSH_IMAGE = os.environ.get("DS01_TEST_SSH_IMAGE", "ds01/starter:latest")
 BASE_IMAGE = "ds01/base:bookworm"
+HUB_SECONDS = 180
 HOUSE_POLICY = f"""{POLICY}
 users:
   {BOB}: {{policies: {{start_on_connect: false}}}}
   {CAROL}: {{allow_image_user: true}}
 """
-
-
-def free_port() -> int:
-    import socket  # noqa: PLC0415 - pytest-socket looks at the module's
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @dataclass
@@ -79,13 +74,18 @@ class House:
                     **{name: str(port) for name, port in self.ports.items()},
                 },
             )
-        eventually(self._answers, 90, what="the hub answers")
+        eventually(self._answers, HUB_SECONDS, what="the hub answers")
 
     def stop_hub(self) -> None:
         """End it, and its proxy."""
         assert self._hub is not None
         self._hub.terminate()
-        self._hub.wait(30)
+        try:
+            self._hub.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._hub.pid, signal.SIGKILL)
+            self._hub.wait()
+            raise
 
     def _answers(self) -> bool:
         assert self._hub is not None
@@ -103,7 +103,7 @@ class House:
             f"{self.url}/hub/api{path}",
             json=body,
             headers={"Authorization": f"token {self.of_tests}"},
-            timeout=30,
+            timeout=60,
         )
 
     def token_of(self, user: str, seconds: int | None = None) -> str:
@@ -223,8 +223,8 @@ def ssh_house(state: Path, *images: str) -> Iterator[House]:
         state / "gateway", *images, policy=HOUSE_POLICY, environment=of_hub
     ) as gateway:
         house = House(gateway, hub_state, ports, token)
-        house.start_hub()
         try:
+            house.start_hub()
             yield house
         finally:
             house.stop_hub()

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 import pytest
 
 from integration.gateway.gateway_process import eventually
-from integration.ssh.house import Seat, free_port
+from integration.ports import free_port
+from integration.ssh.house import Seat
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(240, func_only=True)
 
 SERVER = """
 import socket, sys

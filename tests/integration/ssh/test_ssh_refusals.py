@@ -12,7 +12,7 @@ import requests
 from integration.gateway.gateway_process import engine_docker, eventually
 from integration.ssh.house import BASE_IMAGE, SSH_IMAGE, House, Seat
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(240, func_only=True)
 
 
 def made(seat: Seat, image: str, *options: str) -> str:
@@ -192,6 +192,7 @@ def test_nobody_on_the_server_reads_the_key_of_a_container(
     assert key.exists()
     house.gateway.state.chmod(0o755)
     for seat in (at_server, bob):
+        assert seat.person.shell(f"test -r {house.gateway.state}").code == 0
         assert seat.person.shell(f"cat {key}").code != 0
     done = bob.person.try_docker("run", "--rm", "-v", f"{key.parent}:/x", BASE_IMAGE, "ls", "/x")
     assert done.code != 0

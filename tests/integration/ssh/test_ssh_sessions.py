@@ -12,7 +12,7 @@ from ds01_spawner.domain.names import user_slug
 from integration.gateway.gateway_process import engine_docker, eventually
 from integration.ssh.house import SSH_IMAGE, House, Seat
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(240, func_only=True)
 MEGABYTES = 3
 
 
