@@ -3,11 +3,12 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from ds01_spawner.domain import page_words
 from ds01_spawner.domain.gpu import FULL_PROFILE
 from ds01_spawner.domain.wording import about
 
 if TYPE_CHECKING:
-    from ds01_spawner.client.models import Container, Place, Removed
+    from ds01_spawner.client.models import Container, Place, Removed, ServerSize
 
 _STATES = {"exited": "stopped", "created": "not started yet", "dead": "broken"}
 
@@ -42,3 +43,10 @@ def place_words(place: "Place") -> str:
     if place.expected_seconds is not None:
         expected = f" Expected wait: {about(timedelta(seconds=place.expected_seconds))}."
     return f"Waiting for {place.gpu}: {where}.{reason}{expected}"
+
+
+def wait_words(size: "ServerSize") -> str:
+    """How long one waits for GPUs of a size: `none for 1, about 1 hour for 2`; empty for none."""
+    return page_words.waits(
+        [None if each is None else timedelta(seconds=each) for each in size.waits]
+    )

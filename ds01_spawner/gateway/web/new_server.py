@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from ds01_spawner.client import models as m
 from ds01_spawner.client.problems import error_of
+from ds01_spawner.client.words import wait_words
 from ds01_spawner.domain import page_words
 from ds01_spawner.gateway.api.ask import StreamEvent
 from ds01_spawner.gateway.web.my_work import titles_of
@@ -170,9 +170,7 @@ def _when(size: m.ServerSize) -> str:
         return ""
     if size.refused is not None:
         return " \N{EN DASH} not now"
-    waits = page_words.waits(
-        [None if each is None else timedelta(seconds=each) for each in size.waits]
-    )
+    waits = wait_words(size)
     expected = f"; expected wait: {waits}" if waits else ""
     if not size.place:
         return f" \N{EN DASH} free{expected}"

@@ -1,7 +1,7 @@
 import pytest
 
 from ds01_spawner.client import models as m
-from ds01_spawner.client.words import place_words, state_words
+from ds01_spawner.client.words import place_words, state_words, wait_words
 
 
 def place(
@@ -38,3 +38,18 @@ def test_states_are_words() -> None:
         "stopped",
         "running",
     ]
+
+
+@pytest.mark.parametrize(
+    ("waits", "words"),
+    [
+        ((), ""),
+        ((0.0, 0.0), ""),
+        ((None,), ""),
+        ((0.0, 3600.0, 3600.0), "none for 1, about 1 hour for 2 or 3"),
+        ((7200.0,), "about 2 hours"),
+    ],
+)
+def test_how_long_one_waits_for_gpus_of_a_size(waits: tuple[float | None, ...], words: str) -> None:
+    size = m.ServerSize(size="full", memory_bytes=None, equivalents=1.0, most=3, waits=waits)
+    assert wait_words(size) == words

@@ -54,6 +54,7 @@ def sizes(
     refused: Mapping[str, DS01Error] | None = None,
     places: Mapping[str, int] | None = None,
     most: Mapping[str, int] | None = None,
+    waits: Mapping[str, tuple[float | None, ...]] | None = None,
 ) -> tuple[m.ServerSize, ...]:
     """All but whole GPUs, unless it is said how many of those one may have."""
     offered = {"none": 0.0, "1g.5gb": 1 / 7, "full": 1.0}
@@ -67,6 +68,7 @@ def sizes(
             equivalents=equivalents,
             most=(most or {}).get(size, 1),
             place=(places or {}).get(size, 0),
+            waits=(waits or {}).get(size, ()),
             refused=errors.get(size),
         )
         for size, equivalents in offered.items()
@@ -161,6 +163,38 @@ def test_what_is_to_be_waited_for_says_the_place(
     model.load()
     view.wait.value = True
     assert "you would be the next" in view.hint.value
+
+
+def test_how_long_one_waits_is_said_by_the_number_of_gpus(
+    lab: FakeApi, model: LaunchServerModel, view: LaunchServer
+) -> None:
+    assert "Expected wait" not in view.free.value, "nobody has to wait"
+    lab.sizes = sizes(
+        most={"1g.5gb": 3, "full": 1}, waits={"1g.5gb": (0.0, 3600.0, 3600.0), "full": (7200.0,)}
+    )
+    model.load()
+    assert [each.wait for each in model.offers] == [
+        *("", "none for 1, about 1 hour for 2 or 3", "about 2 hours")
+    ]
+    assert '<th scope="col">Expected wait</th>' in view.free.value
+    assert "<td>none for 1, about 1 hour for 2 or 3</td>" in view.free.value
+    assert "<td>about 2 hours</td>" in view.free.value
+    view.gpu.value = "1g.5gb"
+    view.count.value = 2
+    assert "Only 1 of this size is free: you would be the next" in view.hint.value
+
+
+def test_what_one_may_have_is_asked_anew_when_a_gpu_is_taken(
+    lab: FakeApi, model: LaunchServerModel, view: LaunchServer
+) -> None:
+    taken = tuple(each.model_copy(update={"state": "allocated"}) for each in SLOTS)
+    lab.answers["listGpus"] = lambda _asked: m.Gpus(taken_at=NOW, source="nvml", slots=taken)
+    lab.sizes = sizes(places={"1g.5gb": 2}, waits={"1g.5gb": (7200.0,)})
+    with lab.client() as client:
+        model._read(model.read(client))
+    assert "about 2 hours" in view.free.value
+    view.gpu.value = "1g.5gb"
+    assert "you would be number 2 in the queue" in view.hint.value
 
 
 def test_a_server_is_started_and_its_place_followed(

@@ -8,6 +8,7 @@ from fractions import Fraction
 from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
 from ds01_spawner.client.problems import error_of
+from ds01_spawner.client.words import wait_words
 from ds01_spawner.domain.gpu import FULL_PROFILE, UNKNOWN_PROFILE
 from ds01_spawner.domain.wording import size as size_words
 
@@ -27,6 +28,7 @@ class GpuOffer:
         most: How many of them one server may have.
         refused: Why it cannot be had now; empty where it can, at once or after a wait.
         place: The place in the queue that asking now would give; 0 for none.
+        wait: How long one would likely wait, by how many; empty where not, or not known.
     """
 
     size: str
@@ -34,6 +36,7 @@ class GpuOffer:
     most: int = 1
     refused: str = ""
     place: int = 0
+    wait: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +105,4 @@ def _by_size(gpus: m.Gpus) -> dict[str, list[m.GpuSlot]]:
 
 def _offer(size: m.ServerSize, title: str) -> GpuOffer:
     refused = "" if size.refused is None else str(error_of(size.refused))
-    return GpuOffer(size.size, title, size.most, refused, size.place)
+    return GpuOffer(size.size, title, size.most, refused, size.place, wait_words(size))

@@ -80,7 +80,7 @@ class LaunchServerModel(Live[Now]):
         self.ask(_declared, self._declare, "Looking at your servers …")
 
     def polled(self, found: Now) -> None:
-        """See `Live`. What one may have is asked anew when one's servers are not as they were."""
+        """See `Live`. What one may have is asked anew when servers or GPUs are not as they were."""
         before = _states(self.found)
         super().polled(found)
         if before and _states(found) != before and not self.busy and not self.is_starting:
@@ -193,11 +193,14 @@ class LaunchServerModel(Live[Now]):
         free = next((each.free for each in self.free if each.size == offer.size), self.count)
         if not offer.place and free >= self.count:
             return "A GPU of this size is free: the server starts at once."
+        lead = "No GPU of this size is free"
+        if 0 < free < self.count:
+            lead = f"Only {free} of this size {'is' if free == 1 else 'are'} free"
         if not self.wait:
-            return "No GPU of this size is free: without waiting the server is not started."
+            return f"{lead}: without waiting the server is not started."
         if offer.place <= 1:
-            return "No GPU of this size is free: you would be the next to get one."
-        return f"No GPU of this size is free: you would be number {offer.place} in the queue."
+            return f"{lead}: you would be the next in the queue."
+        return f"{lead}: you would be number {offer.place} in the queue."
 
     # Starting and stopping
 
@@ -297,8 +300,12 @@ def _declared(client: Client) -> _Declared:
     return _Declared(now, read_offers(client, now.gpus), client.images())
 
 
-def _states(now: Now | None) -> dict[str, str]:
-    return {} if now is None else {each.name: each.state for each in now.servers.servers}
+def _states(now: Now | None) -> tuple[tuple[str, str], ...]:
+    """Of one's servers and of every GPU slot."""
+    if now is None:
+        return ()
+    servers = ((each.name, each.state) for each in now.servers.servers)
+    return (*servers, *((each.slot, each.state) for each in now.gpus.slots))
 
 
 def _of(servers: m.Servers, name: str) -> m.Server | None:

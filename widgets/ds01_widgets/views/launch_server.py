@@ -96,15 +96,7 @@ class LaunchServer(View[LaunchServerModel]):
         startable = model.found is not None and (row is None or row.startable)
         parts.offer(self.image, ((each.title, each.value) for each in model.images), model.image)
         parts.offer(self.gpu, ((each.title, each.size) for each in model.sizes), model.gpu)
-        bars = [
-            (
-                escape(each.title),
-                parts.bar(1 - each.free / each.total, f"{each.free} of {each.total} free"),
-            )
-            for each in model.free
-        ]
-        table = parts.table(("Size", "Free now"), bars, "GPUs that you may have") if bars else ""
-        self.free.value = table + parts.paragraphs(model.refusals, "note")
+        self.free.value = _free(model) + parts.paragraphs(model.refusals, "note")
         most = 1 if model.offer is None else model.offer.most
         if most >= self.count.value:
             parts.keep(self.count, max=most)
@@ -158,6 +150,21 @@ class LaunchServer(View[LaunchServerModel]):
             self._sure = None
             self.model.stop(row.name)
         self.redraw()
+
+
+def _free(model: LaunchServerModel) -> str:
+    """What is free of each size, and how long one waits where anybody has to."""
+    waits = {each.size: each.wait for each in model.offers}
+    columns = ("Size", "Free now", *["Expected wait"] * any(waits.values()))
+    rows = [
+        (
+            escape(each.title),
+            parts.bar(1 - each.free / each.total, f"{each.free} of {each.total} free"),
+            escape(waits.get(each.size, "")),
+        )[: len(columns)]
+        for each in model.free
+    ]
+    return parts.table(columns, rows, "GPUs that you may have") if rows else ""
 
 
 def _link(url: str, title: str) -> str:
