@@ -54,6 +54,7 @@ class NameService:
     group_ids: Callable[[str, int], Sequence[int]]
     group: Callable[[int], grp.struct_group]
     by_uid: Callable[[int], pwd.struct_passwd] = pwd.getpwuid
+    by_name: Callable[[str], grp.struct_group] = grp.getgrnam
 
 
 def _failure_number(user: str) -> int:
@@ -155,6 +156,23 @@ class UnixAccounts:
             Unavailable: The name service cannot be read now.
         """
         return self._guard.run(f"uid {uid}", lambda: self._login_name(uid))
+
+    def has_group(self, name: str) -> bool:
+        """Whether there is a group of that name.
+
+        Raises:
+            Unavailable: The name service cannot be read now.
+        """
+        return self._guard.run(f"group {name}", lambda: self._knows_group(name))
+
+    def _knows_group(self, name: str) -> bool:
+        try:
+            self._names.by_name(name)
+        except KeyError:
+            return False
+        except OSError as exc:
+            raise Unavailable(f"The group {name} cannot be looked up: {exc}.") from exc
+        return True
 
     def _login_name(self, uid: int) -> str | None:
         try:

@@ -39,7 +39,8 @@ def standing(caller: Caller, accounts: Accounts, admin_group: str) -> Standing:
     """How somebody stands who has something open; may block.
 
     Out is whose account was closed or is somebody else's now, and who acts as an administrator and
-    is none any more. To become one, or a home that is not as it should be, ends nothing.
+    is none any more; while there is no such group, that is not known. To become one, or a home that
+    is not as it should be, ends nothing.
 
     Raises:
         Unavailable: It cannot be told.
@@ -53,9 +54,12 @@ def standing(caller: Caller, accounts: Accounts, admin_group: str) -> Standing:
     name = accounts.name_of(caller.uid)
     if name is None:
         return Standing.MISSING
-    if name != caller.user or (caller.is_admin and not _is_admin(caller, accounts, admin_group)):
+    if name != caller.user:
         return Standing.OUT
-    return Standing.IN
+    if not caller.is_admin or _is_admin(caller, accounts, admin_group):
+        return Standing.IN
+    # A directory that is restarted tells of nobody's groups; then it does not know this one.
+    return Standing.OUT if accounts.has_group(admin_group) else Standing.MISSING
 
 
 def _is_admin(caller: Caller, accounts: Accounts, admin_group: str) -> bool:
@@ -98,10 +102,16 @@ class Attendance:
 
     Args:
         monotonic: The time, in seconds.
+        patience_seconds: How long one person's look may keep the others waiting.
     """
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        monotonic: Callable[[], float] = time.monotonic,
+        patience_seconds: float = LOOK_SECONDS,
+    ) -> None:
         self._monotonic = monotonic
+        self._patience_seconds = patience_seconds
         self._present: dict[tuple[int, str, bool], _Present] = {}
 
     @contextmanager
@@ -129,7 +139,7 @@ class Attendance:
     async def look_once(self, look: Callable[[Caller], Awaitable[Standing]]) -> None:
         """Look at everybody, and end what those have open who are out."""
         every = tuple(self._present.values())
-        found = await asyncio.gather(*(_told(look, each.caller) for each in every))
+        found = await asyncio.gather(*(self._told(look, each.caller) for each in every))
         now = self._monotonic()
         for each, told in zip(every, found, strict=True):
             if each.is_out(told, now) and each.cuts:
@@ -137,9 +147,14 @@ class Attendance:
                 for cut in tuple(each.cuts.values()):
                     cut()
 
-
-async def _told(look: Callable[[Caller], Awaitable[Standing]], caller: Caller) -> Standing:
-    try:
-        return await look(caller)
-    except DS01Error:
-        return Standing.IN
+    async def _told(
+        self, look: Callable[[Caller], Awaitable[Standing]], caller: Caller
+    ) -> Standing:
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                return await look(caller)
+        except (DS01Error, TimeoutError):
+            return Standing.IN
+        except Exception:  # noqa: BLE001 - the top of one person's look: the others' go on
+            _LOG.exception("whether %s is still let in cannot be told", caller.user)
+            return Standing.IN

@@ -31,6 +31,7 @@ _OWN = "gateway"
 
 _IDENTIFYING = 16
 _CARING = 4
+_ATTENDING = 8
 
 HUB_URL_VARIABLE = "DS01_HUB_URL"
 NAMED_SERVERS_VARIABLE = "DS01_NAMED_SERVERS"
@@ -69,6 +70,7 @@ class Gateway:
         # Of their own: who keeps the others busy stops no new connection, and no care.
         self._identifying = Threads(_IDENTIFYING, each=2)
         self._caring = Threads(_CARING)
+        self._attending = Threads(_ATTENDING, each=1)
         self._engine = UnixEngineLink(platform.directories.engine_socket)
         self._identification = Identification(
             platform.accounts, lambda: platform.engine, admin_group=settings.admin_group
@@ -129,7 +131,7 @@ class Gateway:
                 await beside.close()
             if self._spawning is not None:
                 await self._spawning.close()
-            for threads in (self._threads, self._identifying, self._caring):
+            for threads in (self._threads, self._identifying, self._caring, self._attending):
                 threads.close()
 
     async def _identify(self, pid: int, uid: int, _gid: int) -> Caller:
@@ -140,7 +142,8 @@ class Gateway:
 
     async def _standing(self, caller: Caller) -> Standing:
         accounts, group = self._platform.accounts, self._settings.admin_group
-        return await self._identifying.run(
+        # Beside new connections: of everybody who is there, while a directory hangs.
+        return await self._attending.run(
             f"uid {caller.uid}", lambda: standing(caller, accounts, group)
         )
 

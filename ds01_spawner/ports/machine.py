@@ -188,3 +188,11 @@ class Accounts(Protocol):
     def name_of(self, uid: int) -> str | None:
         """The login name of a user id, or `None`."""
         ...
+
+    def has_group(self, name: str) -> bool:
+        """Whether there is a group of that name.
+
+        Raises:
+            Unavailable: The name service cannot be read now.
+        """
+        ...

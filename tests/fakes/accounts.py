@@ -11,12 +11,14 @@ class FakeAccounts:
         people: Accounts by login name.
         stuck: When set, the name service does not answer.
         closed: Accounts that have expired.
+        groups: Groups that there are; at first those of the people.
     """
 
     def __init__(self, *people: UnixAccount) -> None:
         self.people = {account.name: account for account in people}
         self.stuck = False
         self.closed: set[str] = set()
+        self.groups = {group for account in people for group in account.groups}
 
     def lookup(self, user: str) -> UnixAccount | None:
         if self.stuck:
@@ -34,3 +36,8 @@ class FakeAccounts:
         if self.stuck:
             raise Unavailable("The name service does not answer.")
         return next((each.name for each in self.people.values() if each.uid == uid), None)
+
+    def has_group(self, name: str) -> bool:
+        if self.stuck:
+            raise Unavailable("The name service does not answer.")
+        return name in self.groups

@@ -165,3 +165,19 @@ def test_expiry_is_read_again_only_when_the_file_is_another(tmp_path: Path) -> N
     shadow.write_text("alice:!:1:0:9:7::9:\n".replace("alice", "bobby"))
     os.utime(shadow, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert expiry.has_expired("alice")
+
+
+def test_a_group_that_nobody_knows_is_not_there_and_one_that_cannot_be_looked_up_is_not_gone() -> (
+    None
+):
+    def group(name: str) -> grp.struct_group:
+        if name == "stuck":
+            raise OSError(errno.EIO, "Input/output error")
+        return {"lab": grp.struct_group(("lab", "x", 4000, []))}[name]
+
+    accounts = UnixAccounts(replace(directory(), by_name=group))
+
+    assert accounts.has_group("lab")
+    assert not accounts.has_group("gone")
+    with pytest.raises(Unavailable):
+        accounts.has_group("stuck")

@@ -90,6 +90,18 @@ async def test_an_administrator_who_is_none_any_more_does_not_go_on_as_one(lab: 
     assert lab.ended == ["as administrator"]
 
 
+async def test_an_administrator_whose_groups_a_directory_does_not_tell_for_a_while_goes_on(
+    lab: Lab,
+) -> None:
+    lab.begin("boss", is_admin=True)
+    lab.accounts.people["boss"] = replace(BOSS, groups=("1002",))
+    lab.accounts.groups.discard(ADMIN_GROUP)
+    await lab.look(20)
+    assert lab.ended == []
+    await lab.look(1 + int(MISSING_SECONDS // 8) - 20 + 1)
+    assert set(lab.ended) == {"boss"}
+
+
 async def test_whoever_gets_more_or_other_groups_goes_on(lab: Lab) -> None:
     lab.begin("alice")
     lab.accounts.people["alice"] = replace(ALICE, groups=("researchers", ADMIN_GROUP))
@@ -152,6 +164,31 @@ async def test_what_has_ended_by_itself_is_not_ended_again_and_not_looked_at(lab
     for _ in range(3):
         await lab.attendance.look_once(look)
     assert (lab.ended, looked) == ([], [])
+
+
+async def test_whose_look_fails_or_hangs_keeps_nobody_else_in(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab.attendance = Attendance(lambda: lab.seconds, patience_seconds=0.05)
+    for user in ("alice", "boss", "broken"):
+        account = replace(ALICE, name=user)
+        caller = Caller(1001, 7, user, account)
+        lab.open.enter_context(
+            lab.attendance.attending(caller, lambda user=user: lab.ended.append(user))  # type: ignore[misc]
+        )
+
+    async def look(caller: Caller) -> Standing:
+        if caller.user == "broken":
+            raise RuntimeError("can't start new thread")
+        if caller.user == "alice":
+            await asyncio.Event().wait()
+        return Standing.OUT
+
+    async with asyncio.timeout(10):
+        for _ in range(2):
+            await lab.attendance.look_once(look)
+    assert lab.ended == ["boss"]
+    assert "can't start new thread" in str(caplog.records[0].exc_info)
 
 
 async def test_a_look_that_fails_is_not_the_last(
