@@ -102,6 +102,7 @@ class Owner:
         project: Likewise.
         interface: The door that the container came through; `None` for what came through none.
         why: Why it is not known whose it is; empty when it is.
+        instance: The installation that made the container, where its labels say so.
     """
 
     kind: WorkloadClass
@@ -113,6 +114,7 @@ class Owner:
     project: str | None = None
     interface: Interface | None = None
     why: str = ""
+    instance: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

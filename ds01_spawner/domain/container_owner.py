@@ -51,6 +51,7 @@ def container_owner(container: Container, directory: Directory) -> Owner:
         project=marks.get(labels.PROJECT) or marks.get(COMPOSE_PROJECT),
         interface=labels.origin_of(marks) if kind is WorkloadClass.MANAGED else None,
         why="" if user else "Neither labels, folders, name nor user id of the container tell.",
+        instance=marks.get(labels.INSTANCE) if kind is WorkloadClass.MANAGED else None,
     )
 
 

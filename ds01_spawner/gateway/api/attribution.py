@@ -33,12 +33,15 @@ class AttributionRows:
         )
 
     async def workloads(self, ask: Ask) -> m.Workloads:
-        """What runs."""
+        """What runs, but for what another installation made."""
         unmanaged = ask.asked(m.WorkloadsQuery).unmanaged
         picture = await ask.run(self._api, lambda platform: platform.attribution.picture())
         who = ask.requester
         every = picture.unmanaged if unmanaged else picture.workloads
-        shown = (each for each in every if _may_see(who, each.owner))
+        here = {None, self._api.platform.instance}
+        shown = (
+            each for each in every if each.owner.instance in here and _may_see(who, each.owner)
+        )
         return m.Workloads(
             **_head(who, picture), workloads=tuple(_workload(who, each) for each in shown)
         )

@@ -76,6 +76,16 @@ def containers_elsewhere(snapshot: Snapshot, instance: str) -> frozenset[str]:
     return frozenset(each.name for each in snapshot.containers if is_made_elsewhere(each, instance))
 
 
+def conflicts_told(occupancy: Occupancy, elsewhere: Collection[str]) -> tuple[str, ...]:
+    """A sentence on each slot that more than one container has.
+
+    Args:
+        occupancy: Who has what.
+        elsewhere: Names of containers that another installation made: they are not told.
+    """
+    return tuple(str(_without_names(each, elsewhere)) for each in occupancy.conflicts)
+
+
 def gpu_status(
     snapshot: Snapshot,
     occupancy: Occupancy,
@@ -105,7 +115,7 @@ def gpu_status(
         problems=(
             *snapshot.inventory.problems,
             *_unread_activity(snapshot, occupancy),
-            *(str(_without_names(each, elsewhere)) for each in occupancy.conflicts),
+            *conflicts_told(occupancy, elsewhere),
             *problems,
         ),
     )

@@ -14,6 +14,7 @@ from ds01_spawner.domain.occupancy import Snapshot
 from ds01_spawner.domain.repair import GRACE, Repair, is_outlived, repairs
 from ds01_spawner.operations.allocation.admission import Admission
 from ds01_spawner.operations.allocation.aggregate import Aggregates, SyncReport
+from ds01_spawner.operations.allocation.gpu_status import conflicts_told, containers_elsewhere
 from ds01_spawner.operations.allocation.situation import Situation
 from ds01_spawner.operations.audit.lines import Audit
 from ds01_spawner.operations.audit.troubles import SERVICE
@@ -188,7 +189,8 @@ class Reconciler:
             now=situation.now,
             grace=self._grace,
         )
-        conflicts = tuple(map(str, situation.occupancy.conflicts))
+        elsewhere = containers_elsewhere(situation.snapshot, instance)
+        conflicts = conflicts_told(situation.occupancy, elsewhere)
         notes.extend(conflicts)
         repaired = {repair.container.id for repair in found}
         notes.extend(

@@ -180,6 +180,14 @@ async def test_what_others_run_on_gpus_is_only_for_managers(
         assert (others.body[rows], others.body["notes"]) == ([], [])
 
 
+@pytest.mark.parametrize("user", ["mia", "bobby"])
+async def test_nobody_is_told_what_another_installation_runs(lab: ApiLab, user: str) -> None:
+    lab.container("bobby", "here")
+    lab.elsewhere("bobby", "there")
+    told = (await lab.ask(user, "GET", "/workloads")).body["workloads"]
+    assert [each["container"] for each in told] == ["here"]
+
+
 @pytest.mark.parametrize(
     "path", ["/me", "/containers", "/gpus", "/workloads", "/events", "/queue/events"]
 )

@@ -452,6 +452,20 @@ def test_two_containers_on_a_slot_are_told_once(lab: Lab, reconciler: Reconciler
     assert len(lab.events.of("gpu.conflict")) == 2, "told again when it comes back"
 
 
+def test_a_conflict_does_not_tell_whose_the_container_of_another_installation_is(
+    lab: Lab, reconciler: Reconciler
+) -> None:
+    lab.run("alice")
+    slot = lab.probe.slot("0:2")
+    lab.engine.put(container("bobby", [slot], name="secret", extra={labels.INSTANCE: "there"}))
+    report = reconciler.run()
+    (event,) = lab.events.of("gpu.conflict")
+    assert report.notes == (event.reason,)
+    assert "jupyter._.alice" in event.reason
+    assert "one of another installation" in event.reason
+    assert "bobby" not in event.reason
+
+
 def test_bounds_follow_an_edit_of_the_policy(
     lab: Lab, hub: FakeHub, reconciler: Reconciler
 ) -> None:
