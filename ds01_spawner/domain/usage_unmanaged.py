@@ -13,10 +13,13 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.allocation import UsageInterval
 from ds01_spawner.domain.attribution import Owner
 from ds01_spawner.domain.container import Container
+from ds01_spawner.domain.errors import InvalidRequest
 from ds01_spawner.domain.event import Event
 from ds01_spawner.domain.gpu import Inventory, Slot
+from ds01_spawner.domain.names import check_user
 from ds01_spawner.domain.occupancy import SlotIndex, Snapshot
 from ds01_spawner.domain.usage_intervals import START
+from ds01_spawner.domain.usage_projects import OTHER
 
 UNMANAGED = "unmanaged-"
 """Begin of the door of what came through none; its class follows, as in `unmanaged-docker`."""
@@ -24,7 +27,7 @@ UNMANAGED = "unmanaged-"
 NOBODY = "unknown"
 """Who holds what is known to be nobody's."""
 
-_LONGEST_PROJECT = 64
+_LONGEST_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def as_held(each: Held, owner: Owner | None) -> Container:
     """The container with what the books look for on one of the platform's."""
     marks = {
         labels.MANAGED: "true",
-        labels.USER: (owner.user if owner else None) or NOBODY,
+        labels.USER: _person(owner),
         labels.GPU_UUIDS: ",".join(slot.uuid for slot in each.slots),
     }
     return replace(each.container, labels=marks)
@@ -110,7 +113,7 @@ def starts(
         at = began if _is_new(began, runs, before) else taken_at
         yield Event(
             ts=min(at, taken_at),
-            user=owner.user or NOBODY,
+            user=_person(owner),
             action=START,
             resource=each.container.name,
             actor="",
@@ -133,10 +136,25 @@ def _details(each: Held, slot: Slot, owner: Owner) -> Mapping[str, object]:
         "uuids": [slot.uuid],
         "slots": [slot.id],
         "equivalents": round(slot.equivalents, 4),
-        "group": owner.group or "",
-        "project": (owner.project or "")[:_LONGEST_PROJECT],
+        "group": _named(owner.group),
+        "project": _named((owner.project or "")[:_LONGEST_NAME]),
         "again": True,
     }
+
+
+def _person(owner: Owner | None) -> str:
+    """Who it is; what a label says past the platform may be no name, and the books last."""
+    try:
+        return check_user((owner.user if owner else None) or NOBODY)
+    except InvalidRequest:
+        return NOBODY
+
+
+def _named(said: str | None) -> str:
+    """A group or a project, where a label says something that can be one."""
+    if not said or len(said) > _LONGEST_NAME or not said.isprintable() or said == OTHER:
+        return ""
+    return said
 
 
 def _is_managed(container: Container) -> bool:

@@ -238,3 +238,20 @@ def test_a_card_that_cannot_be_read_for_a_while_ends_nothing(past: Past) -> None
     past.keep(5)
     assert len(past.intervals()) == 1
     assert past.held() == {"alice": 15.0}
+
+
+@pytest.mark.parametrize("name", ["u" * 256, "u\n1", "\u202eecila", "a/b"])
+def test_what_nobody_is_called_is_in_the_books_as_nobodys(past: Past, name: str) -> None:
+    past.put(DeviceDemand(uuids=(past.full.uuid,)), **{labels.USER: name})
+    past.keep(10)
+    assert past.held() == {"unknown": 10}
+
+
+@pytest.mark.parametrize("name", ["g" * 65, "g\n1", "\u202eg", "(other)"])
+def test_what_no_group_or_project_is_called_is_none_in_the_books(past: Past, name: str) -> None:
+    marks = {**MIRA, labels.GROUP: name, "com.docker.compose.project": name}
+    past.put(DeviceDemand(uuids=(past.full.uuid,)), **marks)
+    past.keep(10)
+    (interval,) = past.intervals()
+    assert interval.group == ""
+    assert interval.project in {"", "g" * 64}
