@@ -12,7 +12,7 @@ import pytest
 
 from e2e.house import House
 from e2e.hub import Person, docker
-from integration.unix_people import CAROL
+from integration.unix_people import CAROL, OWN_FOLDER
 
 pytestmark = pytest.mark.timeout(420)
 
@@ -27,9 +27,11 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 SETTLED = '''
-import asyncio, json
+import json
 from ipywidgets.widgets.widget import _instances
-await asyncio.sleep(4)
+from ds01_widgets.views.view import View
+for each in [each for each in _instances.values() if isinstance(each, View)]:
+    assert each.model.running.settle(30), each
 print("WIDGETS", json.dumps([str(getattr(each, "value", "")) for each in _instances.values()]))
 '''
 folder = Path.home() / "ds01-notebooks"
@@ -65,7 +67,8 @@ def carol(house: House) -> Iterator[Person]:
     yield person
     if person.server():
         person.stop()
-    for each in set(home.iterdir()) - before:
+    left = {each for each in home.iterdir() if not each.name.startswith(OWN_FOLDER)}
+    for each in left - before:
         subprocess.run(["rm", "-rf", "--", each], check=True)
 
 

@@ -127,9 +127,10 @@ def test_toast_says_what_happens_and_when(lab: LabContainer, page: Page) -> None
 
 
 def test_time_left_counts_down_in_place(lab: LabContainer, page: Page) -> None:
-    soon = now() + timedelta(minutes=12, seconds=10)
-    lab.board.show(notice("first", now(), deadline=soon.isoformat()))
     open_lab(page, lab)
+    soon = now() + timedelta(minutes=12, seconds=4)
+    lab.board.show(notice("first", now(), deadline=soon.isoformat()))
+    come_back(page)
     expect(toasts(page)).to_contain_text("In 12 minutes")
     page.wait_for_function("soon => Date.now() > soon - 12 * 60 * 1000", arg=milliseconds(soon))
     come_back(page)
@@ -159,7 +160,8 @@ def test_keep_it_running_asks_for_it_and_says_until_when(lab: LabContainer, page
     expect(toasts(page)).to_have_count(1)
     expect(toasts(page).get_by_role("button", name="Keep it running")).to_have_count(0)
     lab.board.show()
-    expect(toasts(page)).to_have_count(0, timeout=WITHIN_A_POLL)
+    come_back(page)
+    expect(toasts(page)).to_have_count(0)
 
 
 def test_toast_says_why_it_cannot_be_kept(lab: LabContainer, page: Page) -> None:
@@ -222,12 +224,17 @@ def test_asks_only_while_somebody_looks_and_nobody_else(lab: LabContainer, page:
             asked.append(request.url)
 
     page.on("request", note)
+    page.clock.install()
     open_lab(page, lab)
     if not asked:
         page.wait_for_event("request", lambda request: "ds01/notices" in request.url)
+    with page.expect_response("**/ds01/notices*"):
+        page.clock.fast_forward(POLL_MS + 1_000)
     look(page, "hidden")
     before = len(asked)
-    page.wait_for_timeout(POLL_MS + 1_000)
+    for _ in range(2):
+        page.clock.fast_forward(POLL_MS + 1_000)
+        page.wait_for_timeout(300)
     assert len(asked) == before
     lab.board.show(notice("first", now()))
     look(page, "visible")
