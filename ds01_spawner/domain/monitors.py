@@ -19,6 +19,7 @@ from ds01_spawner.domain.occupancy import Snapshot
 from ds01_spawner.domain.people import FIRST_PERSON_ID
 from ds01_spawner.domain.process_place import place_of
 
+_EVERY = DeviceDemand(count=-1)
 _CLASSES = frozenset({WorkloadClass.DOCKER, WorkloadClass.COMPOSE})
 _SYSTEM = (
     *("/dev", "/etc", "/lib", "/opt", "/proc", "/root", "/run", "/sys", "/usr"),
@@ -26,6 +27,7 @@ _SYSTEM = (
 )
 _PEOPLES = ("/run/ds01", "/run/media", "/run/user", "/var/run/ds01", "/var/run/user")
 _OWN_VOLUME = "ds01-"
+_HOME_VOLUME = "ds01-home-"
 
 
 def is_monitor(container: Container, spare: Collection[str]) -> bool:
@@ -41,11 +43,12 @@ def is_monitor(container: Container, spare: Collection[str]) -> bool:
 def may_watch(container: Container) -> bool:
     """Whether a container could, by all but its name: it has every GPU, and it is nobody's.
 
-    Who was given single GPUs was given them to keep. What may be a person's is theirs: a label, a
-    name with an owner in it, an account's user id, a folder that is none of the system's.
+    Who was given single GPUs was given them to keep, also where the image asks for all. What may be
+    a person's is theirs: a label, a name with an owner in it, an account's user id, a folder that
+    is none of the system's.
     """
     return (
-        container.demand.count < 0
+        container.demand == _EVERY
         and container.state.is_live
         and class_of(container) in _CLASSES
         and not any(mark.startswith(labels.RESERVED_LABELS) for mark in container.labels)
@@ -99,10 +102,12 @@ def _computing(monitor: Container, snapshot: Snapshot) -> Container:
 
 
 def _is_nobodys(mount: Mount) -> bool:
-    if mount.kind == "bind":
-        return _is_system(mount.source) or (mount.source == "/" and mount.read_only)
     steps = PurePosixPath(mount.source).parts
-    return not any(SEPARATOR in step or step.startswith(_OWN_VOLUME) for step in steps)
+    begin = _HOME_VOLUME if mount.kind == "bind" else _OWN_VOLUME
+    if any(SEPARATOR in step or step.startswith(begin) for step in steps):
+        return False
+    is_whole = mount.source == "/" and mount.read_only
+    return mount.kind != "bind" or is_whole or _is_system(mount.source)
 
 
 def _is_system(folder: str) -> bool:

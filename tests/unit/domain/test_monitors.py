@@ -130,6 +130,11 @@ def test_nobody_comes_too_late_because_of_a_monitor_that_was_there_before() -> N
             id="compose-in-a-home",
         ),
         pytest.param({"demand": DeviceDemand(indices=("2",))}, id="one-card"),
+        pytest.param({"demand": DeviceDemand(indices=("2",), count=-1)}, id="one-and-images-all"),
+        pytest.param(
+            {"mounts": (Mount("bind", "/var/lib/docker/volumes/ds01-home-bob/_data", "/x"),)},
+            id="volume-by-its-folder",
+        ),
         pytest.param({"demand": DeviceDemand(count=4)}, id="as-many-cards-as-there-are"),
     ],
 )
