@@ -36,12 +36,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def new_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Hub]]:
     """Starts another installation, with environment variables and settings of its own."""
     assert docker("images", "--quiet", STARTER), "script/bootstrap makes the image"
+    hubs: list[Hub] = []
     with ExitStack() as until_the_end:
 
         def start(furnish: Callable[[Path], None] | None = None, **environment: str) -> Hub:
             state = tmp_path_factory.mktemp("hub")
             proxy = until_the_end.enter_context(EngineProxy(state / "engine.sock"))
             hub = Hub(state, proxy, environment=environment)
+            hubs.append(hub)
             for undo in (hub.clean, hub.stop, proxy.clear):
                 until_the_end.callback(undo)
             prepare_config(hub.config, hub.prefix)
@@ -51,6 +53,9 @@ def new_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
             return hub
 
         yield start
+        for hub in hubs:  # each takes a few seconds, all together no longer
+            hub.proxy.clear()
+            hub.begin_to_end()
 
 
 @pytest.fixture(scope="session")

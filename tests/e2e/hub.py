@@ -71,6 +71,7 @@ class Hub:
         self._token = secrets.token_hex(16)
         self.people_token = secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_ending = False
         self._people: list[str] = []
         self._session = requests.Session()
         self._session.trust_env = False
@@ -122,6 +123,7 @@ class Hub:
 
     def start(self) -> None:
         """Start the hub; returns when it answers."""
+        self._is_ending = False
         with (self.state / "hub.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [BIN / "jupyterhub", "--config", Path(__file__).with_name("e2e_config.py")],
@@ -147,10 +149,16 @@ class Hub:
         self._process.kill()
         self._process.wait()
 
+    def begin_to_end(self) -> None:
+        """Tell the hub to end, and do not wait; once, as it takes a second word for a hurry."""
+        if self._process is not None and not self._is_ending:
+            self._is_ending = True
+            self._process.terminate()
+
     def stop(self) -> None:
         """End hub, proxy and services; the containers stay."""
+        self.begin_to_end()
         if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
             try:
                 self._process.wait(20)
             except subprocess.TimeoutExpired:
