@@ -110,12 +110,12 @@ def test_nobody_is_let_in_without_a_token(token_file: Path) -> None:
     assert entry("Bearer another-token-of-more-than-32-letters") is Admission.GIVEN
 
 
-@pytest.mark.enable_socket
 def listening() -> set[threading.Thread]:
     """Threads that hear what somebody asks."""
     return {each for each in threading.enumerate() if "process_request" in each.name}
 
 
+@pytest.mark.enable_socket
 def test_those_who_connect_and_say_nothing_keep_nobody_out() -> None:
     others = listening()
     with served(lively_lab()) as url:
