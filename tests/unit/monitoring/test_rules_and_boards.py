@@ -117,10 +117,14 @@ def test_alert_names_are_unique() -> None:
 @pytest.mark.parametrize("rule", named(ALERTS))
 def test_alert_says_what_how_urgent_and_what_next(rule: Rule) -> None:
     assert rule.labels["severity"] in {"critical", "warning", "info"}
-    assert set(rule.annotations) == {"summary", "description", "runbook_url"}
+    assert set(rule.annotations) == {"summary", "description", "runbook"}
     for sentence in ("summary", "description"):
         assert rule.annotations[sentence].endswith(".")
-    assert rule.annotations["runbook_url"].endswith(f"docs/monitoring.md#{rule.name.lower()}")
+    page, _, anchor = rule.annotations["runbook"].partition("#")
+    path = files.ROOT / page
+    assert path == DOCS
+    assert anchor == rule.name.lower()
+    assert anchor in {heading.lower() for heading in sections(path)}
 
 
 def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> None:
