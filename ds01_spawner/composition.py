@@ -44,7 +44,7 @@ from ds01_spawner.adapters.isolation import (
 from ds01_spawner.adapters.jupyter_servers import DirectJupyterServers
 from ds01_spawner.adapters.keep_alive_files import WorkspaceKeepAliveFiles
 from ds01_spawner.adapters.leaving_mark import LeavingMark
-from ds01_spawner.adapters.ledger import SqliteLedger
+from ds01_spawner.adapters.ledger import LedgerLook, SqliteLedger
 from ds01_spawner.adapters.machine_look import KernelMachineLook
 from ds01_spawner.adapters.membership_files import MembershipFiles
 from ds01_spawner.adapters.notice_board import FileNoticeBoard
@@ -563,14 +563,25 @@ class Platform:
             inside: Whether the gateway itself looks, which needs not be asked whether it answers.
         """
         look, directories = KernelMachineLook(), self.directories
+        care = LedgerLook(directories.ledger)
+
+        def ledger() -> SqliteLedger:
+            if "ledger" not in self.__dict__:
+                self.ledger = care.opened()  # for the doors, too, which look for grants in it
+            return self.ledger
+
+        def doors() -> tuple[Finding, ...]:
+            ledger()
+            return self.doors.look()
+
         parts = PartsHealth(
             clock=self.clock,
             engine=lambda: self.engine,
             cgroups=lambda: self.cgroups,
             probe=lambda: self.probe,
             policy=lambda: self.policy,
-            ledger=lambda: self.ledger,
-            care=lambda: self.ledger,
+            ledger=ledger,
+            care=lambda: care,
             ledger_path=str(directories.ledger),
             accounts=self.accounts,
             images=lambda: self.images,
@@ -579,18 +590,18 @@ class Platform:
         )
         services = Services(
             clock=self.clock,
-            ledger=lambda: self.ledger,
+            ledger=ledger,
             hub=hub,
             public_url=self._said("JUPYTERHUB_PUBLIC_URL"),
             gateway=None if inside else HttpSocket(str(directories.gateway_socket)),
             exporter_url=self._said("DS01_EXPORTER_URL") or _EXPORTER_URL,
             machine=look,
-            doors=self._open_doors if os.geteuid() == 0 else None,
+            doors=doors if os.geteuid() == 0 else None,
         )
         machine = MachineHealth(
             look=look,
             clock=self.clock,
-            ledger=lambda: self.ledger,
+            ledger=ledger,
             places=self._places,
             state=str(directories.state),
             config=str(directories.config),
@@ -602,9 +613,6 @@ class Platform:
             ),
         )
         return Health((*part_checks(parts), *machine_checks(machine), *service_checks(services)))
-
-    def _open_doors(self) -> tuple[Finding, ...]:
-        return self.doors.look()
 
     def _places(self) -> Mapping[str, str]:
         """Folders that the platform writes to, by what is in them."""

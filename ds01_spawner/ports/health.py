@@ -61,6 +61,6 @@ class LedgerCare(Protocol):
         """What is broken in it, in the words of the database.
 
         Raises:
-            Unavailable: It cannot be read.
+            Unavailable: The file is gone, is no ledger, or cannot be read.
         """
         ...

@@ -30,14 +30,36 @@ _READING = "ds01_reading"
 
 
 class SqliteLedger:
-    """The `Ledger` port on one SQLite file, shared by every process of this host."""
+    """The `Ledger` port on one SQLite file, shared by every process of this host.
 
-    def __init__(self, path: Path, *, lock_timeout_seconds: float = 10.0) -> None:
+    Args:
+        path: The file; made where there is none.
+        lock_timeout_seconds: How long a transaction waits for its turn.
+        as_it_is: Whether the file is there, with its tables, and nothing of it is made.
+    """
+
+    def __init__(
+        self, path: Path, *, lock_timeout_seconds: float = 10.0, as_it_is: bool = False
+    ) -> None:
         self._path = path
         self._lock_timeout_seconds = lock_timeout_seconds
         # Threads of one process wait here, without asking again and again: only one of them asks
         # for the file's lock. With 30 that wait, asking took more CPU than all of the decisions.
         self._turn = threading.Lock()
+        if not as_it_is:
+            self._make_file()
+        self._engine = sa.create_engine(
+            f"sqlite:///{path.resolve().as_uri()}?mode=rw&uri=true",
+            connect_args={"timeout": lock_timeout_seconds},
+        )
+        sa.event.listen(self._engine, "connect", _prepare_connection)
+        sa.event.listen(self._engine, "begin", self._begin_immediate)
+        if not as_it_is:
+            with self._translating(), self._engine.begin() as connection:
+                self._migrate(connection)
+
+    def _make_file(self) -> None:
+        path = self._path
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
             # Only a new file: closing a file that this process has open in SQLite would drop its
@@ -47,13 +69,6 @@ class SqliteLedger:
             pass
         except OSError as exc:
             raise self._unavailable(exc) from exc
-        self._engine = sa.create_engine(
-            f"sqlite:///{path}", connect_args={"timeout": lock_timeout_seconds}
-        )
-        sa.event.listen(self._engine, "connect", _prepare_connection)
-        sa.event.listen(self._engine, "begin", self._begin_immediate)
-        with self._translating(), self._engine.begin() as connection:
-            self._migrate(connection)
 
     @contextmanager
     def transaction(self) -> Iterator["SqliteTransaction"]:
@@ -151,7 +166,7 @@ class SqliteLedger:
             raise Unavailable(
                 f"The ledger {self._path} was written by a newer release "
                 f"(schema {version}, this release knows {SCHEMA_VERSION}).",
-                "Update this installation, or move the file away: no allocation is lost.",
+                f"Update this installation, or do without what is in it. {start_anew(self._path)}",
             )
         if version == SCHEMA_VERSION:
             return
@@ -173,9 +188,21 @@ class SqliteLedger:
     def _unavailable(self, cause: BaseException) -> Unavailable:
         return Unavailable(
             f"The ledger {self._path} cannot be used: {cause}.",
-            "Nothing was decided; try again. If it stays so, check the disk and the file, or move "
-            "the file away: no allocation is lost.",
+            "Nothing was decided; try again. If it stays so, check the disk and the file. "
+            f"{start_anew(self._path)}",
         )
+
+
+def start_anew(path: Path) -> str:
+    """What to do about a ledger that cannot be used.
+
+    All services have it open, and its log is one with it: what is moved away under them goes on
+    being written, and a log that stays is read into the next file.
+    """
+    return (
+        f"For a new one: stop the services, move {path}* away (with -wal and -shm), start the "
+        "services: no allocation is lost."
+    )
 
 
 class SqliteTransaction(AllocationPart, UsagePart, LifecyclePart, NoticePart, AccessPart):

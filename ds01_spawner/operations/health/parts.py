@@ -154,16 +154,17 @@ def _shadowed(found: Policy, several: Sequence[str]) -> str:
 
 def ledger(parts: Parts) -> Verdict:
     """Whether it is whole, how large it is, and how long its lock takes."""
+    faults = parts.care().faults()
+    if faults:
+        return bad(
+            f"The ledger is damaged: {'; '.join(faults[:_FEW])}",
+            f"Stop the services, move {parts.ledger_path}* away (with -wal and -shm), start the "
+            "services: no allocation is lost.",
+        )
     begin = parts.monotonic()
     with parts.ledger().transaction() as transaction:
         tickets = len(transaction.tickets())
     waited = parts.monotonic() - begin
-    faults = parts.care().faults()
-    if faults:
-        return bad(
-            f"The ledger is broken: {'; '.join(faults[:_FEW])}",
-            "Stop the services, move the file away and start them: no allocation is lost.",
-        )
     files = [parts.machine.file(f"{parts.ledger_path}{end}") for end in ("", "-wal")]
     whole, log = (0 if each is None else each.size_bytes for each in files)
     found = []

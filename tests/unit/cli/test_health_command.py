@@ -8,7 +8,7 @@ import pytest
 
 from ds01_cli.health import direct
 from ds01_cli.main import run
-from ds01_spawner.composition import Directories
+from ds01_spawner.composition import Directories, open_platform
 from ds01_spawner.domain.health import Level, Verdict
 from ds01_spawner.operations.health.health import Check, Health
 from fakes.clock import FakeClock
@@ -115,3 +115,19 @@ def test_where_nothing_has_run_nothing_is_made(
     assert run(["health"]) == 1
     assert "There is no platform" in " ".join(capsys.readouterr().err.split())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ledger_that_is_gone_fails_and_is_not_made(tmp_path: Path) -> None:
+    (tmp_path / "instance-id").write_text("abcdef123456")
+    platform = open_platform(
+        Directories(tmp_path, tmp_path, tmp_path / "events.jsonl"), actor="cli"
+    )
+    names = {"ledger", "leftovers", "clock", "lifecycle service"}
+    checks = platform.health(lambda: None)._checks
+    found = Health([each for each in checks if each.name in names]).look()
+    assert {each.name for each in found} == names
+    for each in found:
+        assert each.verdict.level is not Level.OK
+        assert "the file is gone" in each.verdict.what
+        assert "start the services" in each.verdict.next_step
+    assert [each.name for each in tmp_path.iterdir()] == ["instance-id"]
