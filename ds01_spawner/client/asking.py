@@ -132,7 +132,7 @@ class Asking:
         )
         answer = self._answered(request)
         try:
-            return model.model_validate_json(answer.content)
+            return model.told(answer.content)
         except ValidationError as exc:
             raise _not_understood(answer) from exc
 
@@ -180,9 +180,9 @@ class Asking:
                 with self._lines.open(answer):
                     for name, text in read_events(answer.iter_lines()):
                         if name == "problem":
-                            raise error_of(m.Problem.model_validate_json(text))
+                            raise error_of(m.Problem.told(text))
                         if name in models:
-                            yield models[name].model_validate_json(text)
+                            yield models[name].told(text)
         except httpx.HTTPError as exc:
             raise _unreachable(self._http, exc) from exc
 
@@ -253,7 +253,7 @@ def _check(answer: httpx.Response) -> None:
         return
     if answer.headers.get("Content-Type", "").startswith(MEDIA_TYPE):
         try:
-            problem = m.Problem.model_validate_json(answer.content)
+            problem = m.Problem.told(answer.content)
         except ValidationError:
             raise _not_understood(answer) from None
         raise error_of(problem)

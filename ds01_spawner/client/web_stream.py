@@ -149,7 +149,7 @@ def _ended(text: str | bytes) -> int:
         said = json.loads(text)
         if isinstance(said, dict) and isinstance(said.get("exit"), int):
             return int(said["exit"])
-        problem = Problem.model_validate(said)
+        problem = Problem.told(text)
     except (ValueError, ValidationError) as exc:
         raise Unavailable("The gateway says something that cannot be read.", "Try again.") from exc
     raise error_of(problem)
@@ -158,7 +158,7 @@ def _ended(text: str | bytes) -> int:
 def _refusal(status: int, headers: Mapping[str, str], body: bytes | bytearray | None) -> DS01Error:
     if headers.get("Content-Type", "").startswith(MEDIA_TYPE):
         with suppress(ValidationError):
-            return error_of(Problem.model_validate_json(bytes(body or b"")))
+            return error_of(Problem.told(bytes(body or b"")))
     said = f"The gateway answers {status}."
     if status == httpx.codes.UNAUTHORIZED:
         return Unauthenticated(said, "Log in again.")

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cache
 from itertools import pairwise
 from threading import Lock
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import (
     AwareDatetime,
@@ -80,6 +80,18 @@ class Wire(BaseModel):
     # Not `use_attribute_docstrings`: it parses the source of each class when that is imported, half
     # of what all of them take, and only a schema needs the texts.
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def told(cls, text: str | bytes) -> Self:
+        """What a server says, without what only a newer release knows.
+
+        Programs on laptops and in images that people made are older than their server. What is
+        sent to it is held to the letter; what it answers is not.
+
+        Raises:
+            pydantic.ValidationError: Something is missing, or of another kind.
+        """
+        return cls.model_validate_json(text, extra="ignore")
 
     @classmethod
     def __get_pydantic_json_schema__(
