@@ -173,10 +173,12 @@ def _kept(file: Path) -> _Book:
             (str(place), int(xid)): FaultCount(int(count), datetime.fromtimestamp(last_at, UTC))
             for place, xid, count, last_at in told["faults"]
         }
+        if any(each.count < 1 for each in counts.values()):
+            raise ValueError("a count below one")
         return _Book(str(told["boot_id"]), int(told["sequence"]), counts)
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, TypeError, KeyError, OverflowError) as exc:
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as exc:
         _log.warning("XIDs are counted anew, %s cannot be read: %s", file, exc)
     return _Book()
 

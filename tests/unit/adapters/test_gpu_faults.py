@@ -133,7 +133,12 @@ def test_another_boot_numbers_its_lines_anew(log: Log, clock: FakeClock, file: P
     assert counts["0000:3b:00", 119] == FaultCount(1, clock.now() - timedelta(seconds=1))
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"boot_id": 1}', '{"faults": [[1]]}', "\0"])
+NEGATIVE = '{"boot_id": "a", "sequence": 1, "faults": [["0000:3b:00", 79, -5, 0]]}'
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"boot_id": 1}', '{"faults": [[1]]}', "\0", "[" * 100_000, NEGATIVE]
+)
 def test_a_broken_file_is_counted_anew(
     log: Log, clock: FakeClock, file: Path, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
