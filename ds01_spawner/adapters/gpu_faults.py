@@ -170,17 +170,23 @@ def _kept(file: Path) -> _Book:
     try:
         told = json.loads(file.read_text(encoding="utf-8"))
         counts = {
-            (str(place), int(xid)): FaultCount(int(count), datetime.fromtimestamp(last_at, UTC))
+            (str(place), int(xid)): FaultCount(
+                _counted(count), datetime.fromtimestamp(last_at, UTC)
+            )
             for place, xid, count, last_at in told["faults"]
         }
-        if any(each.count < 1 for each in counts.values()):
-            raise ValueError("a count below one")
         return _Book(str(told["boot_id"]), int(told["sequence"]), counts)
     except FileNotFoundError:
         pass
     except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as exc:
         _log.warning("XIDs are counted anew, %s cannot be read: %s", file, exc)
     return _Book()
+
+
+def _counted(count: object) -> int:
+    if not isinstance(count, int) or count < 1:
+        raise ValueError(f"a count of {count!r}")
+    return count
 
 
 def _write(file: Path, book: _Book) -> None:
