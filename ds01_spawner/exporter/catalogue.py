@@ -261,7 +261,10 @@ def _events() -> Iterator[Definition]:
 def _housekeeping() -> Iterator[Definition]:
     yield _gauge("policy_valid", "1 where the policy in force is what the files say.")
     yield _gauge("policy_loaded_timestamp_seconds", "When the policy in force was read.")
-    yield _gauge("ledger_bytes", "Size of the ledger and of what is not yet in it.")
+    yield _gauge(
+        "ledger_bytes",
+        "Size of all files of the ledger: its own, its write-ahead log, the index of that.",
+    )
     yield _gauge("ledger_rows", "Rows of each table of the ledger.", "table")
     yield _gauge("service_up", "1 for a service that answers.", "service")
     yield _gauge(

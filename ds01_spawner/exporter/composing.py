@@ -71,9 +71,9 @@ def hub_url(config: Path, environment: Mapping[str, str]) -> str | None:
 
 
 def size_of(ledger: Path) -> int:
-    """Bytes of the ledger's file, and of what is not yet in it."""
+    """Bytes of the ledger's file, of its write-ahead log and of the index of that."""
     total = 0
-    for suffix in ("", "-wal"):
+    for suffix in ("", "-wal", "-shm"):
         with suppress(FileNotFoundError):
             total += Path(f"{ledger}{suffix}").stat().st_size
     return total

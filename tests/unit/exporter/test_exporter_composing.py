@@ -37,12 +37,14 @@ def test_the_hub_is_where_its_services_are_told(tmp_path: Path) -> None:
     assert hub_url(tmp_path, told) == "http://127.0.0.1:1/hub/api/"
 
 
-def test_what_is_not_yet_in_the_ledger_counts(tmp_path: Path) -> None:
+def test_every_file_of_the_ledger_counts(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.sqlite"
     assert size_of(ledger) == 0
     ledger.write_bytes(b"x" * 100)
     (tmp_path / "ledger.sqlite-wal").write_bytes(b"x" * 20)
     assert size_of(ledger) == 120
+    (tmp_path / "ledger.sqlite-shm").write_bytes(b"x" * 3)
+    assert size_of(ledger) == 123
 
 
 def test_only_those_that_there_are_to_ask_are_told_of(
