@@ -55,6 +55,7 @@ class Snapshot:
         containers: Every container of the engine.
         computing: Ids of the containers whose processes compute on each device, by UUID. Only
             looked for where it decides something (`domain.monitors`); else it is empty.
+        elsewhere: Ids of the containers that another installation on this engine made.
     """
 
     taken_at: datetime
@@ -62,6 +63,7 @@ class Snapshot:
     activity: Mapping[str, SlotActivity]
     containers: tuple[Container, ...]
     computing: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    elsewhere: Collection[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,8 @@ def occupancy(
     A running container has the slots its labels name and the devices the engine gave it. A stopped
     one keeps them for its hold. A created one that never ran has nothing but its reservation.
     Whatever else computes on a slot makes it foreign. A card that could not be read, or a slot
-    whose activity could not be read, is unavailable.
+    whose activity could not be read, is unavailable. So is a slot that a container has and the
+    driver does not list, but for what another installation has: that may be no card of this one's.
     """
     inventory = snapshot.inventory
     index = SlotIndex(inventory)
@@ -191,7 +194,8 @@ def occupancy(
         owner = labels.owner_of(container.labels)
         if container.state.is_live and owner is not None:
             running[owner, container.name] = None
-        for claim in _container_claims(container, index, hold_of, now):
+        told = _container_claims(container, index, hold_of, now)
+        for claim in _here(told, index) if container.id in snapshot.elsewhere else told:
             claims.setdefault(claim.slot.uuid, []).append(claim)
     for reservation in reservations:
         if reservation.created_at == shown.get(reservation.container_name):
@@ -268,6 +272,12 @@ def _container_claims(
                 since=container.finished_at,
                 until=until,
             )
+
+
+def _here(claims: Iterable[SlotUse], index: "SlotIndex") -> Iterable[SlotUse]:
+    """Those on slots that the inventory has, if only as some that cannot be read."""
+    unread = {slot.uuid for slot in index.inventory.unavailable}
+    return (each for each in claims if each.slot.uuid in index.by_uuid.keys() | unread)
 
 
 class SlotIndex:

@@ -160,6 +160,7 @@ class View:
             activity=facts.cards.activity if facts.cards is not None else {},
             containers=tuple(facts.containers or ()),
             computing=computing,
+            elsewhere=facts.elsewhere.keys(),
         )
         return counted(snapshot, self.unmanaged.spare)
 

@@ -16,6 +16,7 @@ from ds01_spawner.domain import labels, names
 from ds01_spawner.domain.allocation import Reservation, Ticket
 from ds01_spawner.domain.allocator import NothingFree, Rejected
 from ds01_spawner.domain.container import Container, ContainerSpec
+from ds01_spawner.domain.container_owner import is_made_elsewhere
 from ds01_spawner.domain.errors import InvalidRequest, NoCapacity, Refused, Unavailable
 from ds01_spawner.domain.expected_wait import typical_hold
 from ds01_spawner.domain.gpu import Inventory, Slot
@@ -336,7 +337,9 @@ class Admission:
                 "Reading the engine and the GPUs took too long to decide on.", "Try again."
             )
         policy = self._policy.current()
-        snapshot = counted(snapshot, policy.unmanaged.spare)
+        instance = self.rules.site.instance
+        elsewhere = {each.id for each in snapshot.containers if is_made_elsewhere(each, instance)}
+        snapshot = replace(counted(snapshot, policy.unmanaged.spare), elsewhere=elsewhere)
         tickets = alive(transaction.tickets(), now)
         groups = {entry.user: entry.groups for entry in tickets}
         known: dict[str, Limits] = {}

@@ -304,6 +304,18 @@ def test_a_slot_that_the_driver_does_not_know_is_shown_by_the_id_of_its_label(
     assert found.of("alice")[0].state is SlotState.UNAVAILABLE
 
 
+def test_what_another_installation_has_is_told_where_the_device_is_known_and_not_else() -> None:
+    gone = Slot("9", "GPU-gone", "GPU-gone", 9, "full", 1, 1.0)
+    known = (SLOTS["0:1"], SLOTS["2"])
+    theirs = container("alice", [*known, gone], demand=DeviceDemand())
+    lost = replace(LAB, gpus=LAB.gpus[1:], unavailable=tuple(list(LAB.slots)[:5]))
+    snapshot = Snapshot(EPOCH, lost, idle(lost), (theirs,), elsewhere={theirs.id})
+    found = occupancy(snapshot, (), lambda *_: HOLD, EPOCH)
+    assert [use.slot.id for use in found.of("alice")] == ["0:1", "2"]
+    assert use_of("2", found).state is SlotState.ALLOCATED
+    assert len(found.uses) == len(LAB.slots)
+
+
 def test_a_reservation_of_a_lost_slot_gives_nothing_and_breaks_nothing() -> None:
     gone = Slot("9", "GPU-gone", "GPU-gone", 9, "full", 1, 1.0)
     assert taken(see(reservations=[reservation("alice", [gone])])) == {}

@@ -87,11 +87,26 @@ def test_two_installations_on_one_slot_are_a_conflict_of_the_shared_card() -> No
     assert lab.scrape().value("ds01_gpu_slot_conflict", slot="2") == 1.0
 
 
-def test_a_lost_slot_of_another_installation_is_lost() -> None:
+def test_a_slot_of_another_installation_that_this_one_does_not_know_is_none_of_its_slots() -> None:
     gone = {labels.GPU_UUIDS: "MIG-gone", labels.GPU_SLOTS: "0:6"}
-    found = lab_beside_another(marks=gone).scrape()
-    assert found.value("ds01_gpu_slot_state", slot="0:6", state="lost") == 1.0
+    found, alone = lab_beside_another(marks=gone).scrape(), ExporterLab().scrape()
+    assert found.rows("ds01_gpu_slot_state") == alone.rows("ds01_gpu_slot_state")
+    assert found.rows("ds01_gpu_slot_allocation") == {}
+    assert found.value("ds01_gpu_equivalents_allocated", group="other") is None
     assert "mallory" not in found.text
+
+
+def test_a_lost_slot_of_ones_own_is_lost_beside_another_installations() -> None:
+    gone = {labels.GPU_UUIDS: "MIG-gone", labels.GPU_SLOTS: "0:6"}
+    lab = lab_beside_another(marks=gone)
+    mine = lab.lab.engine.container(lab.lab.run("carol", "full"))
+    assert mine is not None
+    marks = {**mine.labels, labels.GPU_UUIDS: "MIG-mine", labels.GPU_SLOTS: "0:6"}
+    lab.lab.engine.put(replace(mine, labels=marks, demand=DeviceDemand()))
+    found = lab.scrape()
+    assert found.value("ds01_gpu_slot_state", slot="0:6", state="lost") == 1.0
+    states = found.rows("ds01_gpu_slot_state")
+    assert sum(told for (_, state), told in states.items() if state == "lost") == 1.0
 
 
 def test_dcgm_is_told_of_ones_own_containers() -> None:

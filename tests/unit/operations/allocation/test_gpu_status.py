@@ -12,7 +12,7 @@ from ds01_spawner.domain.allocation import Reservation, Ticket
 from ds01_spawner.domain.allocator import Granted, NothingFree
 from ds01_spawner.domain.container import Container, ContainerState
 from ds01_spawner.domain.gpu import Slot, SlotActivity
-from ds01_spawner.domain.occupancy import Snapshot, occupancy
+from ds01_spawner.domain.occupancy import SlotState, Snapshot, occupancy
 from ds01_spawner.domain.queue import Standing
 from ds01_spawner.domain.request import GpuRequest
 from ds01_spawner.operations.allocation.gpu_queue import gpu_queue_json, queue_entries
@@ -21,9 +21,11 @@ from ds01_spawner.operations.allocation.gpu_status import (
     containers_elsewhere,
     gpu_status,
     gpu_status_json,
+    read_gpu_status,
 )
 from ds01_spawner.policy.gpu_config import GpuConfig, GpuSource
 from fakes.clock import EPOCH
+from fakes.lab import Lab
 
 INVENTORY = open_probe(GpuConfig(source=GpuSource.SIMULATED)).inventory()
 SLOTS = {slot.id: slot for slot in INVENTORY.slots}
@@ -304,3 +306,25 @@ def test_the_json_of_the_queue() -> None:
             }
         ]
     }
+
+
+def test_what_another_installation_has_under_a_uuid_that_is_not_here_is_no_slot() -> None:
+    lab = Lab()
+    gone = replace(SLOTS["0:2"], uuid="MIG-of-another-seed")
+    theirs = container("bob", gone, ContainerState.RUNNING)
+    lab.engine.put(replace(theirs, labels={**theirs.labels, labels.INSTANCE: "elsewhere"}))
+    status = read_gpu_status(lab.admission, GpuConfig())
+    assert {each.use.slot for each in status.slots} == set(lab.probe.present.slots)
+    assert not any(each.elsewhere for each in status.slots)
+
+
+def test_a_slot_of_ones_own_that_is_not_here_any_more_is_out_of_order() -> None:
+    lab = Lab()
+    gone = replace(SLOTS["0:2"], uuid="MIG-gone")
+    mine = container("bob", gone, ContainerState.RUNNING)
+    lab.engine.put(replace(mine, labels={**mine.labels, labels.INSTANCE: "here"}))
+    (lost,) = (
+        each for each in read_gpu_status(lab.admission, GpuConfig()).slots if each.use.user == "bob"
+    )
+    assert lost.use.state is SlotState.UNAVAILABLE
+    assert lost.use.slot.uuid == "MIG-gone"
