@@ -19,6 +19,10 @@ Owners = Callable[[Iterable[Container]], Mapping[str, Owner]]
 Inspect = Callable[[str], Container | None]
 
 
+LOOKS_LEFT_OUT = 20
+"""So many looks in which nothing is asked about a container of which the engine told nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
     """What containers past the platform hold at one moment.
@@ -62,6 +66,7 @@ class UnmanagedUse:
         self._running: frozenset[str] = frozenset()
         self._waiting: dict[str, datetime | None] = {}
         self._found_out: dict[str, datetime | None] = {}
+        self._unanswered: dict[str, int] = {}
 
     def look(self, snapshot: Snapshot) -> Past:
         """What they hold now; asks for names and moments, so not within a transaction."""
@@ -72,7 +77,9 @@ class UnmanagedUse:
         self._waiting = {key: waited[key] for key in waited if key in ids - owners.keys()}
         self._found_out = {key: waited[key] for key in waited if key in ids & owners.keys()}
         kept = tuple(
-            replace(each, container=self._looked_up(each.container))
+            each
+            if each.container.id in self._unanswered
+            else replace(each, container=self._looked_up(each.container))
             for each in found
             if not self._is_spared(owners.get(each.container.id))
         )
@@ -82,6 +89,9 @@ class UnmanagedUse:
             if each.id in self._running and not each.state.is_live
         }
         self._running = frozenset(each.container.id for each in kept)
+        self._unanswered = {
+            key: looks - 1 for key, looks in self._unanswered.items() if looks and key in ids
+        }
         return Past(snapshot.taken_at, snapshot.inventory, kept, owners, ended)
 
     def told(
@@ -116,7 +126,8 @@ class UnmanagedUse:
         """With the begin or the end of its run, as far as the engine tells it now."""
         try:
             found = self._inspect(container.id)
-        except Unavailable:
+        except Unavailable:  # it may have taken its whole time for that
+            self._unanswered[container.id] = LOOKS_LEFT_OUT
             return container
         if found is None or found.state.is_live != container.state.is_live:
             return container

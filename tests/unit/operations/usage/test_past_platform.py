@@ -10,12 +10,13 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.allocation import UsageInterval
 from ds01_spawner.domain.attribution import Owner
 from ds01_spawner.domain.container import Container, ContainerState, DeviceDemand
+from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.gpu import CardPower, Inventory, Slot, SlotActivity
 from ds01_spawner.domain.usage_report import By
 from ds01_spawner.operations.attribution.owners import ContainerOwners
 from ds01_spawner.operations.usage.books import Books
 from ds01_spawner.operations.usage.report import Question, Report, Reports
-from ds01_spawner.operations.usage.unmanaged_use import UnmanagedUse
+from ds01_spawner.operations.usage.unmanaged_use import LOOKS_LEFT_OUT, UnmanagedUse
 from fakes.clock import EPOCH, FakeClock
 from fakes.lab import Lab
 
@@ -30,6 +31,8 @@ class Past:
         self.lab = Lab(clock=FakeClock())
         self.spared: set[str] = set()
         self.names_are_known = True
+        self.asked: list[str] = []
+        self.wedged: set[str] = set()
         self.is_main = is_main
         self.books = self.process()
         self.keep()
@@ -47,12 +50,18 @@ class Past:
             instance="here",
             unmanaged=UnmanagedUse(
                 known,
-                self.lab.engine.container,
+                self.inspect,
                 lambda owner: owner.user is None and owner.container in self.spared,
             )
             if self.is_main
             else None,
         )
+
+    def inspect(self, container_id: str) -> Container | None:
+        self.asked.append(container_id)
+        if container_id in self.wedged:
+            raise Unavailable("The engine does not answer in time.", "")
+        return self.lab.engine.container(container_id)
 
     @property
     def inventory(self) -> Inventory:
@@ -255,3 +264,20 @@ def test_what_no_group_or_project_is_called_is_none_in_the_books(past: Past, nam
     (interval,) = past.intervals()
     assert interval.group == ""
     assert interval.project in {"", "g" * 64}
+
+
+def test_a_container_of_which_the_engine_tells_nothing_is_asked_about_now_and_then(
+    past: Past,
+) -> None:
+    made = past.put(DeviceDemand(uuids=(past.full.uuid,)), **MIRA)
+    past.wedged.add(made.id)
+    past.keep(minutes=2 * (LOOKS_LEFT_OUT + 1))
+    assert past.asked == [made.id] * 2
+    assert past.held() == {"alice": 2.0 * (LOOKS_LEFT_OUT + 1)}
+    past.wedged.clear()
+    past.lab.engine.put(
+        replace(made, state=ContainerState.EXITED, finished_at=past.lab.clock.now())
+    )
+    past.keep(minutes=1)
+    assert past.asked[2:] == [made.id]
+    assert past.held() == {"alice": 2.0 * (LOOKS_LEFT_OUT + 1)}
