@@ -1,8 +1,10 @@
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from monitoring import files
 
@@ -29,6 +31,21 @@ def test_configuration_is_valid(tmp_path: Path) -> None:
         (folder / name).write_text("token", encoding="utf-8")
     said = said_by("promtool", "check", "config", str(folder / "prometheus.yml"))
     assert f"{len(files.RULE_FILES)} rule files found" in said
+
+
+def test_a_demo_is_scraped_as_the_docs_say(tmp_path: Path) -> None:
+    docs = (files.ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    section = docs.split("### A demo's figures", 1)[1].split("\n## ", 1)[0]
+    (told,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+    folder = tmp_path / "prometheus"
+    shutil.copytree(files.PROMETHEUS, folder)
+    path = folder / "prometheus.yml"
+    before, jobs = path.read_text(encoding="utf-8").split("scrape_configs:\n")
+    others = jobs[jobs.index("  - job_name: prometheus") :]
+    path.write_text(f"{before}scrape_configs:\n{told}{others}", encoding="utf-8")
+    said_by("promtool", "check", "config", str(path))
+    named = {job["job_name"] for job in yaml.safe_load(path.read_text())["scrape_configs"]}
+    assert named == {"ds01", "prometheus"}
 
 
 @pytest.mark.parametrize("path", files.RULE_FILES, ids=lambda path: path.stem)
