@@ -49,7 +49,7 @@ from ds01_spawner.adapters.machine_look import KernelMachineLook
 from ds01_spawner.adapters.membership_files import MembershipFiles
 from ds01_spawner.adapters.notice_board import FileNoticeBoard
 from ds01_spawner.adapters.personal_paths.paths import UnixPaths
-from ds01_spawner.adapters.policy_files import PolicyFiles
+from ds01_spawner.adapters.policy_files import NoEvents, PolicyFiles
 from ds01_spawner.adapters.process_table import KernelProcessTable
 from ds01_spawner.adapters.ssh_folder import FileSshFolder
 from ds01_spawner.adapters.staged_binds import KernelBindStage
@@ -143,6 +143,7 @@ _DEFAULT_CONFIG = Path("/etc/ds01")
 _DEFAULT_STATE = Path("/var/lib/ds01")
 _DEFAULT_RUN = Path("/run/ds01")
 _DEFAULT_EVENTS = Path("/var/log/ds01/events.jsonl")
+_EXPORTER_VARIABLE = "DS01_EXPORTER_URL"
 _EXPORTER_URL = "http://127.0.0.1:484/-/healthy"
 _SECRETS = ("cookie-secret", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
 _SECRET_SETTINGS = (SERVICE_FILE, GATEWAY_FILE, PEOPLE_FILE, "hub.env", "exporter.token")
@@ -564,6 +565,8 @@ class Platform:
         """
         look, directories = KernelMachineLook(), self.directories
         care = LedgerLook(directories.ledger)
+        # Who only looks leaves no line that a file is not valid: services say it.
+        looked_at = PolicyFiles(directories.config, self.clock, NoEvents())
 
         def ledger() -> SqliteLedger:
             if "ledger" not in self.__dict__:
@@ -579,7 +582,7 @@ class Platform:
             engine=lambda: self.engine,
             cgroups=lambda: self.cgroups,
             probe=lambda: self.probe,
-            policy=lambda: self.policy,
+            policy=lambda: self.policy if inside else looked_at,
             ledger=ledger,
             care=lambda: care,
             ledger_path=str(directories.ledger),
@@ -594,7 +597,8 @@ class Platform:
             hub=hub,
             public_url=self._said("JUPYTERHUB_PUBLIC_URL"),
             gateway=None if inside else HttpSocket(str(directories.gateway_socket)),
-            exporter_url=self._said("DS01_EXPORTER_URL") or _EXPORTER_URL,
+            exporter_url=self._said(_EXPORTER_VARIABLE) or _EXPORTER_URL,
+            exporter_is_named=bool(self._said(_EXPORTER_VARIABLE)),
             machine=look,
             doors=doors if os.geteuid() == 0 else None,
         )
@@ -607,6 +611,7 @@ class Platform:
             config=str(directories.config),
             run=str(directories.run),
             events=str(directories.events),
+            socket=str(directories.gateway_socket),
             secrets=(
                 *(str(directories.state / name) for name in _SECRETS),
                 *(str(directories.config / name) for name in _SECRET_SETTINGS),

@@ -5,6 +5,7 @@ stands between a keyboard and a container.
 """
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -63,6 +64,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Entry point of the `ds01` program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show is no failure
+            stream.reconfigure(errors="replace")
     code = run(sys.argv[1:])
     # It is done: Ctrl-C while Python takes itself down changes nothing any more.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -65,7 +65,8 @@ class KernelMachineLook:
             return None
         except OSError as exc:
             raise Unavailable(f"{path} cannot be looked at: {exc.strerror}.") from exc
-        return FileFacts(stat.S_IMODE(found.st_mode), found.st_uid, found.st_size)
+        written = datetime.fromtimestamp(found.st_mtime, UTC)
+        return FileFacts(stat.S_IMODE(found.st_mode), found.st_uid, found.st_size, written)
 
     def matching(self, folder: str, pattern: str) -> Sequence[str]:
         """Paths in a folder that match."""

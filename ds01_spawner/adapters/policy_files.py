@@ -205,7 +205,11 @@ class PolicyFiles:
         if error.problems == self._problems:
             return
         self._problems = error.problems
-        kept = "the last good policy stays in force" if self._policy else "nothing is allowed"
+        kept = (
+            "the last good policy stays in force"
+            if self._policy
+            else "this process has read none before it, and allows nothing"
+        )
         count = len(error.problems)
         _log.error("The policy is invalid; %s:\n%s", kept, error)
         self._say(
@@ -265,6 +269,27 @@ class PolicyFiles:
         except (OSError, PolicyError):
             return None
         return tuple(stamps)
+
+
+class NoEvents:
+    """The `EventLog` of who only looks: what is wrong with a file is the services' to write."""
+
+    def append(self, event: Event) -> None:
+        """Nothing."""
+
+
+class PolicyForLooks(PolicyFiles):
+    """The policy for who decides nothing: where there is no valid one, what is built in."""
+
+    def __init__(self, directory: Path, clock: Clock) -> None:
+        super().__init__(directory, clock, NoEvents())
+
+    def current(self) -> Policy:
+        """The policy, or what is built in."""
+        try:
+            return super().current()
+        except Unavailable:
+            return load_policy("defaults: {}", "built in", (), None).policy
 
 
 def _files(path: Path) -> list[Path]:

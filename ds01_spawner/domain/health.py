@@ -14,6 +14,10 @@ class Level(StrEnum):
     FAIL = "fail"
 
 
+NOT_INSTALLED = "It is not installed"
+"""How the verdict on a part begins that a lab may do without: it neither works nor fails."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a look found.
@@ -73,11 +77,13 @@ class FileFacts:
         mode: Permission bits.
         uid: Owner.
         size_bytes: How much is in it.
+        modified_at: When it was last written; of a socket, when it was made.
     """
 
     mode: int
     uid: int
     size_bytes: int = 0
+    modified_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ from datetime import timedelta
 
 from ds01_spawner.domain.carbon import Rates
 from ds01_spawner.domain.door import Finding
+from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.health import Checked, FileFacts, Verdict
 from ds01_spawner.operations.health.health import Health
 from ds01_spawner.operations.health.machine import Machine, machine_checks
 from ds01_spawner.operations.health.parts import Parts, part_checks
 from ds01_spawner.operations.health.services import Services, service_checks
 from ds01_spawner.policy.images import parse_images
+from ds01_spawner.policy.resolution import Policy
 from fakes.accounts import FakeAccounts
 from fakes.cgroups import FakeCgroups
 from fakes.clock import FakeClock
@@ -24,6 +26,7 @@ from fakes.probe import FakeProbe
 STATE, CONFIG, RUN, LOG = "/var/lib/ds01", "/etc/ds01", "/run/ds01", "/var/log/ds01"
 EVENTS, LEDGER = f"{LOG}/events.jsonl", f"{STATE}/ledger.sqlite"
 SECRET = f"{STATE}/cookie-secret"
+SOCKET = f"{RUN}/docker.sock"
 PUBLIC, EXPORTER = "https://lab.example", "http://127.0.0.1:484/-/healthy"
 IMAGES = """
 images: {starter: {reference: "ds01/starter:latest", title: Starter}}
@@ -35,6 +38,13 @@ class EditedPolicy(FakePolicy):
     """A policy that may have an edit that is not in force."""
 
     problems: tuple[object, ...] = ()
+    refusal = ""
+    """Why there is none at all."""
+
+    def current(self) -> Policy:
+        if self.refusal:
+            raise Unavailable(self.refusal, "Ask the administrator.")
+        return super().current()
 
 
 class HealthLab:
@@ -54,6 +64,7 @@ class HealthLab:
         self.gateway = FakeGateway()
         self.doors: list[Finding] = [Finding("tcp", is_open=False, what="", why="")]
         self.public_url = ""
+        self.exporter_named = False
         self.lock_seconds = 0.0
         self.rates = Rates()
         self.look = FakeMachineLook(
@@ -65,6 +76,7 @@ class HealthLab:
                 SECRET: FileFacts(0o600, 0),
                 EVENTS: FileFacts(0o640, 0, 4096),
                 LEDGER: FileFacts(0o600, 0, 1 << 20),
+                SOCKET: FileFacts(0o666, 0, modified_at=self.clock.now()),
             },
         )
         self.pass_was()
@@ -102,6 +114,7 @@ class HealthLab:
             public_url=self.public_url,
             gateway=self.gateway,
             exporter_url=EXPORTER,
+            exporter_is_named=self.exporter_named,
             machine=self.look,
             doors=lambda: self.doors,
         )
@@ -114,6 +127,7 @@ class HealthLab:
             config=CONFIG,
             run=RUN,
             events=EVENTS,
+            socket=SOCKET,
             secrets=(SECRET, f"{CONFIG}/gateway.env"),
         )
         return Health((*part_checks(parts), *machine_checks(machine), *service_checks(services)))

@@ -1,5 +1,6 @@
 """A session with the API: found, opened, and its failures in a sentence that says what next."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ds01_spawner.client import Client
     from ds01_spawner.client.problems import NotTheApi
 
+_LOOK_AFTER_GATEWAY = "systemctl status ds01-gateway; journalctl -u ds01-gateway says why."
 AGENT = f"ds01-cli/{__version__}"
 
 
@@ -69,7 +71,9 @@ def explained(error: DS01Error, place: Place) -> DS01Error:
     if place.socket is not None:
         return Unavailable(
             f"The gateway does not answer on {place.socket}.",
-            "Try again in a minute; if it stays so, tell your administrator:"
+            _LOOK_AFTER_GATEWAY
+            if os.geteuid() == 0
+            else "Try again in a minute; if it stays so, tell your administrator:"
             " systemctl status ds01-gateway.",
         )
     if isinstance(error, Unreachable) and error.too_slow:

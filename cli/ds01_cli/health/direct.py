@@ -1,5 +1,7 @@
 """The checks, made on the server by whoever looks after it."""
 
+import logging
+
 from ds01_cli.admin.administrator import only_administrators, open_to_caller
 from ds01_spawner.composition import open_hub
 from ds01_spawner.domain.errors import Unavailable
@@ -13,6 +15,8 @@ def health() -> dict[str, object]:
         Forbidden: It was no administrator who asked.
         Unavailable: There is no platform.
     """
+    # What is wrong is told below; without a handler it would be on stderr from the log as well.
+    logging.getLogger("ds01_spawner").addHandler(logging.NullHandler())
     platform = open_to_caller()
     only_administrators()
     state = platform.directories.state

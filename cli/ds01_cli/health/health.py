@@ -52,8 +52,8 @@ def _told(parts: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         for part in parts:
             if part["level"] == level:
                 counts[level] += 1
-                step = clean(part["next_step"], _LONGEST)
-                what = clean(part["detail"], _LONGEST)
+                step = clean(" ".join(part["next_step"].split()), _LONGEST)
+                what = clean(" ".join(part["detail"].split()), _LONGEST)
                 yield f"{level:<4}  {part['name']}: {what}{f' → {step}' if step else ''}"
     yield (
         f"{counted(len(parts), 'check')}: {counts[Level.OK]} ok, "

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ds01_spawner.client import models as m
 from ds01_spawner.client.models import Role
+from ds01_spawner.domain.health import NOT_INSTALLED
 from ds01_spawner.gateway.web.page import Facts, Page, Section, Visit
 
 KINDS: Mapping[str, str] = {
@@ -25,7 +26,8 @@ async def _parts(visit: Visit) -> Facts | None:
     if not visit.requester.may(Role.ADMIN):
         return None
     found = await visit.ask("getHealth", m.Health)
-    return {"health": found, "parts": sorted(found.parts, key=lambda part: _WORST[part.level])}
+    parts = sorted(found.parts, key=lambda part: _WORST[part.level])
+    return {"health": found, "parts": parts, "not_installed": NOT_INSTALLED}
 
 
 async def _slots(visit: Visit) -> Facts:

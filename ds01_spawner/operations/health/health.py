@@ -8,7 +8,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import datetime
 
-from ds01_spawner.domain.errors import DS01Error
+from ds01_spawner.domain.errors import DS01Error, PolicyError
 from ds01_spawner.domain.health import Checked, Level, Verdict, bad, doubtful
 from ds01_spawner.domain.labels import format_timestamp
 
@@ -93,6 +93,9 @@ class Health:
         begin = self._monotonic()
         try:
             verdict = check.look()
+        except PolicyError as exc:
+            hint = exc.next_step or "Correct the file, and restart the services."
+            verdict = Verdict(check.severity, exc.message, hint)
         except DS01Error as exc:
             verdict = Verdict(check.severity, exc.message, exc.next_step)
         except Exception as exc:  # noqa: BLE001 - the top of a thread: said, and the others go on

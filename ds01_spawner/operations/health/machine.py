@@ -16,7 +16,9 @@ from ds01_spawner.ports.health import MachineLook
 _GIB = 1024**3
 FULL_BYTES, LOW_BYTES = _GIB, 10 * _GIB
 _FULL_SHARE, _LOW_SHARE = 0.01, 0.05
-_BY_OTHERS, _WRITTEN_BY_OTHERS, _BY_ALL = 0o077, 0o022, 0o007
+_BY_OTHERS, _WRITTEN_BY_OTHERS, _BY_ALL, _WRITTEN_BY_ALL = 0o077, 0o022, 0o007, 0o002
+READ_ONCE = ("gpu-config.yaml", "images.yaml")
+"""Settings that services read when they start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Machine:
         config: Folder of what the administrator writes.
         run: Folder of sockets.
         events: The audit log.
+        socket: The gateway's, which it makes when it starts.
         secrets: Files that nobody but their owner may read.
     """
 
@@ -43,6 +46,7 @@ class Machine:
     config: str
     run: str
     events: str
+    socket: str
     secrets: tuple[str, ...] = field(default=())
 
 
@@ -52,6 +56,7 @@ def machine_checks(machine: Machine) -> tuple[Check, ...]:
         Check("disks", lambda: disks(machine)),
         Check("event log", lambda: event_log(machine)),
         Check("files", lambda: files(machine)),
+        Check("settings", lambda: settings(machine), Level.WARN),
         Check("clock", lambda: clock(machine), Level.WARN),
     )
 
@@ -100,6 +105,12 @@ def event_log(machine: Machine) -> Verdict:
     file = machine.look.file(machine.events)
     if file is None:
         return good(f"{machine.events} is made with the first event.")
+    if file.mode & _WRITTEN_BY_OTHERS:
+        who = "everybody" if file.mode & _WRITTEN_BY_ALL else "its group"
+        return bad(
+            f"It proves nothing: {who} may write it ({machine.events}, mode {file.mode:04o}).",
+            f"chmod 640 {machine.events}; what was written meanwhile may be anybody's.",
+        )
     if file.mode & _BY_ALL:
         return doubtful(f"Everybody may read {machine.events}.", f"chmod o= {machine.events}")
     return good(f"{machine.events}, {size(file.size_bytes)}.")
@@ -148,6 +159,29 @@ def _written(machine: Machine, trusted: set[int]) -> list[Verdict]:
         if found.uid not in trusted:
             verdicts.append(bad(f"{path} is the user {found.uid}'s.", f"chown root {path}"))
     return verdicts
+
+
+def settings(machine: Machine) -> Verdict:
+    """Whether the services started with the settings as they are.
+
+    By when the gateway made its socket: services are restarted together.
+    """
+    socket = machine.look.file(machine.socket)
+    started = None if socket is None else socket.modified_at
+    if started is None:
+        return good("When the services started is not known: the gateway has no socket.")
+    edited = []
+    for name in READ_ONCE:
+        found = machine.look.file(str(PurePosixPath(machine.config) / name))
+        if found is not None and found.modified_at is not None and found.modified_at > started:
+            edited.append(name)
+    if edited:
+        return doubtful(
+            f"{' and '.join(edited)} {'was' if len(edited) == 1 else 'were'} edited since the "
+            "services started, which go on with what they read then.",
+            "ds01 policy check; then restart hub, gateway, lifecycle service and exporter.",
+        )
+    return good("Nothing was edited since the services started that they read only then.")
 
 
 def clock(machine: Machine) -> Verdict:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from ds01_spawner.domain.carbon import Rates
-from ds01_spawner.domain.errors import PolicyProblem
+from ds01_spawner.domain.errors import PolicyProblem, Unavailable
 from ds01_spawner.domain.health import Level, Verdict, bad, doubtful, good, worst
 from ds01_spawner.domain.wording import size, span
 from ds01_spawner.operations.health.health import Check
@@ -103,15 +103,16 @@ def engine(parts: Parts) -> Verdict:
 def cgroups(parts: Parts) -> Verdict:
     """Whether people's limits can be set where the engine puts containers."""
     found = parts.engine().info()
-    said = f"Driver {found.cgroup_driver}, cgroup v{found.cgroup_version}"
+    how = f"cgroup v{found.cgroup_version}, by {found.cgroup_driver}"
     people = len(parts.cgroups().people())
     if found.cgroup_driver == "cgroupfs" and parts.machine.runs_systemd():
         return doubtful(
-            f"{said}; this machine is run by systemd, which may take back what the engine set.",
+            f"People's limits are set ({how}); this machine is run by systemd, which may take back "
+            "what the engine set.",
             'Set "exec-opts": ["native.cgroupdriver=systemd"] in daemon.json, and restart the '
             "engine when nothing runs.",
         )
-    return good(f"{said}; people with one: {people}.")
+    return good(f"People's limits can be set ({how}). People with limits now: {people}.")
 
 
 def gpus(parts: Parts) -> Verdict:
@@ -128,13 +129,24 @@ def gpus(parts: Parts) -> Verdict:
 def policy(parts: Parts) -> Verdict:
     """Whether the file is in force as it is, and whose groups shadow each other."""
     source = parts.policy()
-    found = source.current()
+    meanwhile = "the previous policy holds."
+    try:
+        found = source.current()
+    except Unavailable:
+        if not source.problems:
+            raise
+        # Who looks has just begun; what the services read before the edit is not told here.
+        meanwhile = (
+            "services that run go on with the policy that they read before it; one that starts "
+            "now allows nothing."
+        )
     if source.problems:
-        first = str(source.problems[0])
+        first = " ".join(str(source.problems[0]).split())
         more = len(source.problems) - 1
         return bad(
-            f"The last edit is not in force: {first}{f', and {more} more' if more else ''}",
-            "ds01 policy check",
+            f"The last edit is not in force: {first}{f', and {more} more' if more else ''}. "
+            f"Until it is mended, {meanwhile}",
+            "Correct it; ds01 policy check shows every fault.",
         )
     said = f"Groups: {len(found.groups)}, people named: {len(found.users)}."
     several = [user for user in found.users if len(found.memberships(user)) > 1]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from ds01_spawner.domain.door import Finding
-from ds01_spawner.domain.health import Level, Verdict, bad, doubtful, good, worst
+from ds01_spawner.domain.health import NOT_INSTALLED, Level, Verdict, bad, doubtful, good, worst
 from ds01_spawner.domain.wording import span
 from ds01_spawner.domain.work import LONGEST_GAP
 from ds01_spawner.operations.doors.bare_metal import LEASE
@@ -32,6 +32,7 @@ class Services:
         public_url: Where people reach the hub, through its proxy; empty where nothing says.
         gateway: People's Docker socket; `None` for the gateway itself, which answers as it asks.
         exporter_url: What tells whether the exporter is there.
+        exporter_is_named: Whether somebody said that address: then an exporter is expected.
         machine: This machine.
         doors: Ways past the platform; `None` for who may not look.
     """
@@ -44,6 +45,7 @@ class Services:
     exporter_url: str
     machine: MachineLook
     doors: Callable[[], Sequence[Finding]] | None = None
+    exporter_is_named: bool = False
 
 
 def service_checks(services: Services) -> tuple[Check, ...]:
@@ -128,17 +130,14 @@ def exporter(services: Services) -> Verdict:
     answer = services.machine.ask(services.exporter_url)
     if answer is not None and answer.status == HTTPStatus.OK:
         return good(f"It answers at {services.exporter_url}.")
-    known = services.machine.units(["ds01-exporter.service"]) or {}
-    unit = known.get("ds01-exporter.service")
-    if answer is None and (unit is None or not (unit.enabled or unit.active == "active")):
-        return good("There is none: docs/monitoring.md.")
-    said = "nobody" if answer is None else f"with {answer.status}"
-    return doubtful(
-        f"It is asked at {services.exporter_url} and answers {said}."
-        if answer is not None
-        else f"Nobody answers at {services.exporter_url}.",
-        "systemctl status ds01-exporter",
-    )
+    hint = "systemctl status ds01-exporter; systemctl restart ds01-exporter"
+    if answer is not None:
+        said = f"It is asked at {services.exporter_url} and answers with {answer.status}."
+        return bad(said, hint)
+    unit = "ds01-exporter.service"
+    if services.exporter_is_named or unit in (services.machine.units([unit]) or {}):
+        return bad(f"Nobody answers at {services.exporter_url}.", hint)
+    return good(f"{NOT_INSTALLED}: docs/monitoring.md.")
 
 
 def systemd(services: Services) -> Verdict:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ds01_spawner.adapters.policy_files import PolicyFiles, read_policy
+from ds01_spawner.adapters.policy_files import PolicyFiles, PolicyForLooks, read_policy
 from ds01_spawner.adapters.text_files import replace_text
 from ds01_spawner.domain.errors import PolicyError, Unavailable
 from fakes.clock import FakeClock
@@ -380,3 +380,14 @@ def test_when_the_policy_in_force_was_read_is_remembered(lab: Lab) -> None:
     lab.write("defaults: {max_gpu_slots: 2}\n")
     assert lab.slots() == 2
     assert lab.source.loaded_at == lab.clock.now()
+
+
+def test_who_only_looks_goes_on_with_what_is_built_in_and_leaves_no_line(lab: Lab) -> None:
+    lab.write("defaults: {max_gpu_slots: many}\n")
+    looks = PolicyForLooks(lab.folder, lab.clock)
+    assert looks.current().limits("ana")
+    assert looks.problems
+    lab.write("defaults: {max_gpu_slots: 3}\n")
+    fresh = PolicyForLooks(lab.folder, lab.clock)
+    assert (fresh.current().limits("ana").max_gpu_slots, fresh.problems) == (3, ())
+    assert [each.name for each in lab.folder.iterdir()] == ["resource-limits.yaml"]

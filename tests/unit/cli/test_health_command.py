@@ -94,6 +94,7 @@ def test_nothing_that_a_part_says_controls_the_terminal(
     out = typed(capsys)[1]
     assert "\x1b" not in out
     assert "\x07" not in out
+    assert "line broken" in out
     assert len(out.splitlines()) == 3
 
 

@@ -127,3 +127,15 @@ def test_help_on_many_commands_fits_narrow_terminals(
     monkeypatch.setenv("COLUMNS", "50")
     assert run(["--help"]) == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 60
+
+
+def test_a_terminal_that_cannot_show_a_character_is_no_failure() -> None:
+    code = "from ds01_cli import main as m; m.run = lambda _: print('a \u2192 b') or 7; m.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (7, "a ? b\n", "")

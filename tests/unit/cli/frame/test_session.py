@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,9 +76,15 @@ TABLE = [
     [row[1:] for row in TABLE],
     ids=[row[0] for row in TABLE],
 )
-def test_a_failure_is_one_line_with_what_to_do(
-    place: Place, answer: httpx.Response | Exception, code: int, what: str, next_step: str
+def test_a_failure_is_one_line_with_what_to_do(  # noqa: PLR0917 - a row of the table
+    place: Place,
+    answer: httpx.Response | Exception,
+    code: int,
+    what: str,
+    next_step: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1001)
     with (
         pytest.raises(DS01Error) as caught,
         session.connect(lambda: place, client_of(answer)) as client,
@@ -89,6 +96,18 @@ def test_a_failure_is_one_line_with_what_to_do(
     assert next_step in said
     assert "\n" not in said
     assert "secret" not in said
+
+
+def test_root_is_not_sent_to_an_administrator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    down = httpx.ConnectError("refused")
+    with (
+        pytest.raises(Unavailable) as caught,
+        session.connect(lambda: HERE, client_of(down)) as client,
+    ):
+        client.me()
+    assert "administrator" not in str(caught.value)
+    assert "systemctl status ds01-gateway" in caught.value.next_step
 
 
 def test_the_command_line_says_that_it_is_it() -> None:

@@ -107,6 +107,7 @@ async def test_health_tells_managers_and_more_to_administrators(used: WebLab) ->
     assert "engine" not in text_of(section(shown, "parts"))
     html = (await used.browser("boss").get("health")).html
     assert "engine works" in text_of(section(html, "parts"))
+    assert "exporter not installed" in text_of(section(html, "parts"))
     levels = re.findall(r'class="ds01-level-(\w+)"', html)
     assert "warn" in levels
     assert levels == sorted(levels, key=["fail", "warn", "ok"].index)

@@ -9,7 +9,7 @@ from ds01_spawner.domain.allocation import Reservation
 from ds01_spawner.domain.bare_metal import BareMetalGrant
 from ds01_spawner.domain.carbon import Rates, Series
 from ds01_spawner.domain.door import Finding
-from ds01_spawner.domain.errors import PolicyProblem, Unavailable
+from ds01_spawner.domain.errors import PolicyError, PolicyProblem, Unavailable
 from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.health import Answer, DiskFacts, FileFacts, Level, UnitFacts, Verdict, good
 from ds01_spawner.domain.labels import format_timestamp
@@ -25,6 +25,7 @@ from fakes.health_lab import (
     PUBLIC,
     RUN,
     SECRET,
+    SOCKET,
     STATE,
     HealthLab,
 )
@@ -96,6 +97,14 @@ def disk(path: str, **facts: object) -> Callable[[HealthLab], None]:
     return set_up
 
 
+def is_edited(name: str) -> Callable[[HealthLab], None]:
+    def set_up(lab: HealthLab) -> None:
+        later = lab.clock.now() + timedelta(minutes=1)
+        lab.look.files[f"{CONFIG}/{name}"] = FileFacts(0o644, 0, modified_at=later)
+
+    return set_up
+
+
 def having(**facts: object) -> Callable[[HealthLab], None]:
     def set_up(lab: HealthLab) -> None:
         for path, value in facts.items():
@@ -141,10 +150,12 @@ CASES = [
     ("lifecycle service", lambda lab: lab.pass_was(4 * HOUR / 60), "warn", "last ran at"),
     ("lifecycle service", lambda lab: granted(lab, kept=False), "fail", "Nothing ends access"),
     ("lifecycle service", lambda lab: granted(lab, kept=True), "ok", "Last pass 0 s ago"),
-    ("exporter", having(), "ok", "There is none"),
-    ("exporter", units(exporter=UnitFacts("inactive", enabled=True)), "warn", "Nobody answers"),
+    ("exporter", having(), "ok", "It is not installed"),
+    ("exporter", having(exporter_named=True), "fail", "Nobody answers"),
+    ("exporter", units(exporter=UnitFacts("inactive", enabled=True)), "fail", "Nobody answers"),
+    ("exporter", units(exporter=UnitFacts("inactive", enabled=False)), "fail", "Nobody answers"),
     ("exporter", having(look__answers={EXPORTER: Answer(200)}), "ok", "It answers"),
-    ("exporter", having(look__answers={EXPORTER: Answer(503)}), "warn", "with 503"),
+    ("exporter", having(look__answers={EXPORTER: Answer(503)}), "fail", "with 503"),
     ("systemd", units(hub=UnitFacts("active", enabled=True)), "ok", "as it should be (1)"),
     (
         "systemd",
@@ -164,6 +175,13 @@ CASES = [
     ("event log", having(look__disks={}), "fail", f"no folder {LOG}"),
     ("event log", disk(LOG, free_bytes=0), "fail", "Nothing can be written"),
     ("event log", on(EVENTS, mode=0o644), "warn", "Everybody may read"),
+    ("event log", on(EVENTS, mode=0o666), "fail", "everybody may write it"),
+    ("event log", on(EVENTS, mode=0o642), "fail", "everybody may write it"),
+    ("event log", on(EVENTS, mode=0o660), "fail", "its group may write it"),
+    ("settings", is_edited("gpu-config.yaml"), "warn", "gpu-config.yaml was edited"),
+    ("settings", is_edited("images.yaml"), "warn", "images.yaml was edited"),
+    ("settings", having(), "ok", "Nothing was edited"),
+    ("settings", lambda lab: lab.look.files.pop(SOCKET), "ok", "not known"),
     ("files", on(SECRET, mode=0o640), "fail", "it is a secret"),
     ("files", on(f"{CONFIG}/gateway.env", uid=1000), "fail", "is the user 1000's"),
     ("files", on(f"{CONFIG}/resource-limits.yaml", mode=0o664), "fail", "others may write"),
@@ -195,9 +213,27 @@ def test_of_a_lab_in_which_all_is_well_every_part_says_so() -> None:
     assert list(looked) == [
         *("engine", "cgroups", "gpus", "policy", "ledger", "leftovers", "accounts", "images"),
         "emissions",
-        *("disks", "event log", "files", "clock"),
+        *("disks", "event log", "files", "settings", "clock"),
         *("hub", "proxy", "gateway", "lifecycle service", "exporter", "systemd", "doors"),
     ]
+
+
+def test_an_edit_that_is_not_in_force_is_told_with_what_holds_meanwhile() -> None:
+    lab = HealthLab()
+    lab.policy.problems = BROKEN
+    assert lab.verdict("policy").what.endswith("Until it is mended, the previous policy holds.")
+    lab.policy.refusal = "No valid policy has been read yet.\np.yaml:3: users"
+    found = lab.verdict("policy")
+    assert "not in force: p.yaml:3: users: expected a mapping" in found.what
+    assert "\n" not in found.what
+    assert "services that run" in found.what
+    assert "Ask" not in found.next_step
+    assert "ds01 policy check" in found.next_step
+
+
+def test_the_engines_way_to_set_limits_is_told_in_words() -> None:
+    said = HealthLab().verdict("cgroups").what
+    assert said == "People's limits can be set (cgroup v1, by cgroupfs). People with limits now: 0."
 
 
 def test_whoever_is_in_several_groups_is_named_with_the_one_that_counts() -> None:
@@ -257,6 +293,16 @@ def test_a_fault_of_ours_is_said_and_the_others_go_on() -> None:
     found = look(Check("broken", broken), Check("well", lambda: good("yes")))
     assert (found["broken"].level, found["well"].level) == (Level.FAIL, Level.OK)
     assert "KeyError" in found["broken"].what
+
+
+def test_a_file_that_is_wrong_is_told_with_what_to_do() -> None:
+    def wrong() -> Verdict:
+        raise PolicyError((PolicyProblem("gpu-config.yaml", 4, "strategy", "no such strategy"),))
+
+    found = look(Check("gpus", wrong))["gpus"]
+    assert found.level is Level.FAIL
+    assert "gpu-config.yaml:4" in found.what
+    assert "Correct the file" in found.next_step
 
 
 def test_what_cannot_be_looked_at_is_as_bad_as_its_part_is_important() -> None:
