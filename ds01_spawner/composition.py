@@ -191,6 +191,11 @@ class Directories:
         return self.state.resolve() == _DEFAULT_STATE.resolve()
 
     @property
+    def is_demo(self) -> bool:
+        """Whether it is a demo's, which goes away again and leaves the machine as it was."""
+        return (self.state / ".ds01-demo").exists()
+
+    @property
     def ledger(self) -> Path:
         """The ledger's file."""
         return self.state / "ledger.sqlite"

@@ -214,6 +214,7 @@ launch_gateway() {
     install --directory --mode=755 "$(demo_run)"
     DS01_DEMO=$STATE DS01_DEMO_GATEWAY=$STATE DS01_STATE_DIR=$STATE DS01_CONFIG_DIR=$STATE/config \
         DS01_RUN_DIR=$(demo_run) DS01_GATEWAY_SOCKET=$(demo_socket) JUPYTERHUB_API_URL=$hub \
+        DS01_EXPORTER_URL=http://127.0.0.1:$(cat "$STATE/ports/exporter")/-/healthy \
         JUPYTERHUB_API_TOKEN=$(cat "$STATE/gateway-token") JUPYTERHUB_SERVICE_URL=$(gateway_url "$address") \
         ROOT=$ROOT setsid bash -c "$(declare -f keep_gateway); keep_gateway" \
         >>"$STATE/gateway.log" 2>&1 </dev/null 9>&- &

@@ -33,7 +33,7 @@ python_for_all() {
 
 want_program() {
     if "$(program_folder)/ds01" --version >/dev/null 2>&1; then
-        return
+        program_script >"$(program_folder)/ds01" # that of an older release knows less of the demo
     elif ! python_for_all >/dev/null; then
         say "There is no Python from 3.11 on that everybody may run, so people have no ds01 here."
     else
@@ -57,7 +57,8 @@ install_program() (
     [ -e "$(lab_state)" ] || [ -e "$PROGRAM_LINK" ] || ln -sfn "$folder/ds01" "$PROGRAM_LINK"
 )
 
-# program_script: for whom the demo's files are open, the whole program instead, on those files.
+# program_script: for whom the demo's files are open, the whole program instead, on those files and
+# beside this demo's gateway, hub and exporter. Secrets stay in the demo's files.
 program_script() {
     cat <<PYTHON
 #!$(program_folder)/bin/python
@@ -67,11 +68,38 @@ import sys
 
 STATE = "$STATE"
 WHOLE = "$ROOT/.venv"
+
+
+def said(name):
+    try:
+        with open(f"{STATE}/{name}", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def beside():
+    exporter, port = said("ports/exporter"), said("port")
+    return {
+        name: value
+        for name, value, known in (
+            ("DS01_EXPORTER_URL", f"http://127.0.0.1:{exporter}/-/healthy", exporter),
+            ("JUPYTERHUB_PUBLIC_URL", f"http://127.0.0.1:{port}", port),
+            ("JUPYTERHUB_API_URL", said("gateway.hub"), said("gateway.hub")),
+            ("JUPYTERHUB_API_TOKEN", said("gateway-token"), said("gateway-token")),
+        )
+        if known
+    }
+
+
 if not {"DS01_API_URL", "DS01_URL"} & set(os.environ):
     os.environ.setdefault("DS01_GATEWAY_SOCKET", "$(demo_socket)")
 if os.access(STATE, os.R_OK | os.X_OK):
     os.environ.setdefault("DS01_STATE_DIR", STATE)
     os.environ.setdefault("DS01_CONFIG_DIR", f"{STATE}/config")
+    if os.environ["DS01_STATE_DIR"] == STATE:
+        os.environ.setdefault("DS01_RUN_DIR", "$(demo_run)")
+        os.environ.update(beside())
     if sys.prefix != WHOLE:
         os.execv(f"{WHOLE}/bin/python", [f"{WHOLE}/bin/python", *sys.argv])
 from ds01_cli.main import main

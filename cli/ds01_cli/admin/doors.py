@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
@@ -12,7 +12,7 @@ from ds01_cli.admin.administrator import open_to_administrator
 from ds01_cli.frame import guide
 from ds01_cli.frame.caller import caller
 from ds01_spawner.domain.door import Finding
-from ds01_spawner.domain.errors import Forbidden
+from ds01_spawner.domain.errors import Forbidden, InvalidRequest
 from ds01_spawner.operations.doors.doors import Doors
 
 _INDENT = "           "
@@ -37,17 +37,30 @@ def doors(
         raise typer.BadParameter("Name a door to close or one to undo, not both.")
     if os.geteuid() != 0:
         raise Forbidden("The machine's doors are for root.", "Try it with sudo.")
-    found = open_to_administrator().doors
+    platform = open_to_administrator()
+    found, is_demo = platform.doors, platform.directories.is_demo
+    if fix and is_demo:
+        raise InvalidRequest(
+            "This is a demo: the machine is not changed for it.",
+            f"The machine's own installation closes {fix}.",
+        )
     guide.tell("look")
     if fix:
         _fix(found, fix, dry_run=dry_run)
     elif undo:
         typer.echo("\n".join(found.undo(undo, caller())) or "Nothing had to be done.")
     elif as_json:
-        listed = [asdict(each) for each in found.look()]
+        listed = [asdict(each) for each in _shown(found, is_demo=is_demo)]
         typer.echo(json.dumps({"doors": listed}, indent=2, ensure_ascii=False))
     else:
-        typer.echo("\n".join(_told(found.look())))
+        typer.echo("\n".join(_told(_shown(found, is_demo=is_demo))))
+        if is_demo:
+            typer.echo("This is a demo: the machine is not changed for it.")
+
+
+def _shown(found: Doors, *, is_demo: bool) -> list[Finding]:
+    """Every door; for a demo, which goes away again, without what would change the machine."""
+    return [replace(each, changes=(), by_hand="") if is_demo else each for each in found.look()]
 
 
 def _fix(found: Doors, name: str, *, dry_run: bool) -> None:

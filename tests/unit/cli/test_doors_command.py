@@ -45,7 +45,10 @@ def groups(monkeypatch: pytest.MonkeyPatch) -> FakeGroups:
         ports=FakeServicePorts(),
     )
     known = Doors(machine=machine, records=FakeRecords(), clock=FakeClock(), audit=audit)
-    monkeypatch.setattr(doors, "open_to_administrator", lambda: SimpleNamespace(doors=known))
+    directories = SimpleNamespace(is_demo=False)
+    platform = SimpleNamespace(doors=known, directories=directories)
+    monkeypatch.setattr(doors, "open_to_administrator", lambda: platform)
+    found.directories = directories  # type: ignore[attr-defined]
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     return found
 
@@ -109,3 +112,19 @@ def test_only_root_may(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 
     assert run(["admin", "doors"]) == 3
     assert "Try it with sudo" in capsys.readouterr().err
+
+
+def test_the_machine_is_not_changed_for_a_demo(
+    groups: FakeGroups, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups.directories.is_demo = True  # type: ignore[attr-defined]
+    text = told()
+    assert "OPEN       docker-group" in text
+    assert "--fix" not in text
+    assert "gpasswd" not in text
+    assert "This is a demo" in text
+    assert "gpasswd" not in told("--json")
+    for words in (["--fix", "docker-group"], ["--fix", "docker-group", "--dry-run"]):
+        assert run(["admin", "doors", *words]) == 3
+        assert "This is a demo" in capsys.readouterr().err
+    assert groups.groups["docker"].listed
