@@ -4,15 +4,16 @@ import math
 
 _NICE = (1, 2, 2.5, 5, 10)
 _THOUSAND = 1000
-_SMALLEST = 1e-6
-_MOST_DIGITS = 4
+_SMALLEST = 1e-4
+_MOST_DIGITS = 6
+"""Of the smallest step of an axis: as many as its labels have room for."""
 
 
 def ticks(highest: float, most: int = 5) -> tuple[float, ...]:
     """Round figures from 0 up to the first that is not below `highest`.
 
     Args:
-        highest: What is to be shown; 0 is shown on an axis up to 1.
+        highest: What is to be shown; 0, and what is hardly more, is shown on an axis up to 1.
         most: How many steps there may be.
     """
     highest = highest if highest > _SMALLEST else 1.0

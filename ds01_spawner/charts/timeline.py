@@ -79,11 +79,6 @@ class Timeline:
     blank: frozenset[int] = frozenset()
 
 
-def percent(share: float) -> str:
-    """`45 %`."""
-    return f"{share:.0%}".replace("%", " %")
-
-
 def label(begin: datetime, step: str) -> str:
     """A step on the axis: `3 Nov`, `Nov 2026`."""
     return f"{begin:%b %Y}" if step == "month" else f"{begin.day} {begin:%b}"

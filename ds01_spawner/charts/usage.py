@@ -1,11 +1,15 @@
 """What was used, as graphs and in words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from ds01_spawner.charts.amounts import SMALL, emitted
+from ds01_spawner.charts.amounts import energy as energy_words
+from ds01_spawner.charts.amounts import hours as hours_cell
 from ds01_spawner.charts.scale import figure
-from ds01_spawner.charts.timeline import Bars, Column, Timeline, percent
+from ds01_spawner.charts.timeline import Bars, Column, Timeline
 from ds01_spawner.client import models as m
+from ds01_spawner.domain.wording import gpu_time, percent
 
 MOSTLY = 0.5
 """A step of which the books hold less than this share says nothing of a mean."""
@@ -48,17 +52,20 @@ def demand(series: m.UsageSeries, capacity: float | None, id_: str = "demand") -
         _over(series, id_, title, "in whole GPUs, on average", words),
         bars=bars,
         line=None if capacity is None else ("all there are now", capacity),
-        columns=[Column("GPU-hours", [figure(each.used.gpu_hours) for each in series.steps])],
+        columns=[Column("GPU-hours", [hours_cell(each.used.gpu_hours) for each in series.steps])],
     )
 
 
 def hours(series: m.UsageSeries, id_: str = "hours") -> Timeline:
     """GPU-hours of one person, with what the GPU computed of them where that is known."""
     values = [_known(each, each.used.gpu_hours) for each in series.steps]
-    words = f"{figure(series.total.gpu_hours)} hours altogether."
+    words = f"{_capital(gpu_time(series.total.gpu_hours))} altogether."
+    title = "Hours with a GPU"
+    if _is_small(values, SMALL):
+        title, values = "Minutes with a GPU", _times(values, _MINUTE)
     return replace(
-        _over(series, id_, "Hours with a GPU", "", words),
-        bars=[Bars("hours", values)],
+        _over(series, id_, title, "", words),
+        bars=[Bars(title.partition(" ")[0].lower(), values)],
         columns=[
             Column("of these it computed", [_share(each.used.efficiency) for each in series.steps])
         ],
@@ -81,7 +88,9 @@ def busy(series: m.UsageSeries, id_: str = "busy") -> Timeline:
             if not each.used.gpu_hours and each.missing_hours < each.hours
         ),
         columns=[
-            Column("hours measured", [figure(each.used.measured_hours) for each in series.steps])
+            Column(
+                "hours measured", [hours_cell(each.used.measured_hours) for each in series.steps]
+            )
         ],
     )
 
@@ -96,8 +105,11 @@ def waits(series: m.UsageSeries, id_: str = "waits") -> Timeline:
         words += f", {duration(series.total.longest_wait_seconds or 0.0)} at most"
     gave_up = gave_up_words(series.total, "" if series.user is None else "You")
     words += f". {gave_up}" if gave_up else "."
+    unit = "minutes"
+    if _is_small(values, 1):
+        unit, values = "seconds", _times(values, _MINUTE)
     return replace(
-        _over(series, id_, "Waits for a GPU", "minutes on average", words),
+        _over(series, id_, "Waits for a GPU", f"{unit} on average", words),
         bars=[Bars("mean wait", values)],
         columns=[
             Column("waits", [str(each.used.waits) for each in series.steps]),
@@ -124,32 +136,37 @@ def gave_up_words(used: m.UsageRow, whose: str = "") -> str:
 
 def energy(series: m.UsageSeries, id_: str = "energy") -> Timeline:
     """What the cards took while they were held, in kilowatt-hours."""
-    return _told_by_cards(series, id_, "Energy", "kWh", lambda used: used.energy_kwh)
+    units = ("kWh", "Wh")
+    return _told_by_cards(series, id_, "Energy", units, lambda used: used.energy_kwh, energy_words)
 
 
 def emissions(series: m.UsageSeries, id_: str = "co2e") -> Timeline:
     """What that emitted, in kilograms of CO2e."""
-    return _told_by_cards(series, id_, "CO2e", "kg", lambda used: used.co2e_kg)
+    return _told_by_cards(series, id_, "CO2e", ("kg", "g"), lambda used: used.co2e_kg, emitted)
 
 
-def _told_by_cards(
+def _told_by_cards(  # noqa: PLR0913, PLR0917 - what energy and emissions differ in
     series: m.UsageSeries,
     id_: str,
     title: str,
-    unit: str,
+    units: tuple[str, str],
     told: Callable[[m.UsageRow], float | None],
+    said: Callable[[float], str],
 ) -> Timeline:
     """A step without use took nothing; one with use of which nobody told is a gap."""
     values = [
         _known(each, 0.0 if not each.used.gpu_hours else told(each.used)) for each in series.steps
     ]
     whole = told(series.total)
-    words = _UNKNOWN if whole is None else f"{figure(whole)} {unit} altogether"
+    words = _UNKNOWN if whole is None else f"{said(whole)} altogether"
+    unit = units[0]
+    if _is_small(values, SMALL):
+        unit, values = units[1], _times(values, 1000)
     return replace(
-        _over(series, id_, title, unit, f"{words[0].upper()}{words[1:]}."),
+        _over(series, id_, title, unit, f"{_capital(words)}."),
         bars=[Bars(title.lower() if title != "CO2e" else title, values)],
         columns=[
-            Column("hours metered", [figure(each.used.metered_hours) for each in series.steps])
+            Column("hours metered", [hours_cell(each.used.metered_hours) for each in series.steps])
         ],
     )
 
@@ -175,7 +192,7 @@ def own_words(used: m.UsageRow) -> tuple[str, ...]:
     gave_up = gave_up_words(used, "You")
     if not used.gpu_hours:
         return tuple(filter(None, ("You did not use a GPU.", gave_up)))
-    found = [f"You had a GPU for {_hours_words(used.gpu_hours)}."]
+    found = [f"You had a GPU for {gpu_time(used.gpu_hours)}."]
     if used.efficiency is not None:
         found.append(
             f"It computed for {percent(used.efficiency)} of that time; the rest it waited, for data"
@@ -189,15 +206,24 @@ def own_words(used: m.UsageRow) -> tuple[str, ...]:
     if gave_up:
         found.append(gave_up)
     if used.energy_kwh is not None:
-        emitted = "" if used.co2e_kg is None else f", which emitted {figure(used.co2e_kg)} kg CO2e"
-        found.append(f"It took {figure(used.energy_kwh)} kWh{emitted}.")
+        and_emitted = (
+            "" if used.co2e_kg is None else f", which emitted {emitted(used.co2e_kg)} CO2e"
+        )
+        found.append(f"It took {energy_words(used.energy_kwh)}{and_emitted}.")
     return tuple(found)
 
 
-def _hours_words(gpu_hours: float) -> str:
-    if gpu_hours < 1:
-        return f"{gpu_hours * 60:.0f} minutes"
-    return "1 hour" if figure(gpu_hours) == "1" else f"{figure(gpu_hours)} hours"
+def _is_small(values: Sequence[float | None], small: float) -> bool:
+    """Whether there is something, and all of it is better said in a smaller unit."""
+    return 0 < max((each or 0.0 for each in values), default=0.0) < small
+
+
+def _times(values: Sequence[float | None], factor: float) -> list[float | None]:
+    return [None if each is None else each * factor for each in values]
+
+
+def _capital(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}"
 
 
 def _over(series: m.UsageSeries, id_: str, title: str, unit: str, words: str) -> Timeline:

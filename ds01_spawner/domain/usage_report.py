@@ -9,13 +9,14 @@ from types import MappingProxyType
 from ds01_spawner.domain.usage import DAY, Amount, Grain, Holder, added
 from ds01_spawner.domain.usage_look import JOULES_PER_KWH
 from ds01_spawner.domain.usage_unmanaged import UNMANAGED
+from ds01_spawner.domain.wording import gpu_time, percent
 
 _HOUR = 3600 * 10**6
 _SECOND = 10**6
 _SMALLEST_GAP = 0.05
 """Hours: less would be said to be 0.0."""
 _SMALLEST_SHARE = 0.005
-"""Less would be said to be 0%."""
+"""Less would be said to be 0 %."""
 
 
 class Period(StrEnum):
@@ -199,10 +200,10 @@ def past_platform(totals: Mapping[Holder, Amount]) -> Iterable[str]:
     hours = {kind: held / _HOUR for kind, held in by.items()}
     if sum(hours.values()) < _SMALLEST_GAP:
         return
-    said = ", ".join(f"{kind} {hours[kind]:.1f}" for kind in sorted(hours))
+    said = ", ".join(f"{kind} {gpu_time(hours[kind])}" for kind in sorted(hours))
     yield (
-        f"{sum(hours.values()):.1f} GPU-hours were held by containers that were started past the "
-        f"platform ({said}). Nobody waited for these, and no limit held them."
+        f"GPUs were held for {gpu_time(sum(hours.values()))} by containers that were started "
+        f"past the platform ({said}). Nobody waited for these, and no limit held them."
     )
 
 
@@ -211,12 +212,17 @@ def notes(row: Row, source: str | None, unlooked: float = 0.0) -> Iterable[str]:
     unseen = row.unseen_hours - unlooked
     if unseen > max(row.gpu_hours / 1000, _SMALLEST_GAP):
         yield (
-            f"For {unseen:.1f} of {row.gpu_hours:.1f} GPU-hours nobody looked: the "
-            "lifecycle service did not run, or the GPUs could not be read. They count as held; "
-            "how busy they were, and what energy they took, is not known."
+            f"Of {gpu_time(row.gpu_hours)} with a GPU, the platform did not look for "
+            f"{gpu_time(unseen)}: its lifecycle service did not run, or the GPUs could not be "
+            "read. That time counts; how busy the GPU was, and what energy it took, is not known."
         )
     energy, rated = row.amount.energy_millijoules, row.amount.rated_millijoules
-    if energy and not rated and source is None:
-        yield "Nobody said what a kilowatt-hour emits: an administrator can, in carbon.yaml."
-    elif rated < energy * (1 - _SMALLEST_SHARE):
-        yield f"For {1 - rated / energy:.0%} of the energy nobody said what it emits."
+    nobody_said = energy and not rated and source is None
+    if not nobody_said and rated < energy * (1 - _SMALLEST_SHARE):
+        yield f"For {percent(1 - rated / energy)} of the energy nobody said what it emits."
+
+
+def hints(row: Row, source: str | None) -> Iterable[str]:
+    """What an administrator could do, so that more is known."""
+    if row.amount.energy_millijoules and not row.amount.rated_millijoules and source is None:
+        yield "Nobody said what a kilowatt-hour emits: you can, in carbon.yaml."

@@ -14,6 +14,7 @@ _KIB = 1024
 _FEW_MINUTES = 7
 _MINUTES_TO = 57
 _HOURS_TO = 24
+_MINUTE_SECONDS, _HOUR_SECONDS = 60, 3600
 
 
 def clean(text: str, longest: int = _LONGEST) -> str:
@@ -76,6 +77,22 @@ def about(duration: timedelta) -> str:
         return f"about {5 * round(minutes / 5)} minutes"
     hours = round(minutes / 60)
     return "more than a day" if hours > _HOURS_TO else f"about {_counted(max(hours, 1), 'hour')}"
+
+
+def percent(share: float) -> str:
+    """`45 %`, of 0.45."""
+    return f"{share * 100:.0f} %"
+
+
+def gpu_time(hours: float) -> str:
+    """How long a GPU was held: `3.2 hours`, `12 minutes`, `40 seconds`; never 0 of what was."""
+    seconds = max(hours, 0.0) * _HOUR_SECONDS
+    if seconds >= _HOUR_SECONDS:
+        number = f"{hours:,.1f}".removesuffix(".0")
+        return "1 hour" if number == "1" else f"{number} hours"
+    if round(seconds) >= _MINUTE_SECONDS:
+        return _counted(round(seconds / _MINUTE_SECONDS), "minute")
+    return _counted(max(round(seconds), 1), "second") if seconds else "no time"
 
 
 def size(size_bytes: int) -> str:

@@ -1,16 +1,18 @@
 """A month of the lab as a page that needs no other file."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 from pathlib import Path
 
+from ds01_spawner.charts import amounts
 from ds01_spawner.charts import usage as charts
 from ds01_spawner.charts.picture import drawn
 from ds01_spawner.charts.scale import figure
-from ds01_spawner.charts.timeline import Timeline, percent
+from ds01_spawner.charts.timeline import Timeline
 from ds01_spawner.client import models as m
+from ds01_spawner.domain.wording import gpu_time, percent
 
 IDLE_HOURS = 5.0
 IDLE_SHARE = 0.5
@@ -98,12 +100,12 @@ def _days(month: Month) -> str:
 def _summary(series: m.UsageSeries) -> Iterable[str]:
     total = series.total
     sums = [
-        (figure(total.gpu_hours), "GPU-hours held"),
-        (figure(total.equivalent_hours), "the same as whole GPUs"),
+        (amounts.hours(total.gpu_hours), "GPU-hours held"),
+        (amounts.hours(total.equivalent_hours), "the same as whole GPUs"),
         (_share(total.efficiency), "busy while held"),
         (f"{total.waits} of {total.grants}", "times a GPU was waited for"),
-        (_amount(total.energy_kwh, "kWh"), "energy"),
-        (_amount(total.co2e_kg, "kg"), "CO2e"),
+        (_amount(total.energy_kwh, amounts.energy), "energy"),
+        (_amount(total.co2e_kg, amounts.emitted), "CO2e"),
     ]
     items = "".join(f"<li><strong>{escape(what)}</strong>{words}</li>" for what, words in sums)
     yield f'<ul class="sums">{items}</ul>'
@@ -149,9 +151,10 @@ def _past(total: m.UsageRow) -> Iterable[str]:
     if total.unmanaged_hours:
         yield "<h2>Past the platform</h2>"
         yield (
-            f"<p>{figure(total.unmanaged_hours)} of {figure(total.gpu_hours)} GPU-hours were held "
-            "by containers that were started past the platform: nobody stood in a queue for these, "
-            "and no limit held them. They are in all figures.</p>"
+            f"<p>GPUs were held for {gpu_time(total.unmanaged_hours)} of "
+            f"{gpu_time(total.gpu_hours)} by containers that were started past the platform: "
+            "nobody stood in a queue for these, and no limit held them. They are in all figures."
+            "</p>"
         )
 
 
@@ -181,15 +184,15 @@ def _table(title: str, report: m.UsageReport) -> str:
 def _row(name: str, row: m.UsageRow) -> str:
     mean = row.mean_wait_seconds
     cells: Sequence[str] = (
-        f"{row.gpu_hours:,.1f}",
-        f"{row.equivalent_hours:,.1f}",
+        amounts.hours(row.gpu_hours),
+        amounts.hours(row.equivalent_hours),
         _share(row.efficiency),
         str(row.grants),
         str(row.waits),
         "" if mean is None else charts.duration(mean),
         str(row.gave_up),
-        _amount(row.energy_kwh, "kWh"),
-        _amount(row.co2e_kg, "kg"),
+        _amount(row.energy_kwh, amounts.energy),
+        _amount(row.co2e_kg, amounts.emitted),
     )
     inside = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
     return f'<tr><th scope="row">{escape(name)}</th>{inside}</tr>'
@@ -242,5 +245,5 @@ def _share(efficiency: float | None) -> str:
     return _UNKNOWN if efficiency is None else percent(efficiency)
 
 
-def _amount(value: float | None, unit: str) -> str:
-    return _UNKNOWN if value is None else f"{figure(value)} {unit}"
+def _amount(value: float | None, said: Callable[[float], str]) -> str:
+    return _UNKNOWN if value is None else said(value)

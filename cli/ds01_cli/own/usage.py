@@ -9,8 +9,9 @@ import typer
 
 from ds01_cli.frame import guide, printing, session
 from ds01_cli.frame.flags import Json
+from ds01_spawner.charts import amounts
 from ds01_spawner.domain.spreadsheet import text_cell
-from ds01_spawner.domain.wording import clean
+from ds01_spawner.domain.wording import clean, gpu_time, percent
 
 if TYPE_CHECKING:
     from ds01_spawner.client.models import UsageReport, UsageRow
@@ -107,16 +108,16 @@ def _days(report: "UsageReport") -> str:
 
 
 def _row(name: str, row: "UsageRow") -> list[str]:
-    efficiency = "" if row.efficiency is None else f"{row.efficiency:.0%}"
-    energy = "" if row.energy_kwh is None else f"{row.energy_kwh:.2f} kWh"
-    emitted = "" if row.co2e_kg is None else f"{row.co2e_kg:.2f} kg"
+    efficiency = "" if row.efficiency is None else percent(row.efficiency)
+    energy = "" if row.energy_kwh is None else amounts.energy(row.energy_kwh)
+    emitted = "" if row.co2e_kg is None else amounts.emitted(row.co2e_kg)
     waited = ""
     if row.mean_wait_seconds is not None:
         waited = f"{row.waits} x {_span(row.mean_wait_seconds)}"
     gave_up = ""
     if row.mean_gave_up_seconds is not None:
         gave_up = f"{row.gave_up} x {_span(row.mean_gave_up_seconds)}"
-    hours = f"{row.gpu_hours:.1f}", f"{row.equivalent_hours:.1f}"
+    hours = amounts.hours(row.gpu_hours), amounts.hours(row.equivalent_hours)
     return [name, *hours, efficiency, waited, gave_up, energy, emitted]
 
 
@@ -130,9 +131,11 @@ def _notes(report: "UsageReport") -> Iterable[str]:
     total = report.total
     if total.busy_hours is not None and total.measured_hours < total.gpu_hours * 0.99:
         yield (
-            f"How busy is known of {total.measured_hours:.1f} of {total.gpu_hours:.1f} GPU-hours: "
-            "parts of a GPU do not tell."
+            f"How busy is known of {gpu_time(total.measured_hours)} of "
+            f"{gpu_time(total.gpu_hours)} with a GPU: parts of a GPU do not tell."
         )
+    elif total.gpu_hours and total.busy_hours is None:
+        yield "How busy these GPUs were is not known: parts of a GPU do not tell."
     if report.co2e_source is not None and total.co2e_kg is not None:
         yield f"CO2e by {report.co2e_source}."
     yield from report.notes

@@ -1,16 +1,19 @@
 """What was used of the GPUs: one's own; everybody's for managers."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 from ds01_spawner.client import models as m
 from ds01_spawner.client.models import Role
 from ds01_spawner.composition import Platform
+from ds01_spawner.domain.errors import Forbidden, NotFound
 from ds01_spawner.domain.usage_report import By, Period, Row
 from ds01_spawner.domain.usage_series import Part, Step
+from ds01_spawner.domain.wording import clean
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.kept_answers import KeptAnswers
-from ds01_spawner.gateway.api.requester import subject_of
+from ds01_spawner.gateway.api.requester import Requester, subject_of
 from ds01_spawner.operations.usage.report import Question
 
 _HOUR = timedelta(hours=1)
@@ -24,7 +27,7 @@ class UsageRows:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._kept = KeptAnswers[Question, m.UsageReport](_MOST_KEPT)
+        self._kept = KeptAnswers[tuple[Question, bool], m.UsageReport](_MOST_KEPT)
 
     def handlers(self) -> Mapping[str, Answer]:
         """By the operation of their route."""
@@ -36,8 +39,10 @@ class UsageRows:
         whose = _whose(ask, query.user)
         by = By(query.by) if query.by else By.USER if whose is None else By.PROJECT
         question = Question(by, Period(query.period), whose, query.since, query.until)
+        may_mend = ask.requester.may(Role.ADMIN)
 
         def read(platform: Platform) -> m.UsageReport:
+            _check_known(platform, ask.requester, query.user)
             found = platform.reports.report(question)
             return m.UsageReport(
                 taken_at=found.taken_at,
@@ -48,10 +53,10 @@ class UsageRows:
                 rows=tuple(_row(each) for each in found.rows),
                 total=_row(found.total),
                 co2e_source=found.source,
-                notes=found.notes,
+                notes=(*found.notes, *(found.hints if may_mend else ())),
             )
 
-        return await self._kept(question, ask.max_age, lambda: ask.run(self._api, read))
+        return await self._kept((question, may_mend), ask.max_age, lambda: ask.run(self._api, read))
 
     async def series(self, ask: Ask) -> m.UsageSeries:
         """The same step by step."""
@@ -59,8 +64,10 @@ class UsageRows:
         whose = _whose(ask, query.user)
         question = Question(By.USER, Period(query.period), whose, query.since, query.until)
         step = Step(query.step) if query.step else None
+        may_mend = ask.requester.may(Role.ADMIN)
 
         def read(platform: Platform) -> m.UsageSeries:
+            _check_known(platform, ask.requester, query.user)
             found = platform.reports.series(question, step)
             return m.UsageSeries(
                 taken_at=found.taken_at,
@@ -73,7 +80,7 @@ class UsageRows:
                 kept_from=found.kept_from,
                 kept_until=found.kept_until,
                 co2e_source=found.source,
-                notes=found.notes,
+                notes=(*found.notes, *(found.hints if may_mend else ())),
             )
 
         return await ask.run(self._api, read)
@@ -83,6 +90,21 @@ def _whose(ask: Ask, user: str | None) -> str | None:
     """Whose usage is asked for; `None` is everybody's."""
     whose = subject_of(ask.requester, user, Role.MANAGER)
     return None if user is None and ask.requester.may(Role.MANAGER) else whose
+
+
+def _check_known(platform: Platform, requester: Requester, user: str | None) -> None:
+    """Return when somebody has an account, or had one: who left is in the books.
+
+    Raises:
+        NotFound: Nobody is called so.
+    """
+    if user is None or user == requester.user:
+        return
+    with suppress(Forbidden):  # a closed account is one
+        if platform.accounts.lookup(user) is None and not platform.reports.knows(user):
+            raise NotFound(
+                f"Nobody of the name {clean(user)} is known.", "ds01 usage --user names everybody."
+            )
 
 
 def _step(part: Part) -> m.UsageStep:

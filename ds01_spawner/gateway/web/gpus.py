@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from markupsafe import Markup
 
 from ds01_spawner.client import models as m
+from ds01_spawner.domain.wording import percent
 from ds01_spawner.gateway.web.page import Facts, Page, Section, Visit
 from ds01_spawner.gateway.web.sparkline import sparkline
 
@@ -43,7 +44,7 @@ def _graph(visit: Visit, slot: str, gpus: m.Gpus) -> Markup | None:
     if not lines:
         return None
     busy = [high for line in lines for _, high in line]
-    words = f"{sum(busy) / len(busy):.0%} busy on average, {max(busy):.0%} at most"
+    words = f"{percent(sum(busy) / len(busy))} busy on average, {percent(max(busy))} at most"
     return Markup(sparkline(lines, words))  # noqa: S704 - figures, and words that it escapes
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
+from ds01_spawner.charts import amounts
 from ds01_spawner.domain.page_words import titled
 from ds01_spawner.domain.wording import about, clock_time, length, size, span
 
@@ -103,6 +104,9 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "counted": counted,
     "image_name": image_name,
     "in_path": in_path,
+    "gpu_hours": amounts.hours,
+    "energy": amounts.energy,
+    "emitted": amounts.emitted,
     "share": share,
     "titled": titled,
 }

@@ -12,6 +12,7 @@ from ds01_spawner.domain.usage_report import (
     Period,
     Row,
     begin_of,
+    hints,
     notes,
     past_platform,
     rows,
@@ -29,7 +30,10 @@ from ds01_spawner.domain.usage_series import (
 from ds01_spawner.domain.work import LONGEST_GAP
 from ds01_spawner.ports import Clock, LedgerReader, LedgerTransaction
 
-_TWO_DAYS = 48
+_HOUR = timedelta(hours=1)
+_LITTLE = 0.01
+"""Of an hour: a rounding."""
+
 _MOST_READ = 8
 _Span = tuple[datetime, datetime]
 
@@ -65,6 +69,7 @@ class Report:
         total: All of them together.
         source: Who says what a kilowatt-hour emits; `None` where nobody does.
         notes: Sentences on what is not known.
+        hints: Sentences for administrators, on what they could do about it.
     """
 
     taken_at: datetime
@@ -74,6 +79,7 @@ class Report:
     total: Row
     source: str | None
     notes: tuple[str, ...]
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,7 @@ class Series:
         kept_until: When they were last kept; `None` where nobody says.
         source: Who says what a kilowatt-hour emits; `None` where nobody does.
         notes: Sentences on what is not known.
+        hints: Sentences for administrators, on what they could do about it.
     """
 
     taken_at: datetime
@@ -103,6 +110,7 @@ class Series:
     kept_until: datetime | None
     source: str | None
     notes: tuple[str, ...]
+    hints: tuple[str, ...] = ()
 
 
 class Reports:
@@ -154,7 +162,25 @@ class Reports:
                 *together(found),
                 *problems,
             ),
+            hints=() if problems else tuple(hints(everything, source)),
         )
+
+    def knows(self, user: str) -> bool:
+        """Whether anything of somebody is in the books, long as it may be ago.
+
+        Raises:
+            Unavailable: The ledger cannot be used.
+        """
+        now = self._clock.now()
+        with self._ledger.reading() as transaction:
+            first = transaction.usage_begin()
+            if first is None:
+                return False
+            begin = Grain.DAY.begin_of(first)
+            return any(
+                next(iter(read(begin, now, user, ("user",))), None) is not None
+                for read in (transaction.usage_booked, transaction.usage_held)
+            )
 
     def series(self, question: Question, step: Step | None = None) -> Series:
         """What was used, step by step; by default the finest that a graph shows.
@@ -189,7 +215,12 @@ class Reports:
             kept_from=first,
             kept_until=last,
             source=source,
-            notes=(*_outside(first, found), *notes(everything, source, unlooked), *problems),
+            notes=(
+                *_outside(first, last, begin, found),
+                *notes(everything, source, unlooked),
+                *problems,
+            ),
+            hints=() if problems else tuple(hints(everything, source)),
         )
 
     @staticmethod
@@ -240,12 +271,19 @@ class Reports:
         return begin, end
 
 
-def _outside(first: datetime | None, found: tuple[Part, ...]) -> tuple[str, ...]:
+def _outside(
+    first: datetime | None, last: datetime | None, begin: datetime, found: tuple[Part, ...]
+) -> tuple[str, ...]:
     """That the books do not hold all of a period."""
     if first is None:
         return ("The books are empty: nobody has used a GPU yet.",)
-    hours = missing_hours(found)
-    if not hours:
-        return ()
-    what = f"{hours / 24:.0f} days" if hours >= _TWO_DAYS else f"{hours:.1f} hours"
-    return (f"Of {what} nobody knows what was used: the books were not kept then.",)
+    before = max(first - begin, timedelta())
+    notes = []
+    if before:
+        notes.append(f"The books begin on {first:%Y-%m-%d}: what was used before is not known.")
+    if last is not None and missing_hours(found) - before / _HOUR > _LITTLE:
+        notes.append(
+            f"The books were last kept on {last:%Y-%m-%d at %H:%M} UTC: what was used since is not"
+            " known."
+        )
+    return tuple(notes)

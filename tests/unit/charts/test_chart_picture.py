@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from ds01_spawner.charts.picture import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, drawn
 from ds01_spawner.charts.scale import figure, ticks
-from ds01_spawner.charts.timeline import Bars, Timeline, percent
+from ds01_spawner.charts.timeline import Bars, Timeline
+from ds01_spawner.domain.wording import percent
 
 MONDAY = datetime(2026, 3, 30, tzinfo=UTC)
 
@@ -74,7 +75,14 @@ def test_an_axis_reaches_what_is_shown_with_few_marks(highest: float) -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        *[(0, "0"), (0.00002, "0"), (0.0042, "0.0042"), (0.025, "0.025"), (0.3, "0.3")],
+        *[
+            (0, "0"),
+            (0.00002, "0.00002"),
+            (0.0000001, "0"),
+            (0.0042, "0.0042"),
+            (0.025, "0.025"),
+            (0.3, "0.3"),
+        ],
         *[(3.25, "3.2"), (12, "12"), (412.7, "413"), (1250, "1,250")],
     ],
 )

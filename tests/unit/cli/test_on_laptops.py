@@ -21,7 +21,7 @@ from ds01_cli.main import run
 
 ROOT = Path(ds01_spawner.__file__).parent.parent
 ON_THE_SERVER = {"admin", "policy"}
-OF_THE_PLATFORM = {"client", "domain", "handbook", "home", "recipes"}
+OF_THE_PLATFORM = {"charts", "client", "domain", "handbook", "home", "recipes"}
 NEEDED = {
     "container attach": ("thesis",),
     "container exec": ("thesis", "true"),

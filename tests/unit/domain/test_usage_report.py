@@ -8,6 +8,7 @@ from ds01_spawner.domain.usage_report import (
     Period,
     Row,
     begin_of,
+    hints,
     notes,
     rows,
     total,
@@ -92,8 +93,8 @@ def test_efficiency_is_of_the_time_that_was_measured() -> None:
     assert (row.busy_hours, row.efficiency, row.unseen_hours) == (1, 0.25, 2)
     assert (row.energy_kwh, row.co2e_kg) == (1.0, 0.4)
     gap, rated = notes(row, "the supplier")
-    assert gap.startswith("For 2.0 of 10.0 GPU-hours nobody looked")
-    assert rated == "For 50% of the energy nobody said what it emits."
+    assert gap.startswith("Of 10 hours with a GPU, the platform did not look for 2 hours: ")
+    assert rated == "For 50 % of the energy nobody said what it emits."
 
 
 def test_what_is_known_of_almost_all_energy_needs_no_note() -> None:
@@ -105,11 +106,13 @@ def test_what_the_next_look_will_see_is_no_gap_yet() -> None:
     row = Row("alice", Amount(held_microseconds=10 * HOUR, seen_microseconds=8 * HOUR))
     assert list(notes(row, None, 2.0)) == []
     (gap,) = notes(row, None, 0.5)
-    assert gap.startswith("For 1.5 of 10.0 GPU-hours nobody looked")
+    assert gap.startswith("Of 10 hours with a GPU, the platform did not look for 1.5 hours: ")
     almost = Row("alice", Amount(held_microseconds=HOUR, seen_microseconds=HOUR - HOUR // 25))
     assert list(notes(almost, None)) == []
 
 
 def test_where_nobody_says_what_electricity_emits_an_administrator_is_named_the_file() -> None:
     row = Row("", Amount(energy_millijoules=1, metered_microseconds=1))
-    assert "carbon.yaml" in next(iter(notes(row, None)))
+    assert list(notes(row, None)) == []
+    assert "carbon.yaml" in next(iter(hints(row, None)))
+    assert list(hints(row, "the supplier")) == []

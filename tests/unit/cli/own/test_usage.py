@@ -76,21 +76,40 @@ def test_every_figure_that_is_known_is_shown(
         "bob",
         "30.0",
         "7.5",
-        "30%",
+        "30",
+        "%",
         "2",
         "x",
         "2",
         "min",
-        "4.26",
+        "4.3",
         "kWh",
-        "1.50",
+        "1.5",
         "kg",
     ]
     assert lines[3].split() == ["no", "group", "2.0", "0.5"]
     assert lines[4].split()[:3] == ["together", "30.0", "7.5"]
     assert "nobody looked" in shown.err
-    assert "10.0 of 30.0 GPU-hours" in shown.err
+    assert "10 hours of 30 hours with a GPU" in shown.err
     assert "CO2e by the supplier, 2025" in shown.err
+
+
+def test_short_use_is_no_zero(api: FakeApi) -> None:
+    row = usage_row("bob", gpu_hours=0.05, equivalent_hours=0.007, energy_kwh=0.0042, co2e_kg=0.001)
+    api.answers["getUsage"] = answers(row)
+    shown = " ".join(said("usage", width=120).split())
+    assert "3 min 25 s" in shown
+    assert "4.2 Wh 1 g" in shown
+
+
+def test_it_is_said_why_nobody_knows_how_busy_they_were(
+    api: FakeApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.answers["getUsage"] = answers(usage_row("bob"), total=usage_row(""))
+    assert run(["usage"]) == 0
+    shown = capsys.readouterr()
+    assert "BUSY" not in shown.out
+    assert "is not known: parts of a GPU do not tell." in shown.err
 
 
 def test_who_waited_and_gave_up_is_told_apart(api: FakeApi) -> None:

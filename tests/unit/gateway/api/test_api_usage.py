@@ -123,3 +123,19 @@ async def test_days_at_the_ends_of_the_calendar_are_no_fault_of_ours(
     used: ApiLab, route: str, days: str
 ) -> None:
     assert (await used.ask("alice", "GET", f"{route}?{days}")).status in {200, 400}
+
+
+async def test_nobody_of_a_name_is_known_and_who_left_is(used: ApiLab) -> None:
+    for path in ("/usage?user=nobodysuch", "/usage/series?user=nobodysuch"):
+        told = await used.ask("mia", "GET", path)
+        assert told.status == 404
+        assert told.body["detail"] == "Nobody of the name nobodysuch is known."
+    told = await used.ask("mia", "GET", "/usage?user=bob")
+    assert (told.status, names(told.body)) == (200, [""])
+
+
+async def test_what_could_be_mended_is_told_to_administrators(used: ApiLab) -> None:
+    for path in ("/usage", "/usage/series"):
+        for user, is_told in (("boss", True), ("mia", False), ("alice", False)):
+            told = await used.ask(user, "GET", path)
+            assert any("carbon.yaml" in note for note in told.body["notes"]) is is_told, user

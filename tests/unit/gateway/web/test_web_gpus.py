@@ -52,5 +52,5 @@ async def test_how_busy_a_slot_was_is_drawn(lab: WebLab) -> None:
         lab.site.utilisation.record(now - timedelta(minutes=minutes), {slot: used})
     html = section((await lab.browser().get("gpus")).html, "slots")
     assert html.count("<polyline") == 1
-    assert 'aria-label="40% busy on average, 60% at most"' in html
+    assert 'aria-label="40 % busy on average, 60 % at most"' in html
     assert "the graphs begin 30 minutes ago" in text_of(html)

@@ -131,7 +131,7 @@ def test_a_container_past_the_platform_is_in_its_owners_books(past: Past) -> Non
     assert past.held() == {"alice": 60.5}
     report = past.report(By.USER)
     assert report.rows[0].unmanaged_hours == report.rows[0].gpu_hours
-    assert any("past the platform (aime 1.0)" in note for note in report.notes)
+    assert any("past the platform (aime 1 hour)" in note for note in report.notes)
 
 
 def test_whose_nobody_knows_is_unknown_and_all_slots_are_booked(past: Past) -> None:
