@@ -45,14 +45,15 @@ def in_columns(fields: Mapping[str, object]) -> str:
     """An event as people read it."""
     moment = parse_timestamp(str(fields.get("ts")))
     when = moment.strftime("%Y-%m-%d %H:%M:%SZ") if moment else "-"
-    door = f"{fields.get('interface') or '-'} by {fields.get('actor') or '-'}"
+    door, actor = fields.get("interface") or "-", fields.get("actor") or "-"
+    through = actor if actor == door else f"{door} by {actor}"
     columns = [
         when,
         f"{fields.get('user') or '-'!s:<12}",
         f"{fields.get('action')!s:<18}",
         f"{fields.get('outcome')!s:<8}",
         f"{fields.get('resource') or '-'}",
-        f"({door})",
+        f"({through})",
         f"{fields.get('reason') or ''}",
     ]
     return _printable("  ".join(columns)).rstrip()

@@ -1,23 +1,23 @@
-"""What runs on the GPUs as tables that fit 80 columns, from what `--json` prints."""
+"""What runs on the GPUs as tables, from what `--json` prints."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from ds01_cli.frame import printing
 from ds01_cli.gpu.tables import ago
-from ds01_spawner.domain.attribution import Proof, WorkloadClass
+from ds01_spawner.domain.attribution import OURS, Proof, WorkloadClass
 from ds01_spawner.domain.names import SEPARATOR
-from ds01_spawner.domain.wording import clean
+from ds01_spawner.domain.wording import clean, percent, size
 
 Facts = Mapping[str, Any]
 """A process or a workload, as `--json` prints it."""
 
-_MIB, _GIB = 1024**2, 1024**3
 _LONGEST = 60
+_PAST = ", past the platform"
 _LINE = 400
 """Labels of a container that came past the platform say whatever its maker wrote."""
 
@@ -46,45 +46,50 @@ _PROOFS = {
 def print_processes(console: Console, found: Facts, now: datetime) -> None:
     """Write the processes that people read."""
     processes: Sequence[Facts] = found["processes"]
-    if processes:
-        table = _table("SLOT", "PID", "WHO", "WHERE", "PROGRAM", "MEMORY", "BUSY", "FOR")
-        for each in processes:
-            share = each["sm_share"]
-            table.add_row(
-                Text(each["slot"]),
-                Text(str(each["pid"] or "?")),
-                _who(each),
-                Text(_where(each)),
-                Text(clean(each["name"] or "?", _LONGEST)),
-                Text(_memory(each["memory_bytes"])),
-                Text("" if share is None else f"{share:.0%}"),
-                Text(ago(each["started_at"], now)),
-            )
-        console.print(table)
-    else:
-        console.print("Nothing runs on the GPUs.")
+    rows = [
+        (
+            each["slot"],
+            str(each["pid"] or "?"),
+            _who(each),
+            _where(each),
+            each["name"] or "?",
+            _memory(each["memory_bytes"]),
+            "" if each["sm_share"] is None else percent(each["sm_share"]),
+            ago(each["started_at"], now),
+        )
+        for each in processes
+    ]
+    heads = ("SLOT", "PID", "WHO", "WHERE", "PROGRAM", "MEMORY", "BUSY", "FOR")
+    _print_table(heads, rows, ("PID", "MEMORY", "BUSY"), "Nothing runs on the GPUs.")
     _print_rest(console, found, [each for each in processes if each["user"] is None])
 
 
 def print_workloads(console: Console, found: Facts, now: datetime) -> None:
     """Write what runs, for people."""
     every: Sequence[Facts] = found["workloads"]
-    if every:
-        table = _table("WHO", "WHERE", "STARTED AS", "SLOTS", "MEMORY", "FOR", "KNOWN BY")
-        for each in every:
-            table.add_row(
-                _who(each),
-                Text(_where(each)),
-                Text(_kind(each)),
-                Text(" ".join(each["slots"])),
-                Text(_memory(each["memory_bytes"] if each["processes"] else None)),
-                Text(ago(each["since"], now)),
-                Text(_PROOFS[Proof(each["proof"])]),
-            )
-        console.print(table)
-    else:
-        console.print("Nothing runs.")
+    rows = [
+        (
+            _who(each),
+            _where(each),
+            _kind(each),
+            " ".join(each["slots"]),
+            _memory(each["memory_bytes"] if each["processes"] else None),
+            ago(each["since"], now),
+            _PROOFS[Proof(each["proof"])],
+        )
+        for each in every
+    ]
+    heads = ("WHO", "WHERE", "STARTED AS", "SLOTS", "MEMORY", "FOR", "KNOWN BY")
+    _print_table(heads, rows, ("MEMORY",), "Nothing runs.")
     _print_rest(console, found, [each for each in every if each["user"] is None and each["slots"]])
+
+
+def _print_table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str], empty: str
+) -> None:
+    """Rows; names are cut, and nothing else."""
+    cells = [[clean(cell, _LONGEST) for cell in row] for row in rows]
+    printing.table(heads, cells, right=right, empty=empty)
 
 
 def _print_rest(console: Console, found: Facts, nobodys: Sequence[Facts]) -> None:
@@ -100,24 +105,8 @@ def _print_rest(console: Console, found: Facts, nobodys: Sequence[Facts]) -> Non
         console.print(Text(clean(text, _LINE), style="red"), soft_wrap=False)
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
-        is_name = name in {"WHO", "WHERE", "PROGRAM"}
-        table.add_column(
-            name,
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=6 if is_name else None,
-            justify="right" if name in {"PID", "MEMORY", "BUSY"} else "left",
-        )
-    return table
-
-
-def _who(each: Facts) -> Text:
-    if each.get("mine"):
-        return Text("you")
-    return Text(clean(each["user"] or "unknown", _LONGEST), style="" if each["user"] else "red")
+def _who(each: Facts) -> str:
+    return "you" if each.get("mine") else str(each["user"] or "unknown")
 
 
 def _where(each: Facts) -> str:
@@ -131,10 +120,12 @@ def _where(each: Facts) -> str:
 
 
 def _kind(each: Facts) -> str:
-    return each["interface"] or _KINDS[WorkloadClass(each["kind"])]
+    """The door it came through; of what came through none, that it did."""
+    if each["interface"]:
+        return str(each["interface"])
+    kind = WorkloadClass(each["kind"])
+    return f"{_KINDS[kind]}{'' if kind in OURS else _PAST}"
 
 
 def _memory(used: int | None) -> str:
-    if used is None:
-        return ""
-    return f"{used / _GIB:.1f} GB" if used >= _GIB else f"{used / _MIB:.0f} MB"
+    return "" if used is None else size(used)

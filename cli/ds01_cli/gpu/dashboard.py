@@ -1,7 +1,10 @@
 """`ds01 dashboard`: the lab on one screen, again and again."""
 
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,7 +30,11 @@ def dashboard(
     every: Annotated[
         float,
         typer.Option(
-            metavar="SECONDS", min=SHORTEST_SECONDS, max=3600, help="Look so often; 2 at least."
+            metavar="SECONDS",
+            min=SHORTEST_SECONDS,
+            max=3600,
+            help="Seconds between two looks; 3 if not given.",
+            show_default=False,
         ),
     ] = 3.0,
     as_json: Json = False,
@@ -66,20 +73,47 @@ def follow(
     """
     from rich.live import Live  # noqa: PLC0415 - only where it is drawn
 
-    from ds01_cli.gpu.screen import fitted  # noqa: PLC0415 - only where it is drawn
+    from ds01_cli.gpu.screen import fitted, old_words  # noqa: PLC0415 - only where it is drawn
 
     here = printing.here()
     problem: DS01Error | None = None
+
+    def draw(silent: timedelta | None = None) -> None:
+        old = old_words(look, here, problem, silent)
+        screen = fitted(look, look.now(), here, out.size, old)
+        live.update(screen, refresh=True)
+
     with Live(console=out, screen=True, auto_refresh=False) as live:
         while True:
             waited = 0.0
             while waited < every:
-                screen = fitted(look, look.now(), here, out.size, problem)
-                live.update(screen, refresh=True)
+                draw()
                 tick = min(_TICK_SECONDS, every - waited)
                 sleep(tick)
                 waited += tick
+            asked, begun = _asked(again), time.monotonic()
+            while not _is_answered(asked, _TICK_SECONDS):
+                silent = time.monotonic() - begun
+                draw(timedelta(seconds=silent) if silent >= every else None)
             try:
-                look, problem = again(), None
+                look, problem = asked.result(), None
             except DS01Error as exc:
                 problem = exc
+
+
+def _asked(again: Callable[[], Look]) -> "Future[Look]":
+    """Ask in a thread of its own: a gateway that hangs keeps neither screen nor Ctrl-C waiting."""
+    asked: Future[Look] = Future()
+
+    def ask() -> None:
+        try:
+            asked.set_result(again())
+        except BaseException as exc:  # noqa: BLE001 - it is raised where it is waited for
+            asked.set_exception(exc)
+
+    threading.Thread(target=ask, name="look", daemon=True).start()
+    return asked
+
+
+def _is_answered(asked: "Future[Look]", seconds: float) -> bool:
+    return bool(wait([asked], seconds).done)

@@ -5,13 +5,15 @@ from datetime import datetime
 from ds01_spawner.composition import open_platform
 from ds01_spawner.operations.allocation.gpu_queue import gpu_queue_json, read_gpu_queue
 from ds01_spawner.operations.allocation.gpu_status import gpu_status_json, read_gpu_status
+from ds01_spawner.operations.attribution.on_slots import with_others
 from ds01_spawner.operations.attribution.scan import picture_json, workloads_json
 
 
 def status() -> tuple[dict[str, object], datetime]:
     """Every slot, as `--json` prints it, and when."""
     platform = open_platform(actor="cli")
-    found = read_gpu_status(platform.admission, platform.gpu_config)
+    known = read_gpu_status(platform.admission, platform.gpu_config)
+    found = with_others(known, platform.attribution.picture)
     return gpu_status_json(found), found.taken_at
 
 

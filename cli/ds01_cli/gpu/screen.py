@@ -8,27 +8,34 @@ from rich.console import ConsoleDimensions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ds01_cli.container.outlook import when, when_unused
 from ds01_cli.frame.printing import bar
 from ds01_cli.gpu.look import Look
-from ds01_cli.gpu.tables import ELSEWHERE, STYLES, is_free, span_words, state_words
+from ds01_cli.gpu.tables import (
+    ELSEWHERE,
+    STYLES,
+    is_free,
+    left_words,
+    memory_words,
+    span_words,
+    state_words,
+)
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.gpu import FULL_PROFILE, UNKNOWN_PROFILE
 from ds01_spawner.domain.occupancy import SlotState
-from ds01_spawner.domain.wording import clean, clock_time
+from ds01_spawner.domain.wording import clean, clock_time, percent
 
 SOON = timedelta(minutes=15)
 """What stops within it is marked."""
 
 _LIVE = {"running", "paused", "restarting"}
 _HELD = {SlotState.ALLOCATED, SlotState.HELD, SlotState.RESERVED}
-_GIB = 1024**3
 _BAR = 8
 _WIDEST = 100
 _AIRY = 20
 """Lines of a screen on which parts are set apart."""
 
 _IDLE = "idle_timeout"
-_RULES = {_IDLE: "unused", "max_runtime": "time is up"}
 _LONGEST = 200
 
 
@@ -65,7 +72,7 @@ def fitted(
     now: datetime,
     zone: tzinfo,
     size: ConsoleDimensions,
-    problem: Exception | None = None,
+    old: str | None = None,
 ) -> RenderableType:
     """As much as a screen holds; where rows are left out it is said how many.
 
@@ -74,10 +81,10 @@ def fitted(
         now: The moment.
         zone: The reader's time zone.
         size: Of the screen.
-        problem: Why it is old; `None` when it is not.
+        old: Why it is old, as `old_words` say it; `None` when it is not.
     """
     parts = _parts(look, now, zone)
-    head = _head(look, now, zone, problem)
+    head = _head(look, now, zone, old)
     above = [""] if size.height >= _AIRY else []
     # Each part has its title and the heads of its columns.
     fixed = len(head) + sum(len(above) + 1 + bool(each.rows) for each in parts)
@@ -102,19 +109,45 @@ def shares(room: int, wanted: Sequence[int]) -> list[int]:
     return given
 
 
-def _head(look: Look, now: datetime, zone: tzinfo, problem: Exception | None) -> list[Text]:
+def old_words(
+    look: Look, zone: tzinfo, problem: Exception | None, silent: timedelta | None
+) -> str | None:
+    """Why it is no picture of this moment; `None` when it is.
+
+    Args:
+        look: What was seen.
+        zone: The reader's time zone.
+        problem: What the last answer was; `None` when nothing was wrong.
+        silent: For how long nobody has answered; `None` when they did.
+    """
+    seen = f"{look.gpus.taken_at.astimezone(zone):%H:%M:%S}"
+    if silent is not None:
+        return f"No answer for {silent.total_seconds():.0f} s; this is the picture of {seen}."
+    if problem is not None:
+        return f"This is the picture of {seen}: {clean(str(problem), _LONGEST)}"
+    return None
+
+
+def _busy_words(slots: Sequence[m.GpuSlot]) -> str:
+    """How busy they are, and of how many that is the mean: parts of a GPU do not tell."""
+    known = [slot.utilisation for slot in slots if slot.utilisation is not None]
+    if not known:
+        return ""
+    mean = percent(sum(known) / len(known))
+    if len(known) == len(slots):
+        return f", {mean} busy on average"
+    return f", {mean} busy on the {len(known)} that {'tell' if len(known) > 1 else 'tells'}"
+
+
+def _head(look: Look, now: datetime, zone: tzinfo, old: str | None) -> list[Text]:
     slots = look.gpus.slots
     free = sum(1 for slot in slots if is_free(slot.model_dump(mode="json")))
-    known = [slot.utilisation for slot in slots if slot.utilisation is not None]
-    busy = f", {sum(known) / len(known):.0%} busy on average" if known else ""
     who = f"{look.me.user} ({look.me.role.value})"
     time = now.astimezone(zone)
-    line = f"DS01 {time:%H:%M:%S}  {who}  {free} of {len(slots)} slots free{busy}"
+    line = f"DS01 {time:%H:%M:%S}  {who}  {free} of {len(slots)} slots free{_busy_words(slots)}"
     found = [Text(line, style="bold", no_wrap=True, overflow="ellipsis")]
-    if problem is not None:
-        seen = clock_time(look.gpus.taken_at, now, zone)
-        words = f"! This is old, as it was at {seen}: {clean(str(problem), _LONGEST)}"
-        found.append(Text(words, style="red", no_wrap=True, overflow="ellipsis"))
+    if old is not None:
+        found.append(Text(f"! {old}", style="red", no_wrap=True, overflow="ellipsis"))
     if look.gpus.source == "simulated":
         words = "These GPUs are simulated: no real card computes anything."
         found.append(Text(words, style="yellow", no_wrap=True, overflow="ellipsis"))
@@ -139,7 +172,7 @@ def _parts(look: Look, now: datetime, zone: tzinfo) -> list[_Part]:
         ),
         _Part(
             f"{whose}containers that run".capitalize(),
-            ("WHO", "NAME", "GPU", "STOPS", "AT", "BECAUSE"),
+            ("WHO", "NAME", "GPU", "LEFT", "STOPS"),
             [_container(each, look, now, zone) for each in running],
             1,
             "None.",
@@ -184,18 +217,13 @@ def _slot(slot: m.GpuSlot, now: datetime) -> Sequence[Text]:
     facts = slot.model_dump(mode="json")
     state = SlotState(slot.state)
     profile = slot.profile
-    memory = ""
-    if slot.memory_bytes:
-        used = slot.memory_used_bytes
-        of = f"{slot.memory_bytes / _GIB:.0f} GB"
-        memory = of if used is None else f"{used / _GIB:.1f} of {of}"
     return (
         Text(slot.slot),
         Text("whole GPU" if profile == FULL_PROFILE else profile or UNKNOWN_PROFILE),
         Text(state_words(facts, now), style=STYLES[state]),
         _holder(slot, state),
         _busy(slot),
-        Text(memory),
+        Text(memory_words(slot.memory_used_bytes, slot.memory_bytes)),
         Text("" if slot.since is None else span_words(now - slot.since)),
     )
 
@@ -208,43 +236,43 @@ def _holder(slot: m.GpuSlot, state: SlotState) -> Text:
         return Text(f"{clean(slot.user)}{name}")
     if slot.elsewhere:
         return Text(ELSEWHERE, style="dim")
+    if slot.others:
+        return Text(clean(", ".join(slot.others), _LONGEST))
     return Text("somebody", style="dim") if state in _HELD else Text(name.strip(" ()"))
 
 
 def _busy(slot: m.GpuSlot) -> Text:
     if slot.utilisation is not None:
-        return Text(f"{bar(slot.utilisation, 1.0, _BAR)} {slot.utilisation:4.0%}")
+        return Text(f"{bar(slot.utilisation, 1.0, _BAR)} {percent(slot.utilisation):>5}")
     return Text("does work" if slot.processes else "")
 
 
 def _container(each: m.Container, look: Look, now: datetime, zone: tzinfo) -> Sequence[Text]:
     who = "you" if each.user == look.me.user else clean(each.user)
     end = each.ends[0] if each.ends else None
-    if end is None:
-        ahead, at, why = Text(""), "", ""
-    else:
+    ahead = Text("")
+    if end is not None:
         left = end.at - now
         style = "red" if end.warned else "yellow" if left <= SOON else ""
-        words = "now" if left <= timedelta(0) else f"in {span_words(left)}"
-        ahead, at = Text(words, style=style), clock_time(end.at, now, zone)
-        why = _why(each, end.rule.rpartition(".")[2])
+        ahead = Text("none" if left <= timedelta(0) else left_words(left), style=style)
     return (
         Text(who),
         Text(clean(each.name)),
         Text(",".join(each.gpu_slots)),
         ahead,
-        Text(at),
-        Text(why),
+        Text(_stops(each, now, zone)),
     )
 
 
-def _why(each: m.Container, rule: str) -> str:
-    """Which rule stops it then, and which other one may before."""
-    words = _RULES.get(rule, rule)
+def _stops(each: m.Container, now: datetime, zone: tzinfo) -> str:
+    """When it stops, as `container list` says it."""
     seconds = each.idle_timeout_seconds
-    if rule == _IDLE or seconds is None:
-        return words
-    return f"{words}; unused {span_words(timedelta(seconds=seconds))}"
+    unused = None if seconds is None else timedelta(seconds=seconds)
+    if not each.ends:
+        return when_unused(unused) or "never"
+    end = each.ends[0]
+    rule = end.rule.rpartition(".")[2]
+    return when(clock_time(end.at, now, zone), unused, is_idle=rule == _IDLE)
 
 
 def _ticket(each: m.Ticket, look: Look, now: datetime) -> Sequence[Text]:

@@ -13,7 +13,7 @@ from ds01_spawner.domain.gpu import FULL_PROFILE, UNKNOWN_PROFILE
 from ds01_spawner.domain.labels import parse_timestamp
 from ds01_spawner.domain.names import SEPARATOR
 from ds01_spawner.domain.occupancy import SlotState
-from ds01_spawner.domain.wording import clean
+from ds01_spawner.domain.wording import clean, percent, size
 
 Facts = Mapping[str, Any]
 """A slot or a place in the queue, as `--json` prints it."""
@@ -33,6 +33,10 @@ STYLES = {
     SlotState.FOREIGN: "magenta",
     SlotState.UNAVAILABLE: "red",
 }
+
+
+_IN_HOURS = 2 * _HOUR
+"""Minutes ahead that are counted in hours; below, half an hour more or less matters."""
 
 
 def print_status(console: Console, found: Facts, now: datetime) -> None:
@@ -84,14 +88,11 @@ def _room(rows: Sequence[tuple[Text, ...]], place: int, width: int) -> int:
 
 
 def _row(slot: Facts, now: datetime) -> tuple[Text, ...]:
-    used, profile = slot["memory_used_bytes"], slot["profile"]
-    memory = "" if slot["memory_bytes"] is None else f"{slot['memory_bytes'] / _GIB:.1f} GB"
-    if used and memory:
-        memory = f"{used / _GIB:.1f} of {memory}"
+    profile = slot["profile"]
     return (
         Text(slot["slot"]),
         Text("whole GPU" if profile == FULL_PROFILE else profile or UNKNOWN_PROFILE),
-        Text(memory),
+        Text(memory_words(slot["memory_used_bytes"], slot["memory_bytes"])),
         Text(state_words(slot, now), style=STYLES[SlotState(slot["state"])]),
         Text(clean(_who(slot), _LINE)),
         Text(_busy(slot)),
@@ -110,11 +111,18 @@ def state_words(slot: Facts, now: datetime) -> str:
             return "in use"
         case SlotState.HELD:
             until = parse_timestamp(slot["until"] or "")
-            return "kept" if until is None else f"kept {span_words(until - now)}"
+            return "kept" if until is None else f"kept {left_words(until - now)}"
         case SlotState.FOREIGN:
             return "other work"
         case SlotState.UNAVAILABLE:
             return "out of order"
+
+
+def memory_words(used: int | None, of: int | None) -> str:
+    """`4.9 of 9.8 GB`, `9.8 GB`: what a slot's work takes, of what it has."""
+    if not of:
+        return ""
+    return f"{used / _GIB:.1f} of {size(of)}" if used else size(of)
 
 
 def _who(slot: Facts) -> str:
@@ -124,13 +132,13 @@ def _who(slot: Facts) -> str:
     if slot.get("elsewhere"):
         return ELSEWHERE
     if slot["user"] is None:
-        return name
+        return ", ".join(slot.get("others", ())) or name
     return f"{slot['user']} ({name})" if name else str(slot["user"])
 
 
 def _busy(slot: Facts) -> str:
     if slot["utilisation"] is not None:
-        return f"{slot['utilisation']:.0%}"
+        return percent(slot["utilisation"])
     return "yes" if slot["processes"] else ""
 
 
@@ -151,3 +159,12 @@ def span_words(span: timedelta) -> str:
     if minutes < _HOUR:
         return f"{minutes} min"
     return f"{minutes // _HOUR} h" if minutes < 2 * _DAY else f"{minutes // _DAY} d"
+
+
+def left_words(span: timedelta) -> str:
+    """How long something still takes: `119 min`, `24 h`, `3 d`, each to the nearest."""
+    minutes = max(0, round(span / timedelta(minutes=1)))
+    if minutes < _IN_HOURS:
+        return f"{minutes} min"
+    hours = round(minutes / _HOUR)
+    return f"{hours} h" if minutes < 2 * _DAY else f"{round(minutes / _DAY)} d"

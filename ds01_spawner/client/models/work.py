@@ -143,6 +143,8 @@ class GpuSlot(Wire):
     until: datetime | None
     """When a hold or a reservation ends."""
     use: Literal["interactive", "batch"]
+    others: tuple[str, ...] = ()
+    """Whose work past the platform is on it, as in `alice train`: only told to managers."""
     elsewhere: bool = False
     """Whether a container of another installation on the engine has it: nobody is told whose."""
     utilisation: float | None

@@ -10,6 +10,7 @@ from ds01_spawner.domain.quota import own_name
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.requester import Requester
 from ds01_spawner.operations.allocation.gpu_status import GpuStatus, SlotStatus, read_gpu_status
+from ds01_spawner.operations.attribution.on_slots import with_others
 
 
 class Gpus:
@@ -27,6 +28,8 @@ class Gpus:
 
         def read(platform: Platform) -> m.Gpus:
             status = read_gpu_status(platform.admission, platform.gpu_config, ask.max_age)
+            if ask.requester.may(Role.MANAGER):
+                status = with_others(status, platform.attribution.picture)
             return shown_to(ask.requester, status)
 
         return await ask.run(self._api, read)
@@ -61,6 +64,7 @@ def _slot(requester: Requester, status: SlotStatus, *, knows: bool) -> m.GpuSlot
         since=status.since if tell else None,
         until=use.until,
         use="batch" if status.is_batch else "interactive",
+        others=status.others if knows else (),
         elsewhere=status.elsewhere,
         utilisation=activity.utilisation if activity else None,
         memory_used_bytes=activity.memory_used_bytes if activity else None,

@@ -25,17 +25,21 @@ class SlotStatus:
         elsewhere: A container of another installation on this engine has it: who that is, is not
             this one's to tell.
         activity: Load, memory and processes, or `None` when they could not be read.
+        others: Whose work past the platform is on it, and what that is called.
+        others_since: Since when the oldest of that runs, where it is known.
     """
 
     use: SlotUse
     is_batch: bool = False
     elsewhere: bool = False
     activity: SlotActivity | None = None
+    others: tuple[str, ...] = ()
+    others_since: datetime | None = None
 
     @property
     def since(self) -> datetime | None:
-        """Since when somebody has it; of work without a container only the look at it is known."""
-        return self.use.since if self.use.container is not None else None
+        """Since when somebody has it; of work without a container its processes tell."""
+        return self.use.since if self.use.container is not None else self.others_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,7 @@ def _slot_json(status: SlotStatus) -> dict[str, object]:
         "since": _timestamp(status.since),
         "until": _timestamp(use.until),
         "use": "batch" if status.is_batch else "interactive",
+        "others": list(status.others),
         "elsewhere": status.elsewhere,
         "utilisation": activity.utilisation,
         "memory_used_bytes": activity.memory_used_bytes,

@@ -1,11 +1,15 @@
 import pytest
+from rich.console import Console
 
+from ds01_cli.frame import printing
 from ds01_cli.gpu import reading
 from ds01_spawner.domain.attribution import GpuProcess
 from ds01_spawner.domain.container import Container, ContainerState, DeviceDemand
+from ds01_spawner.domain.gpu import SlotActivity
 from fakes.api_house import House
-from fakes.calls import ROOT
+from fakes.calls import ALICE, ROOT
 from fakes.program import said, told
+from fakes.terminal import Terminal
 
 RAW = "d4" * 32
 
@@ -45,7 +49,7 @@ def busy(house: House) -> House:
 
 def test_ones_own_processes_are_shown_and_nobody_elses(busy: House) -> None:
     text = said("gpu processes", width=100)
-    assert "2 11 you thesis python 3.0 GB 42% 1 h" in " ".join(text.split())
+    assert "2 11 you thesis python 3 GB 42 % 1 h" in " ".join(text.split())
     assert "train" not in text
     (found,) = told("gpu processes")["processes"]
     assert (found["pid"], found["user"], found["mine"]) == (11, "alice", True)
@@ -67,9 +71,46 @@ def test_what_was_started_past_the_platform_is_shown(busy: House) -> None:
     assert [each["kind"] for each in every] == ["managed", "managed", "docker", "unknown"]
     assert {each["user"] for each in every} == {"alice", "bob", None}
     text = said("workloads", "--unmanaged", width=100)
-    assert "docker" in text
+    assert "docker, past the platform" in text
     assert "thesis" not in text
     assert "! Nobody is known to own raw:" in text
+
+
+def test_managers_are_told_whose_work_is_on_a_slot(busy: House) -> None:
+    lab, slot = busy.lab, busy.lab.probe.slot("3")
+    busy.api.table.put(
+        21, uid=ALICE.uid, name="train", cgroup="0::/", started=busy.api.table.up - 7300
+    )
+    lab.probe.shares[slot.uuid] = (GpuProcess(21, slot.uuid),)
+    lab.probe.busy[slot.uuid] = SlotActivity(0.5, 1024**3, (21,))
+    busy.asks(ROOT)
+    text = " ".join(said("gpu status", width=120).split())
+    assert "other work unknown train 50 % 2 h" in text
+    assert "unknown train" in said("dashboard", "--once", width=120)
+    (found,) = [each for each in told("gpu status")["slots"] if each["slot"] == "3"]
+    assert (found["user"], found["others"]) == (None, ["unknown train"])
+
+
+def test_others_are_not_told_whose_work_is_on_a_slot(busy: House) -> None:
+    lab, slot = busy.lab, busy.lab.probe.slot("3")
+    busy.api.table.put(21, uid=1002, name="train", cgroup="0::/")
+    lab.probe.shares[slot.uuid] = (GpuProcess(21, slot.uuid),)
+    lab.probe.busy[slot.uuid] = SlotActivity(0.5, 1024**3, (21,))
+    (found,) = [each for each in told("gpu status")["slots"] if each["slot"] == "3"]
+    assert (found["state"], found["others"], found["since"]) == ("foreign", [], None)
+    assert "train" not in said("dashboard", "--once", width=120)
+
+
+def test_on_a_terminal_that_is_narrow_no_unit_is_cut(busy: House) -> None:
+    busy.asks(ROOT)
+    terminal = Terminal()
+    out = Console(file=terminal, width=60, height=24)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(printing, "console", lambda **_: out)
+        said("workloads")
+    shown = terminal.plain()
+    assert "…" not in shown
+    assert "STARTED AS: docker, past the platform" in shown
 
 
 def test_a_label_that_somebody_wrote_controls_no_terminal(busy: House) -> None:

@@ -2,6 +2,9 @@
 
 import io
 import json
+import re
+import threading
+from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import Any
 
@@ -12,6 +15,7 @@ from ds01_cli.frame import printing
 from ds01_cli.gpu.dashboard import SHORTEST_SECONDS, follow
 from ds01_cli.gpu.look import Look, looked
 from ds01_cli.gpu.screen import fitted, shares, whole
+from ds01_cli.gpu.tables import left_words, memory_words
 from ds01_cli.main import run
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import Unavailable
@@ -57,8 +61,8 @@ def test_a_student_sees_their_own_names_and_that_there_are_others(busy: House) -
     for other in ("bob", "carol", "dave"):
         assert other not in shown
     assert "You wait for no GPU." in shown
-    assert "in 23 h" in shown
-    assert "time is up; unused 2 h" in shown
+    assert "24 h" in shown
+    assert "12:00 tomorrow, or when unused for 2 hours" in shown
 
 
 def test_managers_see_everybody(busy: House) -> None:
@@ -92,8 +96,8 @@ def test_parts_share_the_room() -> None:
 def test_what_stops_soon_counts_down(busy: House) -> None:
     look = seen(busy)
     later = look.gpus.taken_at + timedelta(hours=23, minutes=50)
-    assert "in 9 min" in text(fitted(look, later, UTC, SMALL))
-    assert "now" in text(fitted(look, later + timedelta(hours=1), UTC, SMALL))
+    assert " 10 min  " in text(fitted(look, later, UTC, SMALL))
+    assert " none  " in text(fitted(look, later + timedelta(hours=1), UTC, SMALL))
 
 
 class _Ended(Exception):
@@ -134,12 +138,69 @@ def test_while_nobody_answers_the_last_picture_stays(busy: House, terminal: Term
     gone = Unavailable("The gateway does not answer.", "Try again.")
     assert turns(out, look, [gone, look], every=3.0) == 9.0
     shown = terminal.plain()
-    assert "This is old, as it was at" in shown
+    assert (
+        f"This is the picture of {look.gpus.taken_at.astimezone(printing.here()):%H:%M:%S}" in shown
+    )
     assert "The gateway does not answer." in shown
-    assert "This is old" not in shown[shown.rindex("DS01 ") :]
+    assert "This is the picture" not in shown[shown.rindex("DS01 ") :]
     raw = terminal.getvalue()
     assert raw.count("\x1b[?1049h") == raw.count("\x1b[?1049l") == 1
     assert raw.rindex("\x1b[?25h") > raw.rindex("\x1b[?25l")
+
+
+def test_a_gateway_that_hangs_is_said_to(busy: House, terminal: Terminal) -> None:
+    look, released = seen(busy), threading.Event()
+    out = Console(file=terminal, width=80, height=24)
+
+    def again() -> Look:
+        if released.is_set():
+            raise _Ended
+        for _ in range(600):
+            if "No answer for " in terminal.plain() or released.wait(0.05):
+                break
+        released.set()
+        return look
+
+    with pytest.raises(_Ended):
+        follow(out, look, SHORTEST_SECONDS, again=again, sleep=lambda _seconds: None)
+    seen_at = f"{look.gpus.taken_at.astimezone(printing.here()):%H:%M:%S}"
+    shown = terminal.plain()
+    assert re.search(rf"No answer for \d s; this is the picture of {seen_at}\.", shown)
+    assert "No answer" not in shown[shown.rindex("DS01 ") :]
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ([0.9, 0.0, None], ", 45 % busy on the 2 that tell"),
+        ([0.4, None, None], ", 40 % busy on the 1 that tells"),
+        ([0.9, 0.0, 0.0], ", 30 % busy on average"),
+        ([None, None, None], ""),
+    ],
+)
+def test_a_mean_says_of_how_many_slots_it_is(
+    busy: House, told: list[float | None], words: str
+) -> None:
+    look = seen(busy)
+    pairs = zip(look.gpus.slots, told, strict=False)
+    slots = tuple(slot.model_copy(update={"utilisation": share}) for slot, share in pairs)
+    shown = screen(replace(look, gpus=look.gpus.model_copy(update={"slots": slots})))
+    assert re.search(rf"of 3 slots free{re.escape(words)} *$", shown.splitlines()[0])
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [(0.2, "0 min"), (9.9, "10 min"), (90, "90 min"), (23 * 60 + 59, "24 h"), (71 * 60, "3 d")],
+)
+def test_what_is_left_is_told_to_the_nearest(minutes: float, words: str) -> None:
+    assert left_words(timedelta(minutes=minutes)) == words
+
+
+@pytest.mark.parametrize(
+    ("used", "words"), [(None, "9.8 GB"), (0, "9.8 GB"), (5 * 1024**3, "5.0 of 9.8 GB")]
+)
+def test_a_slots_memory_is_what_the_driver_says(used: int | None, words: str) -> None:
+    assert memory_words(used, 9984 * 1024**2) == words
 
 
 def test_without_colours_there_are_none(

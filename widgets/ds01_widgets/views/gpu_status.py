@@ -2,6 +2,7 @@
 
 from html import escape
 
+from ds01_spawner.domain.wording import percent
 from ds01_widgets.connecting import Connect, connect
 from ds01_widgets.models.gpu_status import GpuStatusModel
 from ds01_widgets.running import Background
@@ -42,7 +43,7 @@ class GpuStatus(View[GpuStatusModel]):
                 escape(row.state),
                 escape(row.who),
                 escape(row.since),
-                "" if row.busy is None else parts.bar(row.busy, f"{row.busy:.0%}"),
+                "" if row.busy is None else parts.bar(row.busy, percent(row.busy)),
             )
             for row in rows
         ]

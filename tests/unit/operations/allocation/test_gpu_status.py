@@ -128,6 +128,7 @@ def test_the_json_of_a_slot_holds_every_promised_key() -> None:
         "since": "2026-01-31T11:00:00.000000Z",
         "until": None,
         "use": "interactive",
+        "others": [],
         "elsewhere": False,
         "utilisation": 0.93,
         "memory_used_bytes": 20 * 1024**3,
@@ -241,8 +242,8 @@ def test_the_table_speaks_in_words() -> None:
     assert lines["0:1"] == "2g.10gb 9.8 GB kept 10 min bob (thesis-run) 5 min"
     assert lines["0:2"] == "1g.5gb 4.8 GB starting dave (jupyter) 0 min"
     assert lines["1:0"].startswith("3g.20gb 1.0 of 19.6 GB other work")
-    assert lines["2"] == "whole GPU 20.0 of 40.0 GB in use carol (thesis-run) 93% 1 h"
-    assert lines["3"].startswith("whole GPU 40.0 GB out of order")
+    assert lines["2"] == "whole GPU 20.0 of 40 GB in use carol (thesis-run) 93 % 1 h"
+    assert lines["3"].startswith("whole GPU 40 GB out of order")
     assert "6 of 12 slots are free." in shown(busy_lab())
     assert "simulated" in shown(busy_lab())
 
