@@ -126,7 +126,8 @@ def our_fault(request_id: str) -> DS01Error:
 
 
 def problem_of(error: DS01Error, request_id: str = "") -> Problem:
-    """The document that says what `error` says."""
+    """The document that says what people are told of `error`."""
+    error = error.told
     kind = kind_of(error)
     quota = error if isinstance(error, QuotaExceeded) else None
     return Problem(

@@ -20,7 +20,8 @@ class DS01Error(Exception):
     ├── NotFound         it does not exist, or is not theirs
     ├── Conflict         the name is taken
     └── Unavailable      try again: a part that is needed does not answer
-        └── DeviceDriverMissing  the engine cannot hand out GPUs
+        ├── DeviceDriverMissing  the engine cannot hand out GPUs
+        └── PlatformFault        the platform's own files are broken: administrators are told how
     ```
 
     Attributes:
@@ -43,6 +44,11 @@ class DS01Error(Exception):
     def logged(self) -> str:
         """What the log says of it: all, unless some of it is for the person alone."""
         return str(self)
+
+    @property
+    def told(self) -> "DS01Error":
+        """What people are told of it: all, unless some of it is for administrators alone."""
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +144,18 @@ class Conflict(DS01Error):
 
 class Unavailable(DS01Error):
     """A part the platform needs does not answer; nothing was decided. Try again."""
+
+
+class PlatformFault(Unavailable):
+    """Something of the platform's own is broken; it says how, for administrators and the log."""
+
+    @property
+    def told(self) -> DS01Error:
+        """That there is a fault, without paths."""
+        return Unavailable(
+            "The platform has a fault, so this cannot be done now; what runs goes on.",
+            "Tell your administrator.",
+        )
 
 
 class DeviceDriverMissing(Unavailable):

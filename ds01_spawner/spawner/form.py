@@ -85,7 +85,7 @@ class Form:
             )
             simulated = self.platform.probe.inventory().source == "simulated"
         except DS01Error as exc:
-            return _template().render(problem=str(exc))
+            return _template().render(problem=str(exc.told))
         recommended = any(card.gpu_recommended or card.own for card in cards if card.selected)
         sizes = size_choices(offer, self._last_text("gpu"), gpu_recommended=recommended)
         return _template().render(

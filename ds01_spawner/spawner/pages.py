@@ -58,7 +58,7 @@ class _OwnContainers(APIHandler):
         try:
             return await spawner.threads.run(lambda: call(spawner.platform))
         except DS01Error as exc:
-            raise web.HTTPError(status_of(exc), "%s", str(exc)) from exc
+            raise web.HTTPError(status_of(exc), "%s", str(exc.told)) from exc
 
     def _answer(self, body: dict[str, object]) -> None:
         self.set_header("Cache-Control", "no-store")

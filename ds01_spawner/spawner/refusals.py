@@ -56,6 +56,7 @@ def as_spawn_exception(error: DS01Error) -> SpawnException:
     API clients read the message, and the figures in a header; the hub's pages prefer the plain
     words.
     """
+    error = error.told
     reason, status = _reason(error)
     # What a container said goes to its owner, not into the hub's log: it may hold secrets.
     logged = error.message if isinstance(error, StartFailed) else None

@@ -148,7 +148,7 @@ class ServerStart:
         except Unavailable as exc:
             if ticket is None:
                 raise
-            self._steps.say(Stage.QUEUE, f"Waiting for a GPU. {exc.message}")
+            self._steps.say(Stage.QUEUE, f"Waiting for a GPU. {exc.told.message}")
             return None
 
     @asynccontextmanager
@@ -264,7 +264,7 @@ class ServerStart:
                 return door.url(address)
             container = await self._threads.run(lambda: engine.container(container_id))
         except Unavailable as exc:
-            self._steps.say(Stage.ANSWER, f"Waiting for JupyterLab to answer. {exc.message}")
+            self._steps.say(Stage.ANSWER, f"Waiting for JupyterLab to answer. {exc.told.message}")
             return None
         if container is None or not container.state.is_live:
             words = await self._last_words(container_id)

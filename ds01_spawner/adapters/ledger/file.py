@@ -4,6 +4,8 @@ WAL mode and `BEGIN IMMEDIATE` (https://www.sqlite.org/lang_transaction.html): a
 the write lock from its first statement, so that two processes never decide on the same facts.
 """
 
+import errno
+import logging
 import os
 import random
 import sqlite3
@@ -23,10 +25,11 @@ from ds01_spawner.adapters.ledger.lifecycle import LifecyclePart
 from ds01_spawner.adapters.ledger.notices import NoticePart
 from ds01_spawner.adapters.ledger.tables import SCHEMA_VERSION, metadata
 from ds01_spawner.adapters.ledger.usage import UsagePart
-from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.errors import PlatformFault, Unavailable
 
 _POLL_SECONDS = (0.001, 0.005)
 _READING = "ds01_reading"
+_log = logging.getLogger(__name__)
 
 
 class SqliteLedger:
@@ -46,6 +49,8 @@ class SqliteLedger:
         # Threads of one process wait here, without asking again and again: only one of them asks
         # for the file's lock. With 30 that wait, asking took more CPU than all of the decisions.
         self._turn = threading.Lock()
+        self._identity: tuple[int, int] | None = None
+        self._said = ""
         if not as_it_is:
             self._make_file()
         self._engine = sa.create_engine(
@@ -78,6 +83,7 @@ class SqliteLedger:
             Unavailable: The lock was not got within the deadline, or the file cannot be used.
         """
         with self._in_turn(), self._translating(), self._engine.begin() as connection:
+            self._check_identity()
             yield SqliteTransaction(connection)
 
     @contextmanager
@@ -91,6 +97,7 @@ class SqliteLedger:
             self._translating(),
             self._engine.execution_options(**{_READING: True}).connect() as connection,
         ):
+            self._check_identity()
             yield SqliteTransaction(connection)  # leaving rolls back
 
     def row_counts(self) -> Mapping[str, int]:
@@ -134,6 +141,21 @@ class SqliteLedger:
         finally:
             self._turn.release()
 
+    def _check_identity(self) -> None:
+        """Return when the file is the one that the first transaction was on.
+
+        Else this process would go on with a file that has no name any more, and those that start
+        later with another: two would give the same slot.
+        """
+        try:
+            found = self._path.stat()
+        except OSError as exc:
+            raise self._unavailable(exc) from exc
+        identity = found.st_dev, found.st_ino
+        self._identity = self._identity or identity
+        if self._identity != identity:
+            raise self._unavailable(FileNotFoundError("the file is gone, and another is there"))
+
     def _begin_immediate(self, connection: sa.Connection) -> None:
         """Get the lock by asking often: SQLite itself asks less and less, up to 0.1 s apart.
 
@@ -163,7 +185,7 @@ class SqliteLedger:
         """
         version = connection.execute(sa.text("PRAGMA user_version")).scalar_one()
         if version > SCHEMA_VERSION:
-            raise Unavailable(
+            raise PlatformFault(
                 f"The ledger {self._path} was written by a newer release "
                 f"(schema {version}, this release knows {SCHEMA_VERSION}).",
                 f"Update this installation, or do without what is in it. {start_anew(self._path)}",
@@ -184,9 +206,23 @@ class SqliteLedger:
             sqlite3.Error,
         ) as exc:  # the latter from before the first statement
             raise self._unavailable(getattr(exc, "orig", None) or exc) from exc
+        self._said = ""
 
     def _unavailable(self, cause: BaseException) -> Unavailable:
-        return Unavailable(
+        """The error, which the log says once: people who get it are told less."""
+        error = self._fault(cause)
+        if self._said != error.message:
+            self._said = error.message
+            _log.error("%s", error)
+        return error
+
+    def _fault(self, cause: BaseException) -> Unavailable:
+        if isinstance(cause, FileNotFoundError) and cause.errno == errno.ENOENT:
+            return PlatformFault(
+                f"The ledger {self._path}: the file is gone.",
+                f"Nothing was decided. {start_anew(self._path)}",
+            )
+        return PlatformFault(
             f"The ledger {self._path} cannot be used: {cause}.",
             "Nothing was decided; try again. If it stays so, check the disk and the file. "
             f"{start_anew(self._path)}",

@@ -77,7 +77,7 @@ def _usage(
         kernel = platform.cgroups.usage(limits.group, user)
     except Unavailable as exc:
         kernel = None
-        notes.append(str(exc))
+        notes.append(str(exc.told))
     memory, pids = (kernel.memory_bytes, kernel.pids) if kernel else (None, None)
     yield _of("aggregate.memory", memory, limits.aggregate.memory_bytes)
     yield _of("aggregate.pids", pids, limits.aggregate.pids)

@@ -187,3 +187,39 @@ def test_who_only_reads_does_not_wait_for_the_lock(tmp_path: Path) -> None:
         assert ledger.row_counts()["tickets"] == 0
         other.rollback()
     ledger.close()
+
+
+def replaced(path: Path) -> None:
+    path.unlink()
+    SqliteLedger(path).close()
+
+
+@pytest.mark.parametrize("deed", [Path.unlink, replaced], ids=["gone", "another"])
+def test_a_service_does_not_go_on_with_a_file_that_is_not_the_ledger_any_more(
+    path: Path, ledger: SqliteLedger, deed: Callable[[Path], None]
+) -> None:
+    remember(ledger, [TRACK])
+    deed(path)
+    with pytest.raises(Unavailable, match="gone") as caught:
+        remembered(ledger)
+    assert "start the services" in caught.value.next_step
+    with pytest.raises(Unavailable, match="gone"), ledger.reading():
+        pass
+
+
+def test_people_are_told_of_a_fault_without_paths_or_words_of_the_database(
+    path: Path, ledger: SqliteLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    remember(ledger, [TRACK])
+    path.unlink()
+    for _ in range(3):
+        with pytest.raises(Unavailable) as caught:
+            remembered(ledger)
+    said = str(caught.value.told)
+    assert said.startswith("The platform has a fault")
+    assert said.endswith("what runs goes on. Tell your administrator.")
+    assert "ledger" not in said
+    assert str(path) not in said
+    assert isinstance(caught.value.told, Unavailable)
+    assert str(path) in str(caught.value)
+    assert [str(path) in each.getMessage() for each in caplog.records] == [True]
