@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ds01_cli.gpu import reading
+from ds01_cli.gpu import direct, reading
 from fakes.api_house import House
 from fakes.calls import ROOT
 from fakes.program import said, told
@@ -64,3 +64,17 @@ class _Direct(Exception):
 
 def _fails(actor: str) -> object:
     raise _Direct(actor)
+
+
+def test_a_look_needs_no_valid_policy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "resource-limits.yaml").write_text("defaults: {max_gpu_slots: many}\n")
+    (tmp_path / "state").mkdir()
+    monkeypatch.setenv("DS01_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("DS01_STATE_DIR", str(tmp_path / "state"))
+    platform = direct._for_a_look()
+    assert platform.policy.current().limits("ana")
+    assert platform.policy.problems
+    assert capfd.readouterr().err == ""
+    assert list((tmp_path / "state").iterdir()) == []
