@@ -17,7 +17,7 @@ from ds01_spawner.adapters.nvml_processes import read_processes
 from ds01_spawner.adapters.nvml_scan import Reading, read_activity, read_cards
 from ds01_spawner.domain.attribution import GpuProcess
 from ds01_spawner.domain.card_health import CardHealth
-from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.errors import DS01Error, Unavailable
 from ds01_spawner.domain.gpu import CardPower, Gpu, Inventory, SlotActivity
 
 T = TypeVar("T")
@@ -38,6 +38,21 @@ _NEXT_STEPS = MappingProxyType(
         pynvml.NVML_ERROR_NO_PERMISSION: "Run as a user who may open /dev/nvidiactl.",
     }
 )
+
+
+_SIMULATED = (
+    "These GPUs are simulated: simulated-gpus.json in the platform's state folder says that they"
+    " fail, or cannot be read."
+)
+
+
+class GpusUnread(Unavailable):
+    """The driver does not answer; what to do about it is for administrators."""
+
+    @property
+    def told(self) -> DS01Error:
+        """What people are told of it."""
+        return Unavailable(self.message, "Tell your administrator.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +217,15 @@ class NvmlProbe:
                 return read()
         except FAULTS as error:
             self._disconnect()
-            raise Unavailable(
+            raise GpusUnread(
                 f"The GPUs cannot be read: {sentence(error)}",
-                _NEXT_STEPS.get(error_code(error), "Look at nvidia-smi and dmesg on the server."),
+                self._next_step(error),
             ) from error
+
+    def _next_step(self, error: Exception) -> str:
+        if self._source == "simulated":
+            return _SIMULATED
+        return _NEXT_STEPS.get(error_code(error), "Look at nvidia-smi and dmesg on the server.")
 
     def _connect(self) -> None:
         if self._connection.opened_at is None:

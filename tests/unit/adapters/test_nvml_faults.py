@@ -4,7 +4,7 @@ from datetime import timedelta
 import pynvml
 import pytest
 
-from ds01_spawner.adapters.nvml import NvmlProbe
+from ds01_spawner.adapters.nvml import GpusUnread, NvmlProbe
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.gpu import UNKNOWN_PROFILE
 from ds01_spawner.policy.gpu_config import SimulatedCard
@@ -162,6 +162,24 @@ def test_a_driver_that_fails_never_looks_like_an_empty_machine(
     assert ".." not in str(caught.value)
     with pytest.raises(Unavailable):
         gpus.activity()
+
+
+def test_people_are_told_to_tell_their_administrator() -> None:
+    nvml = FaultyNvml()
+    nvml.fail("nvmlInit", "driver_not_loaded")
+    with pytest.raises(GpusUnread) as caught:
+        probe(nvml).inventory()
+    assert caught.value.told.next_step == "Tell your administrator."
+    assert "modprobe" not in str(caught.value.told)
+
+
+def test_nobody_is_sent_to_load_the_driver_of_simulated_gpus() -> None:
+    nvml = FaultyNvml()
+    nvml.fail("nvmlInit", "driver_not_loaded")
+    with pytest.raises(Unavailable) as caught:
+        NvmlProbe(nvml.as_nvml, source="simulated").inventory()
+    assert "modprobe" not in str(caught.value)
+    assert "simulated-gpus.json" in caught.value.next_step
 
 
 def test_a_machine_on_which_no_card_answers_is_unavailable() -> None:
