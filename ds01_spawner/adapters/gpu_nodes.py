@@ -47,6 +47,10 @@ class KernelGpuNodes:
         """Those that exist now."""
         return tuple(str(path) for path, _ in self._nodes())
 
+    def driver_is_here(self) -> bool:
+        """Whether there is any node at all."""
+        return any(self._dev.glob("nvidia*"))
+
     def open_to_all(self) -> tuple[str, ...]:
         """Those of the cards themselves that everybody may open."""
         return tuple(str(path) for path, acl in self._every() if acl.other and _CARD(path.name))

@@ -16,6 +16,10 @@ class GpuNodes(Protocol):
         """Those that exist now, in order."""
         ...
 
+    def driver_is_here(self) -> bool:
+        """Whether there is any node at all; simulated GPUs have none."""
+        ...
+
     def open_to_all(self) -> tuple[str, ...]:
         """Those of the cards themselves that everybody may open, grant or none.
 

@@ -19,6 +19,7 @@ class FakeGpuNodes:
     """
 
     def __init__(self, *paths: str) -> None:
+        self.has_driver = bool(paths)
         self.lists: dict[str, set[int]] = {path: set() for path in paths}
         self.closed: set[str] = set()
         self.held: dict[int, tuple[NodeHolder, ...]] = {}
@@ -27,6 +28,9 @@ class FakeGpuNodes:
 
     def paths(self) -> tuple[str, ...]:
         return tuple(path for path in sorted(self.lists) if path not in self.closed)
+
+    def driver_is_here(self) -> bool:
+        return self.has_driver
 
     def open_to_all(self) -> tuple[str, ...]:
         return self.everybodys

@@ -20,7 +20,7 @@ from ds01_spawner.operations.doors.bare_metal_rules import Overview, Standing
 ABOUT = "Access to the GPUs' device files is"
 
 _HEADS = ("NAME", "UNTIL", "FILES", "BY", "REASON")
-_User = Annotated[str, typer.Argument(help="Login name.", show_default=False)]
+_User = Annotated[str, typer.Argument(metavar="NAME", help="Login name.", show_default=False)]
 
 
 def grant(
@@ -76,7 +76,7 @@ def list_grants(*, as_json: Json = False) -> None:
         printing.print_json(_overview(found))
         return
     rows = (_row(each, found) for each in found.standings)
-    printing.table(_HEADS, rows, empty="Nobody may.")
+    printing.table(_HEADS, rows, empty="Nobody may use the GPUs outside of containers now.")
     for sentence in _strays(found):
         printing.note(sentence)
 

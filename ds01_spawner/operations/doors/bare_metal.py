@@ -115,6 +115,11 @@ class BareMetal:
         told = clean(reason.strip(), LONGEST_REASON)
         account = account_to_grant(user, duration, told, self._policy.current(), self._accounts)
         nodes = self._nodes.paths()
+        if not nodes and not self._nodes.driver_is_here():
+            raise NotFound(
+                "This server has no NVIDIA driver (its GPUs are simulated), so there is nothing to"
+                " open."
+            )
         if not nodes:
             raise NotFound(
                 "There is no GPU device node that a group may open.",

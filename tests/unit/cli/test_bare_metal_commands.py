@@ -29,7 +29,7 @@ def test_a_grant_says_until_when_and_how_to_take_it_back(machine: Machine) -> No
 
 
 def test_who_has_one_is_listed_and_who_needs_none_is_named(machine: Machine) -> None:
-    assert said("admin bare-metal list") == "Nobody may.\n"
+    assert said("admin bare-metal list") == "Nobody may use the GPUs outside of containers now.\n"
     machine.grant(reason="a\x1b[2Jpaper")
     machine.nodes.lists[CTL].add(4711)
     shown = invoke("admin bare-metal list", width=120)
@@ -91,3 +91,14 @@ def test_a_grant_that_is_over_is_said_to_be(machine: Machine) -> None:
     machine.clock.advance(9 * HOUR)
     (grant,) = json.loads(said("admin bare-metal list", "--json"))["grants"]
     assert grant["over"]
+
+
+def test_where_gpus_are_simulated_there_is_nothing_to_open(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.nodes.lists.clear()
+    machine.nodes.has_driver = False
+    words = ["admin", "bare-metal", "grant", "alice", "--for", "8h", "--reason", "a paper"]
+    assert run(words) == 5
+    told = capsys.readouterr().err
+    assert "no NVIDIA driver (its GPUs are simulated), so there is nothing to open." in told

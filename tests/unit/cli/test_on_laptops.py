@@ -18,6 +18,7 @@ from ds01_cli.commands import PROGRAM
 from ds01_cli.frame.lacking import OF_LINUX, OF_THE_PROGRAM, OF_THE_SERVER, lacking
 from ds01_cli.frame.table import Command, Group
 from ds01_cli.main import run
+from ds01_spawner.domain.errors import Forbidden
 
 ROOT = Path(ds01_spawner.__file__).parent.parent
 ON_THE_SERVER = {"admin", "policy"}
@@ -176,6 +177,16 @@ def test_without_the_programs_extra_it_is_named() -> None:
     error = lacking(ModuleNotFoundError(name="typer"), ["container", "list"])
     assert error is not None
     assert "ds01[cli]" in str(error)
+
+
+def test_on_the_server_the_servers_commands_are_for_administrators(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ds01_cli.frame.lacking.is_on_server", lambda: True)
+    monkeypatch.setattr("ds01_cli.frame.lacking.is_root", lambda: False)
+    error = lacking(ModuleNotFoundError(name="urllib3"), ["policy", "check", "x.yaml"])
+    assert isinstance(error, Forbidden)
+    assert str(error) == "policy check is for administrators. Use sudo: sudo ds01 policy check"
 
 
 def test_a_module_of_our_own_that_is_missing_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
