@@ -5,6 +5,7 @@ from pathlib import PurePath
 
 from ds01_spawner.domain.labels import format_timestamp
 from ds01_spawner.domain.units import format_duration, format_size
+from ds01_spawner.domain.wording import length, size
 from ds01_spawner.policy.exemptions import RULES
 from ds01_spawner.policy.layers import BUILT_IN, DURATION_KEYS, SHARE_KEYS, SIZE_KEYS, Value
 from ds01_spawner.policy.resolution import Explanation, ResolvedValue
@@ -26,6 +27,17 @@ def in_words(key: str, value: Value) -> str:
     if key in SHARE_KEYS:
         return f"{value * 100:g}%"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def for_people(key: str, value: Value) -> str:
+    """The same as people say it: `32 GB`, `24 hours`, `5 %`."""
+    if isinstance(value, timedelta):
+        return length(value)
+    if value is not None and key in SIZE_KEYS:
+        return size(int(value))
+    if value is not None and key in SHARE_KEYS:
+        return f"{value * 100:g} %"
+    return in_words(key, value)
 
 
 def _nothing(key: str) -> str:

@@ -13,7 +13,7 @@ from ds01_spawner.domain.errors import Forbidden, PolicyError, Unavailable
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask
 from ds01_spawner.gateway.api.requester import subject_of
 from ds01_spawner.policy.resolution import Explanation, Policy
-from ds01_spawner.policy.wording import explanation_to_json, in_words
+from ds01_spawner.policy.wording import explanation_to_json, for_people
 
 MOST_CHANGES = 1000
 _NOBODY = "nobody whom any file names"
@@ -78,7 +78,7 @@ def _explanation(found: Explanation) -> m.PolicyExplanation:
     limits = {
         key: m.LimitValue(
             value=_plain(facts, key),
-            words=in_words(key, resolved.value),
+            words=for_people(key, resolved.value),
             origin=resolved.origin,
             source=resolved.source,
         )
@@ -170,4 +170,4 @@ def _changes(
 def _words(explanation: Explanation, key: str) -> str:
     """A limit in words; one that is set for one origin only is as the person's own elsewhere."""
     found = explanation.limits.get(key) or explanation.limits.get(key.rpartition(".")[2])
-    return "unset" if found is None else in_words(key, found.value)
+    return "unset" if found is None else for_people(key, found.value)

@@ -113,7 +113,7 @@ async def test_limits_say_how_much_is_used_and_who_set_them(lab: WebLab) -> None
     lab.api.server("alice")
     said = text_of(section((await lab.browser("alice").get()).html, "limits"))
     assert "GPU slots 1 of 2 the defaults, resource-limits.yaml line 3" in said
-    assert "A container that nobody uses stops after 2h." in said
+    assert "A container that nobody uses stops after 2 hours." in said
     assert "max_gpu_slots" in said
 
 
