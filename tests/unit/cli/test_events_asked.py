@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from ds01_cli.events import asked, events
+from ds01_cli.events.selection import in_columns
 from ds01_spawner.domain.errors import Forbidden
 from fakes.api_house import House
 from fakes.program import invoke, said
@@ -50,3 +51,10 @@ def test_that_there_is_more_is_said(house: House, monkeypatch: pytest.MonkeyPatc
     result = invoke("events")
     assert len(result.stdout.splitlines()) == 2
     assert "Only the last 2 are shown" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("actor", "words"), [("culler", "(culler)"), ("alice", "(culler by alice)")]
+)
+def test_who_is_the_door_itself_is_named_once(actor: str, words: str) -> None:
+    assert words in in_columns({"interface": "culler", "actor": actor, "action": "gpu.stop"})
