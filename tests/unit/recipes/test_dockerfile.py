@@ -105,9 +105,9 @@ def test_a_server_of_it_has_the_wizards_and_the_program() -> None:
     for package in ("ds01_spawner", "ds01_cli", "ds01_widgets"):
         assert f"dist-packages/{package} /opt/ds01/platform/{package}/" in text
     assert "> /opt/ds01/bin/ds01 && chmod 755 /opt/ds01/bin/ds01" in text
-    pinned = Recipe("cpu", pip=("pydantic==2.10.0",))
+    pinned = Recipe("cpu", pip=("pydantic==2.12.0",))
     last = [word for word in words(written(pinned, EVERYWHERE, "t")) if "pydantic" in word]
-    assert last == ["pydantic>=2.10", "pydantic==2.10.0"], "what somebody pins comes later"
+    assert last == ["pydantic>=2.12", "pydantic==2.12.0"], "what somebody pins comes later"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 # Written by ds01 image create. Change it as you like: ds01 sees that you did, builds
 # what you wrote, and writes over it only when you say --overwrite.
 # ds01-recipe: {"framework": "jax-cpu", "use_case": "audio", "pip": ["numpy>=1.26,<3", "tomli; python_version < \"3.11\"", "gymnasium[mujoco]"], "apt": ["g++"], "requirements": ["requirements.txt", "base.txt"]}
-# ds01-hash: de404486a42510caec10583ee633ccfb
+# ds01-hash: 3ae8998b5a0b31036b230f03c5d17663
 
 FROM ds01/base:bookworm AS tools
 # Tools that every image has: Python, a shell's usual programs, and what SSH needs.
@@ -53,7 +53,7 @@ RUN python -m pip install --no-cache-dir \
       'httpx>=0.28' \
       'packaging>=24' \
       'platformdirs>=4.3' \
-      'pydantic>=2.10' \
+      'pydantic>=2.12' \
       'pyyaml>=6.0.2' \
       'rich>=13.9' \
       'typer>=0.15' \
