@@ -160,7 +160,7 @@ def scrapes(folder: Path, ledger: SqliteLedger, count: int) -> Iterator[Callable
                 services=ServiceFacts,
                 excluded=lambda _inventory: frozenset(),
                 version="bench",
-            instance=lambda: "bench",
+                instance=lambda: "bench",
             )
         )
 
