@@ -36,6 +36,7 @@ class FakeHubSpawning:
     on_ready: Callable[[str, str], None] = lambda _user, _server: None
     down: bool = False
     listeners: int = 0
+    looks: int = 0
     closed: bool = False
 
     def __post_init__(self) -> None:
@@ -50,6 +51,7 @@ class FakeHubSpawning:
         self.people.setdefault(user, {})[name] = ServerAtHub(name, name, state, url, options)
 
     async def servers(self, user: str) -> Mapping[str, ServerAtHub]:
+        self.looks += 1
         self._answer()
         if user not in self.people:
             raise NotFound("JupyterHub does not know you yet.")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import FlakyFailure
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -89,4 +90,11 @@ def test_answers_as_described(lab: ApiLab, operation: str, user: str, mode: Gene
         answer = case.call(base_url=f"{lab.url}{PREFIX}", headers={"X-User": user}, timeout=20)
         case.validate_response(answer, checks=checks)
 
-    ask()
+    try:
+        ask()
+    except FlakyFailure as exc:
+        # Python 3.11 may fail to parse source while another thread runs (gh-106905); Hypothesis
+        # parses lambdas to describe them. Nothing but that is asked a second time.
+        if exc.split(SystemError)[1] is not None:
+            raise
+        ask()

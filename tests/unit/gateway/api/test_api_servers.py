@@ -180,7 +180,9 @@ async def test_whose_line_breaks_before_the_hub_has_answered_joins_too(lab: ApiL
         409,
         "Your server is being started already, with other options.",
     )
+    looks = lab.spawning.looks
     again = asyncio.ensure_future(lab.ask("alice", "POST", "/servers", {"gpu": "MIG"}))
+    await _until(lambda: lab.spawning.looks > looks)
     lab.spawning.may_answer.set()
     await _until(lambda: lab.spawning.listeners)
     lab.spawning.may_end.set()
