@@ -144,7 +144,7 @@ def test_a_server_waits_for_a_gpu_gets_it_and_is_opened(lab: Lab, open_doors: Ho
     wizard.get_by_label("GPU with 4.8 GB").check()
     expect(wizard.get_by_text("you would be the next")).to_be_visible()
     wizard.get_by_role("button", name="Start the server").click()
-    place = wizard.get_by_role("status").filter(has_text="Waiting for 1")
+    place = wizard.get_by_role("status").filter(has_text="Waiting for a slot of 1g.5gb")
     expect(place).to_be_visible()
     shoot(wizard, "wizard-server-queue")
     shoot(there(lab, "GpuStatus"), "wizard-gpus")

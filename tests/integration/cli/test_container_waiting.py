@@ -39,7 +39,7 @@ def test_who_waits_is_told_their_place_and_gets_what_is_given_back(
     name = bob.named("waits")
     waiting = bob.begins("container", "deploy", name, "--gpu", SIZE)
     line = first_line(waiting, "Waiting for")
-    assert f"Waiting for 1 {SIZE} slot: you are the next." in line
+    assert f"Waiting for a slot of {SIZE}: you are the next." in line
     alice.types("container", "retire", none_left)
     out, err = waiting.communicate(timeout=SECONDS)
     assert waiting.returncode == 0, err
