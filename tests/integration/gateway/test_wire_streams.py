@@ -166,7 +166,7 @@ async def test_a_silent_stream_whose_client_goes_after_its_input_is_reaped() -> 
 async def test_who_is_not_let_in_any_more_is_cut_off_on_both_sides(
     request_of: bytes | None,
 ) -> None:
-    accounts = FakeAccounts(UnixAccount("alice", 1001, 1001, "/home/alice"))
+    accounts = FakeAccounts(UnixAccount("alice", 1001, 1001, "/home/alice", groups=("students",)))
     attendance = Attendance()
     gone = asyncio.Event()
 
@@ -186,7 +186,6 @@ async def test_who_is_not_let_in_any_more_is_cut_off_on_both_sides(
         link = UnixEngineLink(path)
         passing = passing_on(link)
         async with serving(passing, identify=identify, attendance=attendance) as (wire, server):
-            accounts.people["alice"] = replace(accounts.people["alice"], groups=("students",))
             client = Client(wire)
             if request_of is not None:
                 await client.send(request_of)
