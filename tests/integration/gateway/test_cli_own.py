@@ -19,7 +19,7 @@ def test_a_refusal_through_docker_is_explained_with_its_line(
     told = ds01(alice, "why", name)
     assert told.code == 0, told.err
     assert f"{name} was refused" in told.out
-    assert "rule:   memory = 512m" in told.out
+    assert "rule:   memory = 512 MB" in told.out
     assert "set by: the defaults, resource-limits.yaml line" in told.out
     assert "next:   Ask for less" in told.out
     assert alice.try_docker("create", "--privileged", tiny_image).code != 0
