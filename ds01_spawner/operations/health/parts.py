@@ -192,7 +192,7 @@ def ledger(parts: Parts) -> Verdict:
         found.append(
             doubtful(f"Its log has {size(log)}: somebody reads it all the time.", "fuser -v")
         )
-    return worst(found, good(f"{size(whole)}, whole; places in the queue: {tickets}."))
+    return worst(found, good(f"{size(whole + log)}, whole; places in the queue: {tickets}."))
 
 
 def leftovers(parts: Parts) -> Verdict:
