@@ -6,10 +6,10 @@ from dataclasses import replace
 from ds01_spawner.domain.attribution import Attributed, WorkloadClass
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.occupancy import SlotState
+from ds01_spawner.domain.usage_unmanaged import NOBODY
 from ds01_spawner.operations.allocation.gpu_status import GpuStatus, SlotStatus
 from ds01_spawner.operations.attribution.scan import Picture
 
-NOBODY = "unknown"
 _OF_CONTAINERS = {WorkloadClass.MANAGED, WorkloadClass.BUILD}
 """What the platform made; what a grant allows has no slot, and is other work on it."""
 

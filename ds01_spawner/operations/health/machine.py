@@ -6,7 +6,16 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 
 from ds01_spawner.domain.errors import Unavailable
-from ds01_spawner.domain.health import DiskFacts, Level, Verdict, bad, doubtful, good, worst
+from ds01_spawner.domain.health import (
+    DiskFacts,
+    FileFacts,
+    Level,
+    Verdict,
+    bad,
+    doubtful,
+    good,
+    worst,
+)
 from ds01_spawner.domain.wording import length, size
 from ds01_spawner.domain.work import SMALLEST_JUMP, passed
 from ds01_spawner.operations.health.health import Check
@@ -136,8 +145,7 @@ def _secrets(machine: Machine, trusted: set[int]) -> list[Verdict]:
             verdicts.append(
                 bad(f"{path} has mode {found.mode:04o}: it is a secret.", f"chmod 600 {path}")
             )
-        if found.uid not in trusted:
-            verdicts.append(bad(f"{path} is the user {found.uid}'s.", f"chown root {path}"))
+        verdicts += _somebodys(path, found, trusted)
     return verdicts
 
 
@@ -156,9 +164,14 @@ def _written(machine: Machine, trusted: set[int]) -> list[Verdict]:
             verdicts.append(
                 bad(f"{path} has mode {found.mode:04o}: others may write.", f"chmod go-w {path}")
             )
-        if found.uid not in trusted:
-            verdicts.append(bad(f"{path} is the user {found.uid}'s.", f"chown root {path}"))
+        verdicts += _somebodys(path, found, trusted)
     return verdicts
+
+
+def _somebodys(path: str, found: FileFacts, trusted: set[int]) -> list[Verdict]:
+    if found.uid in trusted:
+        return []
+    return [bad(f"{path} is the user {found.uid}'s.", f"chown root {path}")]
 
 
 def settings(machine: Machine) -> Verdict:
