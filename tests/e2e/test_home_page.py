@@ -190,7 +190,7 @@ def test_says_which_rule_stopped_a_server_also_after_a_restart_of_the_hub(
     address = f"{calm_hub.url}/hub/user/{person.name}/"
     page.goto(address)
     told = page.locator("#ds01-stopped")
-    expect(told).to_contain_text(re.compile(r"It was stopped at \d\d:\d\d. Nothing has run on it"))
+    expect(told).to_contain_text(re.compile(r"It was stopped at \d\d:\d\d.*\. Nothing has run on it"))
     expect(told).to_contain_text("idle_timeout = 2h (group student, resource-limits.yaml line 31)")
     assert hindrances(page) == []
 

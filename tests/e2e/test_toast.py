@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, expect
@@ -47,10 +48,17 @@ def lab(running: LabContainer) -> LabContainer:
 
 
 @pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    """An empty page of somebody in Berlin, which is allowed no error."""
+def zone() -> str:
+    """A zone other than UTC in which it is about noon, so that nothing ends on another day."""
+    hours = 12 - now().hour or 1
+    return f"Etc/GMT{-hours:+d}"  # POSIX counts them from the other side
+
+
+@pytest.fixture
+def page(chromium: Browser, zone: str) -> Iterator[Page]:
+    """An empty page of somebody in `zone`, which is allowed no error."""
     context = chromium.new_context(
-        viewport={"width": 1280, "height": 720}, locale="en-GB", timezone_id="Europe/Berlin"
+        viewport={"width": 1280, "height": 720}, locale="en-GB", timezone_id=zone
     )
     page = context.new_page()
     page.set_default_timeout(READY_MS)
@@ -103,7 +111,7 @@ def come_back(page: Page) -> None:
         look(page, "visible")
 
 
-def test_toast_says_what_happens_and_when(lab: LabContainer, page: Page) -> None:
+def test_toast_says_what_happens_and_when(lab: LabContainer, page: Page, zone: str) -> None:
     open_lab(page, lab)
     expect(toasts(page)).to_have_count(0)
     warning = notice("first", now(), title=WARNING, text=TEXT)
@@ -111,11 +119,9 @@ def test_toast_says_what_happens_and_when(lab: LabContainer, page: Page) -> None
     toast = toasts(page)
     expect(toast).to_have_count(1, timeout=WITHIN_A_POLL)
     at = datetime.fromisoformat(warning["deadline"])
-    local = page.evaluate(
-        "at => new Date(at).toLocaleTimeString([], {timeStyle: 'short'})", str(at)
-    )
+    there = at.astimezone(ZoneInfo(zone))
     expect(toast).to_contain_text(WARNING)
-    expect(toast).to_contain_text(f"In 12 minutes, at {local}.")
+    expect(toast).to_contain_text(f"In 12 minutes, at {there:%H:%M}.")
     expect(page.get_by_role("alert")).to_contain_text(WARNING)
     expect(toast.get_by_role("button", name="Keep it running")).to_be_visible()
 
@@ -124,6 +130,11 @@ def test_toast_says_what_happens_and_when(lab: LabContainer, page: Page) -> None
     expect(dialog).to_contain_text("Servers of your group are stopped after 2 hours")
     dialog.get_by_role("button", name="OK").click()
     expect(toast).to_have_count(1)
+
+    tomorrow = there + timedelta(hours=20)
+    lab.board.show(warning | {"deadline": tomorrow.isoformat()})
+    come_back(page)
+    expect(toast).to_contain_text(f"at {tomorrow:%a} {tomorrow.day} {tomorrow:%b, %H:%M}.")
 
 
 def test_time_left_counts_down_in_place(lab: LabContainer, page: Page) -> None:
