@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ds01_spawner.adapters.system_zone import SystemZone
 from ds01_spawner.adapters.text_files import read_text, unreadable
-from ds01_spawner.domain.errors import PolicyError, PolicyProblem, Unavailable
+from ds01_spawner.domain.errors import PolicyError, PolicyProblem, SettingsFault, Unavailable
 from ds01_spawner.domain.event import Event
 from ds01_spawner.policy.exemptions import ExemptionsFile
 from ds01_spawner.policy.loading import LoadedPolicy, load_policy
@@ -137,7 +137,7 @@ class PolicyFiles:
         While one thread reads an edit, others get the policy from before it.
 
         Raises:
-            Unavailable: No valid policy has been read since the process started.
+            SettingsFault: No valid policy has been read since the process started.
         """
         # A thread without any policy has to wait for the first.
         if self._due() and self._lock.acquire(blocking=self._policy is None):
@@ -149,9 +149,9 @@ class PolicyFiles:
                 self._lock.release()
         if self._policy is None:
             problems = "\n".join(map(str, self._problems))
-            raise Unavailable(
+            raise SettingsFault(
                 f"No valid policy has been read yet.\n{problems}",
-                "Ask the administrator to correct it; ds01 policy check shows every fault.",
+                "Correct it; ds01 policy check shows every fault.",
             )
         return self._policy
 

@@ -125,9 +125,9 @@ def our_fault(request_id: str) -> DS01Error:
     return DS01Error(message, f"Tell your administrator the request's number: {request_id}.")
 
 
-def problem_of(error: DS01Error, request_id: str = "") -> Problem:
-    """The document that says what people are told of `error`."""
-    error = error.told
+def problem_of(error: DS01Error, request_id: str = "", *, administrator: bool = False) -> Problem:
+    """The document that says what whoever asked is told of `error`."""
+    error = error.told_to(administrator=administrator)
     kind = kind_of(error)
     quota = error if isinstance(error, QuotaExceeded) else None
     return Problem(

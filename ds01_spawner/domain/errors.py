@@ -22,6 +22,7 @@ class DS01Error(Exception):
     └── Unavailable      try again: a part that is needed does not answer
         ├── DeviceDriverMissing  the engine cannot hand out GPUs
         └── PlatformFault        the platform's own files are broken: administrators are told how
+            └── SettingsFault    those that the lab writes
     ```
 
     Attributes:
@@ -49,6 +50,10 @@ class DS01Error(Exception):
     def told(self) -> "DS01Error":
         """What people are told of it: all, unless some of it is for administrators alone."""
         return self
+
+    def told_to(self, *, administrator: bool) -> "DS01Error":
+        """What whoever asked is told of it: every door asks here, and says whose right that is."""
+        return self if administrator else self.told
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,11 @@ class PolicyError(DS01Error):
     def __init__(self, problems: tuple[PolicyProblem, ...]) -> None:
         self.problems = problems
         super().__init__("\n".join(str(problem) for problem in problems))
+
+    @property
+    def told(self) -> DS01Error:
+        """That settings cannot be read, without paths."""
+        return _settings_unread()
 
 
 class Refused(DS01Error):
@@ -156,6 +166,23 @@ class PlatformFault(Unavailable):
             "The platform has a fault, so this cannot be done now; what runs goes on.",
             "Tell your administrator.",
         )
+
+
+class SettingsFault(PlatformFault):
+    """What the lab has set cannot be read, and was not before: nothing is allowed."""
+
+    @property
+    def told(self) -> DS01Error:
+        """That they cannot be read, without paths."""
+        return _settings_unread()
+
+
+def _settings_unread() -> Unavailable:
+    return Unavailable(
+        "The lab's settings cannot be read right now, so nothing can be started; what runs "
+        "goes on.",
+        "Tell your administrator.",
+    )
 
 
 class DeviceDriverMissing(Unavailable):

@@ -11,7 +11,10 @@ from ds01_spawner.domain.errors import (
     InvalidRequest,
     NoCapacity,
     NotFound,
+    PlatformFault,
+    PolicyError,
     QuotaExceeded,
+    SettingsFault,
     Unavailable,
 )
 
@@ -29,13 +32,17 @@ _KINDS: Mapping[str, type[DS01Error]] = {
     "not-found": NotFound,
     "conflict": Conflict,
     "unavailable": Unavailable,
+    "fault": PlatformFault,
+    "settings": SettingsFault,
 }
 _LONGEST = 4000
 """Of a header, in characters; what is longer goes without figures."""
 
 
 def facts_of(error: DS01Error) -> dict[str, object] | None:
-    """What `error` says, as JSON; `None` for what is no refusal that people are told as it is."""
+    """What `error` says, as JSON; `None` for what is of no kind that is passed on."""
+    if isinstance(error, PolicyError):
+        error = SettingsFault(str(error))
     kind = next((name for name, each in _KINDS.items() if type(error) is each), None)
     if kind is None:
         return None

@@ -64,6 +64,7 @@ class Form:
         container: What they call the server's container.
         hub_groups: Their JupyterHub groups.
         last: What they chose last time, as stored; not trusted.
+        administrator: Whether who looks at it is told what is wrong with the platform's files.
     """
 
     platform: Platform
@@ -71,6 +72,7 @@ class Form:
     container: str
     hub_groups: tuple[str, ...] = ()
     last: Mapping[str, object] = field(default_factory=dict)
+    administrator: bool = False
 
     def render(self) -> str:
         """The form's HTML. Blocks; says what is wrong when something cannot be read."""
@@ -85,7 +87,7 @@ class Form:
             )
             simulated = self.platform.probe.inventory().source == "simulated"
         except DS01Error as exc:
-            return _template().render(problem=str(exc.told))
+            return _template().render(problem=str(exc.told_to(administrator=self.administrator)))
         recommended = any(card.gpu_recommended or card.own for card in cards if card.selected)
         sizes = size_choices(offer, self._last_text("gpu"), gpu_recommended=recommended)
         return _template().render(

@@ -58,7 +58,8 @@ class _OwnContainers(APIHandler):
         try:
             return await spawner.threads.run(lambda: call(spawner.platform))
         except DS01Error as exc:
-            raise web.HTTPError(status_of(exc), "%s", str(exc.told)) from exc
+            told = exc.told_to(administrator=bool(self.current_user.admin))
+            raise web.HTTPError(status_of(exc), "%s", str(told)) from exc
 
     def _answer(self, body: dict[str, object]) -> None:
         self.set_header("Cache-Control", "no-store")

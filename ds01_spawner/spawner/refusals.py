@@ -50,14 +50,14 @@ def _reason(error: DS01Error) -> tuple[str, int]:
     )
 
 
-def as_spawn_exception(error: DS01Error) -> SpawnException:
+def as_spawn_exception(error: DS01Error, *, administrator: bool = False) -> SpawnException:
     """What the hub raises instead: message, reason for its metrics, HTTP status.
 
     API clients read the message, and the figures in a header; the hub's pages prefer the plain
     words.
     """
-    error = error.told
     reason, status = _reason(error)
+    error = error.told_to(administrator=administrator)
     # What a container said goes to its owner, not into the hub's log: it may hold secrets.
     logged = error.message if isinstance(error, StartFailed) else None
     exception = SpawnException(str(error), reason=reason, status_code=status, log_message=logged)

@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 from dockerspawner import DockerSpawner
+from jupyterhub import orm
 from tornado import web
 from traitlets import Float, Integer, TraitError, default, validate
 
@@ -181,6 +182,7 @@ class DS01Spawner(DockerSpawner):
             container=asked.container_label,
             hub_groups=self._hub_groups(),
             last=asked.last_options(),
+            administrator=self._tells_administrator,
         )
         html: str = await self.threads.run(form.render)
         return html
@@ -242,11 +244,14 @@ class DS01Spawner(DockerSpawner):
         try:
             url = await self._started(steps)
         except DS01Error as exc:
-            if (facts := facts_of(exc)) is not None:
-                steps.refuse(str(exc), facts)
+            told = exc.told_to(administrator=self._tells_administrator)
+            if told is not exc:
+                self.log.warning("%s does not start. %s", self._log_name, exc.logged)
+            if (facts := facts_of(told)) is not None:
+                steps.refuse(str(told), facts)
             refused = isinstance(exc, Refused)
             self._tell_end("refused" if refused else "failed", steps, cause_of(exc))
-            raise as_spawn_exception(exc) from exc
+            raise as_spawn_exception(exc, administrator=self._tells_administrator) from exc
         except asyncio.CancelledError:
             self._tell_end("cancelled", steps, "cancelled")
             raise
@@ -346,7 +351,7 @@ class DS01Spawner(DockerSpawner):
                 )
             except Unavailable as exc:
                 if asyncio.get_running_loop().time() > deadline:
-                    raise as_spawn_exception(exc) from exc
+                    raise as_spawn_exception(exc, administrator=self._tells_administrator) from exc
                 self.log.warning("Stopping %s waits. %s", self._log_name, exc)
                 await asyncio.sleep(_STOP_RETRY_SECONDS)
             else:
@@ -407,6 +412,18 @@ class DS01Spawner(DockerSpawner):
         """Forget the container."""
         super().clear_state()
         self.object_id = ""
+
+    @property
+    def _tells_administrator(self) -> bool:
+        """Whether what goes wrong is told as administrators are told it.
+
+        What a start ended with is shown to its owner later, and now to whoever asks: both have to
+        be one. A service asks for the owner, and tells them by their role again.
+        """
+        asks = getattr(self.handler, "current_user", None)
+        return bool(
+            self.user.admin and (asks is None or isinstance(asks, orm.Service) or asks.admin)
+        )
 
     def _allow_waiting(self) -> None:
         """Let the hub wait for queue, download and the others' boots too.

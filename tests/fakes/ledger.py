@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ds01_spawner.domain.allocation import Reservation, Ticket, UsageInterval
 from ds01_spawner.domain.bare_metal import BareMetalGrant
-from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.errors import PlatformFault, Unavailable
 from ds01_spawner.domain.notice import Delivery, Notice
 from ds01_spawner.domain.repetition import KeptAnswer
 from ds01_spawner.domain.ssh_key import SshKey
@@ -26,7 +26,7 @@ from ds01_spawner.domain.usage import (
     holder_of,
     put_together,
 )
-from ds01_spawner.domain.usage_totals import TOTALLED, UsageTotal, totals
+from ds01_spawner.domain.usage_totals import TOTALLED, TotalPart
 from ds01_spawner.domain.work import KeepAlive, Level, PassMark, Rule, RuleStop, SentWarning, Track
 
 _WEIGHT = ("gpu_equivalents",)
@@ -83,7 +83,7 @@ class FakeLedger:
     @contextmanager
     def transaction(self) -> Iterator["FakeLedger"]:
         if self.locked:
-            raise Unavailable("The ledger cannot be used: database is locked.")
+            raise PlatformFault("The ledger cannot be used: database is locked.")
         with self._lock:
             self.transactions += 1
             before = self._rows.copy()
@@ -229,18 +229,20 @@ class FakeLedger:
             day = until
         return found
 
-    def usage_totals(self) -> Sequence[UsageTotal]:
-        booked = ((each.holder, each.amount) for each in self._rows.bookings.values())
+    def usage_totals(self, grain: Grain | None) -> Sequence[TotalPart]:
+        if grain is not None:
+            return [
+                (each.holder, [getattr(each.amount, name) for name in TOTALLED])
+                for key, each in self._rows.bookings.items()
+                if key[0] is grain
+            ]
         kept = self._rows.usage.values()
         ends = [each.ended_at or each.seen_at or each.started_at for each in kept]
-        held = [
-            (holder_of(each), Amount(held_microseconds=held_in(each, each.started_at, last)))
+        nothing = [0] * (len(TOTALLED) - 1)
+        return [
+            (holder_of(each), [held_in(each, each.started_at, last), *nothing])
             for each, last in zip(kept, ends, strict=True)
         ]
-        return totals(
-            (holder, [getattr(amount, name) for name in TOTALLED])
-            for holder, amount in (*booked, *held)
-        )
 
     def usage_begin(self) -> datetime | None:
         found = [each.started_at for each in self._rows.usage.values()]

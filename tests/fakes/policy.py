@@ -1,6 +1,6 @@
 """A policy in memory."""
 
-from ds01_spawner.domain.errors import Unavailable
+from ds01_spawner.domain.errors import SettingsFault
 from ds01_spawner.policy.exemptions import ExemptionsFile
 from ds01_spawner.policy.loading import load_policy
 from ds01_spawner.policy.resolution import Policy
@@ -31,7 +31,7 @@ class FakePolicy:
 
     def current(self) -> Policy:
         if self.broken:
-            raise Unavailable("There is no valid policy yet.")
+            raise SettingsFault("There is no valid policy yet.")
         return self._policy
 
     def _load(self) -> None:

@@ -69,6 +69,7 @@ class _Job:
     image_bytes: int | None = None
     previous_bytes: int | None = None
     largest_bytes: int | None = None
+    by_administrator: bool = False
 
     def tell(self, text: str) -> None:
         """Add to the log, and drop its begin when it is too long."""
@@ -145,6 +146,7 @@ class Builds:
         now = self._api.platform.clock.now()
         job = _Job(uuid.uuid4().hex, user, tag, now, dockerfile=wanted.dockerfile)
         job.largest_bytes = largest
+        job.by_administrator = ask.requester.is_administrator
         self._remember(job)
         options = BuildOptions(
             tags=(tag,),
@@ -209,7 +211,7 @@ class Builds:
                 job.image_bytes = await self._bytes_of(job.image_id)
             job.end("failed" if result.failure else "done", clock.now())
         except DS01Error as exc:
-            job.failure = str(exc)
+            job.failure = str(exc.told_to(administrator=job.by_administrator))
             job.failed = failed_step("".join(job.log), job.dockerfile)
             job.end("failed", clock.now())
         except asyncio.CancelledError:

@@ -12,12 +12,12 @@ from contextlib import suppress
 from tornado.websocket import WebSocketClosedError
 
 from ds01_spawner.client import models as m
-from ds01_spawner.client.problems import problem_of
 from ds01_spawner.domain.errors import DS01Error, InvalidRequest
 from ds01_spawner.gateway.api.execs import ApiExecs, Entered
 from ds01_spawner.gateway.api.handler import Authenticate, Served
 from ds01_spawner.gateway.api.raw_exec import RawExec
 from ds01_spawner.gateway.api.reading import body_of, part_of
+from ds01_spawner.gateway.api.requester import problem_for
 from ds01_spawner.gateway.api.token_socket import TokenSocket
 
 AWAKE_SECONDS = 30.0
@@ -83,7 +83,7 @@ class ExecHandler(TokenSocket):
                 process, exec_id = await asyncio.shield(self._process)
                 await self._pass(process, exec_id, message)
         except DS01Error as exc:
-            await self._end(_text_of(exc, self.request_id), _NOT_UNDERSTOOD)
+            await self._end(self._text_of(exc), _NOT_UNDERSTOOD)
 
     def on_close(self) -> None:
         """Its input ends; the command lives on, as with docker exec."""
@@ -114,7 +114,7 @@ class ExecHandler(TokenSocket):
                 text = await self._ran(self._entered)
             code = 1000
         except DS01Error as exc:
-            text = _text_of(exc, self.request_id)
+            text = self._text_of(exc)
         except WebSocketClosedError:
             return
         finally:
@@ -151,6 +151,10 @@ class ExecHandler(TokenSocket):
             with suppress(WebSocketClosedError):
                 self.ping(b"")
 
+    def _text_of(self, error: DS01Error) -> str:
+        problem = problem_for(self.known, error, self.request_id)
+        return problem.model_dump_json(exclude_defaults=True)
+
     async def _end(self, text: str, code: int) -> None:
         with suppress(WebSocketClosedError):
             await self.write_message(text)
@@ -177,7 +181,3 @@ def _said(message: str) -> object:
         return json.loads(message)
     except ValueError:
         return None
-
-
-def _text_of(error: DS01Error, request_id: str) -> str:
-    return problem_of(error, request_id).model_dump_json(exclude_defaults=True)

@@ -146,7 +146,7 @@ class ApiHandler(PlainHandler):
             watching = asyncio.ensure_future(self._until_another_asks(ask.requester))
             try:
                 events = self._served.streams[route.operation](ask)
-                await send_events(self, events, self._gone, self.request_id)
+                await send_events(self, events, self._gone)
             finally:
                 watching.cancel()
 
@@ -158,7 +158,7 @@ class ApiHandler(PlainHandler):
                 self._gone.set()
 
     async def _requester(self, route: Route) -> Requester:
-        requester = await self._authenticate(self)
+        self.known = requester = await self._authenticate(self)
         if requester is None:
             raise Unauthenticated(
                 "You are not logged in.",

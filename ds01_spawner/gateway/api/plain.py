@@ -8,15 +8,16 @@ from typing import Any
 
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
+from ds01_spawner.client.models import Problem
 from ds01_spawner.client.problems import (
     MEDIA_TYPE,
     MethodNotAllowed,
     our_fault,
-    problem_of,
     too_large,
 )
 from ds01_spawner.domain.errors import DS01Error, InvalidRequest, NotFound
 from ds01_spawner.gateway.api.reading import MOST_BODY_BYTES
+from ds01_spawner.gateway.api.requester import Requester, problem_for
 
 _SAFE_HEADERS = {
     "Cache-Control": "no-store",
@@ -44,9 +45,13 @@ class PlainHandler(RequestHandler):
     """Knows its request's id, and how to say what went wrong.
 
     Takes the body itself: tornado would read forms in it, and refuse broken ones in its own words.
+
+    Attributes:
+        known: Who asks, as soon as somebody vouches for them.
     """
 
     request_id = ""
+    known: Requester | None = None
     content_policy = NOTHING_ELSE
     _is_too_large = False
 
@@ -84,9 +89,13 @@ class PlainHandler(RequestHandler):
         """None: nothing is kept by anybody."""
         return None
 
+    def problem_of(self, error: DS01Error) -> Problem:
+        """What whoever asks is told of `error`."""
+        return problem_for(self.known, error, self.request_id)
+
     def problem(self, error: DS01Error) -> None:
         """Answer with `error`."""
-        problem = problem_of(error, self.request_id)
+        problem = self.problem_of(error)
         self.set_status(problem.status)
         self.set_header("Content-Type", MEDIA_TYPE)
         if problem.retry_after_seconds is not None:

@@ -1,7 +1,6 @@
 """What a request for a container would come to now. Nothing is made."""
 
 from ds01_spawner.client import models as m
-from ds01_spawner.client.problems import problem_of
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain.errors import (
     Conflict,
@@ -19,6 +18,7 @@ from ds01_spawner.gateway.api.ask import Api, Ask
 from ds01_spawner.gateway.api.builds import caller_of
 from ds01_spawner.gateway.api.create_body import create_body, gpu_count, wait_of
 from ds01_spawner.gateway.api.create_words import in_own_words, interface_of
+from ds01_spawner.gateway.api.requester import problem_for
 from ds01_spawner.gateway.api.wanted_image import FoundImage, WantedImage
 from ds01_spawner.gateway.docker.create.asks import Asks
 from ds01_spawner.gateway.docker.door import Door
@@ -45,7 +45,7 @@ class Planning:
                 sentences=(str(error),),
                 name=wanted.name,
                 image=None,
-                refused=problem_of(error, ask.id),
+                refused=problem_for(ask.requester, error, ask.id),
             )
 
     async def _plan(self, ask: Ask, wanted: m.CreateRequest) -> m.Plan:
@@ -121,7 +121,7 @@ class Planning:
             image=foreseen.image,
             gpu_slots=tuple(slot.id for slot in foreseen.slots),
             would_wait=place,
-            refused=None if refused is None else problem_of(refused, ask.id),
+            refused=None if refused is None else problem_for(ask.requester, refused, ask.id),
             warnings=warnings,
         )
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ds01_spawner.client.models import Role
-from ds01_spawner.domain.errors import Forbidden
+from ds01_spawner.client.models import Problem, Role
+from ds01_spawner.client.problems import problem_of
+from ds01_spawner.domain.errors import DS01Error, Forbidden
 from ds01_spawner.domain.person import UnixAccount
 from ds01_spawner.gateway.identity import Caller
 
@@ -42,6 +43,17 @@ class Requester:
     def may(self, role: Role) -> bool:
         """Whether they may do what `role` may."""
         return self.role.includes(role)
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether they are told what is wrong with the platform's own files."""
+        return self.may(Role.ADMIN)
+
+
+def problem_for(requester: Requester | None, error: DS01Error, request_id: str = "") -> Problem:
+    """The document that says what `requester` is told of `error`: least where nobody is known."""
+    administrator = requester is not None and requester.is_administrator
+    return problem_of(error, request_id, administrator=administrator)
 
 
 def by_kernel(caller: Caller) -> Requester:

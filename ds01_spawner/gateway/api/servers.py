@@ -7,7 +7,6 @@ from datetime import timedelta
 from urllib.parse import quote, urljoin
 
 from ds01_spawner.client import models as m
-from ds01_spawner.client.problems import problem_of
 from ds01_spawner.composition import Platform
 from ds01_spawner.domain import names
 from ds01_spawner.domain.errors import (
@@ -25,6 +24,7 @@ from ds01_spawner.domain.request import GpuRequest
 from ds01_spawner.gateway.api import queue
 from ds01_spawner.gateway.api.ask import Answer, Api, Ask, Stream, StreamEvent
 from ds01_spawner.gateway.api.create_words import in_own_words
+from ds01_spawner.gateway.api.requester import problem_for
 from ds01_spawner.gateway.api.server_starts import ServerStarts, gpu_in, text_in
 from ds01_spawner.operations.allocation.observe import AT_ONCE
 from ds01_spawner.operations.allocation.offers import offer_to
@@ -236,7 +236,9 @@ def _size(offer: SizeOffer, ask: Ask) -> m.ServerSize:
         most=offer.max_count,
         place=offer.place,
         waits=tuple(map(_likely_seconds, offer.waits)),
-        refused=None if error is None else problem_of(in_own_words(error, ask), ask.id),
+        refused=(
+            None if error is None else problem_for(ask.requester, in_own_words(error, ask), ask.id)
+        ),
     )
 
 

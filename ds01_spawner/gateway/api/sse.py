@@ -10,9 +10,10 @@ from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 
 from ds01_spawner.client.models import Wire
-from ds01_spawner.client.problems import TooManyRequests, problem_of
+from ds01_spawner.client.problems import TooManyRequests
 from ds01_spawner.domain.errors import DS01Error
 from ds01_spawner.gateway.api.ask import StreamEvent
+from ds01_spawner.gateway.api.plain import PlainHandler
 
 MOST_OF_ONE = 10
 MOST_OF_ALL = 500
@@ -56,10 +57,9 @@ class Listeners:
 
 
 async def send_events(
-    handler: RequestHandler,
+    handler: PlainHandler,
     events: AsyncIterator[StreamEvent],
     gone: asyncio.Event,
-    request_id: str,
     heartbeat_seconds: float = HEARTBEAT_SECONDS,
 ) -> None:
     """Send events as they come, until there are no more or nobody listens.
@@ -76,7 +76,7 @@ async def send_events(
             try:
                 event = await _next(events, leaving, heartbeat_seconds, handler)
             except DS01Error as exc:
-                await _write(handler, _text("problem", problem_of(exc, request_id)))
+                await _write(handler, _text("problem", handler.problem_of(exc)))
                 return
     except StreamClosedError:
         return

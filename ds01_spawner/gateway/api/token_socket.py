@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 from tornado.websocket import WebSocketHandler
 
 from ds01_spawner.client.models import Role
-from ds01_spawner.client.problems import MEDIA_TYPE, Unauthenticated, our_fault, problem_of
+from ds01_spawner.client.problems import MEDIA_TYPE, Unauthenticated, our_fault
 from ds01_spawner.domain.errors import DS01Error, Forbidden, InvalidRequest
 from ds01_spawner.gateway.api.handler import Authenticate, Served
-from ds01_spawner.gateway.api.requester import Requester
+from ds01_spawner.gateway.api.requester import Requester, problem_for
 from ds01_spawner.gateway.identity import Caller
 
 COST = 5
@@ -26,10 +26,12 @@ class TokenSocket(WebSocketHandler):
     Attributes:
         what: Begins the sentence that refuses who has none.
         program: What connects to it.
+        known: Who asks, as soon as somebody vouches for them.
     """
 
     what: ClassVar[str]
     program: ClassVar[str]
+    known: Requester | None = None
 
     def prepare_for(self, served: Served, authenticate: Authenticate) -> None:
         """Take what the application was made with."""
@@ -53,7 +55,7 @@ class TokenSocket(WebSocketHandler):
         """
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
             raise InvalidRequest("This is a websocket.", f"Connect with {self.program}.")
-        requester = await self._authenticate(self)
+        self.known = requester = await self._authenticate(self)
         if requester is None:
             raise Unauthenticated("You are not logged in.", "Send a token.")
         # A page of somebody else's server in the same browser may open websockets.
@@ -82,7 +84,7 @@ class TokenSocket(WebSocketHandler):
 
     def refuse(self, error: DS01Error) -> None:
         """Answer with a problem document instead of a websocket."""
-        problem = problem_of(error, self.request_id)
+        problem = problem_for(self.known, error, self.request_id)
         self.set_status(problem.status)
         self.set_header("Content-Type", MEDIA_TYPE)
         self.finish(problem.model_dump_json(exclude_defaults=True))

@@ -86,7 +86,7 @@ class TunnelHandler(TokenSocket):
                         await self.write_message(tunnel.words)
                     reason = problem_words(tunnel.words)
         except DS01Error as exc:
-            code, reason = _FAILED, problem_words(exc)
+            code, reason = _FAILED, problem_words(exc.told)
         except WebSocketClosedError:
             return
         finally:

@@ -55,7 +55,6 @@ class WebHandler(HubOAuthenticated, PlainHandler):  # type: ignore[misc]
         """Take what the application was made with."""
         self.site = site
         self._authenticate = authenticate
-        self._known: Requester | None = None
         self.gone = asyncio.Event()
 
     def on_connection_close(self) -> None:
@@ -64,8 +63,8 @@ class WebHandler(HubOAuthenticated, PlainHandler):  # type: ignore[misc]
 
     async def requester(self) -> Requester | None:
         """Who asks; `None` where nobody vouches for them, or for what they sent."""
-        self._known = await self._authenticate(self)
-        return self._known
+        self.known = await self._authenticate(self)
+        return self.known
 
     def visit(self, requester: Requester, max_age: timedelta = AT_ONCE) -> Visit:
         """One look of theirs, at what was read no longer ago than `max_age`."""
@@ -88,7 +87,7 @@ class WebHandler(HubOAuthenticated, PlainHandler):  # type: ignore[misc]
 
     def problem(self, error: DS01Error) -> None:
         """Answer with `error`, as a page."""
-        found = error_html(self.site, error, self.request_id, self._known)
+        found = error_html(self.site, error, self.request_id, self.known)
         self._finish_html(found, error)
 
     def _finish_html(self, html: str, error: DS01Error | None = None) -> None:

@@ -22,7 +22,8 @@ async def _work(visit: Visit) -> Facts:
     try:
         servers = (await visit.ask("listServers", m.Servers)).servers
     except Unavailable as exc:
-        notes.append(f"Servers that are starting or stopped are not shown. {exc.told}")
+        told = exc.told_to(administrator=visit.requester.is_administrator)
+        notes.append(f"Servers that are starting or stopped are not shown. {told}")
     try:
         titles = titles_of((await visit.ask("listImages", m.Images)).images)
     except Unavailable:

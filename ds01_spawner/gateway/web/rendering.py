@@ -5,10 +5,9 @@ from typing import Any
 from markupsafe import Markup
 
 from ds01_spawner.client.models import Problem
-from ds01_spawner.client.problems import problem_of
 from ds01_spawner.domain import page_words
 from ds01_spawner.domain.errors import DS01Error, NoCapacity, QuotaExceeded
-from ds01_spawner.gateway.api.requester import Requester
+from ds01_spawner.gateway.api.requester import Requester, problem_for
 from ds01_spawner.gateway.web.flash import Flash
 from ds01_spawner.gateway.web.page import Page, Section, Visit
 from ds01_spawner.gateway.web.site import Site
@@ -29,7 +28,7 @@ async def section_html(site: Site, page: Page, section: Section, visit: Visit, x
         facts = await section.read(visit)
     except DS01Error as exc:
         template = site.templates.get_template("unread.html")
-        return template.render(known, section=section, unread=problem_of(exc))
+        return template.render(known, section=section, unread=problem_for(visit.requester, exc))
     if facts is None:
         return site.templates.get_template("empty.html").render(known, section=section)
     template = site.templates.get_template(f"{page.name}/{section.id}.html")
@@ -49,7 +48,7 @@ def error_html(
         xsrf="",
         live=False,
         now=platform.clock.now(),
-        problem=problem_of(error, request_id),
+        problem=problem_for(requester, error, request_id),
     )
 
 
@@ -65,16 +64,16 @@ def context(site: Site, page: Page, visit: Visit, xsrf: str) -> dict[str, Any]:
         "query": visit.query,
         "form": visit.form,
         "answer": visit.answer,
-        "problem": None if visit.problem is None else told_on_a_page(visit.problem),
+        "problem": None if visit.problem is None else _told(visit.requester, visit.problem),
         "xsrf": xsrf,
         "now": platform.clock.now(),
         "zone": platform.zone,
     }
 
 
-def told_on_a_page(error: DS01Error) -> Problem:
+def _told(requester: Requester, error: DS01Error) -> Problem:
     """A problem, without commands to type where a limit is reached or nothing is free."""
-    problem = problem_of(error)
+    problem = problem_for(requester, error)
     if isinstance(error, (QuotaExceeded, NoCapacity)):
         return problem.model_copy(update={"detail": page_words.refusal(error), "next_step": ""})
     return problem

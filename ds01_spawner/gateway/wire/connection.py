@@ -188,7 +188,7 @@ class Connection:
         except ClientGone:
             reply.keep_alive = False
         except Exception as error:  # noqa: BLE001 - the loop's top: every error has an answer
-            status, message = told(error, request_id)
+            status, message = told(error, request_id, administrator=self._is_administrators)
             if isinstance(error, Malformed):
                 reply.keep_alive = False
             if not reply.begun:
@@ -227,6 +227,10 @@ class Connection:
         )
         endpoint = None if target.endpoint is None else target.endpoint.name
         await self._service.dispatch(endpoint, call, reply)
+
+    @property
+    def _is_administrators(self) -> bool:
+        return isinstance(self._caller, Caller) and self._caller.is_admin
 
     async def _refuse(self, error: InvalidRequest) -> None:
         """Answer what cannot be read."""

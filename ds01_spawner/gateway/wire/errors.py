@@ -43,9 +43,9 @@ def status_of(error: DS01Error) -> int:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def told(error: Exception, request_id: str) -> tuple[int, str]:
+def told(error: Exception, request_id: str, *, administrator: bool = False) -> tuple[int, str]:
     """What the client is told of an error: status and sentence. What is our fault is logged."""
     if isinstance(error, DS01Error):
-        return status_of(error), str(error.told)
+        return status_of(error), str(error.told_to(administrator=administrator))
     _LOG.error("request %s failed", request_id, exc_info=error)
     return HTTPStatus.INTERNAL_SERVER_ERROR, str(our_fault(request_id))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ds01_spawner.domain.errors import Forbidden, NotFound
+from ds01_spawner.domain.errors import Forbidden, NotFound, PolicyError, PolicyProblem
 from ds01_spawner.gateway.identity import Caller
 from ds01_spawner.gateway.wire.call import Call, Reply
 from ds01_spawner.gateway.wire.connection import Bounds
@@ -438,3 +438,22 @@ async def test_a_server_that_ends_finishes_what_it_is_asked(wire: Wire) -> None:
     assert wire.told.cancelled == 1
     idle.close()
     busy.close()
+
+
+@pytest.mark.parametrize(("is_admin", "said"), [(True, b"/x/images.yaml:3: a title"), (False, b"")])
+async def test_what_is_wrong_with_the_platforms_files_is_told_to_administrators_alone(
+    is_admin: bool,
+    said: bytes,
+) -> None:
+    async def identify(pid: int, uid: int, _gid: int) -> Caller:
+        return Caller(uid, pid, "alice", None, is_admin=is_admin)
+
+    async def dispatch(_endpoint: str | None, _call: Call, _reply: Reply) -> None:
+        raise PolicyError((PolicyProblem("/x/images.yaml", 3, "", "a title"),))
+
+    async with serving(dispatch, identify=identify) as (path, _server):
+        told = await answer(path, request("/info", "Connection: close"))
+    assert told.startswith(b"HTTP/1.1 503 ")
+    assert said in told
+    assert is_admin == (b"settings cannot be read" not in told)
+    assert is_admin == (b"images.yaml" in told)

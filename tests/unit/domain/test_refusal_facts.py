@@ -10,9 +10,11 @@ from ds01_spawner.domain.errors import (
     InvalidRequest,
     NoCapacity,
     NotFound,
+    PlatformFault,
     PolicyError,
     PolicyProblem,
     QuotaExceeded,
+    SettingsFault,
     Unavailable,
 )
 from ds01_spawner.domain.refusal_facts import (
@@ -44,6 +46,8 @@ QUOTA = QuotaExceeded(
         NotFound("Gone."),
         Conflict("Taken."),
         Unavailable("No answer."),
+        PlatformFault("The ledger /x is gone.", "Look."),
+        SettingsFault("p.yaml:3: users", "Correct it."),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -61,11 +65,10 @@ def test_a_refusal_comes_out_as_it_went_in(error: DS01Error) -> None:
     "error",
     [
         DS01Error("A container's last words."),
-        PolicyError((PolicyProblem("f.yaml", 3, "a.b", "lots"),)),
         DeviceDriverMissing("No driver."),
         Forbidden("x" * 9000),
     ],
-    ids=["our fault", "policy", "of the administrator", "too long"],
+    ids=["our fault", "of the administrator", "too long"],
 )
 def test_what_is_no_refusal_goes_without(error: DS01Error) -> None:
     assert header_of(error) == {}
@@ -88,3 +91,10 @@ def test_what_is_no_refusal_goes_without(error: DS01Error) -> None:
 )
 def test_what_somebody_else_made_up_is_none(text: str | None) -> None:
     assert error_in_header(text) is None
+
+
+def test_a_file_that_is_wrong_arrives_as_settings_that_cannot_be_read() -> None:
+    error = PolicyError((PolicyProblem("f.yaml", 3, "a.b", "lots"),))
+    found = error_in_header(header_of(error)[HEADER])
+    assert type(found) is SettingsFault
+    assert str(found) == "f.yaml:3: a.b: lots"

@@ -56,7 +56,7 @@ def _signed_in(handler: type, pages: _Pages) -> type:
     class Handler(handler):  # type: ignore[misc]
         async def prepare(self) -> None:
             name = self.request.headers["X-Signed-In"]
-            self._jupyterhub_user = SimpleNamespace(name=name)
+            self._jupyterhub_user = SimpleNamespace(name=name, admin=name == "boss")
             own = "" if name == "boss" else f"!user={name}"
             self.expanded_scopes = {f"servers{own}", f"read:servers{own}"}
             self.parsed_scopes = parse_scopes(self.expanded_scopes)

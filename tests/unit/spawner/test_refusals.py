@@ -40,7 +40,7 @@ QUOTA = QuotaExceeded(
 def test_each_error_has_its_reason_its_status_and_its_words(
     error: DS01Error, reason: str, status: int
 ) -> None:
-    translated = as_spawn_exception(error)
+    translated = as_spawn_exception(error, administrator=True)
     assert (translated.reason, translated.status_code) == (reason, status)
     assert translated.jupyterhub_message == str(error)
     assert error.message in str(translated)

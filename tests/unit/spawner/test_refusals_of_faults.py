@@ -8,3 +8,10 @@ def test_a_start_that_meets_a_fault_of_the_platform_tells_no_paths() -> None:
         assert "/x/" not in text
         assert "ledger" not in text
     assert found.status_code == 503
+
+
+def test_an_administrator_reads_what_is_wrong() -> None:
+    fault = PlatformFault("The ledger /x/ledger.sqlite is damaged.", "Move it.")
+    found = as_spawn_exception(fault, administrator=True)
+    for text in (str(found), found.jupyterhub_message, found.jupyterhub_html_message):
+        assert "The ledger /x/ledger.sqlite is damaged" in text

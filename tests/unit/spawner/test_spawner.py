@@ -1,10 +1,12 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import datetime
+from html import unescape
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jupyterhub import orm
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import maybe_future
 from tornado import web
@@ -24,6 +26,7 @@ def new_spawner(name: str = "", user: str = "alice", **config: Any) -> DS01Spawn
     """The spawner of one server, as a hub makes it."""
     person = SimpleNamespace(
         name=user,
+        admin=user == "boss",
         escaped_name=user,
         groups=[],
         url=f"/user/{user}/",
@@ -325,7 +328,39 @@ def test_settings_that_would_mislead_are_refused(name: str, value: Any) -> None:
 
 async def test_the_form_is_rendered_for_the_server_that_was_asked_for(lab: Lab) -> None:
     lab.policy.broken = True
-    assert "There is no valid policy yet." in await new_spawner().render_form()
+    assert "The lab's settings cannot be read right now" in unescape(await new_spawner().render_form())
+
+
+SHORT = "The lab's settings cannot be read right now"
+LONG = "There is no valid policy yet."
+
+
+@pytest.mark.parametrize(
+    ("owner", "asks", "said"),
+    [
+        ("alice", None, SHORT),
+        ("boss", None, LONG),
+        ("boss", SimpleNamespace(admin=True), LONG),
+        ("boss", orm.Service(name="ds01", admin=False), LONG),
+        ("boss", SimpleNamespace(admin=False), SHORT),
+        ("alice", SimpleNamespace(admin=True), SHORT),
+        ("alice", orm.Service(name="ds01", admin=True), SHORT),
+    ],
+)
+async def test_what_is_wrong_is_told_where_owner_and_asker_are_administrators(
+    lab: Lab, owner: str, asks: Any, said: str
+) -> None:
+    lab.policy.broken = True
+    server = new_spawner(user=owner)
+    server.handler = None if asks is None else SimpleNamespace(current_user=asks)
+    form = unescape(await server.render_form())
+    with pytest.raises(SpawnException) as caught:
+        await server.start()
+    other = LONG if said is SHORT else SHORT
+    for text in (form, str(caught.value), caught.value.jupyterhub_message):
+        assert said in text
+        assert other not in text
+    assert (caught.value.reason, caught.value.status_code) == ("unavailable", 503)
 
 
 async def test_a_link_carries_options_as_the_form_does() -> None:

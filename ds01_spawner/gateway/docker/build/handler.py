@@ -123,7 +123,7 @@ class Builds:
         except DS01Error as exc:
             if not late.began:
                 raise
-            await late.write(failure_line(str(exc)))
+            await late.write(failure_line(str(exc.told_to(administrator=call.caller.is_admin))))
         await late.finish()
 
     async def build(

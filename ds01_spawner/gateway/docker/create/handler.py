@@ -266,7 +266,7 @@ class Creating:
                 )
                 problem = "" if answer.ok else message_of(answer)
             except DS01Error as exc:
-                problem = str(exc)
+                problem = str(exc.told_to(administrator=caller.is_admin))
             if problem:
                 told.append(f"The network {other.network} was not joined: {problem}")
         return tuple(told)

@@ -153,7 +153,7 @@ class Pull:
             reason = exc.logged
             if not imported.began:
                 raise
-            await reply.write(failure_line(str(exc)))
+            await reply.write(failure_line(str(exc.told_to(administrator=call.caller.is_admin))))
         finally:
             await self._tell(call, "image.import", name, outcome, reason)
         if imported.began:
