@@ -63,6 +63,7 @@ from ds01_spawner.domain.errors import Forbidden, NotFound, PolicyError, Unavail
 from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.grant import Site
 from ds01_spawner.domain.image_size import REMOVE, ImageSizeLimit
+from ds01_spawner.domain.keeper import SYSTEMD, Keeper, demo_keeper
 from ds01_spawner.domain.limits import Limits
 from ds01_spawner.domain.names import cgroup_top, user_slug
 from ds01_spawner.domain.repair import GRACE
@@ -194,6 +195,17 @@ class Directories:
     def is_demo(self) -> bool:
         """Whether it is a demo's, which goes away again and leaves the machine as it was."""
         return (self.state / ".ds01-demo").exists()
+
+    @property
+    def keeper(self) -> Keeper:
+        """Who runs its services."""
+        if not self.is_demo:
+            return SYSTEMD
+        try:
+            port = (self.state / "port").read_text(encoding="ascii")
+        except (OSError, ValueError):
+            port = ""
+        return demo_keeper(Path(__file__).resolve().parents[1], self.state.resolve(), port)
 
     @property
     def ledger(self) -> Path:
@@ -553,6 +565,7 @@ class Platform:
             isolation=self.isolation,
             ports=ListeningPorts([os.environ, *(environment_in(config / each) for each in files)]),
             granted=self._granted_ids,
+            keeper=self.directories.keeper,
         )
         return Doors(
             machine=machine,
@@ -606,6 +619,7 @@ class Platform:
             exporter_is_named=bool(self._said(_EXPORTER_VARIABLE)),
             machine=look,
             doors=doors if os.geteuid() == 0 else None,
+            keeper=directories.keeper,
         )
         machine = MachineHealth(
             look=look,

@@ -6,6 +6,7 @@ from ds01_spawner.domain.carbon import Rates
 from ds01_spawner.domain.door import Finding
 from ds01_spawner.domain.errors import Unavailable
 from ds01_spawner.domain.health import Checked, FileFacts, Verdict
+from ds01_spawner.domain.keeper import Keeper
 from ds01_spawner.operations.health.health import Health
 from ds01_spawner.operations.health.machine import Machine, machine_checks
 from ds01_spawner.operations.health.parts import Parts, part_checks
@@ -65,6 +66,7 @@ class HealthLab:
         self.doors: list[Finding] = [Finding("tcp", is_open=False, what="", why="")]
         self.public_url = ""
         self.exporter_named = False
+        self.keeper = Keeper()
         self.lock_seconds = 0.0
         self.rates = Rates()
         self.look = FakeMachineLook(
@@ -117,6 +119,7 @@ class HealthLab:
             exporter_is_named=self.exporter_named,
             machine=self.look,
             doors=lambda: self.doors,
+            keeper=self.keeper,
         )
         machine = Machine(
             look=self.look,

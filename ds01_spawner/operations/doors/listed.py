@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from ds01_spawner.domain.keeper import SYSTEMD, Keeper
 from ds01_spawner.operations.doors.isolation import Isolation
 from ds01_spawner.operations.doors.kinds import Door, GroupDoor, SettingDoor, SocketDoor
 from ds01_spawner.operations.doors.nodes import NodesLook
@@ -60,6 +61,7 @@ class Machine:
         isolation: The fence around containers.
         ports: Where tokens are sent to.
         granted: User ids that may use the GPUs outside of containers.
+        keeper: Who runs the services.
     """
 
     groups: GroupDatabase
@@ -70,6 +72,7 @@ class Machine:
     isolation: Isolation
     ports: ServicePorts
     granted: Callable[[], Collection[int]] = frozenset
+    keeper: Keeper = SYSTEMD
 
 
 def doors_of(machine: Machine) -> tuple[Door, ...]:
@@ -87,7 +90,7 @@ def doors_of(machine: Machine) -> tuple[Door, ...]:
         ToldDoor(
             "gateway",
             "Without it, people have no Docker at all.",
-            lambda: _gateway(machine.gateway),
+            lambda: _gateway(machine.gateway, machine.keeper),
         ),
         ProfileDoor(machine.files, machine.gateway),
         IsolationDoor(machine.isolation),
@@ -197,10 +200,10 @@ def _pip(files: SystemFiles) -> tuple[bool, str, str] | None:
     )
 
 
-def _gateway(gateway: GatewaySocket) -> tuple[bool, str, str]:
+def _gateway(gateway: GatewaySocket, keeper: Keeper) -> tuple[bool, str, str]:
     if gateway.answers():
         return False, f"The gateway answers at {gateway.path}.", ""
-    return True, f"Nothing answers at {gateway.path}.", "systemctl start ds01-gateway"
+    return True, f"Nothing answers at {gateway.path}.", keeper.start("ds01-gateway")
 
 
 def _ports(ports: ServicePorts) -> tuple[bool, str, str] | None:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from ds01_spawner.domain.door import Finding
 from ds01_spawner.domain.health import NOT_INSTALLED, Level, Verdict, bad, doubtful, good, worst
+from ds01_spawner.domain.keeper import SYSTEMD, Keeper
 from ds01_spawner.domain.wording import span
 from ds01_spawner.domain.work import LONGEST_GAP
 from ds01_spawner.operations.doors.bare_metal import LEASE
@@ -33,6 +34,7 @@ class Services:
         gateway: People's Docker socket; `None` for the gateway itself, which answers as it asks.
         exporter_url: What tells whether the exporter is there.
         exporter_is_named: Whether somebody said that address: then an exporter is expected.
+        keeper: Who runs the services.
         machine: This machine.
         doors: Ways past the platform; `None` for who may not look.
     """
@@ -46,6 +48,7 @@ class Services:
     machine: MachineLook
     doors: Callable[[], Sequence[Finding]] | None = None
     exporter_is_named: bool = False
+    keeper: Keeper = SYSTEMD
 
 
 def service_checks(services: Services) -> tuple[Check, ...]:
@@ -59,7 +62,7 @@ def service_checks(services: Services) -> tuple[Check, ...]:
     ]
     if services.gateway is not None:
         socket = services.gateway
-        found.insert(2, Check("gateway", lambda: gateway(socket)))
+        found.insert(2, Check("gateway", lambda: gateway(socket, services.keeper)))
     if services.doors is not None:
         look = services.doors
         found.append(Check("doors", lambda: doors(look()), Level.WARN))
@@ -86,10 +89,10 @@ def proxy(services: Services) -> Verdict:
         )
     answer = services.machine.ask(url)
     if answer is None:
-        return bad(f"Nobody answers at {url}.", "systemctl status ds01-hub")
+        return bad(f"Nobody answers at {url}.", services.keeper.status("ds01-hub"))
     found = []
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        found.append(bad(f"{url} answers {answer.status}.", "journalctl -u ds01-hub"))
+        found.append(bad(f"{url} answers {answer.status}.", services.keeper.log("ds01-hub")))
     if answer.certificate_ends is not None:
         left = answer.certificate_ends - services.clock.now()
         if left <= _CERTIFICATE_ENDS_SOON:
@@ -97,11 +100,11 @@ def proxy(services: Services) -> Verdict:
     return worst(found, good(f"{url} answers."))
 
 
-def gateway(socket: GatewaySocket) -> Verdict:
+def gateway(socket: GatewaySocket, keeper: Keeper) -> Verdict:
     """Whether people's Docker clients are answered."""
     if socket.answers():
         return good(f"It answers at {socket.path}.")
-    return bad(f"Nobody answers at {socket.path}.", "systemctl start ds01-gateway")
+    return bad(f"Nobody answers at {socket.path}.", keeper.start("ds01-gateway"))
 
 
 def lifecycle(services: Services) -> Verdict:
@@ -111,7 +114,7 @@ def lifecycle(services: Services) -> Verdict:
         last = transaction.pass_mark()
         keeper = transaction.lease_holder(LEASE, mark)
         grants = transaction.bare_metal_grants()
-    begin = "systemctl start ds01-culler"
+    begin = services.keeper.start("ds01-culler")
     if last is None:
         return bad("The lifecycle service has never run.", begin)
     ago = mark.wall - last.wall
@@ -119,9 +122,10 @@ def lifecycle(services: Services) -> Verdict:
     if ago > LONGEST_GAP:
         return bad(when, begin)
     if grants and keeper is None:
-        return bad("Nothing ends access outside of containers.", "systemctl restart ds01-culler")
+        hint = services.keeper.restart("ds01-culler")
+        return bad("Nothing ends access outside of containers.", hint)
     if ago > _SLOW_PASS:
-        return doubtful(when, "journalctl -u ds01-culler")
+        return doubtful(when, services.keeper.log("ds01-culler"))
     return good(f"Last pass {max(0, round(ago.total_seconds()))} s ago.")
 
 
@@ -130,7 +134,7 @@ def exporter(services: Services) -> Verdict:
     answer = services.machine.ask(services.exporter_url)
     if answer is not None and answer.status == HTTPStatus.OK:
         return good(f"It answers at {services.exporter_url}.")
-    hint = "systemctl status ds01-exporter; systemctl restart ds01-exporter"
+    hint = services.keeper.restart("ds01-exporter")
     if answer is not None:
         said = f"It is asked at {services.exporter_url} and answers with {answer.status}."
         return bad(said, hint)

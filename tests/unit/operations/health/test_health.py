@@ -12,6 +12,7 @@ from ds01_spawner.domain.door import Finding
 from ds01_spawner.domain.errors import PolicyError, PolicyProblem, Unavailable
 from ds01_spawner.domain.gpu import Inventory
 from ds01_spawner.domain.health import Answer, DiskFacts, FileFacts, Level, UnitFacts, Verdict, good
+from ds01_spawner.domain.keeper import Keeper
 from ds01_spawner.domain.labels import format_timestamp
 from ds01_spawner.operations.doors.bare_metal import LEASE, LEASE_SECONDS
 from ds01_spawner.operations.health.health import Check, Health, health_json
@@ -393,6 +394,19 @@ def test_programs_are_told_with_level_and_next_step() -> None:
     assert (parts["gateway"]["level"], parts["gateway"]["ok"]) == ("fail", False)
     assert parts["gateway"]["next_step"] == "systemctl start ds01-gateway"
     assert parts["engine"]["ok"] is True
+
+
+def test_in_a_demo_the_next_step_is_its_script_and_never_systemd() -> None:
+    lab = HealthLab()
+    lab.keeper = Keeper("script/demo --port 8123", "/lab/state")
+    lab.gateway.running, lab.exporter_named, lab.public_url = False, True, "https://lab"
+    lab.pass_was(HOUR)
+    steps = {each.name: each.verdict.next_step for each in lab.checks.look()}
+    assert steps["exporter"] == "script/demo --port 8123; tail /lab/state/exporter.log"
+    assert steps["gateway"] == "script/demo --port 8123; tail /lab/state/gateway.log"
+    assert steps["proxy"] == "script/demo --port 8123; tail /lab/state/hub.log"
+    assert steps["lifecycle service"] == "script/demo --port 8123; tail /lab/state/hub.log"
+    assert not [name for name, hint in steps.items() if "systemctl" in hint]
 
 
 def test_a_disk_without_a_bound_on_files_is_no_trouble() -> None:
