@@ -1,28 +1,17 @@
 """A session with the API: found, opened, and its failures in a sentence that says what next."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ds01_cli.frame import no_api
 from ds01_spawner import __version__
-from ds01_spawner.client.places import (
-    API_VARIABLE,
-    HUB_VARIABLE,
-    LOGIN,
-    SERVICE_PATH,
-    TOKEN_VARIABLE,
-    Place,
-    find,
-    opened,
-)
-from ds01_spawner.domain.errors import DS01Error, Unavailable
+from ds01_spawner.client.places import Place, find, opened
+from ds01_spawner.domain.errors import DS01Error
 
 if TYPE_CHECKING:
     from ds01_spawner.client import Client
-    from ds01_spawner.client.problems import NotTheApi
 
-_LOOK_AFTER_GATEWAY = "systemctl status ds01-gateway; journalctl -u ds01-gateway says why."
 AGENT = f"ds01-cli/{__version__}"
 
 
@@ -62,51 +51,12 @@ def explained(error: DS01Error, place: Place) -> DS01Error:
     )
 
     if isinstance(error, Unauthenticated):
-        return Unauthenticated(
-            f"{_hub(place)} does not accept your token: it has expired, or was revoked.",
-            _new_token(place),
-        )
+        return Unauthenticated(*no_api.token_refused(place))
     if isinstance(error, NotTheApi):
-        return _not_the_api(error, place)
+        down = error.status in {502, 503, 504}
+        return no_api.gateway_down(place) if down else no_api.no_ds01(place, error.status)
     if place.socket is not None:
-        return Unavailable(
-            f"The gateway does not answer on {place.socket}.",
-            _LOOK_AFTER_GATEWAY
-            if os.geteuid() == 0
-            else "Try again in a minute; if it stays so, tell your administrator:"
-            " systemctl status ds01-gateway.",
-        )
+        return no_api.silent(place.socket)
     if isinstance(error, Unreachable) and error.too_slow:
-        return Unavailable(f"{_hub(place)} does not answer in time.", "Try again in a minute.")
-    return Unavailable(
-        f"{_hub(place)} cannot be reached.",
-        "Are you online, and in the university's network or VPN if it needs one?"
-        " If so, the hub is down: try again in a minute.",
-    )
-
-
-def _not_the_api(error: "NotTheApi", place: Place) -> DS01Error:
-    if error.status in {502, 503, 504}:
-        return Unavailable(
-            f"{_hub(place)} answers, but its gateway does not.",
-            "Try again in a minute; if it stays so, tell your administrator:"
-            " systemctl status ds01-gateway.",
-        )
-    return Unavailable(
-        f"{_hub(place)} answers {error.status}: there is no DS01 at this address.",
-        "Check it: it is what your browser shows when you log in to the hub, up to /hub.",
-    )
-
-
-def _hub(place: Place) -> str:
-    address = place.address.removesuffix(SERVICE_PATH)
-    return f"The gateway at {address}" if place.origin == API_VARIABLE else f"The hub {address}"
-
-
-def _new_token(place: Place) -> str:
-    address = place.address.removesuffix(SERVICE_PATH)
-    if place.origin == LOGIN:
-        return f"Log in again: ds01 login {address}"
-    if place.origin in {API_VARIABLE, HUB_VARIABLE}:
-        return f"Restart your JupyterLab on the hub, or set {TOKEN_VARIABLE} to a fresh token."
-    return f"Get another on {address}hub/token and set {TOKEN_VARIABLE} to it."
+        return no_api.late(place)
+    return no_api.out_of_reach(place)

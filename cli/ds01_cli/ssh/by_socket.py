@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
+from ds01_cli.frame.no_api import silent
 from ds01_cli.ssh.answers import Greeting, refusal
 from ds01_cli.ssh.pump import MESSAGES, OUTPUT, Opened
 from ds01_spawner.domain.errors import DS01Error, Unavailable
@@ -38,11 +39,7 @@ def opened(path: str, name: str) -> Opened:
         made = talk.ask("POST", f"/containers/{quote(access['name'], safe='')}/exec", body)
         early = talk.switch(f"/exec/{made['Id']}/start", {"Detach": False, "Tty": False})
     except (OSError, LookupError, TypeError, ValueError) as exc:
-        raise Unavailable(
-            f"The gateway does not answer on {path}.",
-            "Try again in a minute; if it stays so, tell your administrator:"
-            " systemctl status ds01-gateway.",
-        ) from exc
+        raise silent(path) from exc
     talk.sock.settimeout(None)
     line = DockerLine(talk.sock, name, early)
     return Opened(line, tuple(access["host_keys"]), bool(access["started"]))
@@ -113,11 +110,7 @@ class _Talk:
         try:
             self.sock.connect(path)
         except OSError as exc:
-            raise Unavailable(
-                f"The gateway does not answer on {path}.",
-                "Try again in a minute; if it stays so, tell your administrator:"
-                " systemctl status ds01-gateway.",
-            ) from exc
+            raise silent(path) from exc
 
     def ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         """The JSON that is answered.

@@ -6,9 +6,10 @@ from base64 import b64encode
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from ds01_cli.frame import no_api
 from ds01_cli.ssh.answers import refusal
 from ds01_cli.ssh.pump import Opened
-from ds01_spawner.client.places import LOGIN, SERVICE_PATH, Place
+from ds01_spawner.client.places import SERVICE_PATH, Place
 from ds01_spawner.domain.errors import DS01Error, Forbidden, Unavailable
 
 if TYPE_CHECKING:
@@ -37,8 +38,10 @@ def opened(place: Place, name: str) -> Opened:
         from ds01_cli.ssh.websocket_line import answered  # noqa: PLC0415
 
         response, is_one, line = answered(sock, key, name)
+    except TimeoutError as exc:
+        raise no_api.late(place) from exc
     except OSError as exc:
-        raise _unreachable(place) from exc
+        raise no_api.out_of_reach(place) from exc
     if response is None or not is_one:
         raise _refused(place, response)
     keys = tuple(response.headers.get_all("DS01-SSH-Host-Key"))
@@ -70,7 +73,7 @@ def _connected(place: Place) -> socket.socket:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return _secured(sock, host) if secure else sock
     except OSError as exc:
-        raise _unreachable(place) from exc
+        raise no_api.out_of_reach(place) from exc
 
 
 def _secured(sock: socket.socket, host: str) -> socket.socket:
@@ -86,39 +89,19 @@ def _secured(sock: socket.socket, host: str) -> socket.socket:
 
 
 def _refused(place: Place, response: "Response | None") -> DS01Error:
-    hub = place.address.removesuffix(SERVICE_PATH)
     if response is None:
-        return Unavailable(
-            f"The hub {hub} answers, but its gateway does not.", "Try again in a minute."
-        )
+        return no_api.gateway_down(place)
     status = response.status_code
     if status == _SWITCHED:
         return Unavailable(
-            f"Something between here and {hub} does not pass websockets on.",
+            f"Something between here and {place.address.removesuffix(SERVICE_PATH)} does not pass"
+            " websockets on.",
             "Is there a proxy? Ask who runs it to let websockets through.",
         )
     if status == _UNAUTHENTICATED:
-        return Forbidden(
-            f"The hub {hub} does not accept your token: it has expired, or was revoked.",
-            f"Log in again: ds01 login {hub}"
-            if place.origin == LOGIN
-            else f"Get another on {hub}hub/token.",
-        )
+        return Forbidden(*no_api.token_refused(place))
     known = refusal(status, bytes(response.body or b""))
     if known is not None:
         return known
-    if status in _GATEWAY_DOWN:
-        return Unavailable(
-            f"The hub {hub} answers, but its gateway does not.", "Try again in a minute."
-        )
-    return Unavailable(
-        f"{hub} answers {status}: there is no DS01 at this address.", "Check it: ds01 login URL."
-    )
-
-
-def _unreachable(place: Place) -> Unavailable:
-    return Unavailable(
-        f"The hub {place.address.removesuffix(SERVICE_PATH)} cannot be reached.",
-        "Are you online, and in the university's network or VPN if it needs one?"
-        " If so, the hub is down: try again in a minute.",
-    )
+    down = status in _GATEWAY_DOWN
+    return no_api.gateway_down(place) if down else no_api.no_ds01(place, status)

@@ -23,7 +23,6 @@ Options:
   --known-hosts FILE  Keep the key that the container must show in this file.
   --info              Everything about it, with examples.
   --concepts          What is behind it, and why.
-  --guided            Explain each step while doing it.
   -h, --help          Show this message and exit."""
 _USAGE_ERROR = 2
 

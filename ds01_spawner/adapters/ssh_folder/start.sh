@@ -11,7 +11,7 @@ refuse() {
 }
 
 uid=$(id -u)
-[ "$uid" != 0 ] || refuse 'This container runs as root, and an SSH server that runs as root is not offered. Use: docker exec -it.'
+[ "$uid" != 0 ] || refuse 'This container runs as root, and an SSH server that runs as root is not offered. Use: ds01 container attach.'
 
 for sshd in /usr/sbin/sshd /usr/local/sbin/sshd /sbin/sshd ''; do
     [ ! -x "$sshd" ] || break
