@@ -135,7 +135,7 @@ class Launcher:
             exc.message = without_namespace(exc.message, request.user)
             self.undo(request, grant, spec.name)
             if not isinstance(exc, Abandoned):
-                self._tell(request, "container.start", spec.name, str(exc))
+                self._tell(request, "container.start", spec.name, str(exc.told))
             raise
         except BaseException:
             self.undo(request, grant, spec.name)
@@ -167,7 +167,7 @@ class Launcher:
         except DS01Error as exc:
             exc.message = without_namespace(exc.message, request.user)
             self.undo(request, grant, spec.name)
-            self._tell(request, "container.create", spec.name, str(exc))
+            self._tell(request, "container.create", spec.name, str(exc.told))
             raise
         except BaseException:
             self.undo(request, grant, spec.name)

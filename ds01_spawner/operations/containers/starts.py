@@ -83,7 +83,7 @@ class Starts:
                 self._started(container, user, limits, promise)
         except DS01Error as exc:
             self._undo(container, promise)
-            self._tell(container, "failed", str(exc))
+            self._tell(container, "failed", str(exc.told))
             raise
         except BaseException:
             self._undo(container, promise)

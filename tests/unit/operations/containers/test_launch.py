@@ -14,6 +14,7 @@ from ds01_spawner.domain.errors import (
     InvalidRequest,
     NoCapacity,
     NotFound,
+    PlatformFault,
     Unavailable,
 )
 from ds01_spawner.domain.labels import INSTANCE, Interface
@@ -455,6 +456,18 @@ def test_undoing_says_what_went_wrong_first(
         lab.launch(request_, grant)
     assert caught.value is STUCK
     assert lab.engine.containers() == ()
+
+
+def test_a_persons_own_events_name_no_file_of_the_platform(
+    lab: Lab, request_: LaunchRequest, grant: Grant
+) -> None:
+    fault = PlatformFault("The ledger /x/ledger.sqlite cannot be used.", "Move it.")
+    lab.engine.fail_next("start", fault, after=True)
+    with pytest.raises(PlatformFault):
+        lab.launch(request_, grant)
+    reasons = [each.reason for each in lab.events.events if each.outcome == "failed"]
+    assert any("The platform has a fault" in each for each in reasons)
+    assert not any("/x/" in each for each in reasons)
 
 
 def test_undoing_leaves_a_container_alone_that_was_not_made_for_this_grant(lab: Lab) -> None:
