@@ -152,6 +152,12 @@ class UsageMark:
     kept_at: datetime | None = None
 
 
+def days_settled(mark: UsageMark | None, now: datetime) -> datetime | None:
+    """When days were last put together, if none changes before the next day; `None` otherwise."""
+    folded = None if mark is None else mark.folded_at
+    return folded if folded is not None and folded >= Grain.DAY.begin_of(now) else None
+
+
 def holder_of(interval: UsageInterval) -> Holder:
     """Whom an interval is booked for."""
     return Holder(
@@ -226,4 +232,7 @@ def merged(parts: Iterable[tuple[Holder, Amount]]) -> Mapping[Holder, Amount]:
     found: dict[Holder, list[Amount]] = {}
     for holder, amount in parts:
         found.setdefault(holder, []).append(amount)
-    return {holder: added(amounts) for holder, amounts in found.items()}
+    return {
+        holder: added(amounts) if len(amounts) > 1 else amounts[0]
+        for holder, amounts in found.items()
+    }

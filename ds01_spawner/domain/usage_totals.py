@@ -41,6 +41,9 @@ class UsageTotal:
     co2e_micrograms: int = 0
 
 
+TotalPart = tuple[Holder, Sequence[int]]
+"""Amounts of a holder, in the order of `TOTALLED`."""
+
 TOTALLED = (
     "held_microseconds",
     "measured_microseconds",
@@ -52,11 +55,11 @@ TOTALLED = (
 """The amounts that totals are made of."""
 
 
-def totals(parts: Iterable[tuple[Holder, Sequence[int]]]) -> tuple[UsageTotal, ...]:
+def totals(parts: Iterable[TotalPart]) -> tuple[UsageTotal, ...]:
     """What everybody used: one for each person and group.
 
     Args:
-        parts: Of each holder, amounts in the order of `TOTALLED`; a holder may come several times.
+        parts: A holder may come several times.
     """
     by_size: dict[tuple[str, str], dict[tuple[str, float], list[int]]] = defaultdict(dict)
     for holder, amounts in parts:

@@ -29,14 +29,19 @@ from ds01_spawner.exporter.one_list import OneList
 from ds01_spawner.exporter.source import Readings, Round, Source
 from ds01_spawner.operations.attribution.scan import Attribution, Picture
 from ds01_spawner.operations.lifecycle.enforce import LEASE
+from ds01_spawner.operations.usage.all_time import AllTime
 from ds01_spawner.policy.resolution import Policy
 from ds01_spawner.ports import Clock, ContainerList, EventReader, GpuProbe, LedgerReader
 from ds01_spawner.ports.usage import UsageProbe
 
 SLOW_SECONDS = 60.0
-"""The books change with each pass of the lifecycle service; disks and tables hardly sooner."""
+"""The books change with each pass of the lifecycle service; disks hardly sooner."""
 
 SLOW_LASTS_SECONDS = 300.0
+ROWS_SECONDS = 300.0
+"""Tables grow in weeks, and counting reads all of them."""
+
+ROWS_LAST_SECONDS = 900.0
 NO_AGE = timedelta(0)
 
 
@@ -109,6 +114,7 @@ class Reading:
         self._list = OneList(parts.engine, parts.instance)
         self._attribution: Attribution | None = None
         self._picture: Picture | None = None
+        self._all_time = AllTime(parts.clock)
         self._cpu = CpuBook()
         self._place = ""
         self._disks = Disks(parts.places, parts.data_root)
@@ -124,7 +130,12 @@ class Reading:
         self.picture = Source("attribution", self._read_picture)
         self.work = Source("work", self._read_work)
         self.totals = Source("totals", self._read_totals, **slow)
-        self.rows = Source("rows", lambda _round: self._parts.ledger().row_counts(), **slow)
+        self.rows = Source(
+            "rows",
+            lambda _round: self._parts.ledger().row_counts(),
+            every_seconds=ROWS_SECONDS,
+            lasts_seconds=ROWS_LAST_SECONDS,
+        )
         self.disks = {place: self._disk_source(place) for place in PLACES}
         self.log = Source("events", self._read_log)
         self.services = Source("services", lambda _round: self._parts.services())
@@ -235,7 +246,7 @@ class Reading:
 
     def _read_totals(self, _round: Round) -> Sequence[UsageTotal]:
         with self._parts.ledger().reading() as reading:
-            return reading.usage_totals()
+            return self._all_time.totals(reading)
 
     def _disk_source(self, place: str) -> Source[DiskFacts | None]:
         return Source(f"disk {place}", lambda _round: self._disks.look(place))

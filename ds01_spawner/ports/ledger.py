@@ -20,7 +20,7 @@ from ds01_spawner.domain.usage import (
     Holder,
     UsageMark,
 )
-from ds01_spawner.domain.usage_totals import UsageTotal
+from ds01_spawner.domain.usage_totals import TotalPart
 from ds01_spawner.domain.work import KeepAlive, PassMark, RuleStop, SentWarning, Track
 
 
@@ -128,10 +128,11 @@ class LedgerTransaction(Protocol):
         """What intervals held on each day of a period and is in no hour yet; as above."""
         ...
 
-    def usage_totals(self) -> Sequence[UsageTotal]:
-        """What everybody used since there are books, by person and group; it only ever grows.
+    def usage_totals(self, grain: Grain | None) -> Sequence[TotalPart]:
+        """What is booked as hours, or as days, or (`None`) in neither yet, since there are books.
 
-        What lasts is counted up to the last look.
+        Holders are told apart by what totals need alone, and may come several times. What lasts is
+        counted up to the last look: together the three only ever grow.
         """
         ...
 

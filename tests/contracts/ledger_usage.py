@@ -1,7 +1,8 @@
 """What every `Ledger` does with usage, the fake and the real one."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 from ds01_spawner.domain.allocation import UsageInterval
@@ -14,8 +15,8 @@ from ds01_spawner.domain.usage import (
     added,
     merged,
 )
-from ds01_spawner.domain.usage_totals import UsageTotal
-from ds01_spawner.ports import Ledger, LedgerReader
+from ds01_spawner.domain.usage_totals import UsageTotal, totals
+from ds01_spawner.ports import Ledger, LedgerReader, LedgerTransaction
 from fakes.clock import EPOCH
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -52,6 +53,11 @@ HOURS = 3600 * 10**6
 def reader(ledger: Ledger) -> LedgerReader:
     """The same, for those who only look."""
     return cast("LedgerReader", ledger)
+
+
+def everything(reading: LedgerTransaction) -> Sequence[UsageTotal]:
+    """What everybody used, wherever it is kept."""
+    return totals(each for grain in (None, *Grain) for each in reading.usage_totals(grain))
 
 
 class LedgerUsageContract:
@@ -215,7 +221,7 @@ class LedgerUsageContract:
             transaction.book_usage(Grain.DAY, [Booking(ALICE, MIDNIGHT - DAY, booked)])
             transaction.book_usage(Grain.DAY, [Booking(part, MIDNIGHT - DAY, untold)])
         with reader(ledger).reading() as reading:
-            found = {(each.user, each.group): each for each in reading.usage_totals()}
+            found = {(each.user, each.group): each for each in everything(reading)}
         assert found.pop(("bob", "")) == UsageTotal("bob", "")
         (alice,) = found.values()
         # Of three hours that she held one is folded: it is in the books.
@@ -237,8 +243,46 @@ class LedgerUsageContract:
         with ledger.transaction() as transaction:
             transaction.put_usage([seen])
         with reader(ledger).reading() as reading:
-            (bob,) = reading.usage_totals()
+            (bob,) = everything(reading)
         assert bob == UsageTotal("bob", "", HOURS, HOURS)
+
+    def test_totals_are_told_apart_by_how_they_are_kept(self, ledger: Ledger) -> None:
+        amounts = {None: HOURS, Grain.HOUR: 7, Grain.DAY: 5}
+        seen = replace(LASTING, seen_at=LASTING.started_at + HOUR)
+        with ledger.transaction() as transaction:
+            transaction.put_usage([seen])
+            for grain in Grain:
+                amount = Amount(held_microseconds=amounts[grain])
+                transaction.book_usage(grain, [Booking(BOB, MIDNIGHT, amount)])
+        with reader(ledger).reading() as reading:
+            for kept, held in amounts.items():
+                ((holder, (first, *others)),) = reading.usage_totals(kept)
+                assert (holder.user, first, any(others)) == ("bob", held, False)
+
+    def test_what_lasts_through_midnights_is_held_on_each_day(self, ledger: Ledger) -> None:
+        begin, end = MIDNIGHT - HOUR, MIDNIGHT + 2 * DAY + 3 * HOUR
+        long = replace(LASTING, started_at=begin, ended_at=end)
+        another = replace(long, container_id="c3", started_at=MIDNIGHT, ended_at=MIDNIGHT + DAY)
+        with ledger.transaction() as transaction:
+            transaction.put_usage([long, another])
+        with reader(ledger).reading() as reading:
+            told = reading.held_by_day(begin - DAY, end + DAY, "bob")
+        held: dict[datetime, int] = {}
+        for day, _, amount in told:
+            held[day] = held.get(day, 0) + amount.held_microseconds
+        hours = {MIDNIGHT - DAY: 1, MIDNIGHT: 48, MIDNIGHT + DAY: 24, MIDNIGHT + 2 * DAY: 3}
+        assert held == {day: count * HOURS for day, count in hours.items()}
+
+    def test_books_begin_with_the_earliest_of_anything(self, ledger: Ledger) -> None:
+        with ledger.transaction() as transaction:
+            assert transaction.usage_begin() is None
+            transaction.put_usage([LASTING])
+            assert transaction.usage_begin() == LASTING.started_at
+            for begin in (MIDNIGHT - 2 * DAY, MIDNIGHT - 5 * DAY):
+                transaction.book_usage(Grain.HOUR, [Booking(BOB, begin, Amount(1))])
+                assert transaction.usage_begin() == begin
+            transaction.book_usage(Grain.DAY, [Booking(ALICE, MIDNIGHT - 9 * DAY, Amount(1))])
+            assert transaction.usage_begin() == MIDNIGHT - 9 * DAY
 
     def test_who_reads_waits_for_nobody_and_changes_nothing(self, ledger: Ledger) -> None:
         with reader(ledger).reading() as reading:

@@ -24,7 +24,7 @@ from ds01_spawner.domain.usage import (
     Holder,
     UsageMark,
 )
-from ds01_spawner.domain.usage_totals import TOTALLED, UsageTotal, totals
+from ds01_spawner.domain.usage_totals import TOTALLED, TotalPart
 
 _USAGE = Rows(UsageInterval, tables.usage)
 _MARK = Rows(UsageMark, tables.usage_mark)
@@ -47,7 +47,20 @@ _ADD_HOLDER = sqlite.insert(tables.usage_holders).on_conflict_do_nothing()
 _HOLDER_ID = sa.select(tables.usage_holders.c.id).where(
     *(tables.usage_holders.c[name] == sa.bindparam(name) for name in _HOLDER)
 )
-_FIRST = sa.text("SELECT min(started_at) FROM usage")
+
+
+def _first_of(table: sa.Table) -> str:
+    """When the first hour or day began: of each holder it is looked up by the key."""
+    return (
+        f"SELECT (SELECT min(b.begin) FROM {table.name} b WHERE b.holder = h.id) AS first "  # noqa: S608 - names of ours
+        "FROM usage_holders h"
+    )
+
+
+_FIRST = sa.text(
+    "SELECT min(first) FROM (SELECT min(started_at) AS first FROM usage UNION ALL "  # noqa: S608 - names of ours
+    f"{' UNION ALL '.join(map(_first_of, _TABLES.values()))})"
+)
 
 
 def _addition(table: sa.Table) -> sqlite.Insert:
@@ -123,38 +136,52 @@ def _days_of(table: sa.Table) -> str:
 
 
 _BY_DAY = MappingProxyType({grain: sa.text(_days_of(table)) for grain, table in _TABLES.items()})
-_SPANS = sa.text(
-    "SELECT gpu_equivalents, first, last FROM (SELECT gpu_equivalents, "
+_HELD_BY_DAY = sa.text(
+    "WITH RECURSIVE parts(weight, first, until, last) AS ("
+    "SELECT gpu_equivalents, first, min(last, (first / :day + 1) * :day), last FROM ("
+    "SELECT gpu_equivalents, "
     "max(coalesce(folded_until, started_at), started_at, :begin) AS first, "
     "min(coalesce(ended_at, :end), :end) AS last FROM usage "
-    'WHERE (:user IS NULL OR "user" = :user)) WHERE last > first'
+    'WHERE (:user IS NULL OR "user" = :user)) WHERE last > first '
+    "UNION ALL SELECT weight, until, min(last, until + :day), last FROM parts WHERE until < last) "
+    "SELECT first / :day AS place, weight, sum(until - first) FROM parts GROUP BY place, weight"
 )
+"""What lasts beyond midnight is a part in each day."""
 
 
-def _totals() -> "sa.TextClause":
-    """Of hours, days, and what is in neither: of that only what somebody has seen.
-
-    An end that was not told is the last look until it is.
-    """
-    sums = ", ".join(f"sum({name}) AS {name}" for name in TOTALLED)
-    booked = " UNION ALL ".join(
-        f"SELECT holder, {sums} FROM {table.name} GROUP BY holder"  # noqa: S608 - names of ours
-        for table in _TABLES.values()
-    )
-    last = "coalesce(ended_at, seen_at, started_at)"
-    first = "max(coalesce(folded_until, started_at), started_at)"
+def _booked_totals(table: sa.Table) -> str:
+    sums = ", ".join(f"sum(b.{name}) AS {name}" for name in TOTALLED)
+    holder = ", ".join(f'h."{name}"' for name in _OF_TOTAL)
     names = ", ".join(f'"{name}"' for name in _OF_TOTAL)
-    nothing = ", 0" * (len(TOTALLED) - 1)
-    return sa.text(
-        f"SELECT {names}, {sums} "  # noqa: S608 - names of ours
-        f"FROM (SELECT {names}, {', '.join(TOTALLED)} "
-        f"FROM ({booked}) b JOIN usage_holders h ON h.id = b.holder "
-        f"UNION ALL SELECT {names}, max({last} - {first}, 0){nothing} FROM usage) "
+    together = ", ".join(f"sum({name})" for name in TOTALLED)
+    return (
+        f"SELECT {names}, {together} FROM (SELECT {holder}, {sums} "  # noqa: S608 - names of ours
+        f"FROM usage_holders h CROSS JOIN {table.name} b WHERE b.holder = h.id GROUP BY h.id) "
         f"GROUP BY {names}"
     )
 
 
-_TOTALS = _totals()
+def _held_totals() -> str:
+    """Of what is in neither hours nor days, what somebody has seen.
+
+    An end that was not told is the last look until it is.
+    """
+    names = ", ".join(f'"{name}"' for name in _OF_TOTAL)
+    last = "coalesce(ended_at, seen_at, started_at)"
+    first = "max(coalesce(folded_until, started_at), started_at)"
+    nothing = ", 0" * (len(TOTALLED) - 1)
+    return (
+        f"SELECT {names}, sum(max({last} - {first}, 0)){nothing} "  # noqa: S608 - names of ours
+        f"FROM usage GROUP BY {names}"
+    )
+
+
+_TOTALS: Mapping[Grain | None, "sa.TextClause"] = MappingProxyType(
+    {
+        None: sa.text(_held_totals()),
+        **{grain: sa.text(_booked_totals(table)) for grain, table in _TABLES.items()},
+    }
+)
 
 _ADD = MappingProxyType({grain: _addition(table) for grain, table in _TABLES.items()})
 _READ = MappingProxyType(
@@ -249,11 +276,12 @@ class UsagePart:
     ) -> Sequence[DayAmount]:
         """What is booked as hours, or as days, on each day of a period."""
         values = {**_period(begin, end, user), "day": _DAY}
+        weights = self._connection.execute(_WEIGHTS).scalars().all()
         return [
-            (tables.moment(place * _DAY), Holder(gpu_equivalents=weight), Amount(*amounts))
-            for (weight,) in self._connection.execute(_WEIGHTS).all()
+            (tables.moment(place * _DAY), holder, Amount(*amounts))
+            for holder in (Holder(gpu_equivalents=weight) for weight in weights)
             for place, *amounts in self._connection.execute(
-                _BY_DAY[grain], {**values, "weight": weight}
+                _BY_DAY[grain], {**values, "weight": holder.gpu_equivalents}
             )
         ]
 
@@ -261,37 +289,28 @@ class UsagePart:
         self, begin: datetime, end: datetime, user: str | None = None
     ) -> Sequence[DayAmount]:
         """What intervals held on each day of a period and is in no hour yet."""
-        held: dict[tuple[int, float], int] = {}
-        spans = self._connection.execute(_SPANS, _period(begin, end, user))
-        for weight, first, last in spans:
-            for place in range(first // _DAY, (last - 1) // _DAY + 1):
-                part = min(last, (place + 1) * _DAY) - max(first, place * _DAY)
-                held[place, weight] = held.get((place, weight), 0) + part
+        values = {**_period(begin, end, user), "day": _DAY}
         return [
             (
                 tables.moment(place * _DAY),
                 Holder(gpu_equivalents=weight),
                 Amount(held_microseconds=part),
             )
-            for (place, weight), part in held.items()
+            for place, weight, part in self._connection.execute(_HELD_BY_DAY, values)
         ]
 
-    def usage_totals(self) -> Sequence[UsageTotal]:
-        """What everybody used since there are books, by person and group."""
+    def usage_totals(self, grain: Grain | None) -> Sequence[TotalPart]:
+        """What is booked as hours, or as days, or in neither yet, since there are books."""
         place = len(_OF_TOTAL)
-        return totals(
+        return [
             (Holder(**dict(zip(_OF_TOTAL, row[:place], strict=True))), row[place:])
-            for row in self._connection.execute(_TOTALS)
-        )
+            for row in self._connection.execute(_TOTALS[grain]).all()
+        ]
 
     def usage_begin(self) -> datetime | None:
         """Since when there is anything; `None` for nothing."""
-        found = [self._connection.execute(_FIRST).scalar_one()]
-        for table in _TABLES.values():
-            query = sa.text(f"SELECT min(begin) FROM {table.name}")  # noqa: S608 - a name of ours
-            found.append(self._connection.execute(query).scalar_one())
-        known = [each for each in found if each is not None]
-        return tables.moment(min(known)) if known else None
+        first = self._connection.execute(_FIRST).scalar_one()
+        return None if first is None else tables.moment(first)
 
     def usage_mark(self) -> UsageMark | None:
         """How far the books are kept; `None` before the first time."""

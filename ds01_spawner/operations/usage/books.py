@@ -19,6 +19,7 @@ from ds01_spawner.domain.usage import (
     Booking,
     Grain,
     UsageMark,
+    days_settled,
     fold,
     put_together,
 )
@@ -159,9 +160,9 @@ class Books:
 
 def put_old_together(transaction: LedgerTransaction, mark: UsageMark, now: datetime) -> UsageMark:
     """Old intervals become hours, and old hours days, once a day; no total changes."""
-    today = Grain.DAY.begin_of(now)
-    if mark.folded_at is not None and mark.folded_at >= today:
+    if days_settled(mark, now) is not None:
         return mark
+    today = Grain.DAY.begin_of(now)
     until = today - KEEP_INTERVALS
     found = transaction.usage_begun_before(until)
     folded = [(each, *fold(each, until)) for each in found[:FOLDED_AT_ONCE]]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ds01_spawner.domain.errors import InvalidRequest, PolicyError, Unavailable
-from ds01_spawner.domain.usage import DAY, DayAmount, Grain, merged
+from ds01_spawner.domain.usage import DAY, DayAmount, Grain, days_settled, merged
 from ds01_spawner.domain.usage_projects import together
 from ds01_spawner.domain.usage_report import (
     By,
@@ -235,10 +235,9 @@ class Reports:
         self, transaction: LedgerTransaction, begin: datetime, end: datetime, user: str | None
     ) -> Sequence[DayAmount]:
         """What is booked as days; everybody's is read once, until the books are put together."""
-        mark = transaction.usage_mark()
-        folded = None if mark is None else mark.folded_at
+        folded = days_settled(transaction.usage_mark(), self._clock.now())
         last = Grain.DAY.begin_of(end)
-        if user is not None or folded is None or folded < Grain.DAY.begin_of(self._clock.now()):
+        if user is not None or folded is None:
             return transaction.booked_by_day(Grain.DAY, begin, end, user)
         if self._read_days[0] != folded:
             self._read_days = folded, {}

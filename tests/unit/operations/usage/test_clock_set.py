@@ -14,8 +14,9 @@ from ds01_spawner.domain.gpu import CardPower, SlotActivity
 from ds01_spawner.domain.occupancy import Snapshot
 from ds01_spawner.domain.usage import Amount, Grain, UsageMark
 from ds01_spawner.domain.usage_begun import start_details
+from ds01_spawner.operations.usage.all_time import AllTime
 from ds01_spawner.operations.usage.books import Books, put_old_together
-from fakes.clock import EPOCH
+from fakes.clock import EPOCH, FakeClock
 from fakes.event_log import FakeEventLog
 from fakes.ledger import FakeLedger
 from fakes.probe import FakeProbe, small_lab
@@ -95,7 +96,7 @@ class Machine:
 
     def totals(self) -> tuple[int, ...]:
         with self.ledger.reading() as reading:
-            found = reading.usage_totals()
+            found = AllTime(FakeClock(self.now)).totals(reading)
         return astuple(found[0])[2:] if found else (0,) * 8
 
     def amounts(self) -> dict[str, Amount]:

@@ -13,9 +13,10 @@ from ds01_spawner.adapters.ledger import SqliteLedger
 from ds01_spawner.domain.allocation import UsageInterval
 from ds01_spawner.domain.usage import Amount, Booking, Grain, Holder, UsageMark
 from ds01_spawner.domain.usage_totals import UsageTotal
+from ds01_spawner.operations.usage.all_time import AllTime
 from ds01_spawner.operations.usage.books import put_old_together
 from ds01_spawner.ports import Ledger
-from fakes.clock import EPOCH
+from fakes.clock import EPOCH, FakeClock
 from fakes.ledger import FakeLedger
 from fakes.usage_month import MONTH, Month, Service
 
@@ -45,7 +46,7 @@ intervals = st.builds(
 
 def totals(ledger: Ledger) -> Mapping[tuple[str, str], UsageTotal]:
     with ledger.reading() as reading:
-        return {(each.user, each.group): each for each in reading.usage_totals()}
+        return {(each.user, each.group): each for each in AllTime(FakeClock()).totals(reading)}
 
 
 def fallen(
