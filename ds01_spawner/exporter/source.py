@@ -13,11 +13,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from ds01_spawner.domain.errors import DS01Error, Unavailable
+from ds01_spawner.exporter.threads import DaemonThreads
 
 T = TypeVar("T")
 
 BOUND_SECONDS = 2.5
 """Prometheus gives up after 10 s, and its scrapes should not take a good part of their interval."""
+
+_THREADS = DaemonThreads()
 
 _log = logging.getLogger("ds01.exporter")
 
@@ -113,9 +116,7 @@ class Source(Generic[T]):
     def _start(self, round_of: Callable[[], Round], now: float) -> None:
         future: Future[T] = Future()
         self._running, self._began = future, now
-        threading.Thread(
-            target=self._settle, args=(future, round_of, now), name=f"read {self.name}", daemon=True
-        ).start()
+        _THREADS.run(f"read {self.name}", lambda: self._settle(future, round_of, now))
 
     def _settle(self, future: "Future[T]", round_of: Callable[[], Round], began: float) -> None:
         try:
