@@ -122,6 +122,12 @@ def test_without_a_valid_policy_nothing_starts_and_everything_can_stop(policy: H
 
     answer = comes.ask()
     assert answer.status_code == 503
+    said = answer.json()["message"]
+    assert "The lab's settings cannot be read right now, so nothing can be started" in said
+    assert "Tell your administrator." in said
+    assert str(file) not in said
+    answer = Person(policy, f"{policy.prefix}-admin").ask()
+    assert answer.status_code == 503
     assert f"{file}:{line}" in answer.json()["message"]
     runs.ready()
     runs.stop()
