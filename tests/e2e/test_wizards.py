@@ -147,12 +147,15 @@ def test_a_server_waits_for_a_gpu_gets_it_and_is_opened(lab: Lab, open_doors: Ho
     place = wizard.get_by_role("status").filter(has_text="Waiting for a slot of 1g.5gb")
     expect(place).to_be_visible()
     shoot(wizard, "wizard-server-queue")
-    shoot(there(lab, "GpuStatus"), "wizard-gpus")
     assert lab.faults(wizard, narrow=1024) == []
     crowd.leave(taken[0])
     with lab.clock.timing("from free to running"):
         expect(wizard.locator(".ds01-good")).to_contain_text("thesis runs.", timeout=60_000)
     shoot(wizard, "wizard-server-running")
+    gpus = there(lab, "GpuStatus")
+    gpus.get_by_role("button", name="Look again").click()
+    expect(gpus.get_by_text("you (thesis)")).to_be_visible()
+    shoot(gpus, "wizard-gpus")
     lab.put("gpu.ipynb", "A GPU", "!echo given: $NVIDIA_VISIBLE_DEVICES")
     with lab.page.expect_popup() as opened:
         wizard.get_by_role("link", name="Open thesis").last.click()
