@@ -1,12 +1,12 @@
 """A bound on how many people have rows of their own. Pure."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from ds01_spawner.exporter.catalogue import CATALOGUE
 from ds01_spawner.exporter.points import Distribution, Point
+from ds01_spawner.exporter.words import OTHER, UNKNOWN
 
 MOST_USERS = 500
-OTHER, UNKNOWN = "other", "unknown"
 _USER, _GROUP = "user", "group"
 _LIMIT = "_limit"
 _MOMENT = "_timestamp_seconds"
@@ -17,7 +17,7 @@ _CAPPED = {
 """Where the user is among the labels."""
 
 
-def capped(points: Iterable[Point], users: Collection[str], most: int = MOST_USERS) -> list[Point]:
+def capped(points: Iterable[Point], users: Iterable[str], most: int = MOST_USERS) -> list[Point]:
     """The points, with those of all but the first `most` users summed in one, and how many.
 
     A limit is nobody's in common: those of the others are left out. Of moments the earliest is
@@ -25,7 +25,8 @@ def capped(points: Iterable[Point], users: Collection[str], most: int = MOST_USE
 
     Args:
         points: Of all parts.
-        users: Those who matter most first; who is not among them is shown while there is room.
+        users: Those who matter most first, as they are labelled; who is not among them is shown
+            while there is room.
         most: How many are shown.
     """
     order = dict.fromkeys(users)

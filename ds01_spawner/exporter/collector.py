@@ -22,6 +22,7 @@ from ds01_spawner.exporter.reading import Reading
 from ds01_spawner.exporter.source import BOUND_SECONDS, Readings, Source, gather
 from ds01_spawner.exporter.text import END, exposition
 from ds01_spawner.exporter.view import View
+from ds01_spawner.exporter.words import user_label
 
 SHARED_SECONDS = 2.0
 """Whoever asks within it of the last scrape gets the same."""
@@ -161,7 +162,9 @@ class Exporter(Collector):
             self._after(view)
         except Exception:  # noqa: BLE001 - the top of a scrape: said, the figures are given
             _log.exception("What follows a scrape failed")
-        return Scrape(self._marks.kept(capped(points, view.users)), tuple(passed_on))
+        return Scrape(
+            self._marks.kept(capped(points, map(user_label, view.users))), tuple(passed_on)
+        )
 
     def _part(self, spec: PartSpec, view: View, readings: Readings) -> list[Point]:
         """What a part says, and whether that is all."""

@@ -9,12 +9,12 @@ from ds01_spawner.domain.event import Event
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.exporter.known_events import ACTIONS, LIFECYCLE, LIFECYCLE_ACTIONS, SPAWNS
 from ds01_spawner.exporter.points import Distribution
+from ds01_spawner.exporter.words import OTHER
 
 PHASES = ("limits", "image", "queue", "gpu", "line", "create", "start", "answer")
 WAITS = ("granted", "left", "expired")
 DECISIONS = ("granted", "refused")
 SPAWN = "server.spawn"
-OTHER = "other"
 
 SHORTEST_WAIT_SECONDS = 1.0
 """What is answered sooner is no wait."""

@@ -13,7 +13,7 @@ _MOST_KNOWN = 10_000
 
 
 class KnownLimits:
-    """Limits that a policy gave. It never changes: an edit makes another one, and all is forgotten.
+    """What a policy said of people. It never changes: an edit makes another, and all is forgotten.
 
     For one scrape at a time.
 
@@ -25,16 +25,29 @@ class KnownLimits:
         self.groups: dict[str, tuple[str, ...]] = {}
         self._policy: Policy | None = None
         self._known: dict[tuple[str, tuple[str, ...]], Limits] = {}
+        self._listed: dict[str, tuple[str, ...]] = {}
 
     def of(self, policy: Policy, user: str, groups: tuple[str, ...]) -> Limits:
         """Somebody's limits under a policy."""
-        if policy is not self._policy or len(self._known) > _MOST_KNOWN:
-            self._policy, self._known = policy, {}
+        self._follow(policy)
         key = user, groups
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = policy.limits(user, groups)
         return found
+
+    def listed(self, policy: Policy, user: str) -> tuple[str, ...]:
+        """The groups in which a policy itself names somebody."""
+        self._follow(policy)
+        found = self._listed.get(user)
+        if found is None:
+            found = self._listed[user] = listed_groups(policy, user)
+        return found
+
+    def _follow(self, policy: Policy) -> None:
+        most = max(len(self._known), len(self._listed))
+        if policy is not self._policy or most > _MOST_KNOWN:
+            self._policy, self._known, self._listed = policy, {}, {}
 
     def remember(self, groups: Mapping[str, tuple[str, ...]]) -> None:
         """In which groups people are, as is told now."""

@@ -19,21 +19,16 @@ from ds01_spawner.domain.occupancy import (
     occupancy,
 )
 from ds01_spawner.domain.unmanaged import UnmanagedPolicy
+from ds01_spawner.domain.usage_unmanaged import NOBODY
 from ds01_spawner.exporter.facts import Facts
 from ds01_spawner.exporter.membership import (
     KnownLimits,
     groups_without_container,
     last_groups,
-    listed_groups,
 )
+from ds01_spawner.exporter.words import OTHER, group_label, user_label
 from ds01_spawner.operations.allocation.work_time import holds
 from ds01_spawner.policy.resolution import Policy
-
-NONE = "none"
-"""The group of people whom the policy names nowhere; the interface of what came through none."""
-
-OTHER = "other"
-"""Who has what a container of another installation has: whose that is, is not told here."""
 
 _SHORT_UUID = 12
 
@@ -93,9 +88,9 @@ class View:
 
     @property
     def policy_groups(self) -> tuple[str, ...]:
-        """The policy's groups."""
-        read = self.facts.policy
-        return read.policy.groups if read is not None and read.policy is not None else ()
+        """The policy's groups, as they are labelled."""
+        policy = self._policy
+        return tuple(map(group_label, policy.groups)) if policy is not None else ()
 
     @cached_property
     def _limits(self) -> dict[str, Limits | None]:
@@ -114,18 +109,29 @@ class View:
             return None
         groups = self.groups.get(user)
         if groups is None:
-            listed = listed_groups(policy, user)
+            listed = self.known.listed(policy, user)
             groups = groups_without_container(policy, listed, self._last(user))
         return None if groups is None else self.known.of(policy, user, groups)
 
-    def group(self, user: str) -> str:
-        """Somebody's group; where it is not known the last one, or `NONE`."""
+    @cached_property
+    def _who(self) -> dict[str, tuple[str, str]]:
+        return {}
+
+    def who(self, user: str) -> tuple[str, str]:
+        """Somebody and their group, as they are labelled."""
+        known = self._who.get(user)
+        if known is None:
+            known = self._who[user] = user_label(user), group_label(self._group(user))
+        return known
+
+    def _group(self, user: str) -> str:
+        """Somebody's group; where it is not known the last one, or an empty one."""
         limits = self.limits(user)
         if limits is not None:
-            return limits.group or NONE
+            return limits.group or ""
         policy = self._policy
-        listed = listed_groups(policy, user) if policy is not None else ()
-        return next(iter((*self.groups.get(user, ()), *listed, *self._last(user))), NONE)
+        listed = self.known.listed(policy, user) if policy is not None else ()
+        return next(iter((*self.groups.get(user, ()), *listed, *self._last(user))), "")
 
     @property
     def _policy(self) -> Policy | None:
@@ -203,10 +209,10 @@ class View:
         return use.slot.uuid in self._taken_elsewhere
 
     def holder(self, use: SlotUse) -> tuple[str, str] | None:
-        """Who has a slot, and their group; `None` of one that is nobody's."""
+        """Who has a slot, and their group, as labelled; `None` of one that is nobody's."""
         if self.is_elsewhere(use):
             return OTHER, OTHER
-        return None if use.user is None else (use.user, self.group(use.user))
+        return None if use.user is None else self.who(use.user)
 
     @cached_property
     def _occupancy(self) -> Occupancy | None:
@@ -274,7 +280,7 @@ class View:
         """Everybody of whom anything is known: who has most slots first, then by name."""
         facts = self.facts
         found: set[str] = {*self.slots_of_users, *self.containers_of_users, *self.groups}
-        found |= {each.user for each in facts.totals or () if each.user}
+        found |= {each.user for each in facts.totals or ()} - {"", NOBODY}
         if facts.work is not None:
             found |= set(facts.work.cpu_seconds)
         if facts.ledger is not None:

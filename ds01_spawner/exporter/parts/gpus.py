@@ -8,18 +8,17 @@ from ds01_spawner.domain.card_health import CardHealth, ThrottleReason
 from ds01_spawner.domain.gpu import UNKNOWN_PROFILE, Slot
 from ds01_spawner.domain.occupancy import Occupancy, SlotState, SlotUse
 from ds01_spawner.exporter.points import Point
-from ds01_spawner.exporter.view import NONE, View, summed
+from ds01_spawner.exporter.view import View, summed
+from ds01_spawner.exporter.words import NONE, OTHER, UNKNOWN
 from ds01_spawner.operations.allocation.admission import SIMULATED
 
 LOST, WITHDRAWN = "lost", "withdrawn"
 STATES = ("free", "allocated", "reserved", "held", "foreign", WITHDRAWN, LOST)
-UNKNOWN = "unknown"
 SERIOUS_XIDS = (31, 48, 63, 64, 74, 79, 92, 94, 95, 119)
 """They are told of with 0 before the first: Prometheus sees no increase of what was not there.
 https://docs.nvidia.com/deploy/xid-errors/"""
 
 MOST_XIDS = 64
-OTHER = "other"
 _NOBODY = NONE, NONE
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 from ds01_spawner.domain.limits import Limits
+from ds01_spawner.domain.usage_unmanaged import NOBODY
 from ds01_spawner.exporter.points import Point
-from ds01_spawner.exporter.view import NONE, View
+from ds01_spawner.exporter.view import View
+from ds01_spawner.exporter.words import UNKNOWN, group_label, user_label
 
 _MICRO = 1e6
 _MILLI = 1e3
@@ -21,7 +23,7 @@ def people(view: View) -> Iterator[Point]:
     homes = view.facts.ledger.storage if view.facts.ledger is not None else ()
     bounds = {each.user: each.limit_bytes for each in homes}
     for user in view.users:
-        who = (user, view.group(user))
+        who = view.who(user)
         limits = view.limits(user)
         if limits is not None:
             yield from _limits(who, limits)
@@ -40,7 +42,7 @@ def people(view: View) -> Iterator[Point]:
         for each in ledger.grants:  # a grant goes from the ledger when its access was taken away
             name = "ds01_bare_metal_grant_expires_timestamp_seconds"
             end = each.until if each.revoked_at is None else min(each.until, each.revoked_at)
-            yield name, (each.user,), end.timestamp()
+            yield name, (user_label(each.user),), end.timestamp()
 
 
 def _limits(who: tuple[str, ...], limits: Limits) -> list[Point]:
@@ -87,7 +89,8 @@ def _totals(view: View) -> Iterator[Point]:
     for each in view.facts.totals or ():
         if not each.user:
             continue
-        who = (each.user, each.group or NONE)
+        user = UNKNOWN if each.user == NOBODY else user_label(each.user)
+        who = (user, group_label(each.group))
         yield "ds01_user_gpu_energy_joules_total", who, each.energy_millijoules / _MILLI
         name = "ds01_user_gpu_seconds_total"
         yield name, (*who, "held"), each.held_microseconds / _MICRO
@@ -105,7 +108,7 @@ def storage(view: View) -> Iterator[Point]:
     """Homes, as last measured, and disks."""
     ledger = view.facts.ledger
     for each in ledger.storage if ledger is not None else ():
-        who = (each.user, view.group(each.user))
+        who = view.who(each.user)
         yield "ds01_user_storage_bytes", who, each.size_bytes
         name = "ds01_user_storage_measured_timestamp_seconds"
         yield name, who, each.measured_at.timestamp()

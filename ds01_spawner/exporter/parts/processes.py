@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from ds01_spawner.domain.attribution import Attributed, Owner, WorkloadClass
 from ds01_spawner.domain.workload import Workload
 from ds01_spawner.exporter.points import Point
-from ds01_spawner.exporter.view import OTHER, View, summed
+from ds01_spawner.exporter.view import View, summed
+from ds01_spawner.exporter.words import OTHER, UNKNOWN, user_label
 
-UNKNOWN = "unknown"
 SPARED, SCREEN = "spared", "screen"
 KINDS = (*(each.value for each in WorkloadClass), SPARED, SCREEN)
 """Beside the classes: what the policy leaves alone, and what only draws outside of containers. They
@@ -42,7 +42,9 @@ def attribution(view: View) -> Iterator[Point]:
 
 def _row(each: Attributed, view: View) -> tuple[str, str, str]:
     owner = each.owner
-    user = OTHER if owner.container_id in view.facts.elsewhere else owner.user or UNKNOWN
+    user = user_label(owner.user) if owner.user else UNKNOWN
+    if owner.container_id in view.facts.elsewhere:
+        user = OTHER
     return each.slot, _kind(owner, view, computes=each.process.computes), user
 
 

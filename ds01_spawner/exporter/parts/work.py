@@ -7,7 +7,8 @@ from ds01_spawner.domain import labels
 from ds01_spawner.domain.container import ContainerState
 from ds01_spawner.domain.queue import alive
 from ds01_spawner.exporter.points import Point
-from ds01_spawner.exporter.view import NONE, View
+from ds01_spawner.exporter.view import View
+from ds01_spawner.exporter.words import NONE
 
 
 def containers(view: View) -> Iterator[Point]:
@@ -29,7 +30,7 @@ def queue(view: View) -> Iterator[Point]:
     if ledger is None:
         return
     waiting = alive(ledger.tickets, view.facts.now)
-    counts = Counter(view.group(each.user) for each in waiting)
+    counts = Counter(view.who(each.user)[1] for each in waiting)
     for group in sorted({*view.policy_groups, *counts, NONE}):
         yield "ds01_queue_length", (group,), counts[group]
     ages = [(view.facts.now - each.created_at).total_seconds() for each in waiting]
