@@ -328,7 +328,9 @@ def test_settings_that_would_mislead_are_refused(name: str, value: Any) -> None:
 
 async def test_the_form_is_rendered_for_the_server_that_was_asked_for(lab: Lab) -> None:
     lab.policy.broken = True
-    assert "The lab's settings cannot be read right now" in unescape(await new_spawner().render_form())
+    assert "The lab's settings cannot be read right now" in unescape(
+        await new_spawner().render_form()
+    )
 
 
 SHORT = "The lab's settings cannot be read right now"
