@@ -199,7 +199,7 @@ def test_a_server_that_never_answers_is_waited_for_one_second(tmp_path: Path) ->
         began = time.monotonic()
         where = {"DS01_GATEWAY_SOCKET": str(path), "COMP_WORDS": "ds01 image show "}
         assert program(**line, **where).split() == []
-        assert time.monotonic() - began < completing.SECONDS + 4
+        assert time.monotonic() - began < completing.SECONDS + 20  # a process starts, too
     assert completing.SECONDS <= 1
 
 
