@@ -19,6 +19,7 @@ import requests
 
 from ds01_spawner.composition import Directories, Platform, open_platform
 from ds01_spawner.domain import labels, names
+from ds01_spawner.operations.allocation.gpu_status import gpu_status_json, read_gpu_status
 from integration.engine_proxy import EngineProxy
 from integration.ports import free_port
 
@@ -222,8 +223,12 @@ class Hub:
 
     def slots(self) -> dict[str, dict[str, Any]]:
         """`ds01 gpu status --json`, by slot; not what another installation simulates."""
-        found = json.loads(self.ds01("gpu", "status", "--json"))["slots"]
-        return {entry["slot"]: entry for entry in found if entry["profile"] is not None}
+        return _by_slot(json.loads(self.ds01("gpu", "status", "--json")))
+
+    def look(self) -> dict[str, dict[str, Any]]:
+        """`slots`, without the program: to be asked again and again."""
+        found = read_gpu_status(self.platform.admission, self.platform.gpu_config)
+        return _by_slot(gpu_status_json(found))
 
     def ds01(self, *arguments: str, **variables: str) -> str:
         """Output of the real `ds01` program on this installation."""
@@ -352,6 +357,10 @@ class Person:
         except requests.RequestException:
             return False
         return answer.status_code == 200 and "version" in answer.json()
+
+
+def _by_slot(status: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {entry["slot"]: entry for entry in status["slots"] if entry["profile"] is not None}
 
 
 def bridge_address() -> str:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
 from e2e.axe import hindrances, nothing_leaves
-from e2e.full_house import FullHouse, queue
+from e2e.full_house import FullHouse, queue, waiting
 from e2e.hub import Hub, Person, docker, eventually
 from e2e.pages import expect_lab, logged_in, sign_in
 from integration.engine_proxy import Mode
@@ -99,7 +99,7 @@ def test_waiting_page_tells_the_place_and_cancels(full_house: FullHouse, browser
         assert hindrances(page) == []
 
         page.get_by_role("button", name="Cancel").click()
-        eventually(lambda: not queue(hub), what="the place is given back")
+        eventually(lambda: not waiting(hub), what="the place is given back")
         page.wait_for_url("**/hub/spawn/**")
     assert not person.server()
 

@@ -81,7 +81,7 @@ def test_deleting_a_server_gives_its_gpu_back_at_once(hub: Hub) -> None:
     assert hub.slots()[slot]["state"] == "held"
 
     person.stop("once", remove=True)
-    eventually(lambda: hub.slots()[slot]["state"] == "free")
+    eventually(lambda: hub.look()[slot]["state"] == "free")
 
 
 def test_a_renamed_server_gives_back_what_its_old_name_holds(hub: Hub) -> None:
@@ -93,7 +93,7 @@ def test_a_renamed_server_gives_back_what_its_old_name_holds(hub: Hub) -> None:
     answer = hub.request("PATCH", person.path("draft"), name="final")
 
     assert answer.status_code in {200, 204}, answer.text
-    eventually(lambda: hub.slots()[slot]["state"] == "free")
+    eventually(lambda: hub.look()[slot]["state"] == "free")
     person.start("final", gpu="mig")
     assert person.inspect("final")
 

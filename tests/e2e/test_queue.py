@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from e2e.full_house import FullHouse, queue
+from e2e.full_house import ONE, FullHouse, queue, waiting
 from e2e.hub import eventually
 
 
@@ -26,19 +26,19 @@ def test_thirteenth_person_waits_is_told_and_is_served(
 
     person = hub.person("thirteenth")
     answer = asking.submit(person.ask, gpu="mig")
-    eventually(lambda: queue(hub), what="somebody waits")
+    eventually(lambda: waiting(hub), what="somebody waits")
     told: list[str] = []
     listening = asking.submit(lambda: told.extend(each["message"] for each in person.progress()))
-    eventually(lambda: queue(hub)[0]["user"] == person.name)
+    assert [entry["user"] for entry in queue(hub)] == [person.name]
     assert not person.is_ready()
 
-    full_house.leave("mig-3")
+    full_house.leave(ONE)
     person.ready()
     assert answer.result().status_code in {201, 202}
     listening.result()
-    waiting = next(message for message in told if "place" in message)
-    assert waiting.startswith("Waiting for a GPU: place 1 of 1.")
-    assert "10 in use" in waiting
+    place = next(message for message in told if "place" in message)
+    assert place.startswith("Waiting for a GPU: place 1 of 1.")
+    assert "10 in use" in place
     order = ["Waiting for a GPU", "reserved for you", "Creating", "Starting", "answer", "ready"]
     found = [next(i for i, text in enumerate(told) if word in text) for word in order]
     assert found == sorted(found)
@@ -51,16 +51,16 @@ def test_cancelling_gives_the_place_back_at_once(
     hub = full_house.hub
     first, second = hub.person("first"), hub.person("second")
     asking.submit(first.ask, gpu="mig")
-    eventually(lambda: len(queue(hub)) == 1)
+    eventually(lambda: len(waiting(hub)) == 1)
     asking.submit(second.ask, gpu="mig")
-    eventually(lambda: len(queue(hub)) == 2)
+    eventually(lambda: len(waiting(hub)) == 2)
 
     answer = hub.request("DELETE", first.path())
     assert answer.status_code in {202, 204}, answer.text
     assert [entry["user"] for entry in queue(hub)] == [second.name]
     assert not first.server()
 
-    full_house.leave("mig-0")
+    full_house.leave(ONE)
     second.ready()
     assert not first.server()
 

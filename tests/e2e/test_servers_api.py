@@ -8,6 +8,7 @@ import pytest
 from ds01_spawner.client import Client
 from ds01_spawner.client import models as m
 from ds01_spawner.domain.errors import Conflict, NotFound, QuotaExceeded, Refused
+from e2e.full_house import FullHouse
 from e2e.house import House, Resident
 from e2e.hub import eventually
 from integration.unix_people import CAROL, DORA
@@ -62,10 +63,7 @@ def test_a_refusal_is_the_platforms_sentence(carol: Resident) -> None:
 
 def test_who_waits_is_told_the_place_goes_away_and_cancels(carol: Resident) -> None:
     hub = carol.house.hub
-    crowd = hub.person("crowd")
-    taken = 0
-    while crowd.ask(f"full{taken}", gpu="mig", gpu_count=1, wait=False).status_code in {201, 202}:
-        taken += 1
+    FullHouse(hub).fill()
     places: list[m.Place] = []
 
     class EnoughError(Exception):
@@ -91,7 +89,6 @@ def test_who_waits_is_told_the_place_goes_away_and_cancels(carol: Resident) -> N
         assert places[1].waited_seconds > 0
         assert client.stop_server().state in {"stopping", "stopped"}
         assert client.queue().tickets == ()
-    assert taken
 
 
 def test_somebody_elses_servers_are_not_there(carol: Resident, house: House) -> None:

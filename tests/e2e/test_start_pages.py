@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from ds01_spawner.domain.allocation import UsageInterval
-from e2e.full_house import FullHouse, queue
+from e2e.full_house import FullHouse, queue, waiting
 from e2e.hub import Hub, Person, docker, eventually
 
 pytestmark = pytest.mark.timeout(240)
@@ -66,14 +66,14 @@ def test_a_place_in_the_queue_is_told_and_given_up_without_javascript(
     expect(size).to_contain_text("You would be first in the queue.")
     page.locator("input[name=gpu][value='1g.5gb']").check()
     page.get_by_role("button", name="Start").click()
-    eventually(lambda: queue(hub), what="somebody waits")
+    eventually(lambda: waiting(hub), what="somebody waits")
     page.reload()
     expect(page.get_by_text("Place 1 of 1 in the queue")).to_be_visible()
     expect(page.locator("#ds01-wait")).to_contain_text(re.compile(r"Expected wait: .+\."))
     expect(page.locator("[aria-current=step]")).to_contain_text("Waiting for a GPU")
     page.get_by_role("button", name="Cancel").click()
     page.wait_for_url("**/hub/spawn/**")
-    eventually(lambda: not queue(hub), what="the place is given back")
+    eventually(lambda: not waiting(hub), what="the place is given back")
     assert not person.server("thesis")
     assert page.locator("input[name=gpu]:checked").get_attribute("value") == "1g.5gb"
     expect(page.get_by_text("Your last choice").first).to_be_visible()
@@ -87,7 +87,7 @@ def test_somebody_elses_start_is_not_broken_off(
     page = at_the_form(plain, other)
     xsrf = next(each.get("value", "") for each in plain.cookies() if each.get("name") == "_xsrf")
     victim.ask(gpu="mig")
-    eventually(lambda: queue(hub), what="somebody waits")
+    eventually(lambda: waiting(hub), what="somebody waits")
     for token in ("", xsrf):
         address = f"{hub.url}/hub/ds01/cancel/{victim.name}"
         answer = page.request.post(address, form={"_xsrf": token})

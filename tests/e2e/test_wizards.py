@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from e2e.full_house import FullHouse
+from e2e.full_house import ONE, FullHouse
 from e2e.house import House
 from e2e.hub import Person, docker, eventually
 from e2e.lab_clicks import DARK, LIGHT, SHOTS, Lab, shoot
@@ -137,7 +137,7 @@ def test_a_project_is_begun(lab: Lab, person: Person) -> None:
 
 def test_a_server_waits_for_a_gpu_gets_it_and_is_opened(lab: Lab, open_doors: House) -> None:
     crowd = FullHouse(open_doors.hub)
-    taken = crowd.fill_size("1g.5gb")
+    crowd.fill_size("1g.5gb")
     wizard = there(lab, "LaunchServer")
     wizard.get_by_role("button", name="Look again").click()
     wizard.get_by_label("Name of the new server").fill("thesis")
@@ -148,7 +148,7 @@ def test_a_server_waits_for_a_gpu_gets_it_and_is_opened(lab: Lab, open_doors: Ho
     expect(place).to_be_visible()
     shoot(wizard, "wizard-server-queue")
     assert lab.faults(wizard, narrow=1024) == []
-    crowd.leave(taken[0])
+    crowd.leave(ONE)
     with lab.clock.timing("from free to running"):
         expect(wizard.locator(".ds01-good")).to_contain_text("thesis runs.", timeout=60_000)
     shoot(wizard, "wizard-server-running")
