@@ -1,6 +1,7 @@
 """One hub for most tests, each with people of its own; a second one that is killed."""
 
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,20 +17,39 @@ from integration.engine_proxy import EngineProxy
 
 __all__ = ["tiny_image"]  # a fixture
 
+LIVING = pytest.StashKey[dict[str, Hub]]()
+"""Hubs by the fixture that tests get them from."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "late: runs after all other end-to-end tests")
+    config.addinivalue_line("markers", "late: runs after all tests of the shared hub")
+    config.stash[LIVING] = {}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The crash first, and last what must be waited for after it."""
-    items.sort(
-        key=lambda item: (
-            "tests/e2e/" in item.nodeid,
-            item.get_closest_marker("late") is not None,
-            "test_hub_crash" not in item.nodeid,
-        )
-    )
+    """The crash first, what must be waited for after it later, and one hub after the other."""
+    items.sort(key=lambda item: ("tests/e2e/" in item.nodeid, _place(item)))
+
+
+def _place(item: pytest.Item) -> int:
+    if "test_hub_crash" in item.nodeid:
+        return 0 if item.get_closest_marker("late") is None else 2
+    fixtures = _fixtures(item)
+    return 1 if "running_hub" in fixtures else 4 if "open_doors" in fixtures else 3
+
+
+def _fixtures(item: pytest.Item) -> Sequence[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else ()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    """End a hub that no test is left for: it and its services look around all the time."""
+    yield
+    living, items = item.config.stash[LIVING], item.session.items
+    wanted = {name for each in items[items.index(item) + 1 :] for name in _fixtures(each)}
+    for name in living.keys() - wanted:
+        living.pop(name).begin_to_end()
 
 
 @pytest.fixture(scope="session")
@@ -59,19 +79,25 @@ def new_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
 
 
 @pytest.fixture(scope="session")
+def living(pytestconfig: pytest.Config) -> dict[str, Hub]:
+    """A hub that is put here ends after the last test that uses the fixture of that name."""
+    return pytestconfig.stash[LIVING]
+
+
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     expect.set_options(timeout=30_000)  # milliseconds; the usual five are few beside other tests
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
-        )
+        program = shutil.which("chromium-headless-shell") or "/usr/bin/chromium"
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="session")
-def running_hub(new_hub: Callable[..., Hub]) -> Hub:
-    return new_hub()
+def running_hub(new_hub: Callable[..., Hub], living: dict[str, Hub]) -> Hub:
+    living["running_hub"] = new_hub()
+    return living["running_hub"]
 
 
 @pytest.fixture

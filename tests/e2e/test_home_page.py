@@ -20,9 +20,10 @@ UNUSED = timedelta(minutes=100)
 
 
 @pytest.fixture(scope="module")
-def calm_hub(new_hub: Callable[..., Hub]) -> Hub:
+def calm_hub(new_hub: Callable[..., Hub], living: dict[str, Hub]) -> Hub:
     """A hub whose culler looks once and then no more: the tests say what it has seen."""
-    return new_hub(DS01_CULLER_PASS_SECONDS="86400")
+    living["calm_hub"] = new_hub(DS01_CULLER_PASS_SECONDS="86400")
+    return living["calm_hub"]
 
 
 @pytest.fixture
@@ -190,7 +191,9 @@ def test_says_which_rule_stopped_a_server_also_after_a_restart_of_the_hub(
     address = f"{calm_hub.url}/hub/user/{person.name}/"
     page.goto(address)
     told = page.locator("#ds01-stopped")
-    expect(told).to_contain_text(re.compile(r"It was stopped at \d\d:\d\d.*\. Nothing has run on it"))
+    expect(told).to_contain_text(
+        re.compile(r"It was stopped at \d\d:\d\d.*\. Nothing has run on it")
+    )
     expect(told).to_contain_text("idle_timeout = 2h (group student, resource-limits.yaml line 31)")
     assert hindrances(page) == []
 

@@ -1,7 +1,7 @@
 """A hub is killed while servers run, start and are being made; one crash, many consequences.
 
-The hub is one of their own: what takes as long as a reservation lives is looked at last, when
-the other tests have run (`late`, see conftest).
+The hub is one of their own: what takes as long as a reservation lives is looked at when the
+tests of the shared hub have run (`late`, see conftest).
 """
 
 import os
@@ -61,8 +61,8 @@ def signal_server(person: Person, number: signal.Signals) -> None:
 
 
 @pytest.fixture(scope="session")
-def crash(new_hub: Callable[[], Hub]) -> Crash:
-    hub = new_hub()
+def crash(new_hub: Callable[..., Hub], living: dict[str, Hub]) -> Crash:
+    hub = living["crash"] = new_hub()
     names = ("run", "busy", "brisk", "reserved", "created", "started")
     running, busy, stopped, reserved, created, started = map(hub.person, names)
     with ThreadPoolExecutor(3) as asking:
@@ -131,9 +131,7 @@ def test_no_slot_is_lost_and_no_container_is_orphaned(crash: Crash) -> None:
     )
     taken = {crash.before[person.name][1] for person in (crash.running, crash.busy)}
     eventually(
-        lambda: (
-            {slot for slot, use in crash.hub.slots().items() if use["state"] != "free"} == taken
-        ),
+        lambda: {slot for slot, use in crash.hub.look().items() if use["state"] != "free"} == taken,
         what="only the two servers' slots are taken",
     )
     for person in crash.lost:
