@@ -5,11 +5,11 @@ order, and before and after they are put together to hours and days. Hours and d
 UTC.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from operator import attrgetter
+from operator import attrgetter, sub
 
 from ds01_spawner.domain.allocation import UsageInterval
 
@@ -32,8 +32,9 @@ class Grain(StrEnum):
 
     def begin_of(self, moment: datetime) -> datetime:
         """When the hour or day of `moment` began."""
-        hour = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        return hour if self is Grain.HOUR else hour.replace(hour=0)
+        moment = moment.astimezone(UTC)
+        hour = moment.hour if self is Grain.HOUR else 0
+        return moment.replace(hour=hour, minute=0, second=0, microsecond=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +108,16 @@ LARGEST = frozenset({"longest_wait_microseconds"})
 """Of these the largest counts; all others add up."""
 
 _FIELDS = tuple(field.name for field in fields(Amount))
+_TOGETHER = tuple(max if name in LARGEST else sum for name in _FIELDS)
 _figures = attrgetter(*_FIELDS)
 
 
 def added(amounts: Collection[Amount]) -> Amount:
     """All of them together. Column by column: a report adds up thousands."""
-    if not amounts:
-        return Amount()
-    columns = zip(_FIELDS, zip(*map(_figures, amounts), strict=True), strict=True)
-    return Amount(*(max(each) if name in LARGEST else sum(each) for name, each in columns))
+    if len(amounts) < 2:  # noqa: PLR2004 - there is nothing to add up
+        return next(iter(amounts), Amount())
+    columns = zip(_TOGETHER, zip(*map(_figures, amounts), strict=True), strict=True)
+    return Amount(*[together(column) for together, column in columns])
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +187,13 @@ def spread(amount: Amount, begin: datetime, end: datetime) -> Iterator[tuple[dat
         if amount != Amount():
             yield Grain.HOUR.begin_of(begin), amount
         return
-    done = Amount()
+    figures = _figures(amount)
+    done: Sequence[int] = _figures(Amount())
     hour = Grain.HOUR.begin_of(begin)
     while hour < end:
         passed = microseconds(min(hour + HOUR, end) - begin)
-        so_far = Amount(**{name: getattr(amount, name) * passed // whole for name in _FIELDS})
-        part = {name: getattr(so_far, name) - getattr(done, name) for name in _FIELDS}
-        yield hour, Amount(**part)
+        so_far = [figure * passed // whole for figure in figures]
+        yield hour, Amount(*map(sub, so_far, done))
         done = so_far
         hour += HOUR
 
@@ -232,7 +234,4 @@ def merged(parts: Iterable[tuple[Holder, Amount]]) -> Mapping[Holder, Amount]:
     found: dict[Holder, list[Amount]] = {}
     for holder, amount in parts:
         found.setdefault(holder, []).append(amount)
-    return {
-        holder: added(amounts) if len(amounts) > 1 else amounts[0]
-        for holder, amounts in found.items()
-    }
+    return {holder: added(amounts) for holder, amounts in found.items()}
