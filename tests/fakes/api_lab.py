@@ -17,6 +17,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
+from ds01_spawner.adapters.carbon_files import CarbonFiles
 from ds01_spawner.adapters.event_file import EventFile
 from ds01_spawner.client.models import Role
 from ds01_spawner.composition import Platform
@@ -126,6 +127,7 @@ class ApiLab:
         self.lab.restart()
         self.hub = life.hub
         self.reconciler = life.reconciler
+        carbon = CarbonFiles(self.config)
         platform = SimpleNamespace(
             **{name: getattr(self.lab, name) for name in _PARTS},
             instance="here",
@@ -139,7 +141,11 @@ class ApiLab:
             reconciler=lambda _hub: self.reconciler,
             build_catalogue=STARTER,
             usage=self.usage,
-            reports=Reports(clock=self.lab.clock, ledger=self.lab.ledger),
+            reports=Reports(
+                clock=self.lab.clock,
+                ledger=self.lab.ledger,
+                source=lambda: carbon.config().source,
+            ),
             health=self._health,
             disk_room=DiskRoom(lambda: "/"),
             stillness=Stillness(),

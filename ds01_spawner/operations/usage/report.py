@@ -34,6 +34,7 @@ _HOUR = timedelta(hours=1)
 _LITTLE = 0.01
 """Of an hour: a rounding."""
 
+_NO_SOURCE = "Where the figures for CO₂e come from cannot be read right now."
 _MOST_READ = 8
 _Span = tuple[datetime, datetime]
 
@@ -160,9 +161,9 @@ class Reports:
                 *notes(everything, source, unlooked),
                 *past_platform(found),
                 *together(found),
-                *problems,
+                *((_NO_SOURCE,) if problems else ()),
             ),
-            hints=() if problems else tuple(hints(everything, source)),
+            hints=problems or tuple(hints(everything, source)),
         )
 
     def knows(self, user: str) -> bool:
@@ -218,9 +219,9 @@ class Reports:
             notes=(
                 *_outside(first, last, begin, found),
                 *notes(everything, source, unlooked),
-                *problems,
+                *((_NO_SOURCE,) if problems else ()),
             ),
-            hints=() if problems else tuple(hints(everything, source)),
+            hints=problems or tuple(hints(everything, source)),
         )
 
     @staticmethod
@@ -251,6 +252,7 @@ class Reports:
         return found
 
     def _source_told(self) -> tuple[str | None, tuple[str, ...]]:
+        """Who says what a kilowatt-hour emits, and for administrators why that is not known."""
         try:
             return self._source(), ()
         except (PolicyError, Unavailable) as exc:

@@ -139,3 +139,16 @@ async def test_what_could_be_mended_is_told_to_administrators(used: ApiLab) -> N
         for user, is_told in (("boss", True), ("mia", False), ("alice", False)):
             told = await used.ask(user, "GET", path)
             assert any("carbon.yaml" in note for note in told.body["notes"]) is is_told, user
+
+
+async def test_a_broken_file_is_told_to_administrators_and_others_what_is_lacking(
+    used: ApiLab,
+) -> None:
+    carbon = used.api.platform.directories.config / "carbon.yaml"
+    carbon.write_text("intensity: lots\n")
+    for path in ("/usage", "/usage/series"):
+        for user, is_told in (("boss", True), ("mia", False), ("alice", False)):
+            told = await used.ask(user, "GET", path)
+            notes = "\n".join(told.body["notes"])
+            assert "Where the figures for CO₂e come from cannot be read" in notes
+            assert (f"{carbon}:1" in notes) is is_told, (user, notes)
