@@ -35,25 +35,26 @@ for each in [each for each in _instances.values() if isinstance(each, View)]:
 print("WIDGETS", json.dumps([str(getattr(each, "value", "")) for each in _instances.values()]))
 '''
 folder = Path.home() / "ds01-notebooks"
-book = nbformat.read(folder / sys.argv[1], 4)
-book.cells.append(nbformat.v4.new_code_cell(SETTLED))
-begin, failure = time.monotonic(), ""
-try:
-    NotebookClient(book, timeout=90, resources={"metadata": {"path": str(folder)}}).execute()
-except CellExecutionError as exc:
-    failure = str(exc)
-settled = "".join(each.get("text", "") for each in book.cells.pop().get("outputs", []))
-outputs = [each for cell in book.cells for each in cell.get("outputs", [])]
-print(json.dumps({
-    "failure": failure,
-    "seconds": time.monotonic() - begin,
-    "printed": ["".join(each.get("text", "")) for each in outputs if "text" in each],
-    "markdown": sum("text/markdown" in each.get("data", {}) for each in outputs),
-    "shown": sum(
-        "application/vnd.jupyter.widget-view+json" in each.get("data", {}) for each in outputs
-    ),
-    "values": json.loads(settled.partition("WIDGETS ")[2] or "[]"),
-}))
+for name in sys.argv[1:]:
+    book = nbformat.read(folder / name, 4)
+    book.cells.append(nbformat.v4.new_code_cell(SETTLED))
+    begin, failure = time.monotonic(), ""
+    try:
+        NotebookClient(book, timeout=90, resources={"metadata": {"path": str(folder)}}).execute()
+    except CellExecutionError as exc:
+        failure = str(exc)
+    settled = "".join(each.get("text", "") for each in book.cells.pop().get("outputs", []))
+    outputs = [each for cell in book.cells for each in cell.get("outputs", [])]
+    print(json.dumps({
+        "failure": failure,
+        "seconds": time.monotonic() - begin,
+        "printed": ["".join(each.get("text", "")) for each in outputs if "text" in each],
+        "markdown": sum("text/markdown" in each.get("data", {}) for each in outputs),
+        "shown": sum(
+            "application/vnd.jupyter.widget-view+json" in each.get("data", {}) for each in outputs
+        ),
+        "values": json.loads(settled.partition("WIDGETS ")[2] or "[]"),
+    }))
 """
 AMISS = ("Traceback", "command not found", "inside the notebook")
 
@@ -88,18 +89,20 @@ class Run:
         return "\n".join(self.printed)
 
 
-def run(person: Person, book: Path) -> Run:
-    """Run a notebook of the person's own, as it came into their home."""
+def run(person: Person, *books: Path) -> list[Run]:
+    """Run notebooks of the person's own one after the other, as they came into their home."""
+    names = [each.name for each in books]
     done = subprocess.run(
-        ["docker", "exec", "-i", person.container(), "python3", "-", book.name],
+        ["docker", "exec", "-i", person.container(), "python3", "-", *names],
         input=RUNNER,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    found = Run(**json.loads(done.stdout.splitlines()[-1]))
-    _log.info("%s: %.1f s", book.stem, found.seconds)
+    found = [Run(**json.loads(line)) for line in done.stdout.splitlines()[-len(books) :]]
+    for book, each in zip(books, found, strict=True):
+        _log.info("%s: %.1f s", book.stem, each.seconds)
     return found
 
 
@@ -127,8 +130,7 @@ def check(found: Run, book: Path) -> None:
 def test_on_a_simulated_gpu(carol: Person) -> None:
     carol.start(gpu="mig")
     texts = {}
-    for book in BOOKS:
-        found = run(carol, book)
+    for book, found in zip(BOOKS, run(carol, *BOOKS), strict=True):
         check(found, book)
         texts[book.stem] = found.text
     first = texts["01-your-first-gpu"]
@@ -136,7 +138,7 @@ def test_on_a_simulated_gpu(carol: Person) -> None:
     assert "gpu-lesson runs, with GPU slot" in first
     listed = docker("ps", "--all", "--format", "{{.Names}}").split()
     assert "gpu-lesson._." + carol.name not in listed, "it was given back"
-    again = run(carol, BOOKS[1])
+    (again,) = run(carol, BOOKS[1])
     check(again, BOOKS[1])
 
 
@@ -144,8 +146,7 @@ def test_without_a_gpu_and_without_a_unix_account(house: House) -> None:
     person = house.hub.person("novice")
     person.start(gpu="none")
     try:
-        for book in BOOKS:
-            found = run(person, book)
+        for book, found in zip(BOOKS, run(person, *BOOKS), strict=True):
             check(found, book)
             if book.stem == "01-your-first-gpu":
                 assert "This server was given: void" in found.text
