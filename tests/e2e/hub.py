@@ -27,19 +27,24 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 READY_SECONDS = 60.0
 INTERVAL_SECONDS = 0.1
+MOST_SECONDS = 0.5
 
 T = TypeVar("T")
 
 
 def eventually(check: Callable[[], T], seconds: float = 30.0, *, what: str = "") -> T:
-    """What `check` returns once it is true; fails when it is not within `seconds`."""
-    deadline = time.monotonic() + seconds
+    """What `check` returns once it is true; fails when it is not within `seconds`.
+
+    The longer it takes, the less often it is asked: each time costs the hub what it costs us.
+    """
+    begin = time.monotonic()
     while True:
         found = check()
         if found:
             return found
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what or check}: {found}"
-        time.sleep(INTERVAL_SECONDS)
+        waited = time.monotonic() - begin
+        assert waited < seconds, f"not within {seconds:.0f} s: {what or check}: {found}"
+        time.sleep(min(max(INTERVAL_SECONDS, waited / 20), MOST_SECONDS))
 
 
 def docker(*arguments: str, check: bool = True) -> str:
