@@ -3,7 +3,7 @@
 import contextlib
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,10 +18,10 @@ from ds01_spawner.adapters.hub_api import HubApi
 from ds01_spawner.adapters.jupyter_servers import LONGEST_START, DirectJupyterServers
 from ds01_spawner.domain.activity import JupyterSample
 from ds01_spawner.domain.container import Container
-from e2e.conftest import new_hub, running_hub
+from e2e.conftest import new_hub
 from e2e.hub import Hub, Person, docker, eventually
 
-__all__ = ["new_hub", "running_hub"]  # fixtures
+__all__ = ["new_hub"]  # a fixture
 
 TOKEN = "JUPYTERHUB_API_TOKEN"
 OVER = "/tmp/over"
@@ -72,6 +72,13 @@ def engine() -> Iterator[DockerEngine]:
     engine = DockerEngine()
     yield engine
     engine.close()
+
+
+@pytest.fixture(scope="module")
+def running_hub(new_hub: Callable[..., Hub]) -> Iterator[Hub]:
+    hub = new_hub()
+    yield hub
+    hub.begin_to_end()
 
 
 @pytest.fixture(scope="module")
