@@ -4,9 +4,10 @@ import shutil
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Response, expect, sync_playwright
 
 from e2e.full_house import FullHouse
 from e2e.house import TINY, House, open_house
@@ -84,10 +85,30 @@ def living(pytestconfig: pytest.Config) -> dict[str, Hub]:
     return pytestconfig.stash[LIVING]
 
 
+_GIVEN_UP = "ERR_NETWORK_CHANGED"
+
+
+def _again(visit: Callable[..., Response | None]) -> Callable[..., Response | None]:
+    """Where Docker adds a bridge, Chromium gives up connections, those on loopback included."""
+
+    def visited(page: Page, *args: Any, **options: Any) -> Response | None:
+        try:
+            return visit(page, *args, **options)
+        except Error as exc:
+            if _GIVEN_UP not in exc.message:
+                raise
+        page.wait_for_timeout(1_000)  # the page that says so comes later, and would be in the way
+        return visit(page, *args, **options)
+
+    return visited
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     expect.set_options(timeout=30_000)  # milliseconds; the usual five are few beside other tests
-    with sync_playwright() as playwright:
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        for visit in (Page.goto, Page.reload):
+            patch.setattr(Page, visit.__name__, _again(visit))
         program = shutil.which("chromium-headless-shell") or "/usr/bin/chromium"
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser
