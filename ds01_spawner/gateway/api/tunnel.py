@@ -5,14 +5,15 @@ the websocket carries as binary messages is what `ssh` says to it, and what it a
 decides who gets in, and nothing of it can be read here.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from ds01_spawner.client import models as m
-from ds01_spawner.domain.errors import Conflict, NotFound, Unavailable
+from ds01_spawner.domain.errors import Conflict, DS01Error, NotFound, Unavailable
 from ds01_spawner.domain.labels import Interface
 from ds01_spawner.gateway.api.ask import Api
 from ds01_spawner.gateway.api.raw_exec import STDERR, RawExec, raw_exec
@@ -26,6 +27,9 @@ from ds01_spawner.operations.audit.lines import in_request
 _NO_PROGRAM = b"OCI runtime exec failed"
 """What the engine says in the program's place when there is no such program."""
 
+_SETTLING_SECONDS = 0.5
+"""The engine shows a container as running for a moment after it has ended."""
+
 _MOST_WORDS = 2000
 
 
@@ -36,11 +40,13 @@ class Prepared:
     Attributes:
         caller: Whose container it is in.
         exec_id: The engine's id of it.
+        container_id: The engine's id of the container.
         access: What the owner is told of the container.
     """
 
     caller: Caller
     exec_id: str
+    container_id: str
     access: m.SshAccess
 
 
@@ -81,16 +87,9 @@ class Tunnels:
         }
         answer = await self._api.engine.ask("POST", f"/containers/{found['Id']}/exec", body=body)
         if answer.status == HTTPStatus.CONFLICT:  # it does not run: not any more
-            raise (
-                ended_at_once(access.name)
-                if access.started
-                else Conflict(
-                    f"{access.name} has just ended.",
-                    f"Its output: ds01 container logs {access.name}",
-                )
-            )
+            raise _ended(access)
         if not answer.ok:
-            raise Unavailable(f"No SSH server can be started in {access.name}.", "Try again.")
+            raise _not_started(access)
 
         def record() -> None:
             with in_request(request_id, requester.user):
@@ -103,32 +102,67 @@ class Tunnels:
                 )
 
         await threads.run(requester.user, record)
-        return Prepared(caller, str(answer.value["Id"]), access)
+        return Prepared(caller, str(answer.value["Id"]), str(found["Id"]), access)
 
     @asynccontextmanager
     async def opened(self, prepared: Prepared) -> AsyncIterator["Tunnel"]:
         """The tunnel, while it lasts."""
         async with raw_exec(self._api.engine, prepared.caller, prepared.exec_id) as process:
-            yield Tunnel(prepared.access.name, process)
+            yield Tunnel(process, lambda: self._not_begun(prepared))
+
+    async def _not_begun(self, prepared: Prepared) -> DS01Error:
+        """Why the engine has not started a server."""
+        place = f"/containers/{prepared.container_id}/json"
+        for seconds in (0.0, _SETTLING_SECONDS):
+            await asyncio.sleep(seconds)
+            answer = await self._api.engine.ask("GET", place)
+            if answer.status == HTTPStatus.NOT_FOUND:
+                return _ended(prepared.access)
+            if not answer.ok:
+                return _not_started(prepared.access)
+            if not (answer.value.get("State") or {}).get("Running"):
+                return _ended(prepared.access)
+        return NotFound(
+            f"No SSH server can be started in {prepared.access.name}.",
+            "Its image has no shell: use another.",
+        )
+
+
+def _ended(access: m.SshAccess) -> Conflict:
+    if access.started:
+        return ended_at_once(access.name)
+    return Conflict(
+        f"{access.name} has just ended.", f"Its output: ds01 container logs {access.name}"
+    )
+
+
+def _not_started(access: m.SshAccess) -> Unavailable:
+    return Unavailable(f"No SSH server can be started in {access.name}.", "Try again.")
 
 
 class Tunnel:
-    """Bytes to and from a server."""
+    """Bytes to and from a server.
 
-    def __init__(self, name: str, process: RawExec) -> None:
-        self._name = name
+    Args:
+        process: The server's.
+        not_begun: Finds out why the engine has not started it.
+    """
+
+    def __init__(self, process: RawExec, not_begun: Callable[[], Awaitable[DS01Error]]) -> None:
         self._process = process
+        self._not_begun = not_begun
         self._words = ""
 
     async def begin(self) -> None:
         """Return when the server has been started.
 
         Raises:
-            NotFound: The image has no SSH server, or the container has just ended.
+            NotFound: The image has no SSH server.
+            Conflict: The container has just ended.
             Unavailable: The engine does not answer.
         """
         if await self._process.begin() is not None:
-            raise self._none()
+            raise await self._not_begun()
 
     async def send(self, data: bytes) -> None:
         """Say something to the server; returns when more may be said."""
@@ -139,21 +173,17 @@ class Tunnel:
 
         Raises:
             NotFound: The image has no SSH server.
+            Conflict: The container has just ended.
         """
         said = False
         async for stream, part in self._process.parts():
             if stream == STDERR:
                 self._words = (self._words + part.decode(errors="replace"))[:_MOST_WORDS]
             elif not said and part.startswith(_NO_PROGRAM):
-                raise self._none()
+                raise await self._not_begun()
             else:
                 said = True
                 yield part
-
-    def _none(self) -> NotFound:
-        return NotFound(
-            f"No SSH server can be started in {self._name}.", "Its image has no shell: use another."
-        )
 
     @property
     def words(self) -> str:

@@ -45,7 +45,7 @@ class Program:
         self._said: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def prepare(self, *_given: object) -> Any:
-        return Prepared(CALLER, "e1", ACCESS)
+        return Prepared(CALLER, "e1", "c1", ACCESS)
 
     @asynccontextmanager
     async def opened(self, *_given: object, **_more: object) -> AsyncIterator["Program"]:
