@@ -5,6 +5,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -19,6 +20,22 @@ from ds01_spawner.adapters.accounts import UnixAccounts
 from ds01_spawner.domain.errors import Conflict
 
 CONFIG = Path(__file__).parents[3] / "config"
+
+TYPED = """
+import os, signal, subprocess, sys
+from ds01_spawner.adapters.account_keeper import ShadowTools
+
+run = subprocess.run
+
+def run_while_somebody_types(*args, **options):
+    os.kill(os.getpid(), signal.SIGINT)
+    return run(*args, **options)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+subprocess.run = run_while_somebody_types
+ShadowTools().create(sys.argv[1], "", create_home=True)
+"""
+"""Makes an account; Ctrl-C comes when the tool is about to run."""
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="accounts are made by root")
 
@@ -57,13 +74,9 @@ class TestShadowTools(AccountKeeperContract):
         assert not (tmp_path / "stolen").exists()
 
     def test_ctrl_c_waits_until_a_tool_is_done(self, keeper: ShadowTools, name: str) -> None:
-        def make_while_somebody_types_it() -> None:
-            with subprocess.Popen(["sh", "-c", f"sleep 0.01; kill -INT {os.getpid()}"]) as typing:
-                keeper.create(name, "", create_home=True)
-                typing.wait()
-
-        with pytest.raises(KeyboardInterrupt):
-            make_while_somebody_types_it()
+        # In a process of its own: here other threads would be told, and at any later moment.
+        made = subprocess.run([sys.executable, "-c", TYPED, name], check=False, capture_output=True)
+        assert made.returncode == -signal.SIGINT, made.stderr
         assert keeper.has_home(name)
 
     def test_groups_of_this_machine_are_left(self, keeper: ShadowTools, name: str) -> None:
