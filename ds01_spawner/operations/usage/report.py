@@ -149,7 +149,7 @@ class Reports:
             unlooked = self._unlooked(transaction, end, question.user)
         found = merged(parts)
         everything = total(found)
-        source, problems = self._source_told()
+        source, lacking, problems = self._source_told()
         return Report(
             taken_at=now,
             begin=begin,
@@ -161,7 +161,7 @@ class Reports:
                 *notes(everything, source, unlooked),
                 *past_platform(found),
                 *together(found),
-                *((_NO_SOURCE,) if problems else ()),
+                *lacking,
             ),
             hints=problems or tuple(hints(everything, source)),
         )
@@ -205,7 +205,7 @@ class Reports:
         last = None if mark is None else mark.wall
         found = parts(days, (begin, end), chosen, (first, last))
         everything = total(merged((holder, amount) for _, holder, amount in days))
-        source, problems = self._source_told()
+        source, lacking, problems = self._source_told()
         return Series(
             taken_at=now,
             begin=begin,
@@ -219,7 +219,7 @@ class Reports:
             notes=(
                 *_outside(first, last, begin, found),
                 *notes(everything, source, unlooked),
-                *((_NO_SOURCE,) if problems else ()),
+                *lacking,
             ),
             hints=problems or tuple(hints(everything, source)),
         )
@@ -251,12 +251,12 @@ class Reports:
             found = known[begin, last] = transaction.booked_by_day(Grain.DAY, begin, until)
         return found
 
-    def _source_told(self) -> tuple[str | None, tuple[str, ...]]:
-        """Who says what a kilowatt-hour emits, and for administrators why that is not known."""
+    def _source_told(self) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
+        """Who says what a kilowatt-hour emits; that it is not known, and why for administrators."""
         try:
-            return self._source(), ()
+            return self._source(), (), ()
         except (PolicyError, Unavailable) as exc:
-            return None, (str(exc),)
+            return None, (_NO_SOURCE,), (str(exc),)
 
     @staticmethod
     def _days(
